@@ -1,0 +1,30 @@
+//! `/order_details_mv`: the joined view, from the view engine.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::extract::{OrderQuery, Path, Query};
+use super::problem::Problem;
+use crate::summary::OrderDetails;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// Orders with everything about them, in key order, by user and latest status
+#[utoipa::path(get, path = "/order_details_mv", tag = "order details", params(OrderQuery),
+    responses((status = 200, body = [OrderDetails]), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn list(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Result<Json<Vec<OrderDetails>>, Problem> {
+    let (filter, page) = list.parts()?;
+    Ok(Json(app.views.orders(&filter, page).await?))
+}
+
+/// One order with everything about it
+#[utoipa::path(get, path = "/order_details_mv/{order_id}", tag = "order details", params(("order_id" = i64, Path)),
+    responses((status = 200, body = OrderDetails), (status = 404, body = Problem), (status = 503, body = Problem)))]
+async fn get(State(app): State<Shared>, Path(order_id): Path<i64>) -> Result<Json<OrderDetails>, Problem> {
+    Ok(Json(app.views.order(order_id).await?))
+}

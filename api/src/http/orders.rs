@@ -1,0 +1,109 @@
+//! `/orders`: orders and items in MySQL, and their updates, which go to Kafka.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::extract::{Body, OrderQuery, Path, Query};
+use super::problem::Problem;
+use crate::command::{Command, apply};
+use crate::model::{ItemChange, NewOrder, Order, OrderWithItems};
+use crate::query;
+use crate::updates::{NewUpdate, OrderUpdate};
+
+#[derive(Serialize, ToSchema)]
+struct Orders {
+    orders: Vec<Order>,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, delete))
+        .routes(routes!(change_item, delete_item))
+        .routes(routes!(publish))
+}
+
+/// Orders in key order, by user and status
+///
+/// The status is MySQL's; `/order_details_mv` has the latest one.
+#[utoipa::path(get, path = "/orders", tag = "orders", params(OrderQuery),
+    responses((status = 200, body = Orders), (status = 422, body = Problem)))]
+async fn list(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Result<Json<Orders>, Problem> {
+    let (filter, page) = list.parts()?;
+    Ok(Json(Orders { orders: query::orders(&app.mysql, &filter, page).await? }))
+}
+
+/// One order with its items
+#[utoipa::path(get, path = "/orders/{id}", tag = "orders", params(("id" = i64, Path)),
+    responses((status = 200, body = OrderWithItems), (status = 404, body = Problem)))]
+async fn get(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<OrderWithItems>, Problem> {
+    Ok(Json(query::order(&app.mysql, id).await?))
+}
+
+/// Creates an order with its items; the server computes the total
+#[utoipa::path(post, path = "/orders", tag = "orders", request_body = NewOrder,
+    responses((status = 201, body = OrderWithItems), (status = 422, body = Problem)))]
+async fn create(State(app): State<Shared>, Body(order): Body<NewOrder>) -> Result<impl IntoResponse, Problem> {
+    order.check()?;
+    let id = apply(&app.mysql, &Command::CreateOrder(order)).await?.id;
+    let location = [(header::LOCATION, format!("/orders/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(query::order(&app.mysql, id).await?)))
+}
+
+/// Deletes an order with its items
+#[utoipa::path(delete, path = "/orders/{id}", tag = "orders", params(("id" = i64, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+async fn delete(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+    apply(&app.mysql, &Command::DeleteOrder(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes an item; the order's total follows in the same transaction
+#[utoipa::path(patch, path = "/orders/{id}/items/{item}", tag = "orders", params(("id" = i64, Path), ("item" = i64, Path)),
+    request_body = ItemChange,
+    responses((status = 200, body = OrderWithItems), (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn change_item(
+    State(app): State<Shared>,
+    Path((order_id, item_id)): Path<(i64, i64)>,
+    Body(change): Body<ItemChange>,
+) -> Result<Json<OrderWithItems>, Problem> {
+    change.check()?;
+    apply(&app.mysql, &Command::ChangeItem { order_id, item_id, change }).await?;
+    Ok(Json(query::order(&app.mysql, order_id).await?))
+}
+
+/// Deletes an item; the order's total follows in the same transaction
+#[utoipa::path(delete, path = "/orders/{id}/items/{item}", tag = "orders", params(("id" = i64, Path), ("item" = i64, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+async fn delete_item(
+    State(app): State<Shared>,
+    Path((order_id, item_id)): Path<(i64, i64)>,
+) -> Result<StatusCode, Problem> {
+    apply(&app.mysql, &Command::DeleteItem { order_id, item_id }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Publishes an update of an order to the topic `order_updates`
+///
+/// The answer is the message, sent once Kafka has it; MySQL is not changed.
+#[utoipa::path(post, path = "/orders/{id}/updates", tag = "orders", params(("id" = i64, Path)), request_body = NewUpdate,
+    responses((status = 202, body = OrderUpdate), (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn publish(
+    State(app): State<Shared>,
+    Path(id): Path<i64>,
+    Body(update): Body<NewUpdate>,
+) -> Result<impl IntoResponse, Problem> {
+    update.check()?;
+    query::order_exists(&app.mysql, id).await?;
+    let message = update.of_order(id);
+    app.publisher.send(&message).await?;
+    Ok((StatusCode::ACCEPTED, Json(message)))
+}
