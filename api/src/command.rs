@@ -289,13 +289,10 @@ async fn update_total(db: &mut MySqlConnection, order_id: i64) -> Result<()> {
         .bind(order_id)
         .execute(db)
         .await
-        .map_err(|e| match e {
-            // 1264: out of range for the column.
-            sqlx::Error::Database(d) if d.message().contains("Out of range") => {
-                Error::invalid("/quantity", "makes the order's total exceed 99999999.99")
-            }
-            e => e.into(),
-        })?;
+        .map_err(|e| match Error::from(e) {
+        e if e.is_out_of_range() => Error::invalid("/quantity", "makes the order's total exceed 99999999.99"),
+        e => e,
+    })?;
     Ok(())
 }
 

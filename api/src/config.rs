@@ -14,6 +14,7 @@ const MYSQL_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Addresses of the servers that the services use.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Servers")]
 pub struct Config {
     /// MySQL, the system of record
     #[arg(

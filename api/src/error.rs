@@ -12,6 +12,7 @@ mod mysql_code {
     pub(super) const DUPLICATE: u16 = 1062;
     pub(super) const LOCK_TIMEOUT: u16 = 1205;
     pub(super) const DEADLOCK: u16 = 1213;
+    pub(super) const OUT_OF_RANGE: u16 = 1264;
     pub(super) const STILL_REFERENCED: u16 = 1451;
     pub(super) const NO_PARENT: u16 = 1452;
 }
@@ -78,6 +79,12 @@ impl Error {
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
         self.mysql_number() == Some(mysql_code::DUPLICATE)
+    }
+
+    /// True when a value does not fit its column.
+    #[must_use]
+    pub fn is_out_of_range(&self) -> bool {
+        self.mysql_number() == Some(mysql_code::OUT_OF_RANGE)
     }
 
     /// True when a row that others refer to was to be deleted.

@@ -18,7 +18,7 @@ pub struct FieldError {
 
 /// One line for logs and command lines.
 pub(crate) fn describe(errors: &[FieldError]) -> String {
-    let parts: Vec<_> = errors.iter().map(|e| format!("{} {}", e.pointer, e.detail)).collect();
+    let parts: Vec<_> = errors.iter().map(|e| format!("{} {}", e.pointer, e.detail).trim_start().to_owned()).collect();
     parts.join("; ")
 }
 

@@ -23,27 +23,37 @@ struct Addresses {
 }
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, change, delete))
+    OpenApiRouter::new().routes(routes!(list_addresses, create_address)).routes(routes!(
+        get_address,
+        change_address,
+        delete_address
+    ))
 }
 
 /// Addresses in key order, of one user or of all
 #[utoipa::path(get, path = "/addresses", tag = "addresses", params(AddressQuery),
     responses((status = 200, body = Addresses), (status = 422, body = Problem)))]
-async fn list(State(app): State<Shared>, Query(list): Query<AddressQuery>) -> Result<Json<Addresses>, Problem> {
+async fn list_addresses(
+    State(app): State<Shared>,
+    Query(list): Query<AddressQuery>,
+) -> Result<Json<Addresses>, Problem> {
     Ok(Json(Addresses { addresses: query::addresses(&app.mysql, list.user_id, list.page()?).await? }))
 }
 
 /// One address
 #[utoipa::path(get, path = "/addresses/{id}", tag = "addresses", params(("id" = i64, Path)),
     responses((status = 200, body = Address), (status = 404, body = Problem)))]
-async fn get(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<Address>, Problem> {
+async fn get_address(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<Address>, Problem> {
     Ok(Json(query::address(&app.mysql, id).await?))
 }
 
 /// Creates an address
 #[utoipa::path(post, path = "/addresses", tag = "addresses", request_body = NewAddress,
     responses((status = 201, body = Address), (status = 422, body = Problem)))]
-async fn create(State(app): State<Shared>, Body(address): Body<NewAddress>) -> Result<impl IntoResponse, Problem> {
+async fn create_address(
+    State(app): State<Shared>,
+    Body(address): Body<NewAddress>,
+) -> Result<impl IntoResponse, Problem> {
     address.check()?;
     let id = apply(&app.mysql, &Command::CreateAddress(address)).await?.id;
     let location = [(header::LOCATION, format!("/addresses/{id}"))];
@@ -53,7 +63,7 @@ async fn create(State(app): State<Shared>, Body(address): Body<NewAddress>) -> R
 /// Changes an address; absent fields stay
 #[utoipa::path(patch, path = "/addresses/{id}", tag = "addresses", params(("id" = i64, Path)), request_body = AddressChange,
     responses((status = 200, body = Address), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
-async fn change(
+async fn change_address(
     State(app): State<Shared>,
     Path(id): Path<i64>,
     Body(change): Body<AddressChange>,
@@ -66,7 +76,7 @@ async fn change(
 /// Deletes an address that no order uses
 #[utoipa::path(delete, path = "/addresses/{id}", tag = "addresses", params(("id" = i64, Path)),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn delete(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+async fn delete_address(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
     apply(&app.mysql, &Command::DeleteAddress(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

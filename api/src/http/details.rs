@@ -11,13 +11,16 @@ use super::problem::Problem;
 use crate::summary::OrderDetails;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+    OpenApiRouter::new().routes(routes!(list_order_details)).routes(routes!(get_order_details))
 }
 
 /// Orders with everything about them, in key order, by user and latest status
 #[utoipa::path(get, path = "/order_details_mv", tag = "order details", params(OrderQuery),
     responses((status = 200, body = [OrderDetails]), (status = 422, body = Problem), (status = 503, body = Problem)))]
-async fn list(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Result<Json<Vec<OrderDetails>>, Problem> {
+async fn list_order_details(
+    State(app): State<Shared>,
+    Query(list): Query<OrderQuery>,
+) -> Result<Json<Vec<OrderDetails>>, Problem> {
     let (filter, page) = list.parts()?;
     Ok(Json(app.views.orders(&filter, page).await?))
 }
@@ -25,6 +28,9 @@ async fn list(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Resu
 /// One order with everything about it
 #[utoipa::path(get, path = "/order_details_mv/{order_id}", tag = "order details", params(("order_id" = i64, Path)),
     responses((status = 200, body = OrderDetails), (status = 404, body = Problem), (status = 503, body = Problem)))]
-async fn get(State(app): State<Shared>, Path(order_id): Path<i64>) -> Result<Json<OrderDetails>, Problem> {
+async fn get_order_details(
+    State(app): State<Shared>,
+    Path(order_id): Path<i64>,
+) -> Result<Json<OrderDetails>, Problem> {
     Ok(Json(app.views.order(order_id).await?))
 }

@@ -25,10 +25,10 @@ struct Orders {
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(get, delete))
+        .routes(routes!(list_orders, create_order))
+        .routes(routes!(get_order, delete_order))
         .routes(routes!(change_item, delete_item))
-        .routes(routes!(publish))
+        .routes(routes!(publish_update))
 }
 
 /// Orders in key order, by user and status
@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// The status is MySQL's; `/order_details_mv` has the latest one.
 #[utoipa::path(get, path = "/orders", tag = "orders", params(OrderQuery),
     responses((status = 200, body = Orders), (status = 422, body = Problem)))]
-async fn list(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Result<Json<Orders>, Problem> {
+async fn list_orders(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Result<Json<Orders>, Problem> {
     let (filter, page) = list.parts()?;
     Ok(Json(Orders { orders: query::orders(&app.mysql, &filter, page).await? }))
 }
@@ -44,14 +44,14 @@ async fn list(State(app): State<Shared>, Query(list): Query<OrderQuery>) -> Resu
 /// One order with its items
 #[utoipa::path(get, path = "/orders/{id}", tag = "orders", params(("id" = i64, Path)),
     responses((status = 200, body = OrderWithItems), (status = 404, body = Problem)))]
-async fn get(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<OrderWithItems>, Problem> {
+async fn get_order(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<OrderWithItems>, Problem> {
     Ok(Json(query::order(&app.mysql, id).await?))
 }
 
 /// Creates an order with its items; the server computes the total
 #[utoipa::path(post, path = "/orders", tag = "orders", request_body = NewOrder,
     responses((status = 201, body = OrderWithItems), (status = 422, body = Problem)))]
-async fn create(State(app): State<Shared>, Body(order): Body<NewOrder>) -> Result<impl IntoResponse, Problem> {
+async fn create_order(State(app): State<Shared>, Body(order): Body<NewOrder>) -> Result<impl IntoResponse, Problem> {
     order.check()?;
     let id = apply(&app.mysql, &Command::CreateOrder(order)).await?.id;
     let location = [(header::LOCATION, format!("/orders/{id}"))];
@@ -61,7 +61,7 @@ async fn create(State(app): State<Shared>, Body(order): Body<NewOrder>) -> Resul
 /// Deletes an order with its items
 #[utoipa::path(delete, path = "/orders/{id}", tag = "orders", params(("id" = i64, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
-async fn delete(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+async fn delete_order(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
     apply(&app.mysql, &Command::DeleteOrder(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -96,7 +96,7 @@ async fn delete_item(
 /// The answer is the message, sent once Kafka has it; MySQL is not changed.
 #[utoipa::path(post, path = "/orders/{id}/updates", tag = "orders", params(("id" = i64, Path)), request_body = NewUpdate,
     responses((status = 202, body = OrderUpdate), (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
-async fn publish(
+async fn publish_update(
     State(app): State<Shared>,
     Path(id): Path<i64>,
     Body(update): Body<NewUpdate>,

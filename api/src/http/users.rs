@@ -23,27 +23,27 @@ struct Users {
 }
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, change, delete))
+    OpenApiRouter::new().routes(routes!(list_users, create_user)).routes(routes!(get_user, change_user, delete_user))
 }
 
 /// Users in key order
 #[utoipa::path(get, path = "/users", tag = "users", params(PageQuery),
     responses((status = 200, body = Users), (status = 422, body = Problem)))]
-async fn list(State(app): State<Shared>, Query(list): Query<PageQuery>) -> Result<Json<Users>, Problem> {
+async fn list_users(State(app): State<Shared>, Query(list): Query<PageQuery>) -> Result<Json<Users>, Problem> {
     Ok(Json(Users { users: query::users(&app.mysql, list.page()?).await? }))
 }
 
 /// One user
 #[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = i64, Path)),
     responses((status = 200, body = User), (status = 404, body = Problem)))]
-async fn get(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<User>, Problem> {
+async fn get_user(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json<User>, Problem> {
     Ok(Json(query::user(&app.mysql, id).await?))
 }
 
 /// Creates a user
 #[utoipa::path(post, path = "/users", tag = "users", request_body = NewUser,
     responses((status = 201, body = User), (status = 409, body = Problem), (status = 422, body = Problem)))]
-async fn create(State(app): State<Shared>, Body(user): Body<NewUser>) -> Result<impl IntoResponse, Problem> {
+async fn create_user(State(app): State<Shared>, Body(user): Body<NewUser>) -> Result<impl IntoResponse, Problem> {
     user.check()?;
     let id = apply(&app.mysql, &Command::CreateUser(user)).await?.id;
     let location = [(header::LOCATION, format!("/users/{id}"))];
@@ -53,7 +53,7 @@ async fn create(State(app): State<Shared>, Body(user): Body<NewUser>) -> Result<
 /// Changes a user; absent fields stay
 #[utoipa::path(patch, path = "/users/{id}", tag = "users", params(("id" = i64, Path)), request_body = UserChange,
     responses((status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
-async fn change(
+async fn change_user(
     State(app): State<Shared>,
     Path(id): Path<i64>,
     Body(change): Body<UserChange>,
@@ -66,7 +66,7 @@ async fn change(
 /// Deletes a user who has no orders, with the addresses
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = i64, Path)),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn delete(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+async fn delete_user(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
     apply(&app.mysql, &Command::DeleteUser(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

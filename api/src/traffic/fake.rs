@@ -154,7 +154,7 @@ const STREET_NAMES: &[&str] = &[
 const STREET_KINDS: &[&str] =
     &["Dam", "Street", "Lane", "Road", "Avenue", "Court", "Way", "Square", "Walk", "Terrace", "Hill", "Row"];
 const CITY_STARTS: &[&str] =
-    &["Neal", "Ash", "Port ", "Lake ", "East ", "Brook", "Clear", "Fair", "Glen", "Mill", "North ", "Stone"];
+    &["Neal", "Ash", "Port", "Lake", "East", "Brook", "Clear", "Fair", "Glen", "Mill", "North", "Stone"];
 const CITY_ENDS: &[&str] = &["view", "ford", "haven", "mouth", "ton", "field", "bridge", "bury", "dale", "wick"];
 const STATES: &[&str] = &[
     "Louisiana",

@@ -152,11 +152,11 @@ async fn execute(shared: &Shared, step: &Step) -> Result<Applied> {
 
 /// Prints progress, and stops the workers at SIGINT.
 async fn watch(shared: Arc<Shared>, total: u64) {
-    let mut progress = Progress::new("load", total);
-    let mut ticks = tokio::time::interval(REPORT_INTERVAL);
+    let progress = Progress::new("load", total);
+    let mut ticks = tokio::time::interval_at((shared.start + REPORT_INTERVAL).into(), REPORT_INTERVAL);
     loop {
         tokio::select! {
-            _ = ticks.tick() => progress.at(shared.count.load(Ordering::Relaxed)),
+            _ = ticks.tick() => progress.print(shared.count.load(Ordering::Relaxed)),
             _ = tokio::signal::ctrl_c() => {
                 eprintln!("load: stopping");
                 shared.stop.store(true, Ordering::Relaxed);

@@ -23,21 +23,13 @@ impl Progress {
     pub(crate) fn at(&mut self, done: u64) {
         if self.last.elapsed() >= INTERVAL {
             self.last = Instant::now();
-            self.line(done);
+            self.print(done);
         }
     }
 
-    /// Prints the last line.
-    pub(crate) fn finish(&self, done: u64) {
-        self.line(done);
-    }
-
-    pub(crate) fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
-    }
-
-    fn line(&self, done: u64) {
-        let seconds = self.seconds();
+    /// Prints a line now.
+    pub(crate) fn print(&self, done: u64) {
+        let seconds = self.start.elapsed().as_secs_f64();
         let rate = done as f64 / seconds.max(0.001);
         eprintln!("{}: {done} of {} after {seconds:.1} s ({rate:.0}/s)", self.what, self.total);
     }

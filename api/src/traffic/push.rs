@@ -57,6 +57,6 @@ pub async fn run(config: &Config, options: &Options) -> Result<()> {
             .await?;
     }
     publisher.flush().await?;
-    progress.finish(orders * STAGES.len() as u64);
+    progress.print(orders * STAGES.len() as u64);
     Ok(())
 }

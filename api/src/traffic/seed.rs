@@ -128,7 +128,7 @@ async fn seed_users(pool: &MySqlPool, options: &Options, last: LastIds) -> Resul
         transaction.commit().await?;
         progress.at(ids.last().map_or(0, |id| id - last.users));
     }
-    progress.finish(options.users);
+    progress.print(options.users);
     Ok(owners)
 }
 
@@ -172,7 +172,7 @@ async fn seed_orders(pool: &MySqlPool, options: &Options, last: LastIds, owners:
         transaction.commit().await?;
         progress.at(orders.last().map_or(0, |order| order.id - last.orders));
     }
-    progress.finish(options.orders);
+    progress.print(options.orders);
     eprintln!("seed: {} order items", item_id - last.items);
     Ok(())
 }
