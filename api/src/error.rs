@@ -2,6 +2,8 @@
 //!
 //! Texts name the object and what to do. [`crate::http::problem`] turns them into HTTP answers.
 
+use tokio_postgres::error::SqlState;
+
 use crate::validate::FieldError;
 
 /// The crate's result.
@@ -41,16 +43,16 @@ pub enum Error {
     #[error("{0}")]
     Traffic(String),
     /// MySQL did not answer, or refused a statement.
-    #[error("mysql: {0}")]
+    #[error("{}", mysql_text(.0))]
     MySql(#[from] sqlx::Error),
     /// Kafka did not take a message or an administrative request.
-    #[error("kafka: {0}")]
+    #[error("kafka: {0} (the brokers are those of KAFKA_BROKERS)")]
     Kafka(#[from] rdkafka::error::KafkaError),
     /// The view engine refused a query, or the connection broke.
     #[error("view engine: {}", view_text(.0))]
     View(#[from] tokio_postgres::Error),
     /// The view engine could not be reached.
-    #[error("view engine: {0}")]
+    #[error("the view engine does not answer; is it running at the address in TIDEWATER_URL? ({0})")]
     ViewPool(#[from] deadpool_postgres::PoolError),
     /// A socket could not be opened.
     #[error("{what}: {source}")]
@@ -99,13 +101,15 @@ impl Error {
         self.mysql_number() == Some(mysql_code::NO_PARENT)
     }
 
-    /// True when a server could not be reached, rather than refused the request.
+    /// True when a server could not be reached, is stopping, or has no view yet, rather than refused the request.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::MySql(e) => matches!(e, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed),
             Self::Kafka(_) | Self::ViewPool(_) => true,
-            Self::View(e) => e.is_closed() || e.code().is_none(),
+            Self::View(e) => {
+                e.code().is_none_or(|code| *code == SqlState::UNDEFINED_TABLE || code.code().starts_with("57"))
+            }
             _ => false,
         }
     }
@@ -117,6 +121,16 @@ impl Error {
             }
             _ => None,
         }
+    }
+}
+
+/// The pool hides why it could not connect; what to look at is what helps.
+fn mysql_text(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            "mysql gave no connection in time; is it running at the address in MYSQL_URL?".to_owned()
+        }
+        e => format!("mysql: {e}"),
     }
 }
 

@@ -91,7 +91,7 @@ pub async fn run(config: &Config, options: &Options) -> Result<()> {
         .zip(0..)
         .map(|(known, number)| {
             let seed = options.seed.wrapping_mul(WORKERS_MAX).wrapping_add(number);
-            let plan = Plan::new(seed, known, format!("{last_user}.{number}"));
+            let plan = Plan::new(seed, known, format!("{last_user}.{}.{number}", options.seed));
             tokio::spawn(work(Arc::clone(&shared), plan, number))
         })
         .collect();
@@ -126,8 +126,8 @@ async fn work(shared: Arc<Shared>, mut plan: Plan, number: u64) -> Tally {
                 tally.count(kind, begin.elapsed());
                 shared.count.fetch_add(1, Ordering::Relaxed);
             }
-            // Somebody else deleted the row: that is life in a shop, not a failure.
-            Err(Error::NotFound { .. } | Error::Invalid(_)) => {
+            // Somebody else deleted the row, or runs the same plan: that is life in a shop, not a failure.
+            Err(Error::NotFound { .. } | Error::Invalid(_) | Error::Conflict(_)) => {
                 plan.vanished(&step);
                 tally.skipped += 1;
             }
@@ -191,7 +191,7 @@ fn report(mut tally: Tally, seconds: f64, rate: f64) -> Result<()> {
     for ((kind, _), count) in MIX.iter().zip(tally.done) {
         eprintln!("{count:>9} {}", kind.name());
     }
-    eprintln!("{:>9} skipped (rows that others deleted), {} failed", tally.skipped, tally.failed);
+    eprintln!("{:>9} skipped (other traffic was first), {} failed", tally.skipped, tally.failed);
     tally.latency_us.sort_unstable();
     let percentile = |p: usize| {
         tally.latency_us.get((tally.latency_us.len() * p / 100).min(tally.latency_us.len().saturating_sub(1)))
