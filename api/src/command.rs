@@ -2,7 +2,7 @@
 //!
 //! Endpoints and generated traffic use the same commands, so that what a test or a benchmark drives is what the
 //! services do. Promises: `orders.total` equals the sum of the order's items at every commit; children are deleted
-//! by statements of their own, never by a foreign key's cascade, because MySQL before 9.6 does not write cascades to
+//! by statements of their own, never by a foreign key's cascade, because older servers, MySQL 8.4 among them, do not write cascades to
 //! the binlog, where Debezium would miss them.
 
 use sqlx::mysql::{MySqlConnection, MySqlPool};
