@@ -1,0 +1,43 @@
+//! What decoders hand to the engine: changes of tables, in whole commits.
+
+use crate::{Position, Row};
+
+/// Names a base table (a source or a `CREATE TABLE`) inside one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableId(pub u32);
+
+/// A change of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The table.
+    pub table: TableId,
+    /// What happens to it.
+    pub op: Op,
+}
+
+/// What happens to a table. Tables with a key change by key, so that a replayed suffix converges; tables without one change
+/// by whole rows with multiplicities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Keyed table: the row that has this key is now this one.
+    Upsert(Row),
+    /// Keyed table: no row has this key any more. The row holds the key's columns only, in key order.
+    Delete(Row),
+    /// Keyless table: one more such row.
+    Insert(Row),
+    /// Keyless table: one fewer such row.
+    Remove(Row),
+    /// No rows any more.
+    Truncate,
+}
+
+/// Changes that become visible together, and the position that they reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Where the source stands after this commit.
+    pub position: Position,
+    /// When the upstream database committed, in milliseconds since 1970, or 0 where unknown.
+    pub committed_ms: i64,
+    /// The changes, in the order in which they happened.
+    pub changes: Vec<Change>,
+}

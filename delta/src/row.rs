@@ -1,0 +1,417 @@
+//! The packed row: one layout from the decoder to the socket.
+//!
+//! ```text
+//! u32 columns | u32 null bits of columns 0..32 | u64 null bits of 32..96 | …   then one 8-byte slot a column, then the tail
+//! ```
+//! All numbers are little endian. A null column's slot is zero. Tail values follow in column order without gaps, so two rows
+//! of one schema hold equal values exactly if their bytes are equal: rows are compared and hashed as bytes.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use crate::{Datum, Interval, Kind};
+
+/// An owned packed row.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Row(Box<[u8]>);
+
+impl Row {
+    /// The row, borrowed.
+    pub fn as_ref(&self) -> RowRef<'_> {
+        RowRef(&self.0)
+    }
+
+    /// The packed bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<RowRef<'_>> for Row {
+    fn from(row: RowRef<'_>) -> Self {
+        Row(row.0.into())
+    }
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({} columns, {} bytes)", self.as_ref().columns(), self.0.len())
+    }
+}
+
+/// A borrowed packed row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowRef<'a>(&'a [u8]);
+
+/// Bytes before the slots of a row that has `columns` columns.
+#[inline]
+const fn header(columns: usize) -> usize {
+    if columns <= 32 { 8 } else { 8 + (columns - 32).div_ceil(64) * 8 }
+}
+
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+impl<'a> RowRef<'a> {
+    /// The row that `bytes` hold. They must come from a [`RowBuilder`].
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        RowRef(bytes)
+    }
+
+    /// The packed bytes.
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Number of columns.
+    #[inline]
+    pub fn columns(self) -> usize {
+        word(self.0, 0) as u32 as usize
+    }
+
+    /// Whether column `i` is NULL.
+    #[inline]
+    pub fn is_null(self, i: usize) -> bool {
+        if i < 32 {
+            word(self.0, 0) >> (32 + i) & 1 == 1
+        } else {
+            word(self.0, 8 + (i - 32) / 64 * 8) >> ((i - 32) % 64) & 1 == 1
+        }
+    }
+
+    /// The slot of column `i`, as it lies there.
+    #[inline]
+    pub fn slot(self, i: usize) -> u64 {
+        word(self.0, header(self.columns()) + i * 8)
+    }
+
+    /// The tail bytes of column `i`, which must be of a tail kind. Empty where it is NULL.
+    #[inline]
+    pub fn tail(self, i: usize) -> &'a [u8] {
+        let slot = self.slot(i);
+        let offset = slot as u32 as usize;
+        &self.0[offset..offset + (slot >> 32) as usize]
+    }
+
+    /// The value of column `i`.
+    #[inline]
+    pub fn get(self, i: usize, kind: &Kind) -> Datum<'a> {
+        if self.is_null(i) {
+            return Datum::Null;
+        }
+        match kind {
+            Kind::Int => Datum::Int(self.slot(i) as i64),
+            Kind::Text => Datum::Text(self.tail(i)),
+            Kind::Decimal64 => Datum::Decimal(i128::from(self.slot(i) as i64)),
+            Kind::Bool => Datum::Bool(self.slot(i) != 0),
+            Kind::UInt => Datum::UInt(self.slot(i)),
+            Kind::Float => Datum::Float(f64::from_bits(self.slot(i))),
+            Kind::Bytes => Datum::Bytes(self.tail(i)),
+            Kind::Decimal128 => {
+                let mut value = [0; 16];
+                value.copy_from_slice(self.tail(i));
+                Datum::Decimal(i128::from_le_bytes(value))
+            }
+            Kind::Decimal256 => {
+                let mut value = [0; 32];
+                value.copy_from_slice(self.tail(i));
+                Datum::Decimal256(value)
+            }
+            Kind::Interval => {
+                let tail = self.tail(i);
+                let (first, nanos) = (word(tail, 0), word(tail, 8) as i64);
+                Datum::Interval(Interval { months: first as u32 as i32, days: (first >> 32) as u32 as i32, nanos })
+            }
+            Kind::List(_) | Kind::Struct(_) => Datum::Nested(RowRef(self.tail(i))),
+        }
+    }
+}
+
+/// A column of a key, with the one fact that comparing and hashing needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyColumn {
+    /// Index of the column.
+    pub column: usize,
+    /// Whether its values lie in the tail ([`Kind::is_tail`]).
+    pub tail: bool,
+}
+
+impl KeyColumn {
+    /// The key column `column` of a row whose columns are of `kinds`.
+    pub fn new(column: usize, kinds: &[Kind]) -> Self {
+        KeyColumn { column, tail: kinds[column].is_tail() }
+    }
+}
+
+/// Hash of bytes: fast, not keyed. Well mixed in the low bits as well as in the high.
+#[inline]
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// Hash of a row's key columns, or `None` if one of them is NULL (NULL equals nothing in a join).
+#[inline]
+pub fn hash_key(row: RowRef<'_>, key: &[KeyColumn]) -> (u64, bool) {
+    let mut hasher = rustc_hash::FxHasher::default();
+    let mut null = false;
+    for part in key {
+        null |= row.is_null(part.column);
+        if part.tail {
+            hasher.write(row.tail(part.column));
+        } else {
+            hasher.write_u64(row.slot(part.column));
+        }
+    }
+    (hasher.finish(), null)
+}
+
+/// Whether two rows hold the same key; NULLs count as the same here (as in GROUP BY).
+#[inline]
+pub fn same_key(a: RowRef<'_>, a_key: &[KeyColumn], b: RowRef<'_>, b_key: &[KeyColumn]) -> bool {
+    a_key.iter().zip(b_key).all(|(x, y)| {
+        a.is_null(x.column) == b.is_null(y.column)
+            && if x.tail { a.tail(x.column) == b.tail(y.column) } else { a.slot(x.column) == b.slot(y.column) }
+    })
+}
+
+/// Builds rows of one list of kinds, one after another, in one buffer.
+///
+/// Columns may be set in any order; a column not set is NULL.
+#[derive(Debug, Clone)]
+pub struct RowBuilder {
+    kinds: Arc<[Kind]>,
+    buffer: Vec<u8>,
+    last_tail: Option<usize>,
+    unordered: bool,
+}
+
+impl RowBuilder {
+    /// A builder for rows whose columns are of `kinds`.
+    pub fn new(kinds: impl Into<Arc<[Kind]>>) -> Self {
+        let mut builder = RowBuilder { kinds: kinds.into(), buffer: Vec::new(), last_tail: None, unordered: false };
+        builder.reset();
+        builder
+    }
+
+    /// The kinds of the columns.
+    pub fn kinds(&self) -> &Arc<[Kind]> {
+        &self.kinds
+    }
+
+    /// Starts the next row: all columns NULL.
+    pub fn reset(&mut self) {
+        let columns = self.kinds.len();
+        self.buffer.clear();
+        self.buffer.resize(header(columns) + columns * 8, 0);
+        self.buffer[..4].copy_from_slice(&(columns as u32).to_le_bytes());
+        for i in 0..columns {
+            self.set_null_bit(i, true);
+        }
+        self.last_tail = None;
+        self.unordered = false;
+    }
+
+    #[inline]
+    fn set_null_bit(&mut self, i: usize, null: bool) {
+        let (byte, bit) = if i < 32 { (4 + i / 8, i % 8) } else { (8 + (i - 32) / 8, (i - 32) % 8) };
+        if null {
+            self.buffer[byte] |= 1 << bit;
+        } else {
+            self.buffer[byte] &= !(1 << bit);
+        }
+    }
+
+    /// Sets the slot of a column of a fixed kind.
+    #[inline]
+    pub fn set_slot(&mut self, i: usize, value: u64) {
+        self.set_null_bit(i, false);
+        let at = header(self.kinds.len()) + i * 8;
+        self.buffer[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Sets the bytes of a column of a tail kind.
+    #[inline]
+    pub fn set_tail(&mut self, i: usize, bytes: &[u8]) {
+        let start = self.begin_tail();
+        self.buffer.extend_from_slice(bytes);
+        self.end_tail(i, start);
+    }
+
+    /// Where the next tail value begins; [`RowBuilder::tail_buffer`] takes its bytes, [`RowBuilder::end_tail`] ends it.
+    #[inline]
+    pub fn begin_tail(&mut self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The buffer that grows by a tail value's bytes between `begin_tail` and `end_tail`. Append only.
+    #[inline]
+    pub fn tail_buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Makes the bytes appended since `start` the value of column `i`.
+    #[inline]
+    pub fn end_tail(&mut self, i: usize, start: usize) {
+        let length = self.buffer.len() - start;
+        self.unordered |= self.last_tail.is_some_and(|last| last >= i);
+        self.last_tail = Some(i);
+        self.set_slot(i, start as u64 | (length as u64) << 32);
+    }
+
+    /// Sets a signed integer, date, time or timestamp.
+    #[inline]
+    pub fn set_int(&mut self, i: usize, value: i64) {
+        self.set_slot(i, value as u64);
+    }
+
+    /// Sets a float, normalising negative zero and NaN.
+    #[inline]
+    pub fn set_float(&mut self, i: usize, value: f64) {
+        let value = if value == 0.0 {
+            0.0
+        } else if value.is_nan() {
+            f64::NAN
+        } else {
+            value
+        };
+        self.set_slot(i, value.to_bits());
+    }
+
+    /// Sets an unscaled decimal. It must fit the column's digits.
+    #[inline]
+    pub fn set_decimal(&mut self, i: usize, value: i128) {
+        match self.kinds[i] {
+            Kind::Decimal64 => self.set_slot(i, value as i64 as u64),
+            _ => self.set_tail(i, &value.to_le_bytes()),
+        }
+    }
+
+    /// Sets a text.
+    #[inline]
+    pub fn set_text(&mut self, i: usize, value: &str) {
+        self.set_tail(i, value.as_bytes());
+    }
+
+    /// Sets any value; it must be of the column's kind, or NULL.
+    #[inline]
+    pub fn set(&mut self, i: usize, value: Datum<'_>) {
+        match value {
+            Datum::Null => {
+                self.set_slot(i, 0);
+                self.set_null_bit(i, true);
+            }
+            Datum::Bool(value) => self.set_slot(i, u64::from(value)),
+            Datum::Int(value) => self.set_slot(i, value as u64),
+            Datum::UInt(value) => self.set_slot(i, value),
+            Datum::Float(value) => self.set_float(i, value),
+            Datum::Decimal(value) => self.set_decimal(i, value),
+            Datum::Decimal256(value) => self.set_tail(i, &value),
+            Datum::Interval(value) => {
+                let mut bytes = [0; 16];
+                bytes[..4].copy_from_slice(&value.months.to_le_bytes());
+                bytes[4..8].copy_from_slice(&value.days.to_le_bytes());
+                bytes[8..].copy_from_slice(&value.nanos.to_le_bytes());
+                self.set_tail(i, &bytes);
+            }
+            Datum::Text(value) | Datum::Bytes(value) => self.set_tail(i, value),
+            Datum::Nested(value) => self.set_tail(i, value.bytes()),
+        }
+    }
+
+    /// The row as built so far; the next row starts with [`RowBuilder::reset`].
+    pub fn finish(&mut self) -> RowRef<'_> {
+        if self.unordered {
+            self.order_tail();
+        }
+        RowRef(&self.buffer)
+    }
+
+    /// [`RowBuilder::finish`] as an owned row, and reset for the next.
+    pub fn take(&mut self) -> Row {
+        let row = Row::from(self.finish());
+        self.reset();
+        row
+    }
+
+    /// Rewrites the tail in column order, so that equal rows have equal bytes.
+    fn order_tail(&mut self) {
+        let old = std::mem::take(&mut self.buffer);
+        let row = RowRef(&old);
+        self.reset();
+        for i in 0..self.kinds.len() {
+            if row.is_null(i) {
+                continue;
+            }
+            if self.kinds[i].is_tail() {
+                self.set_tail(i, row.tail(i));
+            } else {
+                self.set_slot(i, row.slot(i));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::Int, Kind::Text, Kind::Decimal128, Kind::Float, Kind::List(Arc::new(Kind::Int)), Kind::Interval]
+    }
+
+    #[test]
+    fn values_come_back() {
+        let mut list = RowBuilder::new(vec![Kind::Int; 2]);
+        list.set_int(0, 7);
+        let list = list.take();
+        let mut builder = RowBuilder::new(kinds());
+        builder.set_int(0, -5);
+        builder.set_text(1, "é😀");
+        builder.set_decimal(2, -(10_i128.pow(37)));
+        builder.set_float(3, -0.0);
+        builder.set(4, Datum::Nested(list.as_ref()));
+        builder.set(5, Datum::Interval(Interval { months: -1, days: 2, nanos: -3 }));
+        let row = builder.take();
+        let kinds = kinds();
+        let get = |i: usize| row.as_ref().get(i, &kinds[i]);
+        assert_eq!(get(0).as_int(), Some(-5));
+        assert_eq!(get(1).as_str(), Some("é😀"));
+        assert!(matches!(get(2), Datum::Decimal(v) if v == -(10_i128.pow(37))));
+        assert!(matches!(get(3), Datum::Float(v) if v.to_bits() == 0));
+        let Datum::Nested(nested) = get(4) else { panic!("a list") };
+        assert_eq!((nested.columns(), nested.is_null(1)), (2, true));
+        assert!(matches!(get(5), Datum::Interval(Interval { months: -1, days: 2, nanos: -3 })));
+        assert!(builder.finish().is_null(0), "take starts the next row");
+    }
+
+    #[test]
+    fn bytes_are_equal_whatever_the_order_of_setting() {
+        let mut forward = RowBuilder::new(vec![Kind::Text; 40]);
+        let mut backward = RowBuilder::new(vec![Kind::Text; 40]);
+        for i in 0..40 {
+            forward.set_text(i, &i.to_string());
+            backward.set_text(39 - i, &(39 - i).to_string());
+        }
+        assert_eq!(forward.take(), backward.take());
+    }
+
+    #[test]
+    fn nulls_beyond_the_first_word() {
+        let mut builder = RowBuilder::new(vec![Kind::Int; 200]);
+        builder.set_int(31, 1);
+        builder.set_int(32, 2);
+        builder.set_int(199, 3);
+        let row = builder.take();
+        let set: Vec<_> = (0..200).filter(|&i| !row.as_ref().is_null(i)).collect();
+        assert_eq!(set, [31, 32, 199]);
+        assert_eq!(row.as_ref().slot(199), 3);
+    }
+}
