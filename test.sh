@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The one test command: installs what is missing, checks format and lints, runs every test, ends with "N passed, N failed".
+#   ./test.sh         everything
+#   ./test.sh unit    without the servers
+set -uo pipefail
+cd "$(dirname "$0")"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+mode="${1:-all}"
+case "$mode" in all | unit) ;; *) echo "usage: ./test.sh [unit]" >&2; exit 2 ;; esac
+
+packages=()
+need() { command -v "$1" >/dev/null || packages+=("$2"); }
+need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client
+command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (the version is in rust-toolchain.toml)" >&2; exit 1; }
+if ((${#packages[@]})); then
+  if [[ $(id -u) == 0 ]]; then
+    echo "installing ${packages[*]}"
+    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null || exit 1
+  else
+    echo "missing: run  sudo apt-get install ${packages[*]}" >&2; exit 1
+  fi
+fi
+
+log=$(mktemp); trap 'rm -f "$log"' EXIT
+passed=0; failed=0
+step() { # name, command...: counts one result for a command that is not a test run
+  local name=$1; shift
+  printf '== %s\n' "$name"
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name" >&2; fi
+}
+step format cargo fmt --all --check
+step lints cargo clippy --locked --all-targets --quiet -- -D warnings
+printf '== tests\n'
+cargo test --locked --no-fail-fast 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+read -r p f < <(awk '/^test result:/ {p += $4; f += $6} END {print p + 0, f + 0}' "$log")
+# A crate that does not compile, or a run without a single test, is a failure too.
+((status == 0 || f > 0)) || f=1
+((p + f > 0)) || f=1
+passed=$((passed + p)); failed=$((failed + f))
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
