@@ -1,5 +1,20 @@
-//! The incremental engine: pure, synchronous, one thread.
+//! The incremental engine: keeps joins, groupings and unions of tables fresh, change by change.
+//!
+//! Pure: no I/O, no clock, no threads, no async, no randomness; it knows neither SQL nor Kafka. A [`Circuit`] holds the nodes;
+//! each node's rows are stored once, in an arrangement with indexes of row ids, that all its readers share.
 
+mod arena;
+mod arrangement;
+mod circuit;
 mod expr;
+mod index;
+mod join;
+mod reduce;
+mod walk;
 
+pub use arena::Snapshot;
+pub use circuit::{Circuit, IndexId, NodeId};
 pub use expr::{EvalError, Expr, Scratch, Tuple};
+pub use index::OrderColumn;
+pub use join::{ColumnAt, Filter, JoinError, JoinInput, JoinSpec, Output};
+pub use reduce::{Aggregate, Function, ReduceSpec};

@@ -1,0 +1,222 @@
+//! Rows of one arrangement, each stored once and named by a [`RowId`].
+//!
+//! Rows lie in chunks of [`CHUNK_BYTES`]; a row id is the row's place, so finding a row is two loads. Before each row stand
+//! its length and weight. A freed row keeps its place for the next row of the same size. Chunks are shared with snapshots and
+//! copied on the first write after one was taken: readers never wait for a tick and a tick never waits for readers.
+
+use std::sync::Arc;
+
+use delta::{RowRef, Weight};
+use rustc_hash::FxHashMap;
+
+/// Names a row of one arrangement as long as the row lives: chunk number and place in it, in units of 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RowId(pub(crate) u32);
+
+impl RowId {
+    /// Stands for the missing row of a left join.
+    pub(crate) const MISSING: RowId = RowId(u32::MAX);
+}
+
+/// Small enough that a write during a snapshot copies little, large enough that a snapshot clones few pointers.
+const CHUNK_BYTES: usize = 1 << 16;
+const UNITS_BITS: u32 = 13;
+/// The top bit is free for indexes to mark a list of ids.
+const CHUNKS_MAX: usize = 1 << (31 - UNITS_BITS);
+const HEADER: usize = 8;
+
+type Chunk = Arc<Vec<u8>>;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Arena {
+    chunks: Vec<Chunk>,
+    /// Chunk that takes new rows, and its bytes in use.
+    current: Option<(usize, usize)>,
+    /// Freed places by size in units.
+    free: FxHashMap<u32, Vec<RowId>>,
+    rows: usize,
+}
+
+#[inline]
+fn place(id: RowId) -> (usize, usize) {
+    ((id.0 >> UNITS_BITS) as usize, (id.0 as usize & ((1 << UNITS_BITS) - 1)) * 8)
+}
+
+#[inline]
+fn units(bytes: usize) -> usize {
+    (HEADER + bytes).div_ceil(8)
+}
+
+fn read_u32(chunk: &[u8], at: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&chunk[at..at + 4]);
+    u32::from_le_bytes(word)
+}
+
+impl Arena {
+    /// Stores a row that has weight zero yet.
+    ///
+    /// # Panics
+    /// If the arrangement has no more ids (16 GiB of rows).
+    pub(crate) fn insert(&mut self, row: RowRef<'_>) -> RowId {
+        let bytes = row.bytes();
+        let size = units(bytes.len());
+        self.rows += 1;
+        let id = match self.free.get_mut(&(size as u32)).and_then(Vec::pop) {
+            Some(id) => id,
+            None => self.allocate(size),
+        };
+        let (chunk, at) = place(id);
+        let chunk = Arc::make_mut(&mut self.chunks[chunk]);
+        chunk[at..at + 4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        chunk[at + 4..at + 8].copy_from_slice(&0_i32.to_le_bytes());
+        chunk[at + HEADER..at + HEADER + bytes.len()].copy_from_slice(bytes);
+        id
+    }
+
+    fn allocate(&mut self, size: usize) -> RowId {
+        let bytes = size * 8;
+        if bytes > CHUNK_BYTES {
+            // A row larger than a chunk has a chunk of its own.
+            return self.push_chunk(bytes);
+        }
+        if let Some((chunk, used)) = self.current
+            && used + bytes <= CHUNK_BYTES
+        {
+            self.current = Some((chunk, used + bytes));
+            return RowId((chunk as u32) << UNITS_BITS | (used / 8) as u32);
+        }
+        let id = self.push_chunk(CHUNK_BYTES);
+        self.current = Some((self.chunks.len() - 1, bytes));
+        id
+    }
+
+    fn push_chunk(&mut self, bytes: usize) -> RowId {
+        assert!(self.chunks.len() < CHUNKS_MAX, "an arrangement holds at most 16 GiB of rows");
+        self.chunks.push(Arc::new(vec![0; bytes]));
+        RowId(((self.chunks.len() - 1) as u32) << UNITS_BITS)
+    }
+
+    /// Gives a row's place back.
+    pub(crate) fn remove(&mut self, id: RowId) {
+        let size = units(self.row(id).bytes().len());
+        self.set_weight(id, 0);
+        self.rows -= 1;
+        self.free.entry(size as u32).or_default().push(id);
+    }
+
+    #[inline]
+    pub(crate) fn row(&self, id: RowId) -> RowRef<'_> {
+        let (chunk, at) = place(id);
+        let chunk = &self.chunks[chunk];
+        let length = read_u32(chunk, at) as usize;
+        RowRef::new(&chunk[at + HEADER..at + HEADER + length])
+    }
+
+    #[inline]
+    pub(crate) fn weight(&self, id: RowId) -> Weight {
+        let (chunk, at) = place(id);
+        Weight::from(read_u32(&self.chunks[chunk], at + 4) as i32)
+    }
+
+    /// # Panics
+    /// If the weight does not fit 32 bits: one row repeated two billion times.
+    pub(crate) fn set_weight(&mut self, id: RowId, weight: Weight) {
+        let weight = i32::try_from(weight).expect("a row repeats at most 2^31 times");
+        let (chunk, at) = place(id);
+        Arc::make_mut(&mut self.chunks[chunk])[at + 4..at + 8].copy_from_slice(&weight.to_le_bytes());
+    }
+
+    /// Rows stored, those of weight zero included.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of all chunks.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// The rows as they are now, for a reader on any thread.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { chunks: self.chunks.clone(), current: self.current }
+    }
+}
+
+/// The rows of an arrangement at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    chunks: Vec<Chunk>,
+    current: Option<(usize, usize)>,
+}
+
+impl Snapshot {
+    /// The rows in storage order, each with its weight, which is positive.
+    pub fn rows(&self) -> impl Iterator<Item = (RowRef<'_>, Weight)> {
+        self.ids().map(|(_, row, weight)| (row, weight))
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
+        self.chunks.iter().enumerate().flat_map(move |(number, chunk)| {
+            let end = match self.current {
+                Some((current, used)) if current == number => used,
+                _ => chunk.len(),
+            };
+            let mut at = 0;
+            std::iter::from_fn(move || {
+                while at + HEADER <= end {
+                    let start = at;
+                    let length = read_u32(chunk, start) as usize;
+                    if length == 0 {
+                        // The unused end of a chunk that had no room for the next row.
+                        return None;
+                    }
+                    at += units(length) * 8;
+                    let weight = read_u32(chunk, start + 4) as i32;
+                    if weight > 0 {
+                        let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
+                        let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
+                        return Some((id, row, Weight::from(weight)));
+                    }
+                }
+                None
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use delta::{Kind, RowBuilder};
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_keeps_its_moment_and_places_are_reused() {
+        let mut builder = RowBuilder::new(vec![Kind::Text]);
+        let mut row = |text: &str| {
+            builder.set_text(0, text);
+            builder.take()
+        };
+        let mut arena = Arena::default();
+        let big = "x".repeat(3 * CHUNK_BYTES);
+        let ids: Vec<_> = (0..5000)
+            .map(|i| if i == 77 { row(&big) } else { row(&format!("row {i:05}")) })
+            .map(|row| {
+                let id = arena.insert(row.as_ref());
+                arena.set_weight(id, 1);
+                id
+            })
+            .collect();
+        let before = arena.snapshot();
+        arena.remove(ids[4]);
+        let again = arena.insert(row("row again").as_ref());
+        arena.set_weight(again, 2);
+        assert_eq!(again, ids[4], "a place of the same size is reused");
+        assert_eq!(before.rows().count(), 5000);
+        assert!(before.rows().all(|(_, weight)| weight == 1));
+        assert_eq!(arena.snapshot().rows().map(|(_, weight)| weight).sum::<i64>(), 5001);
+        assert_eq!(arena.row(ids[77]).tail(0).len(), big.len());
+    }
+}

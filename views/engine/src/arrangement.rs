@@ -1,0 +1,188 @@
+//! Indexed state: rows stored once, with indexes of row ids (SQL users see an *index*).
+//!
+//! Within a tick an arrangement remembers the weight that each touched row had before. So its delta is at hand, both versions
+//! of it can be read, and rows that left stay readable by id until [`Arrangement::end_tick`].
+
+use std::sync::Arc;
+
+use delta::{KeyColumn, Kind, RowRef, Weight};
+use rustc_hash::FxHashMap;
+
+use crate::arena::{Arena, RowId, Snapshot};
+use crate::expr::EvalError;
+use crate::index::{Ids, Index, OrderColumn, Probe};
+
+/// Which state of an arrangement to read during a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Before this tick.
+    Old,
+    /// After this tick's changes, as far as they have been applied.
+    New,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Arrangement {
+    pub(crate) kinds: Arc<[Kind]>,
+    /// The columns that identify a row, if any do.
+    pub(crate) key: Option<Vec<KeyColumn>>,
+    pub(crate) arena: Arena,
+    /// The first finds a row by its identity: by key or by all of its bytes.
+    indexes: Vec<Index>,
+    /// Weight before the tick of each row touched in it.
+    touched: FxHashMap<RowId, Weight>,
+    /// Rows that have no value but an error, with multiplicities. Every reader of the arrangement gets one of them instead.
+    errors: FxHashMap<EvalError, Weight>,
+}
+
+impl Arrangement {
+    pub(crate) fn new(kinds: Arc<[Kind]>, key: Option<&[usize]>) -> Self {
+        let key: Option<Vec<_>> = key.map(|key| key.iter().map(|&column| KeyColumn::new(column, &kinds)).collect());
+        let identity = match &key {
+            Some(key) => Index::new(key.clone(), Vec::new(), kinds.clone()),
+            None => Index::whole_row(kinds.clone()),
+        };
+        Arrangement {
+            kinds,
+            key,
+            arena: Arena::default(),
+            indexes: vec![identity],
+            touched: FxHashMap::default(),
+            errors: FxHashMap::default(),
+        }
+    }
+
+    /// The number of an index by `key` whose rows are in `order` (empty: any order), made now if there is none.
+    pub(crate) fn index(&mut self, key: &[usize], order: &[OrderColumn]) -> usize {
+        let key: Vec<_> = key.iter().map(|&column| KeyColumn::new(column, &self.kinds)).collect();
+        let identity_fits = self.key.as_ref() == Some(&key);
+        let fits = |(number, index): &(usize, &Index)| {
+            index.key == key && (order.is_empty() || index.order == order) && (*number > 0 || identity_fits)
+        };
+        if let Some((number, _)) = self.indexes.iter().enumerate().find(fits) {
+            return number;
+        }
+        let mut index = Index::new(key, order.to_vec(), self.kinds.clone());
+        for (id, _, _) in self.arena.snapshot().ids() {
+            index.insert(&self.arena, id);
+        }
+        self.indexes.push(index);
+        self.indexes.len() - 1
+    }
+
+    /// Changes the weight of `row`, storing it if it is new.
+    pub(crate) fn update(&mut self, row: RowRef<'_>, weight: Weight) {
+        let found = self.indexes[0].same_key_as(&self.arena, row).find(|&id| self.arena.row(id) == row);
+        let id = match found {
+            Some(id) => id,
+            None => {
+                let id = self.arena.insert(row);
+                for index in &mut self.indexes {
+                    index.insert(&self.arena, id);
+                }
+                id
+            }
+        };
+        self.add_weight(id, weight);
+    }
+
+    /// Changes the weight of a stored row.
+    pub(crate) fn add_weight(&mut self, id: RowId, weight: Weight) {
+        let before = self.arena.weight(id);
+        self.touched.entry(id).or_insert(before);
+        self.arena.set_weight(id, before + weight);
+    }
+
+    /// The row that has the identity `columns` of `row`, if there is one now.
+    pub(crate) fn current(&self, row: RowRef<'_>, columns: &[KeyColumn]) -> Option<RowId> {
+        self.indexes[0].with_key(&self.arena, row, columns).find(|&id| self.arena.weight(id) > 0)
+    }
+
+    /// Weight of a row in a version.
+    #[inline]
+    pub(crate) fn weight(&self, id: RowId, version: Version) -> Weight {
+        match version {
+            Version::New => self.arena.weight(id),
+            Version::Old => self.touched.get(&id).copied().unwrap_or_else(|| self.arena.weight(id)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn probe(&self, index: usize, probe: Probe<'_>) -> Ids<'_> {
+        self.indexes[index].probe(&self.arena, probe)
+    }
+
+    /// The stored rows of `row`'s identity.
+    pub(crate) fn group(&self, row: RowRef<'_>) -> Ids<'_> {
+        self.indexes[0].same_key_as(&self.arena, row)
+    }
+
+    pub(crate) fn find(&self, index: usize, row: RowRef<'_>, columns: &[KeyColumn]) -> Ids<'_> {
+        self.indexes[index].with_key(&self.arena, row, columns)
+    }
+
+    /// What this tick changed so far: rows with the difference of their weights, never zero.
+    pub(crate) fn delta(&self) -> impl Iterator<Item = (RowId, Weight)> {
+        let difference = |(&id, &before): (&RowId, &Weight)| (id, self.arena.weight(id) - before);
+        self.touched.iter().map(difference).filter(|(_, weight)| *weight != 0)
+    }
+
+    pub(crate) fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    pub(crate) fn add_error(&mut self, error: EvalError, weight: Weight) {
+        let entry = self.errors.entry(error);
+        match entry {
+            std::collections::hash_map::Entry::Occupied(mut entry) => {
+                *entry.get_mut() += weight;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
+            std::collections::hash_map::Entry::Vacant(entry) => drop(entry.insert(weight)),
+        }
+    }
+
+    /// The least error of the rows without a value, so that every reader sees the same one.
+    pub(crate) fn error(&self) -> Option<&EvalError> {
+        self.errors.keys().min()
+    }
+
+    /// Forgets the tick: rows of weight zero leave.
+    ///
+    /// # Panics
+    /// If a weight is negative, which would be a row taken out that was never there.
+    pub(crate) fn end_tick(&mut self) {
+        for (id, _) in std::mem::take(&mut self.touched) {
+            let weight = self.arena.weight(id);
+            assert!(weight >= 0, "a row left more often than it came");
+            if weight == 0 {
+                for index in &mut self.indexes {
+                    index.remove(&self.arena, id);
+                }
+                self.arena.remove(id);
+            }
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.arena.snapshot()
+    }
+
+    /// Distinct rows stored.
+    pub(crate) fn rows(&self) -> usize {
+        self.arena.rows()
+    }
+
+    /// Bytes of rows and indexes, approximately.
+    pub(crate) fn bytes(&self) -> usize {
+        self.arena.bytes() + self.indexes.iter().map(Index::bytes).sum::<usize>()
+    }
+
+    /// Whether nothing is left: no row, no key in any index, no error.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows() == 0 && self.errors.is_empty() && self.indexes.iter().all(|index| index.keys() == 0)
+    }
+}

@@ -1,0 +1,303 @@
+//! All nodes of one process and the tick that keeps them fresh.
+//!
+//! A node is a base table, a join, a reduce or a union; each owns the arrangement of its rows. Nodes are numbered so that
+//! inputs come first. A tick takes whole commits through the nodes in that order; whoever reads between two ticks sees all
+//! nodes at the same moment.
+
+use std::sync::Arc;
+
+use delta::{KeyColumn, Kind, Op, RowRef, Weight};
+
+use crate::arena::Snapshot;
+use crate::arrangement::Arrangement;
+use crate::expr::EvalError;
+use crate::join::{Join, JoinError, JoinSpec};
+use crate::reduce::{Reduce, ReduceSpec};
+use crate::walk::{Pending, materialise, run_full, run_term};
+
+/// Names a node of the circuit; a node's inputs have smaller numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(usize);
+
+#[derive(Debug)]
+enum Operator {
+    Input,
+    Join(Arc<Join>),
+    Reduce(Box<Reduce>),
+    Union(Vec<NodeId>),
+}
+
+/// The arrangements, by node.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes(Vec<Option<Arrangement>>);
+
+impl Nodes {
+    #[inline]
+    pub(crate) fn arrangement(&self, node: NodeId) -> &Arrangement {
+        self.0[node.0].as_ref().expect("a node is not read after its removal, nor while it is written")
+    }
+
+    fn arrangement_mut(&mut self, node: NodeId) -> &mut Arrangement {
+        self.0[node.0].as_mut().expect("a node is not written after its removal")
+    }
+
+    /// Runs `write` with the node's arrangement taken out, so that the others stay readable.
+    fn write<T>(&mut self, node: NodeId, write: impl FnOnce(&Nodes, &mut Arrangement) -> T) -> T {
+        let mut arrangement = self.0[node.0].take().expect("a node is written by one operator at a time");
+        let result = write(self, &mut arrangement);
+        self.0[node.0] = Some(arrangement);
+        result
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Circuit {
+    nodes: Nodes,
+    operators: Vec<Option<Operator>>,
+    pending: Vec<Pending>,
+    /// For each node, the nodes that read it and through which of their inputs.
+    consumers: Vec<Vec<(NodeId, usize)>>,
+    /// Operations of the running tick, by input node.
+    waiting: Vec<Vec<Op>>,
+}
+
+impl Circuit {
+    /// A circuit without nodes.
+    pub fn new() -> Self {
+        Circuit::default()
+    }
+
+    fn add(&mut self, kinds: Arc<[Kind]>, key: Option<&[usize]>, operator: Operator) -> NodeId {
+        self.nodes.0.push(Some(Arrangement::new(kinds, key)));
+        self.operators.push(Some(operator));
+        self.pending.push(Pending::default());
+        self.consumers.push(Vec::new());
+        self.waiting.push(Vec::new());
+        NodeId(self.operators.len() - 1)
+    }
+
+    /// Adds a base table. With a key, changes are upserts and deletes by key; without, insertions and removals of rows.
+    pub fn add_input(&mut self, kinds: Arc<[Kind]>, key: Option<&[usize]>) -> NodeId {
+        self.add(kinds, key, Operator::Input)
+    }
+
+    /// Adds a join and computes its rows.
+    ///
+    /// # Errors
+    /// If no equality connects one of its inputs with the others.
+    pub fn add_join(&mut self, spec: JoinSpec) -> Result<NodeId, JoinError> {
+        let kinds = spec.inputs.iter().map(|input| self.nodes.arrangement(input.node).kinds.clone()).collect();
+        let nodes = &mut self.nodes;
+        let mut index_of = |node: NodeId, columns: &[usize]| nodes.arrangement_mut(node).index(columns, &[]);
+        let join = Arc::new(Join::plan(spec, kinds, &mut index_of)?);
+        let node = self.add(join.spec.kinds.clone(), join.spec.key.as_deref(), Operator::Join(join.clone()));
+        for (number, input) in join.spec.inputs.iter().enumerate() {
+            self.consumers[input.node.0].push((node, number));
+        }
+        self.nodes.write(node, |nodes, output| {
+            let mut pending = Pending::default();
+            run_full(&join, nodes, &mut pending);
+            materialise(&join, nodes, pending, output);
+            output.end_tick();
+        });
+        Ok(node)
+    }
+
+    /// Adds a reduce and computes its rows.
+    pub fn add_reduce(&mut self, spec: ReduceSpec) -> NodeId {
+        let input = spec.input;
+        let kinds = spec.kinds.clone();
+        let key: Vec<usize> = (0..spec.key.len()).collect();
+        let mut reduce = Reduce::new(spec, &self.nodes.arrangement(input).kinds);
+        if !reduce.accumulates() {
+            let arrangement = self.nodes.arrangement_mut(input);
+            reduce.index = Some(arrangement.index(&reduce.spec.key, &reduce.spec.order));
+        }
+        let node = self.add(kinds, Some(&key), Operator::Input);
+        self.consumers[input.0].push((node, 0));
+        self.nodes.write(node, |nodes, output| {
+            reduce.run(nodes.arrangement(input), output, true);
+            output.end_tick();
+        });
+        self.operators[node.0] = Some(Operator::Reduce(Box::new(reduce)));
+        node
+    }
+
+    /// Adds the union of nodes of the same kinds, repeated rows kept, and computes its rows.
+    pub fn add_union(&mut self, inputs: Vec<NodeId>) -> NodeId {
+        let kinds = self.nodes.arrangement(inputs[0]).kinds.clone();
+        let node = self.add(kinds, None, Operator::Union(inputs.clone()));
+        for (number, input) in inputs.iter().enumerate() {
+            self.consumers[input.0].push((node, number));
+        }
+        self.nodes.write(node, |nodes, output| {
+            for &input in &inputs {
+                nodes.arrangement(input).snapshot().rows().for_each(|(row, weight)| output.update(row, weight));
+            }
+            output.end_tick();
+        });
+        node
+    }
+
+    /// Removes a node that nothing reads any more; its number is not used again.
+    ///
+    /// # Panics
+    /// If another node reads it.
+    pub fn remove(&mut self, node: NodeId) {
+        assert!(self.consumers[node.0].is_empty(), "a node that others read stays");
+        self.nodes.0[node.0] = None;
+        self.operators[node.0] = None;
+        for consumers in &mut self.consumers {
+            consumers.retain(|(consumer, _)| *consumer != node);
+        }
+    }
+
+    /// Takes changes of base tables, in their order, through all nodes. Readers see all of them or none.
+    pub fn tick(&mut self, changes: impl IntoIterator<Item = (NodeId, Op)>) {
+        for (node, op) in changes {
+            self.waiting[node.0].push(op);
+        }
+        for number in 0..self.operators.len() {
+            self.step(NodeId(number));
+        }
+        for arrangement in self.nodes.0.iter_mut().flatten() {
+            arrangement.end_tick();
+        }
+    }
+
+    /// Brings one node up to date, its inputs being so, and sends its delta on to the joins that read it.
+    fn step(&mut self, node: NodeId) {
+        let Some(mut operator) = self.operators[node.0].take() else { return };
+        match &mut operator {
+            Operator::Input => {
+                let ops = std::mem::take(&mut self.waiting[node.0]);
+                let arrangement = self.nodes.arrangement_mut(node);
+                ops.into_iter().for_each(|op| apply(arrangement, op));
+            }
+            Operator::Join(join) => {
+                let pending = std::mem::take(&mut self.pending[node.0]);
+                if !pending.is_empty() {
+                    self.nodes.write(node, |nodes, output| materialise(join, nodes, pending, output));
+                }
+            }
+            Operator::Reduce(reduce) => {
+                let input = reduce.spec.input;
+                if self.nodes.arrangement(input).is_touched() {
+                    self.nodes.write(node, |nodes, output| reduce.run(nodes.arrangement(input), output, false));
+                }
+            }
+            Operator::Union(inputs) => self.nodes.write(node, |nodes, output| {
+                for input in inputs.iter().map(|&input| nodes.arrangement(input)) {
+                    input.delta().for_each(|(id, weight)| output.update(input.arena.row(id), weight));
+                }
+            }),
+        }
+        self.operators[node.0] = Some(operator);
+        if self.nodes.arrangement(node).is_touched() {
+            self.propagate(node);
+        }
+    }
+
+    fn propagate(&mut self, node: NodeId) {
+        for &(consumer, input) in &self.consumers[node.0] {
+            if let Some(Operator::Join(join)) = &self.operators[consumer.0] {
+                run_term(join, &join.terms[input], &self.nodes, &mut self.pending[consumer.0]);
+            }
+        }
+    }
+
+    /// The rows of a node as they are between two ticks.
+    pub fn snapshot(&self, node: NodeId) -> Snapshot {
+        self.nodes.arrangement(node).snapshot()
+    }
+
+    /// The error that readers of this node get instead of rows: one of its own or of a node it is made from.
+    pub fn error(&self, node: NodeId) -> Option<&EvalError> {
+        let inputs = match self.operators[node.0].as_ref() {
+            Some(Operator::Join(join)) => join.spec.inputs.iter().map(|input| input.node).collect(),
+            Some(Operator::Reduce(reduce)) => vec![reduce.spec.input],
+            Some(Operator::Union(inputs)) => inputs.clone(),
+            Some(Operator::Input) | None => Vec::new(),
+        };
+        let own = self.nodes.arrangement(node).error();
+        own.or_else(|| inputs.into_iter().find_map(|input| self.error(input)))
+    }
+
+    /// Makes sure that the node has an index by these columns, so that [`Circuit::lookup`] finds rows through it.
+    pub fn add_index(&mut self, node: NodeId, columns: &[usize]) -> IndexId {
+        IndexId { node, index: self.nodes.arrangement_mut(node).index(columns, &[]) }
+    }
+
+    /// The rows whose indexed columns equal the columns of `key`, in order.
+    pub fn lookup<'a>(&'a self, index: IndexId, key: RowRef<'a>, kinds: &[Kind]) -> Vec<(RowRef<'a>, Weight)> {
+        let arrangement = self.nodes.arrangement(index.node);
+        let columns: Vec<_> = (0..key.columns()).map(|column| KeyColumn::new(column, kinds)).collect();
+        let ids = arrangement.find(index.index, key, &columns);
+        ids.map(|id| (arrangement.arena.row(id), arrangement.arena.weight(id))).collect()
+    }
+
+    /// Distinct rows of a node, and the bytes that they and their indexes take, approximately.
+    pub fn size(&self, node: NodeId) -> (usize, usize) {
+        let arrangement = self.nodes.arrangement(node);
+        (arrangement.rows(), arrangement.bytes())
+    }
+
+    /// Whether nothing is left in any node.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.0.iter().flatten().all(Arrangement::is_empty)
+    }
+
+    /// Kinds of a node's columns.
+    pub fn kinds(&self, node: NodeId) -> &Arc<[Kind]> {
+        &self.nodes.arrangement(node).kinds
+    }
+
+    /// Columns that identify a node's rows, where known.
+    pub fn key(&self, node: NodeId) -> Option<Vec<usize>> {
+        let key = self.nodes.arrangement(node).key.as_ref()?;
+        Some(key.iter().map(|part| part.column).collect())
+    }
+}
+
+/// Names an index of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexId {
+    node: NodeId,
+    index: usize,
+}
+
+/// Applies one operation to a base table.
+fn apply(table: &mut Arrangement, op: Op) {
+    match (op, table.key.clone()) {
+        (Op::Upsert(row), Some(key)) => {
+            let current = table.current(row.as_ref(), &key);
+            if current.is_some_and(|id| table.arena.row(id) == row.as_ref()) {
+                return;
+            }
+            if let Some(id) = current {
+                table.add_weight(id, -1);
+            }
+            table.update(row.as_ref(), 1);
+        }
+        (Op::Delete(row), Some(key)) => {
+            let columns: Vec<_> =
+                key.iter().enumerate().map(|(column, part)| KeyColumn { column, tail: part.tail }).collect();
+            if let Some(id) = table.current(row.as_ref(), &columns) {
+                table.add_weight(id, -1);
+            }
+        }
+        (Op::Upsert(row) | Op::Insert(row), _) => table.update(row.as_ref(), 1),
+        (Op::Delete(row) | Op::Remove(row), _) => {
+            // A row that is not there (its insertion came before the snapshot began) is not taken out.
+            let found = table.group(row.as_ref()).find(|&id| table.arena.weight(id) > 0);
+            if let Some(id) = found {
+                table.add_weight(id, -1);
+            }
+        }
+        (Op::Truncate, _) => {
+            let ids: Vec<_> = table.snapshot().ids().map(|(id, _, weight)| (id, weight)).collect();
+            ids.into_iter().for_each(|(id, weight)| table.add_weight(id, -weight));
+        }
+    }
+}

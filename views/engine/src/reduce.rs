@@ -1,0 +1,425 @@
+//! GROUP BY, DISTINCT and DISTINCT ON.
+//!
+//! Two ways, chosen by the aggregates. Where every aggregate can take a row back (count, sum, avg, bool_and, bool_or of
+//! non-distinct values), a group keeps accumulators and a change costs the change. Otherwise the group's rows are read again
+//! through an index of the input that keeps them in the order of the aggregates; `first_value` reads one row of it.
+
+use std::sync::Arc;
+
+use delta::{Datum, KeyColumn, Kind, Row, RowBuilder, RowRef, Weight};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::arena::RowId;
+use crate::arrangement::{Arrangement, Version};
+use crate::circuit::NodeId;
+use crate::expr::{EvalError, Expr, Scratch};
+use crate::index::OrderColumn;
+
+/// What an aggregate computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Function {
+    /// `count(*)`; with an argument, of its non-null values.
+    Count,
+    /// Sum of signed integers; an error where it leaves 64 bits.
+    SumInt,
+    /// Sum of unsigned integers; an error where it leaves 64 bits.
+    SumUInt,
+    /// Sum of decimals; an error where it leaves the digits given.
+    SumDecimal {
+        /// Digits of the result.
+        precision: u8,
+    },
+    /// Sum of floats, added in the order of the group.
+    SumFloat,
+    /// Average of floats.
+    AvgFloat,
+    /// Average of decimals, cut to the result's scale.
+    AvgDecimal {
+        /// Scale of the result minus scale of the argument.
+        scale_up: u32,
+    },
+    /// Least value.
+    Min,
+    /// Greatest value.
+    Max,
+    /// Whether all values are true.
+    BoolAnd,
+    /// Whether a value is true.
+    BoolOr,
+    /// Texts joined by a delimiter, in the group's order.
+    StringAgg(String),
+    /// List of the values, NULLs included, in the group's order.
+    ArrayAgg,
+    /// The value of the first row in the group's order, be it NULL.
+    First,
+}
+
+/// One aggregate of a reduce.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
+    /// What it computes.
+    pub function: Function,
+    /// Its argument over a row of the input; `None` for `count(*)`.
+    pub argument: Option<Expr>,
+    /// Kind of the argument.
+    pub kind: Kind,
+    /// FILTER (WHERE …).
+    pub filter: Option<Expr>,
+    /// Whether equal values count once.
+    pub distinct: bool,
+}
+
+/// A grouping of one node's rows.
+#[derive(Debug, Clone)]
+pub struct ReduceSpec {
+    /// The node that is grouped.
+    pub input: NodeId,
+    /// Its columns that make a group; empty: all rows are one group, which exists without rows, too.
+    pub key: Vec<usize>,
+    /// Order of the rows within a group.
+    pub order: Vec<OrderColumn>,
+    /// The aggregates; the output is the key columns, then these.
+    pub aggregates: Vec<Aggregate>,
+    /// Kinds of the output's columns.
+    pub kinds: Arc<[Kind]>,
+}
+
+impl Function {
+    fn takes_back(&self) -> bool {
+        use Function as F;
+        matches!(
+            self,
+            F::Count | F::SumInt | F::SumUInt | F::SumDecimal { .. } | F::AvgDecimal { .. } | F::BoolAnd | F::BoolOr
+        )
+    }
+}
+
+/// Running totals of one aggregate in one group.
+#[derive(Debug, Clone, Default)]
+struct Totals {
+    /// Values that are not NULL.
+    count: Weight,
+    /// Their sum; of truth values, the number of true ones.
+    sum: i128,
+}
+
+/// A reduce with its state.
+#[derive(Debug)]
+pub(crate) struct Reduce {
+    pub(crate) spec: ReduceSpec,
+    /// Index of the input by the key, in order; accumulating reduces need none.
+    pub(crate) index: Option<usize>,
+    key: Vec<KeyColumn>,
+    groups: FxHashMap<Row, (Weight, Vec<Totals>)>,
+    /// Groups whose output has no value.
+    failed: FxHashMap<Row, EvalError>,
+}
+
+impl Reduce {
+    pub(crate) fn new(spec: ReduceSpec, input_kinds: &[Kind]) -> Self {
+        let key = spec.key.iter().map(|&column| KeyColumn::new(column, input_kinds)).collect();
+        Reduce { spec, index: None, key, groups: FxHashMap::default(), failed: FxHashMap::default() }
+    }
+
+    /// Whether groups keep accumulators.
+    pub(crate) fn accumulates(&self) -> bool {
+        self.spec.aggregates.iter().all(|a| a.function.takes_back() && !a.distinct)
+    }
+
+    /// Takes in the input's delta (or, with `all`, its whole content) and updates the output.
+    pub(crate) fn run(&mut self, input: &Arrangement, output: &mut Arrangement, all: bool) {
+        let changed: Vec<(RowId, Weight)> = if all {
+            input.snapshot().ids().map(|(id, _, weight)| (id, weight)).collect()
+        } else {
+            input.delta().collect()
+        };
+        let mut groups = self.affected(input, &changed);
+        if all && self.spec.key.is_empty() {
+            groups.insert(RowBuilder::new(Vec::new()).take());
+        }
+        if self.accumulates() {
+            self.accumulate(input, &changed, output);
+        }
+        let mut builder = RowBuilder::new(self.spec.kinds.clone());
+        for group in groups {
+            self.refresh(&group, input, output, &mut builder);
+        }
+    }
+
+    fn key_builder(&self) -> RowBuilder {
+        RowBuilder::new(self.spec.kinds[..self.key.len()].to_vec())
+    }
+
+    fn affected(&self, input: &Arrangement, changed: &[(RowId, Weight)]) -> FxHashSet<Row> {
+        let mut builder = self.key_builder();
+        changed.iter().map(|&(id, _)| key_of(input.arena.row(id), &self.key, &mut builder)).collect()
+    }
+
+    fn accumulate(&mut self, input: &Arrangement, changed: &[(RowId, Weight)], output: &mut Arrangement) {
+        let mut builder = self.key_builder();
+        let mut scratch = Scratch::new();
+        for &(id, weight) in changed {
+            scratch.reset();
+            let row = input.arena.row(id);
+            let key = key_of(row, &self.key, &mut builder);
+            let fresh = || (0, vec![Totals::default(); self.spec.aggregates.len()]);
+            let (rows, totals) = self.groups.entry(key).or_insert_with(fresh);
+            *rows += weight;
+            for (aggregate, totals) in self.spec.aggregates.iter().zip(totals) {
+                match value(aggregate, row, &scratch) {
+                    Ok(Some(value)) => totals.add(value, weight),
+                    Ok(None) => {}
+                    Err(error) => output.add_error(error, weight),
+                }
+            }
+        }
+    }
+
+    /// Brings one group's output row up to date.
+    fn refresh(&mut self, group: &Row, input: &Arrangement, output: &mut Arrangement, builder: &mut RowBuilder) {
+        builder.reset();
+        let mut present = self.spec.key.is_empty();
+        let scratch = Scratch::new();
+        let result = if self.accumulates() {
+            let state = self.groups.get(group);
+            present |= state.is_some_and(|(rows, _)| *rows != 0);
+            let none = vec![Totals::default(); self.spec.aggregates.len()];
+            let totals = state.map_or(&none, |(_, totals)| totals);
+            self.write_totals(totals, builder)
+        } else {
+            let rows = self.rows_of(group, input);
+            present |= !rows.is_empty();
+            self.write_rows(&rows, builder, &scratch)
+        };
+        if !present {
+            self.groups.remove(group);
+        }
+        for (column, part) in self.key.iter().enumerate() {
+            let kind = &self.spec.kinds[column];
+            debug_assert_eq!(part.tail, kind.is_tail(), "a key column keeps its kind");
+            builder.set(column, group.as_ref().get(column, kind));
+        }
+        let columns = output.key.clone().expect("a reduce's output has its group as key");
+        let current = output.current(builder.finish(), &columns);
+        if let Some(error) = self.failed.remove(group) {
+            output.add_error(error, -1);
+        }
+        match result {
+            Err(error) if present => {
+                output.add_error(error.clone(), 1);
+                self.failed.insert(group.clone(), error);
+            }
+            Ok(()) if present => {
+                if current.is_some_and(|id| output.arena.row(id) == builder.finish()) {
+                    return;
+                }
+                output.update(builder.finish(), 1);
+            }
+            _ => {}
+        }
+        if let Some(id) = current {
+            output.add_weight(id, -1);
+        }
+    }
+
+    fn write_totals(&self, totals: &[Totals], builder: &mut RowBuilder) -> Result<(), EvalError> {
+        for (number, (aggregate, totals)) in self.spec.aggregates.iter().zip(totals).enumerate() {
+            totals.write(&aggregate.function, self.key.len() + number, builder)?;
+        }
+        Ok(())
+    }
+
+    /// The group's rows in order, with weights. Only the first where nothing else is asked for.
+    fn rows_of<'a>(&self, group: &Row, input: &'a Arrangement) -> Vec<(RowRef<'a>, Weight)> {
+        let columns: Vec<_> =
+            self.key.iter().enumerate().map(|(column, part)| KeyColumn { column, tail: part.tail }).collect();
+        let index = self.index.expect("a reduce that reads rows has an index");
+        let rows = input.find(index, group.as_ref(), &columns).map(|id| (id, input.weight(id, Version::New)));
+        let rows = rows.filter(|(_, weight)| *weight != 0).map(|(id, weight)| (input.arena.row(id), weight));
+        let first = |a: &Aggregate| a.function == Function::First && a.filter.is_none();
+        let limit = if self.spec.aggregates.iter().all(first) { 1 } else { usize::MAX };
+        rows.take(limit).collect()
+    }
+
+    fn write_rows<'a>(
+        &self,
+        rows: &'a [(RowRef<'a>, Weight)],
+        builder: &mut RowBuilder,
+        scratch: &'a Scratch,
+    ) -> Result<(), EvalError> {
+        for (number, aggregate) in self.spec.aggregates.iter().enumerate() {
+            write_aggregate(aggregate, rows, self.key.len() + number, builder, scratch)?;
+        }
+        Ok(())
+    }
+}
+
+fn key_of(row: RowRef<'_>, key: &[KeyColumn], builder: &mut RowBuilder) -> Row {
+    for (column, part) in key.iter().enumerate() {
+        if row.is_null(part.column) {
+            continue;
+        }
+        if part.tail {
+            builder.set_tail(column, row.tail(part.column));
+        } else {
+            builder.set_slot(column, row.slot(part.column));
+        }
+    }
+    builder.take()
+}
+
+/// The aggregate's value for a row, or `None` where the filter drops it. `count(*)` counts a true.
+fn value<'a>(aggregate: &Aggregate, row: RowRef<'a>, scratch: &'a Scratch) -> Result<Option<Datum<'a>>, EvalError> {
+    let tuple: &'a [RowRef<'a>] = scratch.alloc_slice_copy(&[row]);
+    if let Some(filter) = &aggregate.filter
+        && !matches!(filter.eval(tuple, scratch)?, Datum::Bool(true))
+    {
+        return Ok(None);
+    }
+    let value = aggregate.argument.as_ref().map_or(Ok(Datum::Bool(true)), |argument| argument.eval(tuple, scratch))?;
+    Ok(Some(value))
+}
+
+fn out_of_range() -> EvalError {
+    EvalError::new(b"22003", "sum out of range")
+}
+
+impl Totals {
+    fn add(&mut self, value: Datum<'_>, weight: Weight) {
+        let value = match value {
+            Datum::Null => return,
+            Datum::Int(value) => i128::from(value),
+            Datum::UInt(value) => i128::from(value),
+            Datum::Decimal(value) => value,
+            Datum::Bool(value) => i128::from(value),
+            // Counted only.
+            _ => 0,
+        };
+        self.count += weight;
+        // Wrapping, so that taking rows back undoes it; the sum of the rows that remain is checked when written.
+        self.sum = self.sum.wrapping_add(value.wrapping_mul(i128::from(weight)));
+    }
+
+    fn write(&self, function: &Function, column: usize, builder: &mut RowBuilder) -> Result<(), EvalError> {
+        use Function as F;
+        if matches!(function, F::Count) {
+            builder.set_int(column, self.count);
+            return Ok(());
+        }
+        if self.count == 0 {
+            return Ok(());
+        }
+        match function {
+            F::SumInt => builder.set_int(column, i64::try_from(self.sum).map_err(|_| out_of_range())?),
+            F::SumUInt => {
+                builder.set(column, Datum::UInt(u64::try_from(self.sum).map_err(|_| out_of_range())?));
+            }
+            F::SumDecimal { precision } => {
+                let limit = 10_i128.checked_pow(u32::from(*precision)).unwrap_or(i128::MAX);
+                if self.sum.checked_abs().is_none_or(|sum| sum >= limit) {
+                    return Err(out_of_range());
+                }
+                builder.set_decimal(column, self.sum);
+            }
+            F::AvgDecimal { scale_up } => {
+                let sum = 10_i128.checked_pow(*scale_up).and_then(|scale| self.sum.checked_mul(scale));
+                builder.set_decimal(column, sum.ok_or_else(out_of_range)? / i128::from(self.count));
+            }
+            F::BoolAnd => builder.set(column, Datum::Bool(self.sum == i128::from(self.count))),
+            F::BoolOr => builder.set(column, Datum::Bool(self.sum > 0)),
+            _ => unreachable!("only functions that take rows back keep totals"),
+        }
+        Ok(())
+    }
+}
+
+/// Computes one aggregate over a group's rows in order.
+fn write_aggregate<'a>(
+    aggregate: &Aggregate,
+    rows: &'a [(RowRef<'a>, Weight)],
+    column: usize,
+    builder: &mut RowBuilder,
+    scratch: &'a Scratch,
+) -> Result<(), EvalError> {
+    let mut values = Vec::with_capacity(rows.len());
+    for (row, weight) in rows {
+        if let Some(value) = value(aggregate, *row, scratch)? {
+            values.push((value, *weight));
+        }
+    }
+    if aggregate.distinct {
+        keep_distinct(&mut values, &aggregate.kind);
+    }
+    let kind = &aggregate.kind;
+    match &aggregate.function {
+        Function::First => builder.set(column, values.first().map_or(Datum::Null, |(value, _)| *value)),
+        Function::ArrayAgg => write_list(&values, kind, column, builder),
+        Function::StringAgg(delimiter) => write_joined(&values, delimiter, column, builder),
+        Function::Min | Function::Max => {
+            let present = values.iter().map(|(value, _)| *value).filter(|value| !value.is_null());
+            let found = match aggregate.function {
+                Function::Min => present.min_by(|a, b| a.compare(b, kind)),
+                _ => present.max_by(|a, b| a.compare(b, kind)),
+            };
+            builder.set(column, found.unwrap_or(Datum::Null));
+        }
+        Function::SumFloat | Function::AvgFloat => {
+            let floats =
+                || values.iter().filter_map(|(v, w)| if let Datum::Float(v) = v { Some((*v, *w)) } else { None });
+            let count: Weight = floats().map(|(_, weight)| weight).sum();
+            if count > 0 {
+                let sum: f64 = floats().map(|(value, weight)| value * weight as f64).sum();
+                let average = aggregate.function == Function::AvgFloat;
+                builder.set_float(column, if average { sum / count as f64 } else { sum });
+            }
+        }
+        function => {
+            let mut totals = Totals::default();
+            values.iter().for_each(|(value, weight)| totals.add(*value, *weight));
+            totals.write(function, column, builder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the first of equal values, with weight one, in the order in which they first appear.
+fn keep_distinct(values: &mut Vec<(Datum<'_>, Weight)>, kind: &Kind) {
+    let mut numbers: Vec<usize> = (0..values.len()).collect();
+    numbers.sort_by(|&a, &b| values[a].0.compare(&values[b].0, kind));
+    let same = |a: usize, b: usize| values[a].0.compare(&values[b].0, kind).is_eq();
+    let mut first: Vec<usize> = numbers.chunk_by(|&a, &b| same(a, b)).map(|equal| equal[0]).collect();
+    first.sort_unstable();
+    *values = first.into_iter().map(|number| (values[number].0, 1)).collect();
+}
+
+fn write_list(values: &[(Datum<'_>, Weight)], kind: &Kind, column: usize, builder: &mut RowBuilder) {
+    let mut elements = Vec::with_capacity(values.len());
+    for (value, weight) in values {
+        elements.extend(std::iter::repeat_n(*value, *weight as usize));
+    }
+    if elements.is_empty() {
+        return;
+    }
+    let mut list = RowBuilder::new(vec![kind.clone(); elements.len()]);
+    for (number, element) in elements.into_iter().enumerate() {
+        list.set(number, element);
+    }
+    builder.set_tail(column, list.finish().bytes());
+}
+
+fn write_joined(values: &[(Datum<'_>, Weight)], delimiter: &str, column: usize, builder: &mut RowBuilder) {
+    let start = builder.begin_tail();
+    let mut any = false;
+    for (value, weight) in values {
+        let Datum::Text(text) = value else { continue };
+        for _ in 0..*weight {
+            if std::mem::replace(&mut any, true) {
+                builder.tail_buffer().extend_from_slice(delimiter.as_bytes());
+            }
+            builder.tail_buffer().extend_from_slice(text);
+        }
+    }
+    if any {
+        builder.end_tail(column, start);
+    }
+}

@@ -1,0 +1,338 @@
+//! Runs a join's walks and turns the tuples of row ids they find into output rows.
+//!
+//! Values are read through the ids only where a predicate or the output needs them (late materialisation). Tuples that
+//! cancel within the tick are dropped before that.
+
+use delta::{Datum, KeyColumn, RowBuilder, RowRef, Weight};
+use rustc_hash::FxHashSet;
+
+use crate::arena::RowId;
+use crate::arrangement::{Arrangement, Version};
+use crate::circuit::Nodes;
+use crate::expr::{EvalError, Scratch};
+use crate::index::Probe;
+use crate::join::{Join, Output, Step, Term};
+
+/// Tuples with weights: flat ids, `width` a tuple.
+#[derive(Debug, Default)]
+pub(crate) struct Tuples {
+    ids: Vec<RowId>,
+    weights: Vec<Weight>,
+}
+
+impl Tuples {
+    fn push(&mut self, ids: &[RowId], weight: Weight) {
+        self.ids.extend_from_slice(ids);
+        self.weights.push(weight);
+    }
+
+    /// Adds up the weights of equal tuples; those of weight zero are dropped.
+    fn consolidate(&mut self, width: usize) {
+        let tuple = |number: usize| &self.ids[number * width..(number + 1) * width];
+        let mut numbers: Vec<usize> = (0..self.weights.len()).collect();
+        numbers.sort_unstable_by(|&a, &b| tuple(a).cmp(tuple(b)));
+        let mut kept = Tuples::default();
+        for equal in numbers.chunk_by(|&a, &b| tuple(a) == tuple(b)) {
+            let weight: Weight = equal.iter().map(|&number| self.weights[number]).sum();
+            if weight != 0 {
+                kept.push(tuple(equal[0]), weight);
+            }
+        }
+        *self = kept;
+    }
+
+    fn iter(&self, width: usize) -> impl Iterator<Item = (&[RowId], Weight)> {
+        self.ids.chunks_exact(width).zip(self.weights.iter().copied())
+    }
+}
+
+/// A join's output of the running tick, before it is made into rows.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    tuples: Tuples,
+    /// Tuples for which a predicate failed; it is decided again, in one fixed order, when they are made into rows.
+    suspects: Tuples,
+    /// Number of deltas that went in: the tuples of one alone cannot cancel.
+    deltas: usize,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tuples.weights.is_empty() && self.suspects.weights.is_empty()
+    }
+}
+
+struct Walk<'a> {
+    join: &'a Join,
+    nodes: &'a Nodes,
+    rows: Vec<RowRef<'a>>,
+    ids: Vec<RowId>,
+    scratch: Scratch,
+    pending: &'a mut Pending,
+}
+
+/// Sends the delta of the term's input, as its node holds it now, through the walk.
+pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, pending: &mut Pending) {
+    let start = nodes.arrangement(join.spec.inputs[term.start].node);
+    run(join, term, nodes, pending, start, start.delta());
+}
+
+/// Sends all rows of the first input through the walk.
+pub(crate) fn run_full(join: &Join, nodes: &Nodes, pending: &mut Pending) {
+    let start = nodes.arrangement(join.spec.inputs[0].node);
+    let snapshot = start.snapshot();
+    run(join, &join.full, nodes, pending, start, snapshot.ids().map(|(id, _, weight)| (id, weight)));
+}
+
+fn run(
+    join: &Join,
+    term: &Term,
+    nodes: &Nodes,
+    pending: &mut Pending,
+    start: &Arrangement,
+    delta: impl Iterator<Item = (RowId, Weight)>,
+) {
+    pending.deltas += 1;
+    let rows: Vec<_> = join.missing.iter().map(|row| row.as_ref()).collect();
+    let ids = vec![RowId::MISSING; rows.len()];
+    let mut walk = Walk { join, nodes, rows, ids, scratch: Scratch::new(), pending };
+    if join.spec.inputs[term.start].outer {
+        walk.outer_delta(term, start, delta);
+        return;
+    }
+    for (id, weight) in delta {
+        walk.scratch.reset();
+        walk.bind(term.start, id, start.arena.row(id));
+        if let Some(suspect) = walk.passes(&term.start_filters) {
+            walk.steps(&term.steps, weight, suspect);
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn bind(&mut self, input: usize, id: RowId, row: RowRef<'a>) {
+        self.ids[input] = id;
+        self.rows[input] = row;
+    }
+
+    fn unbind(&mut self, input: usize) {
+        let join: &'a Join = self.join;
+        self.bind(input, RowId::MISSING, join.missing[input].as_ref());
+    }
+
+    /// `None` if a filter says no, else whether one of them failed.
+    fn passes(&self, filters: &[usize]) -> Option<bool> {
+        let mut suspect = false;
+        for &filter in filters {
+            match self.join.spec.filters[filter].expr.eval(&self.rows, &self.scratch) {
+                Ok(Datum::Bool(true)) => {}
+                Ok(_) => return None,
+                Err(_) => suspect = true,
+            }
+        }
+        Some(suspect)
+    }
+
+    /// The rows that a step finds, each with its weights before and after the tick as this walk must see them.
+    fn matches(&self, step: &Step) -> Vec<(RowId, RowRef<'a>, Weight, Weight)> {
+        let nodes: &'a Nodes = self.nodes;
+        let arrangement = nodes.arrangement(step.node);
+        let probe = Probe { rows: &self.rows, parts: &step.parts };
+        let weights = |id: RowId| {
+            let new = arrangement.weight(id, step.version);
+            let old = if step.delta { arrangement.weight(id, Version::Old) } else { new };
+            (id, arrangement.arena.row(id), old, if step.delta { arrangement.weight(id, Version::New) } else { new })
+        };
+        let found = arrangement.probe(step.index, probe).map(weights);
+        found.filter(|(_, _, old, new)| *old != 0 || *new != 0).collect()
+    }
+
+    fn steps(&mut self, steps: &[Step], weight: Weight, suspect: bool) {
+        let Some((step, rest)) = steps.split_first() else {
+            let sink = if suspect { &mut self.pending.suspects } else { &mut self.pending.tuples };
+            sink.push(&self.ids, weight);
+            return;
+        };
+        if step.outer {
+            self.outer_step(step, rest, weight, suspect);
+            return;
+        }
+        for (id, row, _, times) in self.matches(step) {
+            self.bind(step.input, id, row);
+            if let Some(failed) = self.passes(&step.filters) {
+                self.steps(rest, weight * times, suspect | failed);
+            }
+        }
+        self.unbind(step.input);
+    }
+
+    /// All matches of an outer input, or its missing row; for the delta's own input the difference of the two versions.
+    fn outer_step(&mut self, step: &Step, rest: &[Step], weight: Weight, suspect: bool) {
+        let (mut any_old, mut any_new) = (false, false);
+        for (id, row, old, new) in self.matches(step) {
+            self.bind(step.input, id, row);
+            let Some(failed) = self.passes(&step.on) else { continue };
+            any_old |= old != 0;
+            any_new |= new != 0;
+            let times = if step.delta { new - old } else { new };
+            if times != 0
+                && let Some(also) = self.passes(&step.filters)
+            {
+                self.steps(rest, weight * times, suspect | failed | also);
+            }
+        }
+        self.unbind(step.input);
+        let times = match (step.delta, any_old, any_new) {
+            (false, _, any) => Weight::from(!any),
+            (true, old, new) => Weight::from(!new) - Weight::from(!old),
+        };
+        if times != 0
+            && let Some(failed) = self.passes(&step.filters)
+        {
+            self.steps(rest, weight * times, suspect | failed);
+        }
+    }
+
+    /// The delta of an outer input: finds the inner tuples that it may touch, each once, and takes the difference there.
+    fn outer_delta(&mut self, term: &Term, start: &'a Arrangement, delta: impl Iterator<Item = (RowId, Weight)>) {
+        let mut seen: FxHashSet<Vec<RowId>> = FxHashSet::default();
+        for (id, _) in delta {
+            self.bind(term.start, id, start.arena.row(id));
+            self.discover(term, &term.discovery, 1, &mut seen);
+        }
+        self.unbind(term.start);
+    }
+
+    fn discover(&mut self, term: &Term, steps: &[Step], weight: Weight, seen: &mut FxHashSet<Vec<RowId>>) {
+        let Some((step, rest)) = steps.split_first() else {
+            self.touch(term, weight, seen);
+            return;
+        };
+        for (id, row, _, times) in self.matches(step) {
+            self.bind(step.input, id, row);
+            // An outer input that the walk passes through is looked up again later and does not count here.
+            let times = if self.join.spec.inputs[step.input].outer { 1 } else { times };
+            self.discover(term, rest, weight * times, seen);
+        }
+        self.unbind(step.input);
+    }
+
+    fn touch(&mut self, term: &Term, weight: Weight, seen: &mut FxHashSet<Vec<RowId>>) {
+        let (rows, ids) = (self.rows.clone(), self.ids.clone());
+        let inputs = &self.join.spec.inputs;
+        for (input, outer) in inputs.iter().map(|input| input.outer).enumerate() {
+            if outer {
+                self.unbind(input);
+            }
+        }
+        if seen.insert(self.ids.clone()) {
+            self.scratch.reset();
+            let inner: Vec<_> = (0..self.join.spec.filters.len()).filter(|&f| self.reads_inner_only(f)).collect();
+            if let Some(suspect) = self.passes(&inner) {
+                self.steps(&term.steps, weight, suspect);
+            }
+        }
+        (self.rows, self.ids) = (rows, ids);
+    }
+
+    fn reads_inner_only(&self, filter: usize) -> bool {
+        let filter = &self.join.spec.filters[filter];
+        filter.on.is_none() && filter.inputs.iter().all(|&input| !self.join.spec.inputs[input].outer)
+    }
+}
+
+/// Makes the pending tuples into rows of the join's output.
+pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, output: &mut Arrangement) {
+    let width = join.spec.inputs.len();
+    if pending.deltas > 1 {
+        pending.tuples.consolidate(width);
+        pending.suspects.consolidate(width);
+    }
+    let mut writer = Writer { join, nodes, builder: RowBuilder::new(join.spec.kinds.clone()), scratch: Scratch::new() };
+    let key = output.key.clone();
+    // Rows leave before others come: with a key there is at most one row for it at any time.
+    for leaving in [true, false] {
+        for (ids, weight) in pending.tuples.iter(width).filter(|(_, weight)| (*weight < 0) == leaving) {
+            if let (true, Some(key)) = (leaving, &key)
+                && writer.remove_by_key(ids, key, weight, output)
+            {
+                continue;
+            }
+            writer.apply(ids, weight, output);
+        }
+    }
+    for (ids, weight) in pending.suspects.iter(width) {
+        match writer.first_failure(ids) {
+            Some(error) => output.add_error(error, weight),
+            None => writer.apply(ids, weight, output),
+        }
+    }
+}
+
+struct Writer<'a> {
+    join: &'a Join,
+    nodes: &'a Nodes,
+    builder: RowBuilder,
+    scratch: Scratch,
+}
+
+impl<'a> Writer<'a> {
+    fn rows(&self, ids: &[RowId]) -> Vec<RowRef<'a>> {
+        let join: &'a Join = self.join;
+        let row = |(input, &id): (usize, &RowId)| match id {
+            RowId::MISSING => join.missing[input].as_ref(),
+            id => self.nodes.arrangement(join.spec.inputs[input].node).arena.row(id),
+        };
+        ids.iter().enumerate().map(row).collect()
+    }
+
+    fn column(&mut self, rows: &[RowRef<'_>], column: usize) -> Result<(), EvalError> {
+        match &self.join.spec.output[column] {
+            Output::Column(at) => {
+                let row = rows[at.input];
+                if row.is_null(at.column) {
+                } else if self.join.spec.kinds[column].is_tail() {
+                    self.builder.set_tail(column, row.tail(at.column));
+                } else {
+                    self.builder.set_slot(column, row.slot(at.column));
+                }
+            }
+            Output::Expr(expr) => self.builder.set(column, expr.eval(rows, &self.scratch)?),
+        }
+        Ok(())
+    }
+
+    /// Takes out the row that has the tuple's key, without computing the rest of it. False where there is none (its values
+    /// could not be computed) or the key itself cannot be.
+    fn remove_by_key(&mut self, ids: &[RowId], key: &[KeyColumn], weight: Weight, output: &mut Arrangement) -> bool {
+        self.scratch.reset();
+        self.builder.reset();
+        let rows = self.rows(ids);
+        if key.iter().any(|part| self.column(&rows, part.column).is_err()) {
+            return false;
+        }
+        let found = output.current(self.builder.finish(), key);
+        if let Some(id) = found {
+            output.add_weight(id, weight);
+        }
+        found.is_some()
+    }
+
+    fn apply(&mut self, ids: &[RowId], weight: Weight, output: &mut Arrangement) {
+        self.scratch.reset();
+        self.builder.reset();
+        let rows = self.rows(ids);
+        match (0..self.join.spec.output.len()).try_for_each(|column| self.column(&rows, column)) {
+            Ok(()) => output.update(self.builder.finish(), weight),
+            Err(error) => output.add_error(error, weight),
+        }
+    }
+
+    fn first_failure(&mut self, ids: &[RowId]) -> Option<EvalError> {
+        self.scratch.reset();
+        let rows = self.rows(ids);
+        let applies = |on: Option<usize>| on.is_none_or(|input| ids[input] != RowId::MISSING);
+        let filters = self.join.spec.filters.iter().filter(|filter| applies(filter.on));
+        filters.map(|filter| filter.expr.eval(&rows, &self.scratch)).find_map(Result::err)
+    }
+}
