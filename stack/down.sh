@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Stops the servers that up.sh started for this TIDEWATER_DATA, by pid. --wipe also removes their data, logs and settings.
+set -euo pipefail
+# shellcheck source=stack/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+case "${1:-}" in '' | --wipe) ;; *) die "unknown argument '$1': stack/down.sh [--wipe]" ;; esac
+# Readers before what they read from.
+for name in connect registry kafka mysql; do halt "$name"; done
+if [[ ${1:-} == --wipe ]]; then
+  rm -rf "${DATA:?}"/{data,logs,pids,conf}
+  say "data in $DATA removed"
+fi

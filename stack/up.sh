@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# Starts MySQL, Kafka, the schema registry and Connect; returns when all four answer. What runs already is left alone.
+# Another instance beside this one: other ports and another folder, e.g. MYSQL_PORT=23306 ... TIDEWATER_DATA=/tmp/x stack/up.sh
+set -euo pipefail
+# shellcheck source=stack/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Debezium, Kafka and MySQL's logs of a demo stay far below; a full disk breaks all three in confusing ways.
+FIRST_RUN_MB=6000
+# A Unix socket's path may have 107 bytes.
+LONGEST_DATA_PATH=90
+
+check_before_start() {
+  ((${#DATA} <= LONGEST_DATA_PATH)) || die "the folder $DATA has too long a path for MySQL's socket: set TIDEWATER_DATA to a shorter one"
+  local home
+  for home in "$MYSQL_HOME" "$KAFKA_HOME" "$DEBEZIUM_HOME" "$REGISTRY_HOME" "$CONVERTER_HOME"; do
+    [[ -e $home/.complete ]] || die "$home is not installed: run stack/install.sh"
+  done
+  mkdir -p "$DATA"/{data,logs,pids,conf}
+  if [[ ! -d $DATA/data/mysql ]]; then
+    local free; free=$(df -Pm "$DATA" | awk 'NR==2 {print $4}')
+    ((free >= FIRST_RUN_MB)) || die "$DATA has $free MB free and a first run needs $FIRST_RUN_MB: free some, or set TIDEWATER_DATA to another disk"
+  fi
+  alive mysql || need_port mysql MYSQL_PORT
+  alive kafka || { need_port kafka KAFKA_PORT; need_port "kafka's controller" KAFKA_CONTROLLER_PORT; }
+  alive registry || need_port registry REGISTRY_PORT
+  alive connect || need_port connect CONNECT_PORT
+}
+
+mysql_conf() {
+  cat <<CONF
+[mysqld]
+basedir=$MYSQL_HOME/usr
+plugin_dir=$MYSQL_HOME/usr/lib/mysql/plugin
+lc_messages_dir=$MYSQL_HOME/usr/share/mysql
+character_sets_dir=$MYSQL_HOME/usr/share/mysql/charsets
+secure_file_priv=NULL
+datadir=$DATA/data/mysql
+socket=$DATA/mysql.sock
+pid_file=$DATA/data/mysqld.pid
+bind_address=127.0.0.1
+port=$MYSQL_PORT
+mysqlx=OFF
+skip_name_resolve=ON
+# Debezium reads whole rows from the binlog, and names transactions by GTID.
+server_id=184054
+log_bin=binlog
+binlog_row_image=FULL
+binlog_row_metadata=FULL
+binlog_expire_logs_seconds=864000
+gtid_mode=ON
+enforce_gtid_consistency=ON
+default_time_zone=+00:00
+# Small and quick rather than safe against power loss: this is a local stack.
+innodb_buffer_pool_size=128M
+innodb_redo_log_capacity=64M
+innodb_flush_log_at_trx_commit=2
+sync_binlog=0
+performance_schema=OFF
+CONF
+  if [[ $(id -u) == 0 ]]; then printf 'user=root\n'; fi
+}
+
+start_mysql() {
+  local mysqld="$MYSQL_HOME/usr/sbin/mysqld" loader
+  loader=$(mysql_loader)
+  mysql_conf >"$DATA/conf/my.cnf"
+  # Made beside its place: an interrupted first start must not leave half a data folder.
+  if [[ ! -d $DATA/data/mysql ]]; then
+    say "creating mysql's data folder ..."
+    rm -rf "$DATA/data/mysql.new"
+    mysql_run "$mysqld" --defaults-file="$DATA/conf/my.cnf" --datadir="$DATA/data/mysql.new" --initialize-insecure \
+      >"$DATA/logs/mysql-init.log" 2>&1 || die "mysql could not create its data folder: see $DATA/logs/mysql-init.log"
+    mv "$DATA/data/mysql.new" "$DATA/data/mysql"
+  fi
+  launch mysql "$loader" --library-path "$(dirname "$loader")" "$mysqld" --defaults-file="$DATA/conf/my.cnf"
+}
+
+kafka_conf() {
+  cat <<CONF
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT
+listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$DATA/data/kafka
+# One broker: nothing can be replicated.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+# The topics are the source of truth for views: never dropped by age.
+log.retention.ms=-1
+# A lone consumer gets its partitions at once.
+group.initial.rebalance.delay.ms=0
+log.segment.bytes=134217728
+log.cleaner.dedupe.buffer.size=16777216
+CONF
+}
+
+logging_conf() {
+  cat <<'CONF'
+Configuration:
+  status: warn
+  Appenders:
+    Console: {name: STDOUT, PatternLayout: {pattern: "[%d] %p %m (%c{1})%n"}}
+  Loggers:
+    Root: {level: INFO, AppenderRef: [{ref: STDOUT}]}
+    Logger:
+      - {name: org.apache.kafka.common.config.AbstractConfig, level: WARN}
+      - {name: org.apache.kafka.clients, level: WARN}
+CONF
+}
+
+start_kafka() {
+  kafka_conf >"$DATA/conf/kafka.properties"
+  if [[ ! -f $DATA/data/kafka/meta.properties ]]; then
+    java -Xmx128m "${JVM[@]}" "-Dlog4j2.configurationFile=$DATA/conf/log4j2.yaml" -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool \
+      format -t VGlkZXdhdGVyU3RhY2swMQ -c "$DATA/conf/kafka.properties" >"$DATA/logs/kafka-format.log" 2>&1 \
+      || die "kafka could not format its data folder: see $DATA/logs/kafka-format.log"
+  fi
+  launch kafka java "-Xmx$KAFKA_HEAP" "${JVM[@]}" "-Dlog4j2.configurationFile=$DATA/conf/log4j2.yaml" \
+    -cp "$KAFKA_HOME/libs/*" kafka.Kafka "$DATA/conf/kafka.properties"
+}
+
+# In a file, so that schema ids survive a restart: messages in Kafka name them.
+start_registry() {
+  (
+    cd "$REGISTRY_HOME"
+    export QUARKUS_HTTP_HOST=127.0.0.1 QUARKUS_HTTP_PORT="$REGISTRY_PORT" APICURIO_STORAGE_KIND=sql APICURIO_STORAGE_SQL_KIND=h2
+    export APICURIO_DATASOURCE_URL="jdbc:h2:file:$DATA/data/registry/db"
+    launch registry java "-Xmx$REGISTRY_HEAP" "${JVM[@]}" -jar apicurio-registry-app-*-runner.jar
+  )
+}
+
+connect_conf() {
+  cat <<CONF
+bootstrap.servers=127.0.0.1:$KAFKA_PORT
+group.id=connect
+listeners=http://127.0.0.1:$CONNECT_PORT
+rest.advertised.host.name=127.0.0.1
+key.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+config.storage.topic=_connect-configs
+config.storage.replication.factor=1
+offset.storage.topic=_connect-offsets
+offset.storage.replication.factor=1
+offset.storage.partitions=1
+status.storage.topic=_connect-status
+status.storage.replication.factor=1
+status.storage.partitions=1
+offset.flush.interval.ms=5000
+scheduled.rebalance.max.delay.ms=0
+plugin.path=$DEBEZIUM_HOME,$CONVERTER_HOME
+# A full scan of the plugins costs 450 MB and many seconds.
+plugin.discovery=service_load
+connector.client.config.override.policy=All
+CONF
+}
+
+start_connect() {
+  connect_conf >"$DATA/conf/connect.properties"
+  launch connect java "-Xmx$CONNECT_HEAP" "${JVM[@]}" "-Dlog4j2.configurationFile=$DATA/conf/log4j2.yaml" \
+    -cp "$KAFKA_HOME/libs/*" org.apache.kafka.connect.cli.ConnectDistributed "$DATA/conf/connect.properties"
+}
+
+check_before_start
+logging_conf >"$DATA/conf/log4j2.yaml"
+say "starting mysql, kafka, registry, connect (data in $DATA) ..."
+alive kafka || start_kafka
+alive mysql || start_mysql
+alive registry || start_registry
+await kafka 90 port_open "$KAFKA_PORT"
+alive connect || start_connect
+await mysql 90 mysql_root -e 'SELECT 1'
+await registry 120 curl -sf "http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7/subjects"
+await connect 120 curl -sf "http://127.0.0.1:$CONNECT_PORT/connectors"

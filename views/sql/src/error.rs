@@ -1,0 +1,63 @@
+//! What a user is told when a statement cannot be done.
+
+/// This crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error as PostgreSQL's clients show it: SQLSTATE, message, hint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// Five characters of PostgreSQL's error code table.
+    pub sqlstate: String,
+    /// Lower case, no full stop, names the object.
+    pub message: String,
+    /// How to mend it, where we know.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// An error without a hint.
+    pub fn new(sqlstate: &str, message: impl Into<String>) -> Self {
+        Error { sqlstate: sqlstate.into(), message: message.into(), hint: None }
+    }
+
+    /// 0A000: the statement is understood, but this construct is not kept incrementally yet.
+    pub fn unsupported(construct: impl std::fmt::Display) -> Self {
+        Error::new("0A000", format!("{construct} is not supported in a materialized view"))
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<engine::EvalError> for Error {
+    fn from(error: engine::EvalError) -> Self {
+        Error::new(&String::from_utf8_lossy(&error.sqlstate), error.message)
+    }
+}
+
+impl From<datafusion::error::DataFusionError> for Error {
+    fn from(error: datafusion::error::DataFusionError) -> Self {
+        use datafusion::common::SchemaError;
+        use datafusion::error::DataFusionError as D;
+        let sqlstate = match error.find_root() {
+            D::SQL(..) => "42601",
+            D::SchemaError(schema, _) => match schema.as_ref() {
+                SchemaError::FieldNotFound { .. } => "42703",
+                SchemaError::AmbiguousReference { .. } => "42702",
+                _ => "42701",
+            },
+            D::NotImplemented(_) => "0A000",
+            D::Plan(message) if message.contains("not found") => "42P01",
+            D::Plan(_) => "42000",
+            D::ArrowError(arrow, _) if matches!(arrow.as_ref(), arrow::error::ArrowError::DivideByZero) => "22012",
+            D::ArrowError(..) => "22000",
+            _ => "XX000",
+        };
+        Error::new(sqlstate, error.strip_backtrace())
+    }
+}
