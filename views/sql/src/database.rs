@@ -56,6 +56,8 @@ pub struct Database {
     circuit: Circuit,
     pub(crate) objects: BTreeMap<String, Object>,
     nodes: HashMap<String, NodeId>,
+    /// Columns of each object as it names them: views that share a node may name its columns differently.
+    columns: HashMap<String, SchemaRef>,
     pub(crate) schemas: HashMap<NodeId, SchemaRef>,
     shared: HashMap<String, NodeId>,
     tables: Vec<NodeId>,
@@ -78,6 +80,7 @@ impl Database {
             circuit: Circuit::new(),
             objects: BTreeMap::new(),
             nodes: HashMap::new(),
+            columns: HashMap::new(),
             schemas: HashMap::new(),
             shared: HashMap::new(),
             tables: Vec::new(),
@@ -119,7 +122,8 @@ impl Database {
     pub(crate) fn define(&mut self, name: &str, object: Object, schema: SchemaRef) {
         if let Some(node) = object.node() {
             self.nodes.insert(name.to_owned(), node);
-            self.schemas.entry(node).or_insert(schema);
+            self.schemas.entry(node).or_insert_with(|| schema.clone());
+            self.columns.insert(name.to_owned(), schema);
         }
         self.objects.insert(name.to_owned(), object);
     }
@@ -133,6 +137,7 @@ impl Database {
     pub(crate) fn forget(&mut self, name: &str) {
         self.objects.remove(name);
         self.nodes.remove(name);
+        self.columns.remove(name);
     }
 
     /// The names that read `name` directly.
@@ -155,7 +160,7 @@ impl Database {
                 continue;
             }
             let Some(object) = self.objects.get(name) else { continue };
-            context.register_table(TableReference::bare(name), self.provider(object)?)?;
+            context.register_table(TableReference::bare(name), self.provider(name, object)?)?;
         }
         let plan = futures::executor::block_on(context.state().statement_to_plan(statement))?;
         Ok((plan, context))
@@ -172,12 +177,12 @@ impl Database {
         Ok(SessionContext::new_with_state(state.build()))
     }
 
-    fn provider(&self, object: &Object) -> Result<Arc<dyn TableProvider>> {
+    fn provider(&self, name: &str, object: &Object) -> Result<Arc<dyn TableProvider>> {
         let node = match object {
             Object::View(view) => return Ok(view.clone()),
             other => other.node().ok_or_else(|| Error::new("XX000", "an object without rows"))?,
         };
-        Ok(Arc::new(SnapshotTable { schema: self.schemas[&node].clone(), snapshot: self.circuit.snapshot(node) }))
+        Ok(Arc::new(SnapshotTable { schema: self.columns[name].clone(), snapshot: self.circuit.snapshot(node) }))
     }
 
     /// A query over this moment's rows.

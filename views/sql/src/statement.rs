@@ -1,7 +1,7 @@
 //! Statements: which there are, and what each does to the database.
 
 use arrow::array::RecordBatch;
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow_schema::SchemaRef;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
@@ -140,6 +140,8 @@ impl Database {
             .pop()
             .ok_or_else(|| Error::new("42601", "an empty query"))?;
         let query = self.query(parsed(statement))?;
+        // A value that does not fit is an error, never a NULL.
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
         let mut rows = Vec::new();
         for batch in futures::executor::block_on(query.run())? {
             if batch.num_columns() != target.fields().len() {
@@ -147,7 +149,8 @@ impl Database {
             }
             let mut columns = Vec::new();
             for (column, field) in batch.columns().iter().zip(target.fields()) {
-                columns.push(cast(column, field.data_type()).map_err(|e| Error::new("22P02", e.to_string()))?);
+                let cast = cast_with_options(column, field.data_type(), &strict);
+                columns.push(cast.map_err(|error| Error::new("22P02", error.to_string()))?);
             }
             let batch = RecordBatch::try_new(target.clone(), columns)
                 .map_err(|error| Error::new("23502", error.to_string()))?;

@@ -2,14 +2,14 @@
 //!
 //! The oracle is DataFusion, run over snapshots of the base tables.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow_schema::{DataType, Field, Schema};
-use datafusion::common::ScalarValue;
 use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId, TableSchema};
 use proptest::prelude::*;
-use tidewater_sql::{Database, Outcome};
+use tidewater_sql::Database;
+
+use super::answer;
 
 /// Views over users(id, name, phone), orders(id, user_id, total, note), items(id, order_id, quantity, price) and the keyless
 /// updates(order_id, status, at). Each SELECT has one answer: orders of equal values are never left open.
@@ -43,10 +43,6 @@ const VIEWS: &[&str] = &[
        LEFT JOIN (SELECT order_id, string_agg(quantity || ' @' || price, ', ' ORDER BY id) AS details FROM items GROUP BY order_id) d ON d.order_id = o.id",
     "SELECT order_id, status, count(*) AS n FROM updates GROUP BY order_id, status",
 ];
-
-/// DataFusion's joins spawn tasks.
-static RUNTIME: LazyLock<tokio::runtime::Runtime> =
-    LazyLock::new(|| tokio::runtime::Runtime::new().expect("threads for a runtime"));
 
 fn schemas() -> Vec<(&'static str, TableSchema)> {
     let money = || DataType::Decimal128(10, 2);
@@ -115,21 +111,6 @@ fn change(step: &Step, tables: &[(TableId, TableSchema)]) -> Change {
         (None, true) => Op::Remove(whole),
     };
     Change { table: *table, op }
-}
-
-fn answer(database: &mut Database, text: &str) -> Vec<String> {
-    let outcome = database.execute(text).unwrap_or_else(|error| panic!("{text}: {error}")).pop();
-    let Some(Outcome::Rows(query)) = outcome else { panic!("{text} answers rows") };
-    let batches = RUNTIME.block_on(query.run()).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let mut rows = Vec::new();
-    for batch in batches {
-        for row in 0..batch.num_rows() {
-            let cell = |column: &ArrayRef| ScalarValue::try_from_array(column, row).expect("a value").to_string();
-            rows.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
-        }
-    }
-    rows.sort();
-    rows
 }
 
 fn create(views: &[(usize, &str)]) -> (Database, Vec<(TableId, TableSchema)>) {

@@ -1,0 +1,114 @@
+//! Statements that change the database, and the errors a user meets.
+
+use tidewater_sql::{Database, Outcome};
+
+use super::{RUNTIME, answer, try_answer};
+
+/// The tag of the last statement.
+fn run(database: &mut Database, text: &str) -> String {
+    let _guard = RUNTIME.enter();
+    match database.execute(text).unwrap_or_else(|error| panic!("{text}: {error}")).pop() {
+        Some(Outcome::Tag(tag)) => tag,
+        _ => panic!("{text} answers a tag"),
+    }
+}
+
+fn fails(database: &mut Database, text: &str, sqlstate: &str, part: &str) {
+    let _guard = RUNTIME.enter();
+    let error = database.execute(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
+    assert_eq!(error.sqlstate, sqlstate, "{text}: {error}");
+    assert!(error.message.contains(part), "{text}: {error}");
+}
+
+fn shop() -> Database {
+    let mut database = Database::new();
+    let tag = run(&mut database, "CREATE TABLE orders (id bigint, customer bigint, total numeric(10,2), note text)");
+    assert_eq!(tag, "CREATE TABLE");
+    database
+}
+
+#[test]
+fn a_view_follows_insert_update_and_delete() {
+    let mut db = shop();
+    run(
+        &mut db,
+        "CREATE MATERIALIZED VIEW spent AS SELECT customer, sum(total) AS total FROM orders GROUP BY customer",
+    );
+    run(&mut db, "CREATE VIEW big AS SELECT customer FROM spent WHERE total > 20");
+    run(&mut db, "CREATE MATERIALIZED VIEW names AS SELECT 'customer ' || customer AS name FROM big");
+    assert_eq!(
+        run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1.00, 'x'), (3, 8, 5, 'y')"),
+        "INSERT 0 3"
+    );
+    assert_eq!(answer(&mut db, "SELECT * FROM spent"), ["7|13.50", "8|5.00"]);
+    assert_eq!(answer(&mut db, "SELECT name FROM names"), Vec::<String>::new());
+    assert_eq!(run(&mut db, "UPDATE orders SET total = total + 7.5, note = upper(note) WHERE id < 3"), "UPDATE 2");
+    assert_eq!(answer(&mut db, "SELECT * FROM spent"), ["7|28.50", "8|5.00"]);
+    assert_eq!(answer(&mut db, "SELECT name FROM names"), ["customer 7"]);
+    assert_eq!(answer(&mut db, "SELECT note FROM orders WHERE customer = 7"), ["NULL", "X"]);
+    assert_eq!(
+        run(&mut db, "INSERT INTO orders (customer, id) SELECT customer, id + 10 FROM orders WHERE id = 1"),
+        "INSERT 0 1"
+    );
+    assert_eq!(run(&mut db, "DELETE FROM orders WHERE customer = 7"), "DELETE 3");
+    assert_eq!(answer(&mut db, "SELECT * FROM spent"), ["8|5.00"]);
+    run(&mut db, "DELETE FROM orders");
+    assert!(db.is_empty());
+}
+
+#[test]
+fn equal_rows_repeat() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 1, 1, 'a'), (1, 1, 1, 'a')");
+    assert_eq!(answer(&mut db, "SELECT count(*) FROM orders"), ["2"]);
+    assert_eq!(run(&mut db, "UPDATE orders SET note = 'b'"), "UPDATE 2");
+    assert_eq!(answer(&mut db, "SELECT note FROM orders"), ["b", "b"]);
+}
+
+#[test]
+fn a_row_without_a_value_is_an_error_of_its_view_alone_and_heals() {
+    let mut db = shop();
+    run(&mut db, "CREATE MATERIALIZED VIEW ratio AS SELECT id, 10 / customer AS r FROM orders");
+    run(&mut db, "CREATE MATERIALIZED VIEW above AS SELECT id FROM ratio WHERE r > 1");
+    run(&mut db, "CREATE MATERIALIZED VIEW fine AS SELECT id FROM orders");
+    run(&mut db, "INSERT INTO orders VALUES (1, 0, 1, 'a'), (2, 5, 1, 'b')");
+    for view in ["ratio", "above"] {
+        let error = try_answer(&mut db, &format!("SELECT * FROM {view}")).expect_err("a division by zero");
+        assert_eq!((error.sqlstate.as_str(), error.message.as_str()), ("22012", "division by zero"));
+    }
+    assert_eq!(answer(&mut db, "SELECT * FROM fine"), ["1", "2"]);
+    run(&mut db, "UPDATE orders SET customer = 2 WHERE id = 1");
+    assert_eq!(answer(&mut db, "SELECT * FROM ratio"), ["1|5", "2|2"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM above"), ["1", "2"]);
+}
+
+#[test]
+fn a_query_keeps_the_moment_at_which_it_was_taken() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 1, 1, 'a')");
+    let _guard = RUNTIME.enter();
+    let Some(Outcome::Rows(query)) = db.execute("SELECT id FROM orders").expect("a query").pop() else {
+        panic!("rows")
+    };
+    run(&mut db, "DELETE FROM orders");
+    let batches = RUNTIME.block_on(query.run()).expect("rows");
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
+}
+
+#[test]
+fn errors_name_the_object_and_the_fix() {
+    let mut db = shop();
+    run(&mut db, "CREATE MATERIALIZED VIEW v AS SELECT id FROM orders");
+    run(&mut db, "CREATE VIEW w AS SELECT id FROM v");
+    fails(&mut db, "CREATE TABLE v (a int)", "42P07", "\"v\" already exists");
+    fails(&mut db, "SELECT * FROM nowhere", "42P01", "nowhere");
+    fails(&mut db, "SELECT missing FROM orders", "42703", "missing");
+    fails(&mut db, "INSERT INTO v VALUES (1)", "42809", "\"v\" is not a table");
+    fails(&mut db, "SELEC 1", "42601", "SELEC");
+    fails(&mut db, "INSERT INTO orders VALUES ('x')", "22P02", "x");
+    fails(&mut db, "DROP TABLE orders", "2BP01", "\"v\"");
+    fails(&mut db, "DROP VIEW nothing", "42P01", "\"nothing\"");
+    assert_eq!(run(&mut db, "DROP VIEW IF EXISTS nothing"), "DROP VIEW");
+    assert_eq!(run(&mut db, "DROP TABLE orders CASCADE"), "DROP TABLE");
+    fails(&mut db, "SELECT * FROM w", "42P01", "w");
+}
