@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # The one test command: installs what is missing, checks format and lints, runs every test, ends with "N passed, N failed".
-#   ./test.sh         everything
-#   ./test.sh unit    without the servers
 set -uo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-mode="${1:-all}"
-case "$mode" in all | unit) ;; *) echo "usage: ./test.sh [unit]" >&2; exit 2 ;; esac
 
 packages=()
 need() { command -v "$1" >/dev/null || packages+=("$2"); }
@@ -28,6 +24,8 @@ step() { # name, command...: counts one result for a command that is not a test 
   printf '== %s\n' "$name"
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name" >&2; fi
 }
+shell_syntax() { local f; for f in test.sh .ci/run stack/*.sh connectors/*.sh; do bash -n "$f" || return 1; done; }
+step "shell syntax" shell_syntax
 step format cargo fmt --all --check
 step lints cargo clippy --locked --all-targets --quiet -- -D warnings
 printf '== tests\n'
