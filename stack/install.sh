@@ -15,7 +15,7 @@ check_tools() {
   command -v mvn >/dev/null || die "mvn is missing: apt-get install maven"
   command -v java >/dev/null || die "java is missing: apt-get install openjdk-17-jre-headless"
   command -v python3 >/dev/null || die "python3 is missing: apt-get install python3"
-  command -v apt-get >/dev/null || die "apt-get is missing: on this system use Docker, which ./start.sh prefers when it answers"
+  command -v apt-get >/dev/null || die "apt-get is missing: the native servers need a Debian or Ubuntu system"
   local version; version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)
   ((${version:-0} >= 17)) || die "java ${version:-of unknown version} is too old: apt-get install openjdk-17-jre-headless"
   mkdir -p "$CACHE"

@@ -81,8 +81,59 @@ fn closure(expr: &Expr, schema: &DFSchema, resolve: &Resolve<'_>) -> Result<engi
         Expr::IsNull(inner) => null_test(inner, true, schema, resolve),
         Expr::IsNotNull(inner) => null_test(inner, false, schema, resolve),
         Expr::BinaryExpr(binary) if is_comparison(binary.op) => comparison(binary, schema, resolve),
+        Expr::BinaryExpr(binary) => match integer_range(expr, binary, schema)? {
+            Some(range) => arithmetic(binary, range, schema, resolve),
+            None => by_datafusion(expr, schema, resolve),
+        },
         _ => by_datafusion(expr, schema, resolve),
     }
+}
+
+/// The values of the result's type, if this is arithmetic of signed integers of one type.
+fn integer_range(expr: &Expr, binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<(i64, i64)>> {
+    use Operator as O;
+    if !matches!(binary.op, O::Plus | O::Minus | O::Multiply | O::Divide | O::Modulo) {
+        return Ok(None);
+    }
+    let result = expr.get_type(schema)?;
+    if binary.left.get_type(schema)? != result || binary.right.get_type(schema)? != result {
+        return Ok(None);
+    }
+    Ok(match result {
+        DataType::Int8 => Some((i64::from(i8::MIN), i64::from(i8::MAX))),
+        DataType::Int16 => Some((i64::from(i16::MIN), i64::from(i16::MAX))),
+        DataType::Int32 => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+        DataType::Int64 => Some((i64::MIN, i64::MAX)),
+        _ => None,
+    })
+}
+
+/// Arithmetic of signed integers as PostgreSQL has it: DataFusion's wraps where the result leaves its type.
+fn arithmetic(
+    binary: &BinaryExpr,
+    (least, most): (i64, i64),
+    schema: &DFSchema,
+    resolve: &Resolve<'_>,
+) -> Result<engine::Expr> {
+    let (left, right) = (closure(&binary.left, schema, resolve)?, closure(&binary.right, schema, resolve)?);
+    let op = binary.op;
+    Ok(engine::Expr::new(move |tuple, scratch| {
+        let (left, right) = (left.eval(tuple, scratch)?, right.eval(tuple, scratch)?);
+        let (Some(left), Some(right)) = (left.as_int(), right.as_int()) else { return Ok(Datum::Null) };
+        if right == 0 && matches!(op, Operator::Divide | Operator::Modulo) {
+            return Err(EvalError::new(b"22012", "division by zero"));
+        }
+        let result = match op {
+            Operator::Plus => left.checked_add(right),
+            Operator::Minus => left.checked_sub(right),
+            Operator::Multiply => left.checked_mul(right),
+            Operator::Divide => left.checked_div(right),
+            // The least integer modulo -1 is 0; only the processor's instruction overflows.
+            _ => Some(left.wrapping_rem(right)),
+        };
+        let result = result.filter(|result| (least..=most).contains(result));
+        result.map(Datum::Int).ok_or_else(|| EvalError::new(b"22003", "integer out of range"))
+    }))
 }
 
 fn null_test(inner: &Expr, wanted: bool, schema: &DFSchema, resolve: &Resolve<'_>) -> Result<engine::Expr> {

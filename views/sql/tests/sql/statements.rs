@@ -83,6 +83,23 @@ fn a_row_without_a_value_is_an_error_of_its_view_alone_and_heals() {
 }
 
 #[test]
+fn an_integer_that_leaves_its_type_is_an_error() {
+    let mut db = Database::new();
+    run(&mut db, "CREATE TABLE t (a bigint, b bigint, c int)");
+    for (number, expr) in ["a + b", "-3 - a", "a * b", "c * c"].into_iter().enumerate() {
+        run(&mut db, &format!("CREATE MATERIALIZED VIEW v{number} AS SELECT {expr} AS x FROM t"));
+    }
+    run(&mut db, "INSERT INTO t VALUES (9223372036854775807, 2, 46341)");
+    for number in [0, 1, 2, 3] {
+        let error = try_answer(&mut db, &format!("SELECT * FROM v{number}")).expect_err("out of range");
+        assert_eq!(error.sqlstate, "22003", "v{number}: {error}");
+    }
+    run(&mut db, "UPDATE t SET a = 5, c = -7");
+    let answers: Vec<_> = (0..4).flat_map(|number| answer(&mut db, &format!("SELECT * FROM v{number}"))).collect();
+    assert_eq!(answers, ["7", "-8", "10", "49"]);
+}
+
+#[test]
 fn a_query_keeps_the_moment_at_which_it_was_taken() {
     let mut db = shop();
     run(&mut db, "INSERT INTO orders VALUES (1, 1, 1, 'a')");
