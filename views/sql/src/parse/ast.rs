@@ -1,0 +1,331 @@
+//! Statements as data: Materialize's own, and whatever sqlparser understands.
+//!
+//! Names are folded as PostgreSQL folds them (lower case unless quoted) and unqualified: `public.orders` and
+//! `materialize.public.orders` are `orders`.
+
+use datafusion::sql::sqlparser::ast as sql;
+
+/// One statement and the text it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The statement.
+    pub statement: Statement,
+    /// Its text, without the semicolon and surrounding white space.
+    pub text: String,
+}
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// `CREATE SECRET name AS 'value'`.
+    CreateSecret {
+        /// Name.
+        name: String,
+        /// Whether an existing one is kept.
+        if_not_exists: bool,
+        /// Its value.
+        value: String,
+    },
+    /// `CREATE CONNECTION name TO …`.
+    CreateConnection {
+        /// Name.
+        name: String,
+        /// Whether an existing one is kept.
+        if_not_exists: bool,
+        /// What it connects to.
+        connection: Connection,
+    },
+    /// `CREATE SOURCE name FROM KAFKA …`.
+    CreateSource(Box<CreateSource>),
+    /// `CREATE TABLE`, as sqlparser has it.
+    CreateTable(Box<sql::CreateTable>),
+    /// `CREATE [MATERIALIZED] VIEW`.
+    CreateView(Box<CreateView>),
+    /// `CREATE [DEFAULT] INDEX`.
+    CreateIndex {
+        /// Name, if one is given.
+        name: Option<String>,
+        /// Whether an existing one is kept.
+        if_not_exists: bool,
+        /// The table, source or view.
+        on: String,
+        /// Key expressions; `None` for `DEFAULT INDEX`, which takes the object's key.
+        key: Option<Vec<sql::Expr>>,
+    },
+    /// `DROP kind [IF EXISTS] name, … [CASCADE | RESTRICT]`.
+    Drop {
+        /// Kind of the objects.
+        kind: ObjectKind,
+        /// Whether names that do not exist are passed over.
+        if_exists: bool,
+        /// Names.
+        names: Vec<String>,
+        /// Whether what depends on them goes too.
+        cascade: bool,
+    },
+    /// `INSERT`.
+    Insert(Box<sql::Insert>),
+    /// `UPDATE`.
+    Update(Box<sql::Update>),
+    /// `DELETE`.
+    Delete(Box<sql::Delete>),
+    /// `SELECT`, `VALUES`, `TABLE`, `WITH … SELECT`.
+    Query(Box<sql::Query>),
+    /// `COPY (query) TO STDOUT` or `COPY name TO STDOUT`.
+    CopyOut {
+        /// What is copied.
+        query: Box<sql::Query>,
+        /// Whether as CSV; otherwise text.
+        csv: bool,
+        /// Whether a line of column names comes first.
+        header: bool,
+    },
+    /// `SHOW SOURCES`, `SHOW VIEWS`, …
+    ShowObjects {
+        /// Kind of the objects; `None` for `SHOW OBJECTS`.
+        kind: Option<ObjectKind>,
+        /// For indexes: the object they are on (`FROM` in the old grammar, `ON` in the new one).
+        on: Option<String>,
+        /// `FROM schema`.
+        schema: Option<String>,
+        /// `LIKE 'pattern'`.
+        like: Option<String>,
+        /// Whether the word FULL stands before the kind (grammar of 2021).
+        full: bool,
+    },
+    /// `SHOW COLUMNS FROM name`.
+    ShowColumns {
+        /// The object.
+        name: String,
+        /// `LIKE 'pattern'`.
+        like: Option<String>,
+    },
+    /// `SHOW CREATE kind name`.
+    ShowCreate {
+        /// Kind of the object.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+    },
+    /// `EXPLAIN … FOR …`.
+    Explain(ExplainTarget),
+    /// `SET [SESSION | LOCAL] name {TO | =} value`; `value` is `None` for DEFAULT.
+    Set {
+        /// Name of the variable, lower case.
+        name: String,
+        /// Its new value, lists joined by `, `.
+        value: Option<String>,
+    },
+    /// `SHOW name`; `all` for `SHOW ALL`. `SHOW TRANSACTION ISOLATION LEVEL` asks for `transaction_isolation`.
+    ShowVariable {
+        /// Name of the variable, lower case.
+        name: String,
+    },
+    /// `RESET name`; `all` for `RESET ALL`.
+    Reset {
+        /// Name of the variable, lower case.
+        name: String,
+    },
+    /// `BEGIN` or `START TRANSACTION`, whatever its modes.
+    Begin,
+    /// `COMMIT` or `END`.
+    Commit,
+    /// `ROLLBACK` or `ABORT`.
+    Rollback,
+    /// `DISCARD ALL`.
+    DiscardAll,
+    /// `DEALLOCATE name`; `None` for ALL.
+    Deallocate {
+        /// Name of the prepared statement.
+        name: Option<String>,
+    },
+    /// A statement of the field that this system knows and does not do; the words name it, as in `CREATE SINK`.
+    Unsupported {
+        /// Its first words, upper case.
+        words: String,
+    },
+}
+
+/// What a connection connects to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Connection {
+    /// `TO KAFKA (BROKER … | BROKERS (…), …)`.
+    Kafka {
+        /// `host:port` of each bootstrap broker.
+        brokers: Vec<String>,
+        /// Every other option, names in lower case with single spaces (`security protocol`).
+        options: Vec<(String, OptionValue)>,
+    },
+    /// `TO CONFLUENT SCHEMA REGISTRY (URL …, …)`.
+    SchemaRegistry {
+        /// Base URL.
+        url: String,
+        /// Every other option.
+        options: Vec<(String, OptionValue)>,
+    },
+}
+
+/// Value of an option.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OptionValue {
+    /// A literal or a bare word, as text.
+    Text(String),
+    /// `SECRET name`.
+    Secret(String),
+    /// A list, in brackets or parentheses.
+    List(Vec<String>),
+}
+
+/// `CREATE SOURCE … FROM KAFKA …`, in either grammar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateSource {
+    /// Name.
+    pub name: String,
+    /// Whether an existing one is kept.
+    pub if_not_exists: bool,
+    /// Declared columns: name and type. A column whose type is left out takes it from the schema.
+    pub columns: Vec<(String, Option<sql::DataType>)>,
+    /// `PRIMARY KEY (…) NOT ENFORCED`, or `PRIMARY KEY` of a column.
+    pub primary_key: Option<Vec<String>>,
+    /// Where the brokers are.
+    pub broker: Broker,
+    /// The topic.
+    pub topic: String,
+    /// Options of the topic or of WITH, names in lower case.
+    pub options: Vec<(String, OptionValue)>,
+    /// How keys are decoded, where it is said (`KEY FORMAT`).
+    pub key_format: Option<Format>,
+    /// How values are decoded.
+    pub format: Format,
+    /// Metadata columns: `INCLUDE …`.
+    pub include: Vec<Include>,
+    /// How records become changes.
+    pub envelope: Envelope,
+}
+
+/// Where a source's brokers are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Broker {
+    /// `FROM KAFKA CONNECTION name`.
+    Connection(String),
+    /// `FROM KAFKA BROKER 'host:port,…'`.
+    Inline(Vec<String>),
+}
+
+/// How bytes become values.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Format {
+    /// `AVRO USING CONFLUENT SCHEMA REGISTRY …`.
+    Avro(Registry),
+    /// `JSON`.
+    Json,
+    /// `TEXT`.
+    Text,
+    /// `BYTES`.
+    Bytes,
+}
+
+/// Where a source's schema registry is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Registry {
+    /// `CONNECTION name`.
+    Connection(String),
+    /// `'http://…' [WITH (…)]`.
+    Inline {
+        /// Base URL.
+        url: String,
+        /// Options of WITH.
+        options: Vec<(String, OptionValue)>,
+    },
+}
+
+/// A metadata column of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    /// What it holds.
+    pub metadata: Metadata,
+    /// Its name, if one is given.
+    pub alias: Option<String>,
+}
+
+/// What a metadata column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metadata {
+    /// The record's key.
+    Key,
+    /// The record's partition.
+    Partition,
+    /// The record's offset.
+    Offset,
+    /// The record's time.
+    Timestamp,
+    /// The record's headers.
+    Headers,
+}
+
+/// How records become changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Envelope {
+    /// Every record is a new row.
+    None,
+    /// A record replaces the row of its key.
+    Upsert,
+    /// Debezium's change events.
+    Debezium {
+        /// `TRANSACTION METADATA (SOURCE name, COLLECTION 'db.table')`: the source of the transaction topic.
+        transaction_source: Option<String>,
+    },
+}
+
+/// `CREATE [MATERIALIZED] VIEW`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateView {
+    /// Name.
+    pub name: String,
+    /// Whether it is kept fresh.
+    pub materialized: bool,
+    /// Whether an existing one is replaced.
+    pub or_replace: bool,
+    /// Whether an existing one is kept.
+    pub if_not_exists: bool,
+    /// Names for its columns; empty where the query names them.
+    pub columns: Vec<String>,
+    /// Its query.
+    pub query: Box<sql::Query>,
+}
+
+/// A kind of object, as DROP and SHOW name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// A secret.
+    Secret,
+    /// A connection.
+    Connection,
+    /// A source.
+    Source,
+    /// A table.
+    Table,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// An index.
+    Index,
+    /// A sink.
+    Sink,
+    /// A schema.
+    Schema,
+    /// A database.
+    Database,
+    /// A cluster.
+    Cluster,
+}
+
+/// What EXPLAIN explains.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExplainTarget {
+    /// A query, or the query of a view being created.
+    Query(Box<sql::Query>),
+    /// A view, materialized view or index by name.
+    Object(String),
+}
