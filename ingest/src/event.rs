@@ -1,0 +1,117 @@
+//! What decoders make of records: change events of tables and boundaries of transactions.
+
+use delta::Op;
+
+/// Debezium's operation, field `op` of its envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `c`.
+    Create,
+    /// `u`.
+    Update,
+    /// `d`.
+    Delete,
+    /// `r`: a row of a snapshot.
+    Read,
+    /// `t`.
+    Truncate,
+}
+
+/// A record's place in a snapshot, field `source.snapshot`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Snapshot {
+    /// Streamed from the binlog.
+    No,
+    /// The first row of its table (`first`, `first_in_data_collection`).
+    First,
+    /// Any other row (`true`).
+    Row,
+    /// The last row of its table (`last`, `last_in_data_collection`).
+    Last,
+    /// A row of an incremental snapshot, which runs beside streaming.
+    Incremental,
+}
+
+/// A record's place in its transaction, field `transaction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionRef {
+    /// Debezium's id of the transaction.
+    pub id: Box<str>,
+    /// Number of the event among all of the transaction, from 1.
+    pub total_order: u64,
+    /// Number of the event among its table's, from 1.
+    pub data_collection_order: u64,
+}
+
+/// Where a record came from, field `source`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its place in a snapshot.
+    pub snapshot: Snapshot,
+    /// Binlog file.
+    pub file: Box<str>,
+    /// Offset in the binlog file.
+    pub pos: u64,
+    /// Row within the binlog event.
+    pub row: u32,
+    /// GTID of the transaction, where the server has GTIDs.
+    pub gtid: Option<Box<str>>,
+    /// When the database made the change, in milliseconds since 1970.
+    pub ts_ms: i64,
+    /// Its place in its transaction.
+    pub transaction: Option<TransactionRef>,
+}
+
+/// A change event: what happened, to what rows, whence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Debezium's operation.
+    pub operation: Operation,
+    /// What it does to the table.
+    pub ops: Vec<Op>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A record of the transaction topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Boundary {
+    /// A transaction begins.
+    Begin {
+        /// Debezium's id of the transaction.
+        id: Box<str>,
+    },
+    /// A transaction has ended.
+    End {
+        /// Debezium's id of the transaction.
+        id: Box<str>,
+        /// Number of its events.
+        event_count: u64,
+        /// When the database committed, in milliseconds since 1970.
+        ts_ms: i64,
+        /// Events of each table, named `database.table`.
+        data_collections: Vec<(Box<str>, u64)>,
+    },
+}
+
+/// What Kafka says of a record, for the columns of `INCLUDE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordMeta {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its time, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// A column of `INCLUDE`, appended after a table's own columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetaColumn {
+    /// Int32.
+    Partition,
+    /// Int64.
+    Offset,
+    /// Timestamp in microseconds, UTC.
+    Timestamp,
+}

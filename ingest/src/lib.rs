@@ -1,0 +1,28 @@
+//! From topics to commits: Debezium's records are decoded into packed rows and put together to whole transactions.
+//!
+//! In data order: [`SourceConfig`] says what to read; a thread per connector ([`Readers`]) reads Kafka; decoders driven by
+//! the writer's schema make rows; the [`Assembler`](transactions::Assembler) releases whole transactions, which reach the
+//! engine as [`SourceEvent`]s through a bounded channel. A record that cannot be decoded is a [`DeadLetter`].
+
+pub mod avro;
+mod avro_bytes;
+pub mod column;
+mod debezium;
+mod decode;
+mod error;
+pub mod event;
+pub mod json;
+pub mod kafka;
+mod lane;
+mod reader;
+pub mod registry;
+pub mod schema;
+mod seen;
+mod source;
+pub mod transactions;
+
+pub use error::{Error, Result};
+pub use kafka::Cluster;
+pub use reader::Readers;
+pub use registry::RegistryConfig;
+pub use source::{DeadLetter, Envelope, Format, SourceConfig, SourceEvent};

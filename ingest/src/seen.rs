@@ -1,0 +1,88 @@
+//! Which transactions were already released, so that a redelivered one is dropped.
+//!
+//! Debezium names a transaction by its GTID (`server-uuid:42`, MariaDB `0-1-42`) or, without GTIDs, by its place in the
+//! binlog (`file=binlog.000003,pos=157`). Each is a prefix and a number, so the set is ranges of numbers by prefix, as in
+//! MySQL's own GTID sets.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Ranges kept a prefix. Binlog positions leave gaps; past this many the two oldest ranges become one, which only takes
+/// numbers as seen that are older than a thousand gaps.
+const RANGES: usize = 1024;
+
+/// A set of transaction ids.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// By prefix: first and last number of each range.
+    ranges: HashMap<Box<str>, BTreeMap<u64, u64>>,
+    /// Ids that do not end in a number.
+    others: std::collections::HashSet<Box<str>>,
+}
+
+fn split(id: &str) -> Option<(&str, u64)> {
+    let digits = id.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (prefix, number) = id.split_at(id.len() - digits);
+    Some((prefix, number.parse().ok()?))
+}
+
+impl Seen {
+    /// Whether `id` was inserted.
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        let Some((prefix, number)) = split(id) else { return self.others.contains(id) };
+        let Some(ranges) = self.ranges.get(prefix) else { return false };
+        ranges.range(..=number).next_back().is_some_and(|(_, &last)| number <= last)
+    }
+
+    /// Adds `id`.
+    pub(crate) fn insert(&mut self, id: &str) {
+        if self.contains(id) {
+            return;
+        }
+        let Some((prefix, number)) = split(id) else {
+            self.others.insert(id.into());
+            return;
+        };
+        if !self.ranges.contains_key(prefix) {
+            self.ranges.insert(prefix.into(), BTreeMap::new());
+        }
+        let Some(ranges) = self.ranges.get_mut(prefix) else { return };
+        let before = ranges.range(..number).next_back().map(|(&first, &last)| (first, last));
+        let first = before.filter(|&(_, last)| last + 1 == number).map_or(number, |(first, _)| first);
+        let last = number.checked_add(1).and_then(|next| ranges.remove(&next)).unwrap_or(number);
+        ranges.insert(first, last);
+        if ranges.len() > RANGES {
+            let oldest = ranges.pop_first();
+            if let (Some((first, _)), Some((_, last))) = (oldest, ranges.pop_first()) {
+                ranges.insert(first, last);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_every_kind_are_remembered_and_neighbours_are_not() {
+        let mut seen = Seen::default();
+        for id in ["a:1", "a:3", "a:2", "b:2", "0-1-7", "file=binlog.000003,pos=157", "odd"] {
+            assert!(!seen.contains(id), "{id}");
+            seen.insert(id);
+            assert!(seen.contains(id), "{id}");
+        }
+        for id in ["a:4", "a:0", "b:1", "0-1-8", "file=binlog.000003,pos=158", "file=binlog.000004,pos=157", "even"] {
+            assert!(!seen.contains(id), "{id}");
+        }
+        assert_eq!(seen.ranges["a:"].len(), 1, "neighbours become one range");
+    }
+
+    #[test]
+    fn gaps_do_not_grow_it_for_ever() {
+        let mut seen = Seen::default();
+        (0..10_000_u64).for_each(|n| seen.insert(&format!("file=b.1,pos={}", n * 100)));
+        assert!(seen.ranges["file=b.1,pos="].len() <= RANGES);
+        assert!(seen.contains("file=b.1,pos=999900") && seen.contains("file=b.1,pos=0"));
+        assert!(!seen.contains("file=b.1,pos=999901"));
+    }
+}

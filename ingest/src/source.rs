@@ -1,0 +1,191 @@
+//! What a source is: where its records are, how they are decoded, and what shape its rows have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use delta::{TableId, TableSchema};
+
+use crate::error::{Error, Result};
+use crate::event::MetaColumn;
+use crate::kafka::Cluster;
+use crate::registry::{Registry, RegistryConfig};
+use crate::{avro, json};
+
+/// How long CREATE SOURCE waits for a first record where only a record tells the columns.
+const FIRST_RECORD: Duration = Duration::from_secs(10);
+
+/// How records become changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Envelope {
+    /// Debezium's change events.
+    Debezium {
+        /// The topic of transaction boundaries; `None` takes every event as a commit by itself.
+        transaction_topic: Option<String>,
+        /// What that topic calls the table: `database.table`.
+        collection: String,
+    },
+    /// A record replaces the row of its key; a record without a value deletes it.
+    Upsert,
+    /// Every record is a new row.
+    None,
+}
+
+/// How bytes become values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// Avro in Confluent's wire format, schemas in a registry.
+    Avro(RegistryConfig),
+    /// JSON.
+    Json,
+    /// The record's value as one column `text`.
+    Text,
+    /// The record's value as one column `data`.
+    Bytes,
+}
+
+/// A source, all names resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Name of the source, for messages.
+    pub name: String,
+    /// The Kafka cluster.
+    pub cluster: Cluster,
+    /// The topic.
+    pub topic: String,
+    /// How values are decoded.
+    pub format: Format,
+    /// How records become changes.
+    pub envelope: Envelope,
+    /// Declared columns and primary key, if any were declared.
+    pub declared: Option<(Arc<Schema>, Option<Vec<usize>>)>,
+    /// Columns of `INCLUDE` and their names.
+    pub include: Vec<(MetaColumn, String)>,
+}
+
+/// What a reader tells the engine, in order.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// Whole commits, in order.
+    Commits(Vec<delta::Commit>),
+    /// The commits so far hold all rows that the source had when it was created.
+    Hydrated(TableId),
+    /// Records of the source read so far and the number that there were when it was created.
+    Progress {
+        /// The source.
+        table: TableId,
+        /// Records read.
+        read: u64,
+        /// Records in all.
+        of: u64,
+    },
+    /// A record that could not be decoded.
+    DeadLetter(Box<DeadLetter>),
+    /// What a source waits for, or `None` when it goes on.
+    Status {
+        /// The source.
+        table: TableId,
+        /// One sentence that names the object and the fix.
+        problem: Option<String>,
+    },
+}
+
+/// A record that could not be decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The source.
+    pub source: String,
+    /// Where the record lies.
+    pub topic: String,
+    /// Where the record lies.
+    pub partition: i32,
+    /// Where the record lies.
+    pub offset: i64,
+    /// Its time, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// Its raw key.
+    pub key: Option<Vec<u8>>,
+    /// Its raw value.
+    pub value: Option<Vec<u8>>,
+    /// Why it could not be decoded.
+    pub reason: String,
+}
+
+impl MetaColumn {
+    fn data_type(self) -> DataType {
+        match self {
+            MetaColumn::Partition => DataType::Int32,
+            MetaColumn::Offset => DataType::Int64,
+            MetaColumn::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        }
+    }
+}
+
+impl SourceConfig {
+    /// The shape of the source's rows: declared, or as the registry or the first record tells. Blocking.
+    ///
+    /// # Errors
+    /// If the registry or the cluster does not answer, or neither a declaration nor a schema tells the columns.
+    pub fn table_schema(&self) -> Result<TableSchema> {
+        let table = match (&self.declared, &self.format) {
+            (Some((schema, key)), _) => TableSchema::new(schema.clone(), key.clone())?,
+            (None, Format::Avro(registry)) => self.registered(&mut Registry::new(registry)?)?,
+            (None, Format::Json) if matches!(self.envelope, Envelope::Debezium { .. }) => {
+                self.described_by_first_record()?
+            }
+            (None, Format::Json | Format::Text) => self.one_column("data", DataType::Utf8)?,
+            (None, Format::Bytes) => self.one_column("data", DataType::Binary)?,
+        };
+        if self.envelope == Envelope::Upsert && table.key.is_none() {
+            return Err(self.wrong("ENVELOPE UPSERT needs a key: declare PRIMARY KEY (…) NOT ENFORCED"));
+        }
+        if self.include.is_empty() {
+            return Ok(table);
+        }
+        let mut fields: Vec<_> = table.schema.fields().iter().cloned().collect();
+        fields.extend(self.include.iter().map(|(column, name)| Arc::new(Field::new(name, column.data_type(), true))));
+        Ok(TableSchema::new(Arc::new(Schema::new(fields)), table.key)?)
+    }
+
+    fn wrong(&self, text: &str) -> Error {
+        Error::Schema(format!("source \"{}\": {text}", self.name))
+    }
+
+    fn one_column(&self, name: &str, data_type: DataType) -> Result<TableSchema> {
+        let name = if self.format == Format::Text { "text" } else { name };
+        Ok(TableSchema::new(Arc::new(Schema::new(vec![Field::new(name, data_type, true)])), None)?)
+    }
+
+    fn registered(&self, registry: &mut Registry) -> Result<TableSchema> {
+        let Some(value) = registry.latest(&self.topic, false)? else {
+            let text = format!(
+                "the registry has no schema \"{}-value\": the connector writes it with the table's first row; check that it runs",
+                self.topic
+            );
+            return Err(self.wrong(&text));
+        };
+        let key = registry.latest(&self.topic, true)?;
+        match self.envelope {
+            Envelope::Debezium { .. } => avro::debezium_table(key.as_deref(), &value),
+            Envelope::Upsert => avro::plain_table(key.as_deref(), &value),
+            Envelope::None => avro::plain_table(None, &value),
+        }
+    }
+
+    fn described_by_first_record(&self) -> Result<TableSchema> {
+        let first = self.cluster.first_record(&self.topic, FIRST_RECORD)?;
+        let table =
+            first.and_then(|(key, value)| json::debezium_table(&value, key.as_deref()).transpose()).transpose()?;
+        table.ok_or_else(|| {
+            let text = "its JSON carries no schema that would tell the columns: declare them, as in \
+                        CREATE SOURCE name (id bigint, …, PRIMARY KEY (id) NOT ENFORCED) FROM KAFKA …";
+            self.wrong(text)
+        })
+    }
+}
+
+impl From<delta::Error> for Error {
+    fn from(error: delta::Error) -> Self {
+        Error::Schema(error.to_string())
+    }
+}
