@@ -243,6 +243,42 @@ impl Circuit {
         (arrangement.rows(), arrangement.bytes())
     }
 
+    /// How a node's rows are made, one line a node, inputs indented below; with rows and bytes of each.
+    pub fn explain(&self, node: NodeId) -> String {
+        let mut text = String::new();
+        self.explain_into(node, 0, &mut text);
+        text
+    }
+
+    fn explain_into(&self, node: NodeId, depth: usize, text: &mut String) {
+        let (what, inputs) = match self.operators[node.0].as_ref() {
+            Some(Operator::Join(join)) => {
+                let outer = join.spec.inputs.iter().filter(|input| input.outer).count();
+                let inputs: Vec<_> = join.spec.inputs.iter().map(|input| input.node).collect();
+                let what = match inputs.len() {
+                    1 => "Map and filter".to_owned(),
+                    count => format!("Delta join of {count} inputs, {outer} of them optional"),
+                };
+                (what, inputs)
+            }
+            Some(Operator::Reduce(reduce)) => {
+                let how = if reduce.accumulates() { "accumulating" } else { "rereading the group through an index" };
+                (format!("Reduce by {} columns, {how}", reduce.spec.key.len()), vec![reduce.spec.input])
+            }
+            Some(Operator::Union(inputs)) => (format!("Union of {}", inputs.len()), inputs.clone()),
+            Some(Operator::Input) => ("Table".to_owned(), Vec::new()),
+            None => ("Gone".to_owned(), Vec::new()),
+        };
+        let (rows, bytes) = self.size(node);
+        text.push_str(&format!(
+            "{:indent$}{what} [node {}: {rows} rows, {bytes} bytes]\n",
+            "",
+            node.0,
+            indent = depth * 2
+        ));
+        inputs.into_iter().for_each(|input| self.explain_into(input, depth + 1, text));
+    }
+
     /// Whether nothing is left in any node.
     pub fn is_empty(&self) -> bool {
         self.nodes.0.iter().flatten().all(Arrangement::is_empty)

@@ -2,66 +2,54 @@
 //!
 //! Readers take a [`Query`], which holds snapshots of what it reads, all of one moment, and run it while ticks go on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow_schema::SchemaRef;
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-};
-use datafusion::common::TableReference;
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
-use datafusion::execution::context::{SessionConfig, SessionContext};
+use datafusion::execution::context::SessionConfig;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
-use datafusion::sql::parser::Statement as Parsed;
-use delta::{Commit, Op, TableId, TableSchema};
-use engine::{Circuit, NodeId, Snapshot};
+use delta::{Change, Commit, Op, RowRef, TableId, TableSchema};
+use engine::{Circuit, IndexId, NodeId};
 
+use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object};
 use crate::error::{Error, Result};
 use crate::lower::Lowering;
-use crate::snapshot_table::SnapshotTable;
+use crate::parse::ast::{Connection, ObjectKind};
+use crate::query::names;
 
-/// What a name stands for.
-#[derive(Debug, Clone)]
-pub(crate) enum Object {
-    /// `CREATE TABLE`: rows come by INSERT, UPDATE, DELETE.
-    Table(NodeId),
-    /// Rows come by commits from outside.
-    Source(NodeId),
-    /// A query, expanded where it is used.
-    View(Arc<ViewTable>),
-    /// A query kept fresh.
-    MaterializedView {
-        /// The node that holds its rows.
-        node: NodeId,
-        /// Names it reads.
-        reads: Vec<String>,
-    },
-}
+/// The first number of an object of the user's, as in PostgreSQL.
+const FIRST_OID: u32 = 16_384;
 
-impl Object {
-    pub(crate) fn node(&self) -> Option<NodeId> {
-        match self {
-            Object::Table(node) | Object::Source(node) | Object::MaterializedView { node, .. } => Some(*node),
-            Object::View(_) => None,
-        }
-    }
+/// Rows of a source read so far, and how many there were when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Records read.
+    pub read: u64,
+    /// Records in all; 0 while unknown.
+    pub of: u64,
 }
 
 /// See the module.
 pub struct Database {
-    circuit: Circuit,
+    pub(crate) circuit: Circuit,
     pub(crate) objects: BTreeMap<String, Object>,
-    nodes: HashMap<String, NodeId>,
+    pub(crate) nodes: HashMap<String, NodeId>,
     /// Columns of each object as it names them: views that share a node may name its columns differently.
-    columns: HashMap<String, SchemaRef>,
+    pub(crate) columns: HashMap<String, SchemaRef>,
     pub(crate) schemas: HashMap<NodeId, SchemaRef>,
     shared: HashMap<String, NodeId>,
+    /// Of nodes that have a key: its columns and its index.
+    pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
     tables: Vec<NodeId>,
-    state: SessionState,
+    pub(crate) state: SessionState,
+    /// Changes with every CREATE and DROP: a plan made before may not hold any more.
+    pub(crate) generation: u64,
+    next_oid: u32,
+    /// Sources whose initial rows have not all come.
+    hydrating: BTreeMap<TableId, Progress>,
+    dead_letters: TableId,
 }
 
 impl Default for Database {
@@ -73,38 +61,86 @@ impl Default for Database {
 impl Database {
     /// A database without objects.
     pub fn new() -> Self {
-        let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema("materialize", "public")
+            .with_target_partitions(1)
+            .with_information_schema(false);
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
-        Database {
+        let mut database = Database {
             circuit: Circuit::new(),
             objects: BTreeMap::new(),
             nodes: HashMap::new(),
             columns: HashMap::new(),
             schemas: HashMap::new(),
             shared: HashMap::new(),
+            key_indexes: HashMap::new(),
             tables: Vec::new(),
             state,
-        }
+            generation: 0,
+            next_oid: FIRST_OID,
+            hydrating: BTreeMap::new(),
+            dead_letters: TableId(0),
+        };
+        let table = TableSchema::new(dead_letter_columns(), None).expect("rows hold these types");
+        database.dead_letters = database.create_source(DEAD_LETTERS, &table, "").expect("the first object");
+        database
     }
 
     /// Adds a source whose rows come by [`Database::apply`].
     ///
     /// # Errors
     /// 42P07 if the name is taken.
-    pub fn create_source(&mut self, name: &str, schema: &TableSchema) -> Result<TableId> {
+    pub fn create_source(&mut self, name: &str, schema: &TableSchema, definition: &str) -> Result<TableId> {
         self.free(name)?;
         let node = self.circuit.add_input(schema.kinds.clone(), schema.key.as_deref());
-        self.define(name, Object::Source(node), schema.schema.clone());
+        let table = TableId(self.tables.len() as u32);
         self.tables.push(node);
-        Ok(TableId(self.tables.len() as u32 - 1))
+        self.define(name, definition, Body::Source { node, table }, Some(schema.schema.clone()));
+        Ok(table)
     }
 
-    /// Takes whole commits through all views in one tick: readers see all of them or none.
+    /// Says that the rows of a source are still coming; its readers wait.
+    pub fn set_hydrating(&mut self, table: TableId, progress: Progress) {
+        self.hydrating.insert(table, progress);
+    }
+
+    /// Says that all initial rows of a source have come.
+    pub fn set_hydrated(&mut self, table: TableId) {
+        self.hydrating.remove(&table);
+    }
+
+    /// Progress of the sources among what `names` read, views included, whose initial rows have not all come.
+    pub fn hydrating<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(String, Progress)> {
+        let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        while let Some(name) = open.pop() {
+            let Some(object) = self.objects.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
+            match &object.body {
+                Body::Source { table, .. } => found.extend(self.hydrating.get(table).map(|&progress| (name, progress))),
+                Body::MaterializedView { reads, .. } => open.extend(reads.iter().cloned()),
+                Body::View(view) => open.extend(names_of_view(view)),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Takes whole commits through all views in one tick: readers see all of them or none. Changes of sources that were
+    /// dropped meanwhile are passed over.
     pub fn apply(&mut self, commits: impl IntoIterator<Item = Commit>) {
         let tables = &self.tables;
         let changes = commits.into_iter().flat_map(|commit| commit.changes);
-        self.circuit.tick(changes.map(|change| (tables[change.table.0 as usize], change.op)));
+        let circuit = &mut self.circuit;
+        circuit.tick(changes.map(|change| (tables[change.table.0 as usize], change.op)));
+    }
+
+    /// Keeps a record that could not be decoded: a row of `tidewater.dead_letters`.
+    pub fn add_dead_letter(&mut self, row: RowRef<'_>) {
+        let change = Change { table: self.dead_letters, op: Op::Insert(row.into()) };
+        let position = delta::Position::Local(0);
+        self.apply([Commit { position, committed_ms: 0, changes: vec![change] }]);
     }
 
     /// Changes one local table.
@@ -112,120 +148,90 @@ impl Database {
         self.circuit.tick(ops.into_iter().map(|op| (node, op)));
     }
 
-    pub(crate) fn free(&self, name: &str) -> Result<()> {
-        match self.objects.contains_key(name) {
-            true => Err(Error::new("42P07", format!("\"{name}\" already exists"))),
-            false => Ok(()),
+    /// Fails if `name` is taken.
+    ///
+    /// # Errors
+    /// 42P07.
+    pub fn free(&self, name: &str) -> Result<()> {
+        match self.objects.get(name) {
+            Some(object) => {
+                let kind = object.kind().words().to_lowercase();
+                Err(Error::new("42P07", format!("{kind} \"{name}\" already exists")))
+            }
+            None => Ok(()),
         }
     }
 
-    pub(crate) fn define(&mut self, name: &str, object: Object, schema: SchemaRef) {
+    /// Whether there is an object of this name.
+    pub fn exists(&self, name: &str) -> bool {
+        self.objects.contains_key(name)
+    }
+
+    pub(crate) fn define(&mut self, name: &str, definition: &str, body: Body, schema: Option<SchemaRef>) {
+        let object = Object { oid: self.next_oid, definition: definition.to_owned(), body };
+        self.next_oid += 1;
+        self.generation += 1;
         if let Some(node) = object.node() {
             self.nodes.insert(name.to_owned(), node);
-            self.schemas.entry(node).or_insert_with(|| schema.clone());
+            if let Some(key) = self.circuit.key(node).filter(|key| !key.is_empty()) {
+                let index = self.circuit.add_index(node, &key);
+                self.key_indexes.insert(node, (key, index));
+            }
+            if let Some(schema) = &schema {
+                self.schemas.entry(node).or_insert_with(|| schema.clone());
+            }
+        }
+        if let Some(schema) = schema {
             self.columns.insert(name.to_owned(), schema);
         }
         self.objects.insert(name.to_owned(), object);
     }
 
-    pub(crate) fn create_table(&mut self, name: &str, schema: &TableSchema) {
+    pub(crate) fn create_table(&mut self, name: &str, schema: &TableSchema, definition: &str) {
         let node = self.circuit.add_input(schema.kinds.clone(), None);
-        self.define(name, Object::Table(node), schema.schema.clone());
+        self.define(name, definition, Body::Table(node), Some(schema.schema.clone()));
     }
 
-    /// Forgets a name. The nodes of a view stay: others may share them.
-    pub(crate) fn forget(&mut self, name: &str) {
-        self.objects.remove(name);
+    /// Forgets a name. The nodes of a view stay: others may share them. A table's rows go.
+    pub(crate) fn forget(&mut self, name: &str) -> Option<TableId> {
+        let object = self.objects.remove(name)?;
         self.nodes.remove(name);
         self.columns.remove(name);
+        self.generation += 1;
+        match object.body {
+            Body::Table(node) => self.change(node, [Op::Truncate]),
+            Body::Source { node, table } => {
+                self.hydrating.remove(&table);
+                self.change(node, [Op::Truncate]);
+                return Some(table);
+            }
+            _ => {}
+        }
+        None
     }
 
-    /// The names that read `name` directly.
+    /// The names that depend on `name` directly.
     pub(crate) fn readers(&self, name: &str) -> Vec<String> {
-        let reads = |object: &Object| match object {
-            Object::MaterializedView { reads, .. } => reads.iter().any(|read| read == name),
-            Object::View(view) => names(view.logical_plan()).iter().any(|read| read == name),
+        let reads = |object: &Object| match &object.body {
+            Body::MaterializedView { reads, .. } => reads.iter().any(|read| read == name),
+            Body::View(view) => names_of_view(view).iter().any(|read| read == name),
+            Body::Index { on, .. } => on == name,
             _ => false,
         };
         self.objects.iter().filter(|(_, object)| reads(object)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Plans a query over snapshots of what it names.
-    pub(crate) fn plan(&self, statement: Parsed) -> Result<(LogicalPlan, SessionContext)> {
-        let context = self.fresh_context()?;
-        let mut open: Vec<TableReference> = self.state.resolve_table_references(&statement)?;
-        while let Some(reference) = open.pop() {
-            let name = reference.table();
-            if context.table_exist(name)? {
-                continue;
-            }
-            let Some(object) = self.objects.get(name) else { continue };
-            context.register_table(TableReference::bare(name), self.provider(name, object)?)?;
-        }
-        let plan = futures::executor::block_on(context.state().statement_to_plan(statement))?;
-        Ok((plan, context))
-    }
-
-    /// A context with an empty catalog of its own: clones of one state would share theirs, and with it old snapshots.
-    fn fresh_context(&self) -> Result<SessionContext> {
-        let options = &self.state.config_options().catalog;
-        let catalog = MemoryCatalogProvider::new();
-        catalog.register_schema(&options.default_schema, Arc::new(MemorySchemaProvider::new()))?;
-        let list = MemoryCatalogProviderList::new();
-        list.register_catalog(options.default_catalog.clone(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(list));
-        Ok(SessionContext::new_with_state(state.build()))
-    }
-
-    fn provider(&self, name: &str, object: &Object) -> Result<Arc<dyn TableProvider>> {
-        let node = match object {
-            Object::View(view) => return Ok(view.clone()),
-            other => other.node().ok_or_else(|| Error::new("XX000", "an object without rows"))?,
-        };
-        Ok(Arc::new(SnapshotTable { schema: self.columns[name].clone(), snapshot: self.circuit.snapshot(node) }))
-    }
-
-    /// A query over this moment's rows.
-    ///
-    /// # Errors
-    /// What is wrong with the statement, or the error that a row of a view it reads has instead of a value.
-    pub(crate) fn query(&self, statement: Parsed) -> Result<Query> {
-        let (plan, context) = self.plan(statement)?;
-        for name in names(&plan) {
-            if let Some(error) = self.nodes.get(&name).and_then(|node| self.circuit.error(*node)) {
-                return Err(error.clone().into());
-            }
-        }
-        Ok(Query { schema: plan.schema().inner().clone(), plan, context })
-    }
-
-    /// A plan whose views hold no rows, to be expanded where the view is used.
-    pub(crate) fn view(&self, statement: Parsed, text: &str) -> Result<ViewTable> {
-        let (plan, _) = self.plan(statement)?;
-        Ok(ViewTable::new(self.detach(plan)?, Some(text.to_owned())))
-    }
-
-    /// Replaces snapshots in a plan by empty ones: a stored view must not keep rows alive.
-    fn detach(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let detached = plan.transform_up_with_subqueries(|plan| {
-            use datafusion::common::tree_node::Transformed;
-            let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };
-            if self.nodes.contains_key(scan.table_name.table()) {
-                let schema = scan.source.schema();
-                scan.source = provider_as_source(Arc::new(SnapshotTable { schema, snapshot: Snapshot::default() }));
-            }
-            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
-        })?;
-        Ok(detached.data)
-    }
-
-    /// Makes a query into nodes that are kept fresh, and computes its rows.
-    pub(crate) fn materialize(&mut self, name: &str, statement: Parsed) -> Result<()> {
-        let (plan, context) = self.plan(statement)?;
-        refuse_unstable(&plan)?;
-        let schema = plan.schema().inner().clone();
-        let reads = names(&plan);
-        let plan = context.state().optimize(&plan)?;
+    /// Makes a planned query into nodes that are kept fresh, and computes its rows.
+    pub(crate) fn materialize(
+        &mut self,
+        name: &str,
+        definition: &str,
+        plan: &LogicalPlan,
+        schema: SchemaRef,
+    ) -> Result<()> {
+        refuse_unstable(plan)?;
+        let reads = names(plan);
+        let plan = self.state.optimize(plan)?;
         let mut lowering = Lowering {
             circuit: &mut self.circuit,
             tables: &self.nodes,
@@ -233,8 +239,67 @@ impl Database {
             shared: &mut self.shared,
         };
         let node = lowering.node(&plan)?;
-        self.define(name, Object::MaterializedView { node, reads }, schema);
+        self.define(name, definition, Body::MaterializedView { node, reads }, Some(schema));
         Ok(())
+    }
+
+    /// The connection of this name.
+    ///
+    /// # Errors
+    /// 42704 if there is none.
+    pub fn connection(&self, name: &str) -> Result<&Connection> {
+        match self.objects.get(name).map(|object| &object.body) {
+            Some(Body::Connection(connection)) => Ok(connection),
+            _ => Err(Error::new("42704", format!("unknown connection \"{name}\""))
+                .hint("CREATE CONNECTION makes one, SHOW CONNECTIONS shows what there is")),
+        }
+    }
+
+    /// The value of the secret of this name.
+    ///
+    /// # Errors
+    /// 42704 if there is none.
+    pub fn secret(&self, name: &str) -> Result<&str> {
+        match self.objects.get(name).map(|object| &object.body) {
+            Some(Body::Secret(value)) => Ok(value),
+            _ => Err(Error::new("42704", format!("unknown secret \"{name}\""))),
+        }
+    }
+
+    /// The source that a table id stands for.
+    pub fn source_name(&self, table: TableId) -> Option<&str> {
+        let is = |object: &Object| matches!(object.body, Body::Source { table: found, .. } if found == table);
+        self.objects.iter().find(|(_, object)| is(object)).map(|(name, _)| name.as_str())
+    }
+
+    /// Everything that users made, in the order of names.
+    pub fn catalog(&self) -> Vec<CatalogObject> {
+        let visible = self.objects.iter().filter(|(name, _)| *name != DEAD_LETTERS);
+        let show = |(name, object): (&String, &Object)| {
+            let (on, index_columns) = match &object.body {
+                Body::Index { on, columns, .. } => (Some(on.clone()), columns.clone()),
+                _ => (None, Vec::new()),
+            };
+            CatalogObject {
+                oid: object.oid,
+                name: name.clone(),
+                kind: object.kind(),
+                columns: self.columns.get(name).cloned(),
+                definition: object.definition.clone(),
+                on,
+                index_columns,
+            }
+        };
+        visible.map(show).collect()
+    }
+
+    /// Rows and bytes of each object that holds rows.
+    pub fn sizes(&self) -> Vec<(String, ObjectKind, usize, usize)> {
+        let sized = self.objects.iter().filter_map(|(name, object)| {
+            let (rows, bytes) = self.circuit.size(object.node()?);
+            Some((name.clone(), object.kind(), rows, bytes))
+        });
+        sized.collect()
     }
 
     /// Whether no node holds any row.
@@ -243,22 +308,25 @@ impl Database {
     }
 }
 
-/// The names that a plan scans, those inside views included.
-fn names(plan: &LogicalPlan) -> Vec<String> {
-    let mut names = Vec::new();
-    let visited = plan.apply_with_subqueries(|plan| {
-        if let LogicalPlan::TableScan(scan) = plan {
-            names.push(scan.table_name.table().to_owned());
-            if let Some(view) = scan.source.get_logical_plan() {
-                names.extend(self::names(&view));
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    visited.expect("collecting names cannot fail");
-    names.sort();
-    names.dedup();
-    names
+fn names_of_view(view: &datafusion::datasource::ViewTable) -> Vec<String> {
+    names(view.logical_plan())
+}
+
+/// Columns of `tidewater.dead_letters`.
+fn dead_letter_columns() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8, false);
+    let bytes = |name| Field::new(name, DataType::Binary, true);
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        text("source"),
+        text("topic"),
+        Field::new("partition", DataType::Int32, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("recorded_at", time, false),
+        bytes("key"),
+        bytes("value"),
+        text("reason"),
+    ]))
 }
 
 /// A function whose value changes by itself would be folded to its value at planning time.
@@ -279,23 +347,5 @@ fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
     match found {
         Some(name) => Err(Error::unsupported(format_args!("function {name}(), whose value changes by itself,"))),
         None => Ok(()),
-    }
-}
-
-/// A planned query with the snapshots that it reads.
-pub struct Query {
-    /// Columns of the result.
-    pub schema: SchemaRef,
-    plan: LogicalPlan,
-    context: SessionContext,
-}
-
-impl Query {
-    /// The rows.
-    ///
-    /// # Errors
-    /// What goes wrong in evaluating it, with PostgreSQL's SQLSTATE.
-    pub async fn run(self) -> Result<Vec<RecordBatch>> {
-        Ok(self.context.execute_logical_plan(self.plan).await?.collect().await?)
     }
 }

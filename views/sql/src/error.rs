@@ -13,17 +13,26 @@ pub struct Error {
     pub message: String,
     /// How to mend it, where we know.
     pub hint: Option<String>,
+    /// Number of the character of the statement where it is wrong, from 1, where we know.
+    pub position: Option<usize>,
 }
 
 impl Error {
     /// An error without a hint.
     pub fn new(sqlstate: &str, message: impl Into<String>) -> Self {
-        Error { sqlstate: sqlstate.into(), message: message.into(), hint: None }
+        Error { sqlstate: sqlstate.into(), message: message.into(), hint: None, position: None }
     }
 
     /// 0A000: the statement is understood, but this construct is not kept incrementally yet.
     pub fn unsupported(construct: impl std::fmt::Display) -> Self {
         Error::new("0A000", format!("{construct} is not supported in a materialized view"))
+    }
+
+    /// Adds the place in the statement.
+    #[must_use]
+    pub fn at(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
     }
 
     /// Adds a hint.

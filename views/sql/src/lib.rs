@@ -1,14 +1,27 @@
-//! SQL on the incremental engine: planning by DataFusion, lowering to the circuit, queries over snapshots.
+//! SQL on the incremental engine: statements, planning by DataFusion, lowering to the circuit, queries over snapshots.
 
 mod arrow_rows;
+mod catalog;
 mod compile;
 mod database;
 mod error;
+mod lookup;
 mod lower;
+mod parameters;
+pub mod parse;
+mod query;
+mod show;
 mod snapshot_table;
 mod statement;
+mod type_names;
 mod types;
 
-pub use database::{Database, Query};
+pub use catalog::CatalogObject;
+pub use database::{Database, Progress};
 pub use error::{Error, Result};
+pub use parse::ast::{Parsed, Statement};
+pub use parse::parse;
+pub use query::{Prepared, Query};
 pub use statement::Outcome;
+pub use type_names::type_name;
+pub use types::declared_schema;

@@ -1,22 +1,25 @@
 //! Statements: which there are, and what each does to the database.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow_schema::SchemaRef;
-use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
+use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Assignment, AssignmentTarget, CreateTable, CreateView, Delete, Expr, FromTable, Insert, ObjectName, ObjectType,
-    SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update,
+    Assignment, AssignmentTarget, CreateTable, Delete, Expr, FromTable, Insert, ObjectName, SetExpr, TableFactor,
+    TableObject, TableWithJoins, Update,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use delta::{Op, Row, RowBuilder, RowRef, TableSchema};
+use delta::{Op, Row, RowBuilder, RowRef, TableId, TableSchema};
 use engine::NodeId;
 
 use crate::arrow_rows::rows_of;
-use crate::database::{Database, Object, Query};
+use crate::catalog::Body;
+use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
+use crate::query::{Query, renamed};
+use crate::types::declared_schema;
 
 /// What a statement answers.
 pub enum Outcome {
@@ -24,6 +27,8 @@ pub enum Outcome {
     Tag(String),
     /// A query to run; the database may change meanwhile.
     Rows(Box<Query>),
+    /// A command tag, and sources that are gone: whoever feeds them stops.
+    Dropped(String, Vec<TableId>),
 }
 
 impl Database {
@@ -32,102 +37,183 @@ impl Database {
     /// # Errors
     /// The first error; statements before it have taken effect.
     pub fn execute(&mut self, text: &str) -> Result<Vec<Outcome>> {
-        let statements = Parser::parse_sql(&PostgreSqlDialect {}, text)
-            .map_err(|error| Error::new("42601", error.to_string().replace("sql parser error: ", "")))?;
-        statements.into_iter().map(|statement| self.statement(statement)).collect()
+        crate::parse::parse(text)?.into_iter().map(|parsed| self.execute_statement(&Arc::new(parsed), &[])).collect()
     }
 
-    fn statement(&mut self, statement: Statement) -> Result<Outcome> {
-        let tag = match statement {
-            Statement::Query(_) => return Ok(Outcome::Rows(Box::new(self.query(parsed(statement))?))),
-            Statement::CreateTable(table) => self.create_table_statement(&table)?,
-            Statement::CreateView(view) => self.create_view(view)?,
-            Statement::Insert(insert) => self.insert(insert)?,
-            Statement::Delete(delete) => self.delete(&delete)?,
-            Statement::Update(update) => self.update(&update)?,
-            Statement::Drop { object_type, if_exists, names, cascade, .. } => {
-                self.drop_objects(&object_type, if_exists, &names, cascade)?
+    /// Runs one statement.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing has changed then.
+    pub fn execute_statement(&mut self, parsed: &Arc<Parsed>, parameters: &[ScalarValue]) -> Result<Outcome> {
+        let statement = match parameters {
+            [] => None,
+            values => Some(crate::parameters::bound(&parsed.statement, values)?),
+        };
+        let text = parsed.text.as_str();
+        let tag = match statement.as_ref().unwrap_or(&parsed.statement) {
+            Statement::Query(query) | Statement::CopyOut { query, .. } => {
+                let plan = self.plan(query)?;
+                return Ok(Outcome::Rows(Box::new(self.attached(plan, &[])?)));
             }
+            Statement::CreateSecret { name, if_not_exists, value } => {
+                self.create(name, *if_not_exists, "CREATE SECRET", text, Body::Secret(value.clone()))?
+            }
+            Statement::CreateConnection { name, if_not_exists, connection } => {
+                self.create(name, *if_not_exists, "CREATE CONNECTION", text, Body::Connection(connection.clone()))?
+            }
+            Statement::CreateTable(table) => self.create_table_statement(table, text)?,
+            Statement::CreateView(view) => self.create_view(view, text)?,
+            Statement::CreateIndex { name, if_not_exists, on, key } => {
+                self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text)?
+            }
+            Statement::Insert(insert) => self.insert(insert.as_ref().clone())?,
+            Statement::Delete(delete) => self.delete(delete)?,
+            Statement::Update(update) => self.update(update)?,
+            Statement::Drop { kind, if_exists, names, cascade } => {
+                let gone = self.drop_objects(*kind, *if_exists, names, *cascade)?;
+                return Ok(Outcome::Dropped(format!("DROP {}", kind.words()), gone));
+            }
+            Statement::CreateSource(source) => {
+                let message = format!("source \"{}\" needs a server that reads Kafka", source.name);
+                return Err(Error::new("0A000", message));
+            }
+            Statement::Unsupported { words } => return Err(Error::new("0A000", format!("{words} is not supported"))),
             other => {
-                let words: Vec<_> = other.to_string().split_whitespace().take(2).map(str::to_uppercase).collect();
-                return Err(Error::new("0A000", format!("{} is not supported", words.join(" "))));
+                if let Some(batch) = self.show(other)? {
+                    return Ok(Outcome::Rows(Box::new(Query::of(batch))));
+                }
+                return Err(Error::new("0A000", "this statement needs a session"));
             }
         };
         Ok(Outcome::Tag(tag))
     }
 
-    fn create_table_statement(&mut self, table: &CreateTable) -> Result<String> {
+    /// Makes an object that holds no rows.
+    fn create(&mut self, name: &str, if_not_exists: bool, tag: &str, text: &str, body: Body) -> Result<String> {
+        if !(if_not_exists && self.exists(name)) {
+            self.free(name)?;
+            self.define(name, text, body, None);
+        }
+        Ok(tag.into())
+    }
+
+    fn create_table_statement(&mut self, table: &CreateTable, text: &str) -> Result<String> {
         let name = name_of(&table.name)?;
-        if table.if_not_exists && self.objects.contains_key(&name) {
+        if table.if_not_exists && self.exists(&name) {
             return Ok("CREATE TABLE".into());
         }
         self.free(&name)?;
         if !table.constraints.is_empty() {
             return Err(Error::new("0A000", format!("table \"{name}\": constraints are not supported")));
         }
-        let schema = schema_of(table)?;
+        let schema = declared_schema(&table.columns)?;
         let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
-        self.create_table(&name, &schema);
+        self.create_table(&name, &schema, text);
         Ok("CREATE TABLE".into())
     }
 
-    fn create_view(&mut self, view: CreateView) -> Result<String> {
-        let name = name_of(&view.name)?;
+    fn create_view(&mut self, view: &CreateView, text: &str) -> Result<String> {
+        let name = view.name.as_str();
         let tag = if view.materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" };
-        if view.if_not_exists && self.objects.contains_key(&name) {
+        if view.if_not_exists && self.exists(name) {
             return Ok(tag.into());
         }
-        self.free(&name)?;
-        if view.or_replace || !view.columns.is_empty() {
-            return Err(Error::new("0A000", format!("view \"{name}\": OR REPLACE and column lists are not supported")));
+        if view.or_replace && self.exists(name) {
+            let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
+            self.drop_objects(kind, false, &[name.to_owned()], false)?;
         }
-        let text = view.query.to_string();
-        let query = parsed(Statement::Query(view.query));
+        self.free(name)?;
         if view.materialized {
-            self.materialize(&name, query)?;
+            let plan = renamed(self.plan(&view.query)?, &view.columns)?;
+            let schema = plan.schema().inner().clone();
+            self.materialize(name, text, &plan, schema)?;
         } else {
-            let view = self.view(query, &text)?;
+            let view = self.view(&view.query, &view.columns)?;
             let schema = datafusion::datasource::TableProvider::schema(&view);
-            self.define(&name, Object::View(view.into()), schema);
+            self.define(name, text, Body::View(view.into()), Some(schema));
         }
         Ok(tag.into())
     }
 
+    fn create_index(
+        &mut self,
+        name: Option<&str>,
+        if_not_exists: bool,
+        on: &str,
+        key: Option<&[Expr]>,
+        text: &str,
+    ) -> Result<String> {
+        let object = self.objects.get(on).ok_or_else(|| unknown(on))?;
+        let Some(node) = object.node() else {
+            let hint = "an index keeps rows: make the view a MATERIALIZED VIEW, then index that";
+            return Err(Error::new("0A000", format!("\"{on}\" keeps no rows to index")).hint(hint));
+        };
+        let schema = self.columns[on].clone();
+        let columns = match key {
+            Some(exprs) => exprs.iter().map(|expr| indexed_column(&schema, expr)).collect::<Result<Vec<_>>>()?,
+            None => self.circuit.key(node).unwrap_or_else(|| (0..schema.fields().len()).collect()),
+        };
+        let part = |&column: &usize| schema.field(column).name().clone();
+        let suffix =
+            if key.is_some() { columns.iter().map(part).collect::<Vec<_>>().join("_") } else { "primary".into() };
+        let default = format!("{on}_{suffix}_idx");
+        let name = name.unwrap_or(&default);
+        if if_not_exists && self.exists(name) {
+            return Ok("CREATE INDEX".into());
+        }
+        self.free(name)?;
+        let index = self.circuit.add_index(node, &columns);
+        self.define(name, text, Body::Index { on: on.to_owned(), index, columns }, None);
+        Ok("CREATE INDEX".into())
+    }
+
+    /// Drops objects; gives the sources among them.
     fn drop_objects(
         &mut self,
-        object_type: &ObjectType,
+        kind: ObjectKind,
         if_exists: bool,
-        names: &[ObjectName],
+        names: &[String],
         cascade: bool,
-    ) -> Result<String> {
+    ) -> Result<Vec<TableId>> {
+        let mut gone: Vec<String> = Vec::new();
         for name in names {
-            let name = name_of(name)?;
-            if !self.objects.contains_key(&name) {
+            let Some(object) = self.objects.get(name) else {
                 if if_exists {
                     continue;
                 }
-                return Err(unknown(&name));
+                return Err(unknown(name));
+            };
+            // DROP VIEW also takes materialized views, as it did in 2021.
+            let found = object.kind();
+            if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
+                let found = found.words();
+                let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());
+                return Err(Error::new("42809", message).hint(format!("use DROP {found} to drop it")));
             }
-            let mut gone = vec![name.clone()];
-            let mut next = 0;
+            let first = gone.len();
+            gone.push(name.clone());
+            let mut next = first;
             while next < gone.len() {
                 let readers = self.readers(&gone[next]);
                 gone.extend(readers.into_iter().filter(|reader| !gone.contains(reader)).collect::<Vec<_>>());
                 next += 1;
             }
-            if gone.len() > 1 && !cascade {
-                let message = format!("cannot drop \"{name}\": still depended upon by \"{}\"", gone[1]);
+            let is_index = |name: &&String| self.objects.get(*name).is_some_and(|o| o.kind() == ObjectKind::Index);
+            if let Some(reader) = gone[first + 1..].iter().find(|name| !is_index(name))
+                && !cascade
+                && !names.contains(reader)
+            {
+                let message = format!("cannot drop \"{name}\": still depended upon by \"{reader}\"");
                 return Err(Error::new("2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
             }
-            gone.iter().for_each(|name| self.forget(name));
         }
-        Ok(format!("DROP {object_type}"))
+        Ok(gone.iter().filter_map(|name| self.forget(name)).collect())
     }
 
     /// The node and columns of a table that statements may change.
     fn local_table(&self, name: &str) -> Result<(NodeId, SchemaRef)> {
-        match self.objects.get(name) {
-            Some(Object::Table(node)) => Ok((*node, self.schemas[node].clone())),
+        match self.objects.get(name).map(|object| &object.body) {
+            Some(Body::Table(node)) => Ok((*node, self.columns[name].clone())),
             Some(_) => Err(Error::new("42809", format!("\"{name}\" is not a table: its rows come from elsewhere"))),
             None => Err(unknown(name)),
         }
@@ -135,11 +221,10 @@ impl Database {
 
     /// Runs a query to its end and gives its rows, each column cast to the type that `target` names.
     fn rows(&self, text: &str, target: &SchemaRef) -> Result<Vec<Row>> {
-        let statement = Parser::parse_sql(&PostgreSqlDialect {}, text)
-            .map_err(|error| Error::new("42601", error.to_string()))?
-            .pop()
-            .ok_or_else(|| Error::new("42601", "an empty query"))?;
-        let query = self.query(parsed(statement))?;
+        let Some(Statement::Query(query)) = crate::parse::parse(text)?.pop().map(|parsed| parsed.statement) else {
+            return Err(Error::new("42601", "expected a query"));
+        };
+        let query = self.attached(self.plan(&query)?, &[])?;
         // A value that does not fit is an error, never a NULL.
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let mut rows = Vec::new();
@@ -215,7 +300,7 @@ impl Database {
         let text =
             format!("SELECT {} FROM {}{}", columns.join(", "), update.table, condition(update.selection.as_ref()));
         let twice: Vec<_> = schema.fields().iter().chain(schema.fields()).cloned().collect();
-        let rows = self.rows(&text, &std::sync::Arc::new(arrow_schema::Schema::new(twice)))?;
+        let rows = self.rows(&text, &Arc::new(arrow_schema::Schema::new(twice)))?;
         let count = rows.len();
         let kinds = TableSchema::new(schema, None).map_err(|e| Error::new("XX000", e.to_string()))?.kinds;
         let mut builder = RowBuilder::new(kinds.clone());
@@ -232,11 +317,7 @@ impl Database {
     }
 }
 
-fn parsed(statement: Statement) -> Parsed {
-    Parsed::Statement(Box::new(statement))
-}
-
-fn unknown(name: &str) -> Error {
+pub(crate) fn unknown(name: &str) -> Error {
     Error::new("42P01", format!("unknown catalog item \"{name}\""))
 }
 
@@ -249,7 +330,7 @@ fn condition(selection: Option<&Expr>) -> String {
 }
 
 /// The last part of a name; unquoted names are lower case.
-fn name_of(name: &ObjectName) -> Result<String> {
+pub(crate) fn name_of(name: &ObjectName) -> Result<String> {
     let ident = name.0.last().and_then(|part| part.as_ident());
     let ident = ident.ok_or_else(|| Error::new("42602", format!("{name} is not a name")))?;
     Ok(if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
@@ -266,10 +347,14 @@ fn column_of(schema: &SchemaRef, name: &str) -> Result<usize> {
     schema.index_of(name).map_err(|_| Error::new("42703", format!("column \"{name}\" does not exist")))
 }
 
-/// The Arrow schema of declared columns.
-fn schema_of(table: &CreateTable) -> Result<SchemaRef> {
-    let options = ParserOptions { default_null_ordering: NullOrdering::NullsMax, ..ParserOptions::default() };
-    let provider = crate::types::NoTables::default();
-    let planner = SqlToRel::new_with_options(&provider, options);
-    Ok(planner.build_schema(table.columns.clone())?.into())
+/// The column that an index's key names.
+fn indexed_column(schema: &SchemaRef, expr: &Expr) -> Result<usize> {
+    match expr {
+        Expr::Identifier(ident) => {
+            let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
+            column_of(schema, &name)
+        }
+        other => Err(Error::new("0A000", format!("an index on the expression {other} is not supported"))
+            .hint("make the expression a column of a materialized view and index that")),
+    }
 }

@@ -116,7 +116,7 @@ fn change(step: &Step, tables: &[(TableId, TableSchema)]) -> Change {
 fn create(views: &[(usize, &str)]) -> (Database, Vec<(TableId, TableSchema)>) {
     let mut database = Database::new();
     let create =
-        |(name, schema): (&str, TableSchema)| (database.create_source(name, &schema).expect("a free name"), schema);
+        |(name, schema): (&str, TableSchema)| (database.create_source(name, &schema, "").expect("a free name"), schema);
     let tables: Vec<_> = schemas().into_iter().map(create).collect();
     create_views(&mut database, views);
     (database, tables)

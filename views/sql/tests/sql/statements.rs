@@ -8,7 +8,7 @@ use super::{RUNTIME, answer, try_answer};
 fn run(database: &mut Database, text: &str) -> String {
     let _guard = RUNTIME.enter();
     match database.execute(text).unwrap_or_else(|error| panic!("{text}: {error}")).pop() {
-        Some(Outcome::Tag(tag)) => tag,
+        Some(Outcome::Tag(tag) | Outcome::Dropped(tag, _)) => tag,
         _ => panic!("{text} answers a tag"),
     }
 }

@@ -1,0 +1,120 @@
+//! What exists, by name.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use datafusion::common::TableReference;
+use datafusion::datasource::ViewTable;
+use delta::TableId;
+use engine::{IndexId, NodeId};
+
+use crate::parse::ast::{Connection, ObjectKind};
+
+/// Schema of relations that this system keeps about itself.
+pub(crate) const SYSTEM_SCHEMA: &str = "tidewater";
+/// Records that could not be decoded.
+pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    /// Number by which catalogs name it.
+    pub(crate) oid: u32,
+    /// The statement that made it.
+    pub(crate) definition: String,
+    pub(crate) body: Body,
+}
+
+/// What an object is.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Secret(String),
+    Connection(Connection),
+    /// `CREATE TABLE`: rows come by INSERT, UPDATE, DELETE.
+    Table(NodeId),
+    /// Rows come by commits from outside.
+    Source {
+        node: NodeId,
+        table: TableId,
+    },
+    /// A query, expanded where it is used.
+    View(Arc<ViewTable>),
+    /// A query kept fresh, and the names it reads.
+    MaterializedView {
+        node: NodeId,
+        reads: Vec<String>,
+    },
+    /// An index of a node, by columns.
+    Index {
+        on: String,
+        index: IndexId,
+        columns: Vec<usize>,
+    },
+}
+
+impl Object {
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        match &self.body {
+            Body::Table(node) | Body::Source { node, .. } | Body::MaterializedView { node, .. } => Some(*node),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ObjectKind {
+        match &self.body {
+            Body::Secret(_) => ObjectKind::Secret,
+            Body::Connection(_) => ObjectKind::Connection,
+            Body::Table(_) => ObjectKind::Table,
+            Body::Source { .. } => ObjectKind::Source,
+            Body::View(_) => ObjectKind::View,
+            Body::MaterializedView { .. } => ObjectKind::MaterializedView,
+            Body::Index { .. } => ObjectKind::Index,
+        }
+    }
+}
+
+impl ObjectKind {
+    /// Its words, as statements name it.
+    pub fn words(self) -> &'static str {
+        match self {
+            ObjectKind::Secret => "SECRET",
+            ObjectKind::Connection => "CONNECTION",
+            ObjectKind::Source => "SOURCE",
+            ObjectKind::Table => "TABLE",
+            ObjectKind::View => "VIEW",
+            ObjectKind::MaterializedView => "MATERIALIZED VIEW",
+            ObjectKind::Index => "INDEX",
+            ObjectKind::Sink => "SINK",
+            ObjectKind::Schema => "SCHEMA",
+            ObjectKind::Database => "DATABASE",
+            ObjectKind::Cluster => "CLUSTER",
+        }
+    }
+}
+
+/// The catalog's name of a relation that a plan names: schemas other than our own are one.
+pub(crate) fn object_name(reference: &TableReference) -> String {
+    match reference.schema() {
+        Some(SYSTEM_SCHEMA) => format!("{SYSTEM_SCHEMA}.{}", reference.table()),
+        _ => reference.table().to_owned(),
+    }
+}
+
+/// An object as catalogs show it.
+#[derive(Debug, Clone)]
+pub struct CatalogObject {
+    /// Its number.
+    pub oid: u32,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Columns, if it has any.
+    pub columns: Option<SchemaRef>,
+    /// The statement that made it.
+    pub definition: String,
+    /// An index's object.
+    pub on: Option<String>,
+    /// An index's columns.
+    pub index_columns: Vec<usize>,
+}

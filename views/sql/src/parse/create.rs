@@ -1,0 +1,425 @@
+//! `CREATE`: secrets, connections, sources, indexes; tables and views are sqlparser's.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{
+    Broker, Connection, CreateSource, CreateView, Envelope, Format, Include, Metadata, OptionValue, Registry, Statement,
+};
+use super::cursor::Cursor;
+use super::general;
+use crate::error::Result;
+
+pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let words = cursor.first_words(3);
+    let mut second = words.split(' ').skip(1);
+    match (second.next(), second.next()) {
+        (Some("SECRET"), _) => secret(cursor),
+        (Some("CONNECTION"), _) => connection(cursor),
+        (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
+        (Some("INDEX"), _) | (Some("DEFAULT"), Some("INDEX")) => index(cursor),
+        (Some("VIEW" | "MATERIALIZED"), _) => view(cursor),
+        (Some("OR"), Some("REPLACE")) | (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
+        (Some("TABLE" | "TEMP" | "TEMPORARY"), _) => general(cursor),
+        _ => {
+            let words = cursor.first_words(2);
+            cursor.skip_statement();
+            Ok(Statement::Unsupported { words })
+        }
+    }
+}
+
+fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
+    cursor.words(&["IF", "NOT", "EXISTS"])
+}
+
+/// `IN CLUSTER name`: there is one cluster.
+fn in_cluster(cursor: &mut Cursor<'_>) -> Result<()> {
+    if cursor.words(&["IN", "CLUSTER"]) {
+        cursor.identifier()?;
+    }
+    Ok(())
+}
+
+fn secret(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.words(&["CREATE", "SECRET"]);
+    let if_not_exists = if_not_exists(cursor);
+    let name = cursor.name()?;
+    cursor.expect_word("AS")?;
+    Ok(Statement::CreateSecret { name, if_not_exists, value: cursor.string()? })
+}
+
+fn connection(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.words(&["CREATE", "CONNECTION"]);
+    let if_not_exists = if_not_exists(cursor);
+    let name = cursor.name()?;
+    cursor.expect_word("TO")?;
+    let connection = if cursor.word("KAFKA") {
+        let mut options = options(cursor)?;
+        let brokers = take(&mut options, &["broker", "brokers"]).map(list).unwrap_or_default();
+        if brokers.is_empty() {
+            return Err(cursor.unexpected("BROKER 'host:port' among the options"));
+        }
+        Connection::Kafka { brokers, options }
+    } else if cursor.words(&["CONFLUENT", "SCHEMA", "REGISTRY"]) {
+        let mut options = options(cursor)?;
+        let url = take(&mut options, &["url"]).map(list).unwrap_or_default().into_iter().next();
+        let url = url.ok_or_else(|| cursor.unexpected("URL 'http://…' among the options"))?;
+        Connection::SchemaRegistry { url, options }
+    } else {
+        let words = format!("CREATE CONNECTION TO {}", cursor.first_words(1));
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words });
+    };
+    if cursor.word("WITH") {
+        options_in_parentheses(cursor)?;
+    }
+    Ok(Statement::CreateConnection { name, if_not_exists, connection })
+}
+
+fn take(options: &mut Vec<(String, OptionValue)>, names: &[&str]) -> Option<OptionValue> {
+    let at = options.iter().position(|(name, _)| names.contains(&name.as_str()))?;
+    Some(options.remove(at).1)
+}
+
+fn list(value: OptionValue) -> Vec<String> {
+    let split = |text: &String| text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>();
+    match value {
+        OptionValue::Text(text) | OptionValue::Secret(text) => split(&text),
+        OptionValue::List(items) => items.iter().flat_map(split).collect(),
+    }
+}
+
+/// `(NAME [=] value, …)`, or the same without parentheses.
+fn options(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
+    if *cursor.peek() == Token::LParen {
+        return options_in_parentheses(cursor);
+    }
+    let mut options = vec![option(cursor)?];
+    while cursor.comma() {
+        options.push(option(cursor)?);
+    }
+    Ok(options)
+}
+
+fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
+    cursor.expect(&Token::LParen)?;
+    let mut options = Vec::new();
+    while *cursor.peek() != Token::RParen {
+        options.push(option(cursor)?);
+        if !cursor.comma() {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    Ok(options)
+}
+
+/// `SECURITY PROTOCOL = 'PLAINTEXT'`, `BROKER 'a:1'`, `start_offset = [0, 10]`, `PASSWORD = SECRET p`, `SNAPSHOT`.
+fn option(cursor: &mut Cursor<'_>) -> Result<(String, OptionValue)> {
+    let mut words = vec![cursor.identifier()?.to_lowercase()];
+    while cursor.peek_word().is_some_and(|word| word != "SECRET") {
+        words.push(cursor.identifier()?.to_lowercase());
+    }
+    let equals = cursor.token(&Token::Eq);
+    let value = match cursor.peek().clone() {
+        Token::Comma | Token::RParen if !equals => OptionValue::Text("true".into()),
+        Token::LBracket => OptionValue::List(items(cursor, &Token::LBracket, &Token::RBracket)?),
+        Token::LParen => OptionValue::List(items(cursor, &Token::LParen, &Token::RParen)?),
+        _ if cursor.word("SECRET") => OptionValue::Secret(cursor.name()?),
+        _ => OptionValue::Text(scalar(cursor)?),
+    };
+    Ok((words.join(" "), value))
+}
+
+fn items(cursor: &mut Cursor<'_>, open: &Token, close: &Token) -> Result<Vec<String>> {
+    cursor.expect(open)?;
+    let mut items = Vec::new();
+    while cursor.peek() != close {
+        items.push(scalar(cursor)?);
+        if !cursor.comma() {
+            break;
+        }
+    }
+    cursor.expect(close)?;
+    Ok(items)
+}
+
+/// A literal or a word, as text.
+pub(super) fn scalar(cursor: &mut Cursor<'_>) -> Result<String> {
+    let minus = cursor.token(&Token::Minus);
+    match cursor.peek().clone() {
+        Token::Number(number, _) => {
+            cursor.next();
+            Ok(if minus { format!("-{number}") } else { number })
+        }
+        Token::Word(word) if !minus => {
+            cursor.next();
+            Ok(word.value)
+        }
+        _ => cursor.string(),
+    }
+}
+
+fn source(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("CREATE");
+    cursor.word("MATERIALIZED");
+    cursor.word("SOURCE");
+    let if_not_exists = if_not_exists(cursor);
+    let name = cursor.name()?;
+    let (columns, primary_key) = if *cursor.peek() == Token::LParen { columns(cursor)? } else { (Vec::new(), None) };
+    in_cluster(cursor)?;
+    cursor.expect_word("FROM")?;
+    if !cursor.word("KAFKA") {
+        let words = format!("CREATE SOURCE FROM {}", cursor.first_words(1));
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words });
+    }
+    let (broker, topic, options) = location(cursor)?;
+    let (key_format, format) = match formats(cursor)? {
+        Ok(formats) => formats,
+        Err(words) => {
+            cursor.skip_statement();
+            return Ok(Statement::Unsupported { words });
+        }
+    };
+    let include = includes(cursor)?;
+    let envelope = envelope(cursor)?;
+    if cursor.words(&["EXPOSE", "PROGRESS", "AS"]) {
+        cursor.name()?;
+    }
+    let mut options = options;
+    if cursor.word("WITH") {
+        options.extend(options_in_parentheses(cursor)?);
+    }
+    let source = CreateSource {
+        name,
+        if_not_exists,
+        columns,
+        primary_key,
+        broker,
+        topic,
+        options,
+        key_format,
+        format,
+        include,
+        envelope,
+    };
+    Ok(Statement::CreateSource(Box::new(source)))
+}
+
+type Columns = (Vec<(String, Option<datafusion::sql::sqlparser::ast::DataType>)>, Option<Vec<String>>);
+
+/// `(id bigint, name, PRIMARY KEY (id) NOT ENFORCED)`.
+fn columns(cursor: &mut Cursor<'_>) -> Result<Columns> {
+    cursor.expect(&Token::LParen)?;
+    let (mut columns, mut key) = (Vec::new(), None);
+    loop {
+        if cursor.words(&["PRIMARY", "KEY"]) {
+            cursor.expect(&Token::LParen)?;
+            let mut names = vec![cursor.identifier()?];
+            while cursor.comma() {
+                names.push(cursor.identifier()?);
+            }
+            cursor.expect(&Token::RParen)?;
+            cursor.words(&["NOT", "ENFORCED"]);
+            key = Some(names);
+        } else {
+            let name = cursor.identifier()?;
+            let typed = !matches!(cursor.peek(), Token::Comma | Token::RParen);
+            let data_type = if typed { Some(cursor.sqlparser(|parser| parser.parse_data_type())?) } else { None };
+            if cursor.words(&["PRIMARY", "KEY"]) {
+                cursor.words(&["NOT", "ENFORCED"]);
+                key = Some(vec![name.clone()]);
+            }
+            if !cursor.words(&["NOT", "NULL"]) {
+                cursor.word("NULL");
+            }
+            columns.push((name, data_type));
+        }
+        if !cursor.comma() {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    Ok((columns, key))
+}
+
+/// `CONNECTION name (TOPIC 't', …)` or `BROKER 'h:p' TOPIC 't' [WITH (…)]`.
+fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Vec<(String, OptionValue)>)> {
+    if cursor.word("CONNECTION") {
+        let name = cursor.name()?;
+        let mut options = options_in_parentheses(cursor)?;
+        let topic = take(&mut options, &["topic"]).map(list).and_then(|topics| topics.into_iter().next());
+        let topic = topic.ok_or_else(|| cursor.unexpected("TOPIC 'name' among the options"))?;
+        return Ok((Broker::Connection(name), topic, options));
+    }
+    if !cursor.word("BROKER") && !cursor.word("BROKERS") {
+        return Err(cursor.unexpected("CONNECTION or BROKER"));
+    }
+    let brokers = cursor.string()?.split(',').map(|broker| broker.trim().to_owned()).collect();
+    cursor.expect_word("TOPIC")?;
+    let topic = cursor.string()?;
+    let options = if cursor.word("WITH") { options_in_parentheses(cursor)? } else { Vec::new() };
+    Ok((Broker::Inline(brokers), topic, options))
+}
+
+type Formats = (Option<Format>, Format);
+
+/// `FORMAT f` or `KEY FORMAT f VALUE FORMAT f`; the inner error names a format that is not supported.
+fn formats(cursor: &mut Cursor<'_>) -> Result<Result<Formats, String>> {
+    let mut key = None;
+    if cursor.words(&["KEY", "FORMAT"]) {
+        match format(cursor)? {
+            Ok(found) => key = Some(found),
+            Err(words) => return Ok(Err(words)),
+        }
+        cursor.expect_word("VALUE")?;
+    }
+    cursor.expect_word("FORMAT")?;
+    Ok(format(cursor)?.map(|value| (key, value)))
+}
+
+fn format(cursor: &mut Cursor<'_>) -> Result<Result<Format, String>> {
+    if cursor.words(&["AVRO", "USING", "CONFLUENT", "SCHEMA", "REGISTRY"]) {
+        let registry = if cursor.word("CONNECTION") {
+            Registry::Connection(cursor.name()?)
+        } else {
+            let url = cursor.string()?;
+            let options = if cursor.word("WITH") { options_in_parentheses(cursor)? } else { Vec::new() };
+            Registry::Inline { url, options }
+        };
+        // KEY STRATEGY and VALUE STRATEGY choose the reader's schema; here the writer's decides.
+        while cursor.words(&["KEY", "STRATEGY"]) || cursor.words(&["VALUE", "STRATEGY"]) {
+            if cursor.word("ID") {
+                scalar(cursor)?;
+            } else if cursor.word("INLINE") {
+                cursor.string()?;
+            } else {
+                cursor.expect_word("LATEST")?;
+            }
+        }
+        return Ok(Ok(Format::Avro(registry)));
+    }
+    let plain = [("JSON", Format::Json), ("TEXT", Format::Text), ("BYTES", Format::Bytes)];
+    match plain.into_iter().find(|(word, _)| cursor.word(word)) {
+        Some((_, format)) => Ok(Ok(format)),
+        None => match cursor.peek_word() {
+            Some(word) => Ok(Err(format!("FORMAT {word}"))),
+            None => Err(cursor.unexpected("a format: AVRO, JSON, TEXT or BYTES")),
+        },
+    }
+}
+
+fn includes(cursor: &mut Cursor<'_>) -> Result<Vec<Include>> {
+    let mut include = Vec::new();
+    if !cursor.word("INCLUDE") {
+        return Ok(include);
+    }
+    loop {
+        let kinds = [
+            ("KEY", Metadata::Key),
+            ("PARTITION", Metadata::Partition),
+            ("OFFSET", Metadata::Offset),
+            ("TIMESTAMP", Metadata::Timestamp),
+            ("HEADERS", Metadata::Headers),
+        ];
+        let Some((_, metadata)) = kinds.into_iter().find(|(word, _)| cursor.word(word)) else {
+            return Err(cursor.unexpected("KEY, PARTITION, OFFSET, TIMESTAMP or HEADERS"));
+        };
+        let alias = if cursor.word("AS") { Some(cursor.identifier()?) } else { None };
+        include.push(Include { metadata, alias });
+        if !cursor.comma() {
+            return Ok(include);
+        }
+        cursor.word("INCLUDE");
+    }
+}
+
+fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
+    if !cursor.word("ENVELOPE") || cursor.word("NONE") {
+        return Ok(Envelope::None);
+    }
+    if cursor.word("UPSERT") {
+        if *cursor.peek() == Token::LParen {
+            options_in_parentheses(cursor)?;
+        }
+        return Ok(Envelope::Upsert);
+    }
+    cursor.expect_word("DEBEZIUM")?;
+    // DEBEZIUM UPSERT said in 2021 that the topic may be compacted, which needs no saying here.
+    cursor.word("UPSERT");
+    let mut transaction_source = None;
+    if cursor.token(&Token::LParen) {
+        if !cursor.words(&["TRANSACTION", "METADATA"]) {
+            return Err(cursor.unexpected("TRANSACTION METADATA"));
+        }
+        cursor.expect(&Token::LParen)?;
+        cursor.expect_word("SOURCE")?;
+        transaction_source = Some(cursor.name()?);
+        if cursor.comma() {
+            cursor.expect_word("COLLECTION")?;
+            cursor.string()?;
+        }
+        cursor.expect(&Token::RParen)?;
+        cursor.expect(&Token::RParen)?;
+    }
+    Ok(Envelope::Debezium { transaction_source })
+}
+
+fn index(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("CREATE");
+    let default = cursor.word("DEFAULT");
+    cursor.word("INDEX");
+    let if_not_exists = if_not_exists(cursor);
+    in_cluster(cursor)?;
+    let name = match cursor.peek_word().as_deref() {
+        Some("ON") => None,
+        _ => Some(cursor.name()?),
+    };
+    in_cluster(cursor)?;
+    cursor.expect_word("ON")?;
+    let on = cursor.name()?;
+    if cursor.word("USING") {
+        cursor.identifier()?;
+    }
+    let key = if cursor.token(&Token::LParen) {
+        let key = cursor.sqlparser(|parser| parser.parse_comma_separated(|parser| parser.parse_expr()))?;
+        cursor.expect(&Token::RParen)?;
+        Some(key)
+    } else if default {
+        None
+    } else {
+        return Err(cursor.unexpected("the index's columns in parentheses"));
+    };
+    if cursor.word("WITH") {
+        options_in_parentheses(cursor)?;
+    }
+    Ok(Statement::CreateIndex { name, if_not_exists, on, key: key.filter(|_| !default) })
+}
+
+fn view(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("CREATE");
+    let or_replace = cursor.words(&["OR", "REPLACE"]);
+    if !cursor.word("TEMP") {
+        cursor.word("TEMPORARY");
+    }
+    let materialized = cursor.word("MATERIALIZED");
+    cursor.expect_word("VIEW")?;
+    let if_not_exists = if_not_exists(cursor);
+    let name = cursor.name()?;
+    let mut columns = Vec::new();
+    if cursor.token(&Token::LParen) {
+        columns.push(cursor.identifier()?);
+        while cursor.comma() {
+            columns.push(cursor.identifier()?);
+        }
+        cursor.expect(&Token::RParen)?;
+    }
+    in_cluster(cursor)?;
+    if cursor.word("WITH") {
+        options_in_parentheses(cursor)?;
+    }
+    cursor.expect_word("AS")?;
+    let query = cursor.sqlparser(|parser| parser.parse_query())?;
+    Ok(Statement::CreateView(Box::new(CreateView { name, materialized, or_replace, if_not_exists, columns, query })))
+}

@@ -1,0 +1,190 @@
+//! `SHOW`, `SET`, `EXPLAIN`, `COPY`, transactions.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{ExplainTarget, Statement};
+use super::create::scalar;
+use super::cursor::Cursor;
+use super::{object_kind, statement};
+use crate::error::Result;
+
+/// `BEGIN …` and its like, whose modes change nothing here: every statement sees one moment.
+pub(super) fn transaction(cursor: &mut Cursor<'_>, statement: Statement) -> Result<Statement> {
+    cursor.skip_statement();
+    Ok(statement)
+}
+
+pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("SHOW");
+    if cursor.word("CREATE") {
+        let kind = object_kind(cursor).ok_or_else(|| cursor.unexpected("the kind of an object"))?;
+        return Ok(Statement::ShowCreate { kind, name: cursor.name()? });
+    }
+    cursor.word("EXTENDED");
+    let full = cursor.word("FULL");
+    if cursor.word("COLUMNS") {
+        if !cursor.word("FROM") {
+            cursor.expect_word("IN")?;
+        }
+        let name = cursor.name()?;
+        return Ok(Statement::ShowColumns { name, like: like(cursor)? });
+    }
+    let objects = cursor.word("OBJECTS");
+    // `SHOW cluster` asks for the variable.
+    let variable = matches!(cursor.peek_word().as_deref(), Some("CLUSTER" | "DATABASE" | "SCHEMA"));
+    let kind = if objects || variable { None } else { object_kind(cursor) };
+    if objects || kind.is_some() {
+        return show_objects(cursor, kind, full);
+    }
+    if cursor.words(&["TRANSACTION", "ISOLATION", "LEVEL"]) {
+        return Ok(Statement::ShowVariable { name: "transaction_isolation".into() });
+    }
+    if cursor.words(&["TIME", "ZONE"]) {
+        return Ok(Statement::ShowVariable { name: "timezone".into() });
+    }
+    Ok(Statement::ShowVariable { name: variable_name(cursor)? })
+}
+
+fn show_objects(cursor: &mut Cursor<'_>, kind: Option<super::ast::ObjectKind>, full: bool) -> Result<Statement> {
+    let (mut on, mut schema) = (None, None);
+    loop {
+        if cursor.words(&["IN", "CLUSTER"]) {
+            cursor.identifier()?;
+        } else if cursor.word("ON") {
+            on = Some(cursor.name()?);
+        } else if cursor.word("FROM") || cursor.word("IN") {
+            let name = cursor.name()?;
+            // 2021's SHOW INDEXES FROM names the object.
+            match kind {
+                Some(super::ast::ObjectKind::Index) if name != "public" => on = Some(name),
+                _ => schema = Some(name),
+            }
+        } else {
+            break;
+        }
+    }
+    Ok(Statement::ShowObjects { kind, on, schema, like: like(cursor)?, full })
+}
+
+fn like(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+    if cursor.word("LIKE") { cursor.string().map(Some) } else { Ok(None) }
+}
+
+/// A variable's name, lower case; a qualified one keeps its dot.
+fn variable_name(cursor: &mut Cursor<'_>) -> Result<String> {
+    let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+    Ok(name.to_string().replace('"', "").to_lowercase())
+}
+
+pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("SET");
+    if cursor.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) || cursor.word("TRANSACTION") {
+        let isolation = cursor.words(&["ISOLATION", "LEVEL"]);
+        let level = cursor.first_words(2);
+        cursor.skip_statement();
+        let value = isolation.then(|| level.to_lowercase());
+        return Ok(Statement::Set { name: "transaction_isolation".into(), value });
+    }
+    if !cursor.word("SESSION") {
+        cursor.word("LOCAL");
+    }
+    let name = if cursor.words(&["TIME", "ZONE"]) {
+        "timezone".to_owned()
+    } else if cursor.word("NAMES") {
+        "client_encoding".to_owned()
+    } else {
+        let name = variable_name(cursor)?;
+        if !cursor.token(&Token::Eq) {
+            cursor.expect_word("TO")?;
+        }
+        name
+    };
+    if cursor.word("DEFAULT") {
+        return Ok(Statement::Set { name, value: None });
+    }
+    let mut values = vec![scalar(cursor)?];
+    while cursor.comma() {
+        values.push(scalar(cursor)?);
+    }
+    Ok(Statement::Set { name, value: Some(values.join(", ")) })
+}
+
+/// `EXPLAIN [words] [PLAN] [WITH (…)] [AS TEXT] [FOR] target`.
+pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let words = cursor.first_words(2);
+    cursor.word("EXPLAIN");
+    for stage in ["ANALYZE", "TIMESTAMP", "FILTER", "KEY", "VALUE"] {
+        if cursor.peek_word().as_deref() == Some(stage) {
+            cursor.skip_statement();
+            return Ok(Statement::Unsupported { words });
+        }
+    }
+    let stages = ["TYPED", "RAW", "DECORRELATED", "LOCALLY", "OPTIMIZED", "PHYSICAL", "PLAN", "VERBOSE"];
+    while stages.iter().any(|stage| cursor.word(stage)) {}
+    if cursor.word("WITH") {
+        while cursor.next() != Token::RParen {
+            if matches!(cursor.peek(), Token::EOF | Token::SemiColon) {
+                return Err(cursor.unexpected("\")\""));
+            }
+        }
+    }
+    if cursor.word("AS") {
+        cursor.identifier()?;
+    }
+    cursor.word("FOR");
+    if !matches!(cursor.peek_word().as_deref(), Some("CREATE" | "SELECT" | "WITH" | "VALUES" | "TABLE")) {
+        cursor.word("MATERIALIZED");
+        if cursor.word("VIEW") || cursor.word("INDEX") || matches!(cursor.peek(), Token::Word(_)) {
+            return Ok(Statement::Explain(ExplainTarget::Object(cursor.name()?)));
+        }
+    }
+    match statement(cursor)? {
+        Statement::Query(query) => Ok(Statement::Explain(ExplainTarget::Query(query))),
+        Statement::CreateView(view) => Ok(Statement::Explain(ExplainTarget::Query(view.query))),
+        Statement::CreateIndex { on, .. } => Ok(Statement::Explain(ExplainTarget::Object(on))),
+        _ => Ok(Statement::Unsupported { words }),
+    }
+}
+
+/// `COPY (query) TO STDOUT [WITH (FORMAT csv, HEADER)]` or `COPY name TO STDOUT`.
+pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("COPY");
+    let query = if cursor.token(&Token::LParen) {
+        if matches!(cursor.peek_word().as_deref(), Some("SUBSCRIBE" | "TAIL")) {
+            let words = cursor.first_words(1);
+            cursor.skip_statement();
+            return Ok(Statement::Unsupported { words });
+        }
+        let query = cursor.sqlparser(|parser| parser.parse_query())?;
+        cursor.expect(&Token::RParen)?;
+        query
+    } else {
+        let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+        match super::parse(&format!("TABLE {name}"))?.pop().map(|parsed| parsed.statement) {
+            Some(Statement::Query(query)) => query,
+            _ => return Err(cursor.unexpected("a query in parentheses")),
+        }
+    };
+    if !cursor.words(&["TO", "STDOUT"]) {
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words: "COPY FROM".into() });
+    }
+    let (mut csv, mut header) = (false, false);
+    cursor.word("WITH");
+    let parenthesis = cursor.token(&Token::LParen);
+    loop {
+        cursor.word("FORMAT");
+        if cursor.word("CSV") {
+            csv = true;
+        } else if cursor.word("HEADER") {
+            header = !cursor.word("FALSE");
+            cursor.word("TRUE");
+        } else if !cursor.word("TEXT") && !cursor.comma() {
+            break;
+        }
+    }
+    if parenthesis {
+        cursor.expect(&Token::RParen)?;
+    }
+    Ok(Statement::CopyOut { query, csv, header })
+}
