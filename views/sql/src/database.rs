@@ -110,8 +110,21 @@ impl Database {
         self.hydrating.remove(&table);
     }
 
+    /// Whether rows of a source are still coming.
+    pub fn is_hydrating(&self, table: TableId) -> bool {
+        self.hydrating.contains_key(&table)
+    }
+
+    /// Kinds of the columns of `tidewater.dead_letters`.
+    pub fn dead_letter_kinds(&self) -> &Arc<[delta::Kind]> {
+        self.circuit.kinds(self.tables[self.dead_letters.0 as usize])
+    }
+
     /// Progress of the sources among what `names` read, views included, whose initial rows have not all come.
     pub fn hydrating<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(String, Progress)> {
+        if self.hydrating.is_empty() {
+            return Vec::new();
+        }
         let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();

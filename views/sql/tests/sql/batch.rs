@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema};
 use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId, TableSchema};
 use proptest::prelude::*;
-use tidewater_sql::Database;
+use sql::Database;
 
 use super::answer;
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use arrow::array::ArrayRef;
 use datafusion::common::ScalarValue;
-use tidewater_sql::{Database, Error, Outcome};
+use sql::{Database, Error, Outcome};
 
 /// DataFusion's joins spawn tasks.
 static RUNTIME: LazyLock<tokio::runtime::Runtime> =

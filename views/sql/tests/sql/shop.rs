@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tidewater_sql::{Database, Outcome, Statement, parse};
+use sql::{Database, Outcome, Statement, parse};
 
 use super::{RUNTIME, answer};
 

@@ -1,6 +1,6 @@
 //! Statements that change the database, and the errors a user meets.
 
-use tidewater_sql::{Database, Outcome};
+use sql::{Database, Outcome};
 
 use super::{RUNTIME, answer, try_answer};
 

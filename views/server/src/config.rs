@@ -1,0 +1,20 @@
+//! Options of the command line and the environment.
+
+use std::path::PathBuf;
+
+/// Where the server listens and keeps its data.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Address to listen on
+    #[arg(long, env = "TIDEWATER_HOST", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Port of PostgreSQL's protocol
+    #[arg(long, env = "TIDEWATER_PG_PORT", default_value_t = 6875)]
+    pub pg_port: u16,
+    /// Port of HTTP: /health, /ready, /metrics, /api/sql
+    #[arg(long, env = "TIDEWATER_HTTP_PORT", default_value_t = 6876)]
+    pub http_port: u16,
+    /// Folder of the server's own data: the statements that made what exists
+    #[arg(long, env = "TIDEWATER_DATA_DIR", default_value = "tidewater-data")]
+    pub data_dir: PathBuf,
+}

@@ -1,0 +1,191 @@
+//! HTTP on 6876: health, metrics, and SQL as JSON.
+//!
+//! `POST /api/sql` takes and answers what Materialize's does: `{"query": "…; …"}` or
+//! `{"queries": [{"query": "…", "params": ["…", null]}]}`. Statements stop at the first error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
+use arrow_schema::{DataType, SchemaRef};
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sql::parse::ast::Statement;
+use sql::{Error, Outcome, Parsed};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::coordinator::Handle;
+use crate::encode::{pg_type, text, type_modifier, type_size};
+use crate::parameters;
+use crate::session::Session;
+
+/// A request's statement waits this long for the initial rows of what it reads.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Answers requests until `stopping` says so, and those that are open then.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::Receiver<bool>) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/sql", post(api_sql))
+        .with_state(handle);
+    let stopped = async move {
+        // The sender lives as long as the process.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+}
+
+async fn ready(State(handle): State<Handle>) -> Response {
+    match handle.ready() {
+        Ok(()) => "ready\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(handle): State<Handle>) -> String {
+    handle.metrics()
+}
+
+#[derive(Deserialize)]
+struct Extended {
+    query: String,
+    #[serde(default)]
+    params: Vec<Option<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Request {
+    Simple { query: String },
+    Extended { queries: Vec<Extended> },
+}
+
+async fn api_sql(State(handle): State<Handle>, request: Result<Json<Request>, JsonRejection>) -> Response {
+    let request = match request {
+        Ok(Json(request)) => request,
+        Err(rejection) => return (StatusCode::BAD_REQUEST, format!("{}\n", rejection.body_text())).into_response(),
+    };
+    let queries = match request {
+        Request::Simple { query } => vec![Extended { query, params: Vec::new() }],
+        Request::Extended { queries } => queries,
+    };
+    let mut session = Session::default();
+    let mut results = Vec::new();
+    for Extended { query, params } in queries {
+        let statements = match sql::parse(&query) {
+            Ok(statements) => statements,
+            Err(error) => {
+                results.push(failure(&error));
+                break;
+            }
+        };
+        for parsed in statements {
+            match run(&handle, &mut session, &Arc::new(parsed), &params).await {
+                Ok(result) => results.push(result),
+                Err(error) => {
+                    results.push(failure(&error));
+                    return Json(json!({ "results": results })).into_response();
+                }
+            }
+        }
+    }
+    Json(json!({ "results": results })).into_response()
+}
+
+async fn run(
+    handle: &Handle,
+    session: &mut Session,
+    parsed: &Arc<Parsed>,
+    params: &[Option<String>],
+) -> Result<Value, Error> {
+    let done = |tag: &str| json!({ "ok": tag, "notices": [] });
+    match &parsed.statement {
+        Statement::Begin => return Ok(done("BEGIN")),
+        Statement::Commit => return Ok(done("COMMIT")),
+        Statement::Rollback => return Ok(done("ROLLBACK")),
+        Statement::Set { name, value } => {
+            session.set(name, value.as_deref())?;
+            return Ok(done("SET"));
+        }
+        Statement::ShowVariable { name } => {
+            let shown = session.show(name)?;
+            return Ok(answer(&shown.schema(), &[shown]));
+        }
+        Statement::CopyOut { .. } => return Err(Error::new("0A000", "COPY is not supported over HTTP")),
+        _ => {}
+    }
+    let prepared = handle.prepare(parsed, &[])?;
+    let mut values = Vec::new();
+    for (number, data_type) in prepared.parameters.iter().enumerate() {
+        let text = params.get(number).and_then(|value| value.as_deref());
+        values.push(parameters::decode(number, text.map(str::as_bytes), false, data_type)?);
+    }
+    let query = match &parsed.statement {
+        Statement::Query(_) => handle.query(&prepared, &values, PATIENCE).await?,
+        _ => match handle.run(parsed, values).await? {
+            Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return Ok(done(&tag)),
+            Outcome::Rows(query) => *query,
+        },
+    };
+    let schema = query.schema.clone();
+    Ok(answer(&schema, &query.run().await?))
+}
+
+fn failure(error: &Error) -> Value {
+    let mut shown = json!({ "message": error.message, "code": error.sqlstate });
+    if let Some(hint) = &error.hint {
+        shown["hint"] = json!(hint);
+    }
+    if let Some(position) = error.position {
+        shown["position"] = json!(position);
+    }
+    json!({ "error": shown, "notices": [] })
+}
+
+fn answer(schema: &SchemaRef, batches: &[RecordBatch]) -> Value {
+    let row =
+        |batch: &RecordBatch, row: usize| batch.columns().iter().map(|column| cell(column, row)).collect::<Value>();
+    let rows: Vec<Value> =
+        batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |number| row(batch, number))).collect();
+    let columns: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let pg = pg_type(field.data_type());
+            json!({
+                "name": field.name(), "type_oid": pg.oid(), "type_len": type_size(&pg),
+                "type_mod": type_modifier(field.data_type()),
+            })
+        })
+        .collect();
+    json!({ "tag": format!("SELECT {}", rows.len()), "rows": rows, "desc": { "columns": columns }, "notices": [] })
+}
+
+/// Truth values and integers that JSON's readers hold exactly as they are, everything else as text.
+fn cell(array: &ArrayRef, row: usize) -> Value {
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    match array.data_type() {
+        DataType::Boolean => json!(array.as_boolean().value(row)),
+        DataType::Int16 => json!(array.as_primitive::<Int16Type>().value(row)),
+        DataType::Int32 => json!(array.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 if array.as_primitive::<Int64Type>().value(row).unsigned_abs() < 1 << 53 => {
+            json!(array.as_primitive::<Int64Type>().value(row))
+        }
+        _ => json!(text(array, row)),
+    }
+}

@@ -1,0 +1,100 @@
+//! The server: keeps the database fresh from Kafka and answers over PostgreSQL's protocol and HTTP.
+//!
+//! [`coordinator`] is the one loop that changes the database; [`pgwire`] and [`http`] are its faces.
+
+mod catalog_file;
+pub mod config;
+pub mod coordinator;
+pub mod encode;
+pub mod http;
+pub mod parameters;
+pub mod pgwire;
+pub mod session;
+pub mod sources;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use config::Config;
+use coordinator::{Coordinator, Handle};
+
+/// A server that runs.
+pub struct Running {
+    /// Where PostgreSQL's clients reach it.
+    pub pg_address: std::net::SocketAddr,
+    /// Where HTTP's clients reach it.
+    pub http_address: std::net::SocketAddr,
+    /// The database, without a socket between.
+    pub handle: Handle,
+    coordinator: Coordinator,
+    stopping: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// What keeps a server from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A port that cannot be had.
+    #[error("cannot listen on {address}: {source}; is another program using the port? choose one with {option}")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// The option that changes it.
+        option: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The folder of the server's own data.
+    #[error("cannot use the folder {folder}: {source}; choose another with --data-dir")]
+    Data {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+async fn listen(host: &str, port: u16, option: &'static str) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind((host, port)).await;
+    listener.map_err(|source| Error::Listen { address: format!("{host}:{port}"), option, source })
+}
+
+/// Starts a server. It needs a multi-threaded Tokio runtime.
+///
+/// # Errors
+/// If a port or the data folder cannot be had.
+pub async fn start(config: &Config) -> Result<Running, Error> {
+    let pg = listen(&config.host, config.pg_port, "--pg-port").await?;
+    let web = listen(&config.host, config.http_port, "--http-port").await?;
+    let data = |source| Error::Data { folder: config.data_dir.display().to_string(), source };
+    let (coordinator, handle) = Coordinator::start(config.data_dir.clone()).map_err(data)?;
+    let (pg_address, http_address) = (pg.local_addr().map_err(data)?, web.local_addr().map_err(data)?);
+    let (stopping, stop) = watch::channel(false);
+    let web_handle = handle.clone();
+    let web_stop = stop.clone();
+    let tasks = vec![
+        tokio::spawn(pgwire::serve(pg, handle.clone(), stop)),
+        tokio::spawn(async move {
+            if let Err(error) = http::serve(web, web_handle, web_stop).await {
+                tracing::error!(%error, "HTTP ended");
+            }
+        }),
+    ];
+    Ok(Running { pg_address, http_address, handle, coordinator, stopping, tasks })
+}
+
+/// Requests that are open get this long to end.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl Running {
+    /// Stops accepting, lets open requests end, ends the loop and the threads that read Kafka.
+    pub async fn stop(self) {
+        self.stopping.send_replace(true);
+        for task in self.tasks {
+            if tokio::time::timeout(GRACE, task).await.is_err() {
+                tracing::warn!("requests were still open at the end");
+            }
+        }
+        self.coordinator.stop().await;
+    }
+}

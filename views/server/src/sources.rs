@@ -1,0 +1,174 @@
+//! What a `CREATE SOURCE` means for the readers of Kafka: names resolved, options as librdkafka calls them.
+
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use datafusion::sql::sqlparser::ast::ColumnDef;
+use ingest::event::MetaColumn;
+use ingest::{Cluster, Envelope, Format, RegistryConfig, SourceConfig};
+use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, OptionValue, Registry};
+use sql::{Database, Error, Result};
+
+/// Option of a source that names its topic of transaction boundaries; `none` takes every event as a commit by itself.
+const TRANSACTION_TOPIC: &str = "transaction topic";
+
+/// The configuration of a source.
+///
+/// # Errors
+/// If it names a connection or secret that does not exist, or asks for what is not supported.
+pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfig> {
+    let (brokers, options) = match &source.broker {
+        Broker::Inline(brokers) => (brokers.clone(), Vec::new()),
+        Broker::Connection(name) => match database.connection(name)? {
+            Connection::Kafka { brokers, options } => (brokers.clone(), options.clone()),
+            Connection::SchemaRegistry { .. } => {
+                let message = format!("connection \"{name}\" is to a schema registry, not to Kafka");
+                return Err(Error::new("42809", message));
+            }
+        },
+    };
+    let mut properties = Vec::new();
+    let mut transaction_topic = None;
+    for (name, value) in options.iter().chain(&source.options) {
+        let value = plain(value, database)?;
+        if name == TRANSACTION_TOPIC {
+            transaction_topic = Some(value);
+        } else if let Some(property) = property(name) {
+            properties.push((property.to_owned(), value));
+        } else if !IGNORED.contains(&name.as_str()) {
+            let message = format!("source \"{}\": option {} is not supported", source.name, name.to_uppercase());
+            return Err(Error::new("0A000", message));
+        }
+    }
+    let format = match &source.format {
+        ast::Format::Avro(registry) => Format::Avro(registry_config(registry, database)?),
+        ast::Format::Json => Format::Json,
+        ast::Format::Text => Format::Text,
+        ast::Format::Bytes => Format::Bytes,
+    };
+    let include = source.include.iter().map(|include| {
+        let (column, name) = match include.metadata {
+            Metadata::Partition => (MetaColumn::Partition, "partition"),
+            Metadata::Offset => (MetaColumn::Offset, "offset"),
+            Metadata::Timestamp => (MetaColumn::Timestamp, "timestamp"),
+            Metadata::Key | Metadata::Headers => {
+                let message = format!("source \"{}\": INCLUDE KEY and HEADERS are not supported", source.name);
+                return Err(Error::new("0A000", message));
+            }
+        };
+        Ok((column, include.alias.clone().unwrap_or_else(|| name.to_owned())))
+    });
+    let include = include.collect::<Result<Vec<_>>>()?;
+    let envelope = envelope(source, transaction_topic);
+    if matches!(envelope, Envelope::Debezium { .. }) && !include.is_empty() {
+        let message = format!("source \"{}\": INCLUDE with ENVELOPE DEBEZIUM is not supported", source.name);
+        return Err(Error::new("0A000", message));
+    }
+    Ok(SourceConfig {
+        name: source.name.clone(),
+        cluster: Cluster { brokers: brokers.join(","), properties },
+        topic: source.topic.clone(),
+        format,
+        envelope,
+        declared: declared(source)?,
+        include,
+    })
+}
+
+fn envelope(source: &CreateSource, transaction_topic: Option<String>) -> Envelope {
+    match &source.envelope {
+        ast::Envelope::None => Envelope::None,
+        ast::Envelope::Upsert => Envelope::Upsert,
+        ast::Envelope::Debezium { .. } => {
+            // Debezium names topics PREFIX.DATABASE.TABLE and that of transactions PREFIX.transaction.
+            let mut parts = source.topic.rsplitn(3, '.');
+            let table = parts.next().unwrap_or_default();
+            let database = parts.next().unwrap_or_default();
+            let derived = parts.next().map(|prefix| format!("{prefix}.transaction"));
+            let transaction_topic = match transaction_topic {
+                Some(topic) if topic.eq_ignore_ascii_case("none") => None,
+                Some(topic) => Some(topic),
+                None => derived,
+            };
+            Envelope::Debezium { transaction_topic, collection: format!("{database}.{table}") }
+        }
+    }
+}
+
+/// Declared columns and key.
+fn declared(source: &CreateSource) -> Result<Option<(Arc<Schema>, Option<Vec<usize>>)>> {
+    if source.columns.is_empty() {
+        return Ok(None);
+    }
+    let column = |(name, data_type): &(String, Option<_>)| match data_type {
+        Some(data_type) => {
+            let ident = datafusion::sql::sqlparser::ast::Ident::with_quote('"', name);
+            Ok(ColumnDef { name: ident, data_type: Clone::clone(data_type), options: Vec::new() })
+        }
+        None => {
+            let message = format!("source \"{}\": column \"{name}\" needs a type", source.name);
+            Err(Error::new("42601", message).hint("an Avro source takes its columns from the registry: leave them out"))
+        }
+    };
+    let columns = source.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
+    let schema = sql::declared_schema(&columns)?;
+    let key = source.primary_key.as_ref().map(|names| {
+        let find = |name: &String| {
+            schema.index_of(name).map_err(|_| Error::new("42703", format!("column \"{name}\" does not exist")))
+        };
+        names.iter().map(find).collect::<Result<Vec<_>>>()
+    });
+    Ok(Some((schema, key.transpose()?)))
+}
+
+fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryConfig> {
+    let (url, options) = match registry {
+        Registry::Inline { url, options } => (url, options),
+        Registry::Connection(name) => match database.connection(name)? {
+            Connection::SchemaRegistry { url, options } => (url, options),
+            Connection::Kafka { .. } => {
+                let message = format!("connection \"{name}\" is to Kafka, not to a schema registry");
+                return Err(Error::new("42809", message));
+            }
+        },
+    };
+    let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| plain(value, database));
+    let user = option("username").transpose()?;
+    let password = option("password").transpose()?.unwrap_or_default();
+    Ok(RegistryConfig { url: url.trim_end_matches('/').to_owned(), credentials: user.map(|user| (user, password)) })
+}
+
+fn plain(value: &OptionValue, database: &Database) -> Result<String> {
+    match value {
+        OptionValue::Text(text) => Ok(text.clone()),
+        OptionValue::Secret(name) => database.secret(name).map(str::to_owned),
+        OptionValue::List(items) => Ok(items.join(",")),
+    }
+}
+
+/// Options that say how Materialize reads, which here follows from what is read.
+const IGNORED: [&str; 8] = [
+    "group_id_prefix",
+    "group id prefix",
+    "timestamp_frequency_ms",
+    "enable_auto_commit",
+    "ignore_source_keys",
+    "progress topic",
+    "retain history for",
+    "isolation_level",
+];
+
+/// librdkafka's property of an option.
+fn property(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "security protocol" | "security_protocol" => "security.protocol",
+        "sasl mechanisms" | "sasl_mechanisms" => "sasl.mechanisms",
+        "sasl username" | "sasl_username" => "sasl.username",
+        "sasl password" | "sasl_password" => "sasl.password",
+        "ssl ca location" | "ssl_ca_location" => "ssl.ca.location",
+        "ssl certificate authority" => "ssl.ca.pem",
+        "ssl certificate" => "ssl.certificate.pem",
+        "ssl key" => "ssl.key.pem",
+        _ => return None,
+    })
+}
