@@ -40,8 +40,28 @@ struct Connector {
     registry: Option<RegistryConfig>,
 }
 
+/// A source to read. Its decoder is made on the thread that reads: the registry's client must not be made on an async one.
+struct New {
+    id: TableId,
+    config: SourceConfig,
+    schema: TableSchema,
+}
+
+impl New {
+    fn table(self, out: &mpsc::Sender<SourceEvent>) -> Option<Table> {
+        let id = self.id;
+        match Table::new(id, self.config, &self.schema) {
+            Ok(table) => Some(table),
+            Err(error) => {
+                status(out, id, Some(error.to_string()));
+                None
+            }
+        }
+    }
+}
+
 enum Command {
-    Add(Box<Table>),
+    Add(Box<New>),
     Remove(TableId),
 }
 
@@ -69,9 +89,9 @@ impl Readers {
     /// Starts to read a source as `id`.
     ///
     /// # Errors
-    /// If the configuration of Kafka or of the registry is wrong. That they do not answer is told as status instead.
-    pub fn add(&mut self, id: TableId, config: SourceConfig, schema: &TableSchema) -> Result<()> {
-        let table = Box::new(Table::new(id, config.clone(), schema)?);
+    /// If no thread can be started. What is wrong with Kafka or the registry is told as status.
+    pub fn add(&mut self, id: TableId, config: SourceConfig, schema: TableSchema) -> Result<()> {
+        let table = Box::new(New { id, config: config.clone(), schema });
         let connector = match &config.envelope {
             Envelope::Debezium { transaction_topic, .. } => {
                 let registry = match &config.format {
@@ -101,7 +121,11 @@ impl Readers {
         let (stopping, shared) = (stop.clone(), connector.clone());
         let body = move || match shared {
             Some(connector) => Group::run(connector, table, receiver, stopping, out),
-            None => stream(*table, &receiver, &stopping, &out),
+            None => {
+                if let Some(table) = table.table(&out) {
+                    stream(table, &receiver, &stopping, &out);
+                }
+            }
         };
         let thread = builder.spawn(body).map_err(|error| crate::Error::Kafka {
             brokers: config.cluster.brokers.clone(),
@@ -166,7 +190,7 @@ struct Group {
 impl Group {
     fn run(
         connector: Connector,
-        first: Box<Table>,
+        first: Box<New>,
         commands: Receiver<Command>,
         stop: Arc<AtomicBool>,
         out: mpsc::Sender<SourceEvent>,
@@ -179,11 +203,12 @@ impl Group {
         };
         let looked = Instant::now() - LOOK;
         let mut group =
-            Group { connector, main, joiners: Vec::new(), waiting: vec![*first], out, stop, looked, rounds: 0 };
+            Group { connector, main, joiners: Vec::new(), waiting: Vec::new(), out, stop, looked, rounds: 0 };
+        group.waiting.extend(first.table(&group.out));
         while !group.stop.load(Ordering::Relaxed) {
             loop {
                 match commands.try_recv() {
-                    Ok(Command::Add(table)) => group.waiting.push(*table),
+                    Ok(Command::Add(table)) => group.waiting.extend(table.table(&group.out)),
                     Ok(Command::Remove(id)) => group.remove(id),
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => return,

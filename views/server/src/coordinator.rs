@@ -75,6 +75,7 @@ pub struct Handle {
 pub struct Coordinator {
     thread: std::thread::JoinHandle<()>,
     requests: mpsc::Sender<Request>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Coordinator {
@@ -106,10 +107,21 @@ impl Coordinator {
             restored: handle.restored.clone(),
         };
         let runtime = tokio::runtime::Handle::current();
-        let body = move || runtime.block_on(state.run(receiver, source_events));
+        let (alive, ended) = oneshot::channel();
+        let body = move || {
+            // Dropped when the thread ends, by a panic too.
+            let _alive = alive;
+            runtime.block_on(state.run(receiver, source_events));
+        };
         let thread = std::thread::Builder::new().name("coordinator".into()).spawn(body)?;
         tokio::spawn(restore(handle.clone(), statements));
-        Ok((Coordinator { thread, requests }, handle))
+        Ok((Coordinator { thread, requests, ended }, handle))
+    }
+
+    /// Returns when the loop has ended, which before [`Coordinator::stop`] only a bug does.
+    pub async fn ended(&mut self) {
+        // An error: nothing is ever sent.
+        let _ = (&mut self.ended).await;
     }
 
     /// Ends the loop after what it is doing, and the threads that read Kafka.
@@ -335,7 +347,7 @@ impl Loop {
                     let _ = answer.send(self.execute(&parsed, &parameters));
                 }
                 Event::Request(Request::CreateSource { parsed, config, schema, answer }) => {
-                    let _ = answer.send(self.create_source(&parsed, *config, &schema));
+                    let _ = answer.send(self.create_source(&parsed, *config, schema));
                 }
                 Event::Source(event) => self.source(event, &mut sources),
             }
@@ -390,10 +402,10 @@ impl Loop {
         })
     }
 
-    fn create_source(&mut self, parsed: &Arc<Parsed>, config: SourceConfig, schema: &TableSchema) -> Result<Outcome> {
+    fn create_source(&mut self, parsed: &Arc<Parsed>, config: SourceConfig, schema: TableSchema) -> Result<Outcome> {
         let table = {
             let mut database = self.database.write();
-            let table = database.create_source(&config.name, schema, &parsed.text)?;
+            let table = database.create_source(&config.name, &schema, &parsed.text)?;
             database.set_hydrating(table, Progress::default());
             table
         };

@@ -87,6 +87,11 @@ pub async fn start(config: &Config) -> Result<Running, Error> {
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Running {
+    /// Returns when the server cannot go on.
+    pub async fn failed(&mut self) {
+        self.coordinator.ended().await;
+    }
+
     /// Stops accepting, lets open requests end, ends the loop and the threads that read Kafka.
     pub async fn stop(self) {
         self.stopping.send_replace(true);

@@ -38,11 +38,12 @@ async fn main() -> ExitCode {
 async fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = tidewater::start(config).await?;
+    let mut running = tidewater::start(config).await?;
     tracing::info!(postgresql = %running.pg_address, http = %running.http_address, "serving");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = running.failed() => return Err("the coordinator ended by a bug; the message above says where".into()),
     }
     tracing::info!("stopping");
     running.stop().await;
