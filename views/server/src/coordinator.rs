@@ -3,6 +3,7 @@
 //! Readers of the database take its lock for as long as it takes to make a query; ticks and statements take it for as long
 //! as they run. Everything arrives through bounded channels, so what cannot be taken holds its sender back.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,6 +106,7 @@ impl Coordinator {
             metrics,
             file,
             restored: handle.restored.clone(),
+            problems: HashMap::new(),
         };
         let runtime = tokio::runtime::Handle::current();
         let (alive, ended) = oneshot::channel();
@@ -330,6 +332,8 @@ struct Loop {
     metrics: Arc<Metrics>,
     file: CatalogFile,
     restored: Arc<watch::Sender<bool>>,
+    /// What sources wait for, so that it is told once.
+    problems: HashMap<delta::TableId, String>,
 }
 
 impl Loop {
@@ -452,8 +456,13 @@ impl Loop {
                 }
                 SourceEvent::DeadLetter(letter) => self.dead_letter(&letter),
                 SourceEvent::Status { table, problem } => {
+                    let told = match &problem {
+                        Some(text) => self.problems.insert(table, text.clone()).as_ref() != Some(text),
+                        None => self.problems.remove(&table).is_some(),
+                    };
                     let name = self.database.read().source_name(table).map(str::to_owned).unwrap_or_default();
-                    match problem {
+                    match problem.filter(|_| told) {
+                        None if !told => {}
                         Some(problem) => tracing::warn!(source = name, problem, "waiting"),
                         None => tracing::info!(source = name, "reading"),
                     }

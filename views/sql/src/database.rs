@@ -65,6 +65,7 @@ impl Database {
             .with_default_catalog_and_schema("materialize", "public")
             .with_target_partitions(1)
             .with_information_schema(false);
+        config.options_mut().execution.time_zone = Some("UTC".into());
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         let mut database = Database {

@@ -12,9 +12,18 @@ use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast::{ColumnDef, DataType as SqlType};
 
 /// A catalog that holds nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct NoTables {
     options: ConfigOptions,
+}
+
+impl Default for NoTables {
+    fn default() -> Self {
+        let mut options = ConfigOptions::new();
+        // Without it DataFusion takes the zone from `timestamptz`.
+        options.execution.time_zone = Some("UTC".into());
+        NoTables { options }
+    }
 }
 
 impl ContextProvider for NoTables {

@@ -129,3 +129,80 @@ fn errors_name_the_object_and_the_fix() {
     assert_eq!(run(&mut db, "DROP TABLE orders CASCADE"), "DROP TABLE");
     fails(&mut db, "SELECT * FROM w", "42P01", "w");
 }
+
+#[test]
+fn types_keep_their_meaning() {
+    let mut db = Database::new();
+    run(
+        &mut db,
+        "CREATE TABLE t (z timestamptz, l timestamp, m timestamp(3), j jsonb, u bigint unsigned, n numeric(12,3))",
+    );
+    let types = answer(&mut db, "SHOW COLUMNS FROM t");
+    let wanted = [
+        "j|true|text",
+        "l|true|timestamp without time zone",
+        "m|true|timestamp without time zone",
+        "n|true|numeric(12,3)",
+        "u|true|numeric(20,0)",
+        "z|true|timestamp with time zone",
+    ];
+    assert_eq!(types, wanted);
+}
+
+#[test]
+fn prepared_queries_and_lookups() {
+    use std::sync::Arc;
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1.00, 'x'), (3, 8, 5, 'y')");
+    run(&mut db, "CREATE MATERIALIZED VIEW v AS SELECT id, customer, total FROM orders");
+    let _guard = RUNTIME.enter();
+    let parsed = Arc::new(sql::parse("SELECT total, id FROM v WHERE id = $1").expect("a query").remove(0));
+    let scanned = db.prepare(&parsed, &[]).expect("it plans");
+    run(&mut db, "CREATE INDEX v_id ON v (id)");
+    let looked_up = db.prepare(&parsed, &[]).expect("it plans");
+    assert_eq!(looked_up.parameters, [arrow_schema::DataType::Int64]);
+    for (value, rows) in [(Some(2), 1), (Some(9), 0), (None, 0)] {
+        for prepared in [&scanned, &looked_up] {
+            let value = datafusion::common::ScalarValue::Int64(value);
+            let batches = RUNTIME.block_on(db.query(prepared, &[value]).expect("a query").run()).expect("rows");
+            assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), rows);
+        }
+    }
+    // A value that is no whole number equals no id.
+    let half = Arc::new(sql::parse("SELECT id FROM v WHERE id = 1.5").expect("a query").remove(0));
+    let half = db.prepare(&half, &[]).expect("it plans");
+    assert_eq!(
+        RUNTIME
+            .block_on(db.query(&half, &[]).expect("a query").run())
+            .expect("rows")
+            .iter()
+            .map(|b| b.num_rows())
+            .sum::<usize>(),
+        0
+    );
+    assert_eq!(db.query(&looked_up, &[]).err().map(|error| error.sqlstate), Some("08P01".into()));
+    assert_eq!(answer(&mut db, "EXPLAIN SELECT total FROM v WHERE id = 1"), ["Lookup in v through an index"]);
+    run(&mut db, "DROP MATERIALIZED VIEW v");
+    assert_eq!(
+        db.query(&looked_up, &[datafusion::common::ScalarValue::Int64(Some(1))]).err().map(|e| e.sqlstate),
+        Some("42P01".into())
+    );
+}
+
+#[test]
+fn views_name_their_columns_and_are_replaced() {
+    let mut db = shop();
+    run(&mut db, "CREATE MATERIALIZED VIEW v (a, b) AS SELECT id, customer FROM orders");
+    run(&mut db, "CREATE VIEW w AS SELECT a FROM v");
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 1, NULL)");
+    assert_eq!(answer(&mut db, "SELECT a, b FROM v"), ["1|7"]);
+    assert_eq!(answer(&mut db, "SELECT a FROM w"), ["1"]);
+    run(&mut db, "CREATE OR REPLACE VIEW w AS SELECT b FROM v");
+    assert_eq!(answer(&mut db, "SELECT b FROM w"), ["7"]);
+    assert_eq!(answer(&mut db, "SHOW VIEWS"), ["w"]);
+    assert_eq!(answer(&mut db, "SHOW MATERIALIZED VIEWS LIKE 'v%'"), ["v|default|running"]);
+    assert_eq!(answer(&mut db, "SELECT count(*) FROM tidewater.dead_letters"), ["0"]);
+    fails(&mut db, "SELECT * FROM dead_letters", "42P01", "dead_letters");
+    fails(&mut db, "CREATE SINK s FROM v INTO KAFKA", "0A000", "CREATE SINK");
+    fails(&mut db, "DROP TABLE v", "42809", "not a table");
+}
