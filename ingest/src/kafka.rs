@@ -44,6 +44,8 @@ impl Cluster {
             .set("allow.auto.create.topics", "false")
             // After a full local queue the fetcher pauses this long; the default of a second would be a second of staleness.
             .set("fetch.queue.backoff.ms", "10")
+            // A partition added while a fetch waits for others is not read before that fetch has returned.
+            .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "32768");
         for (name, value) in &self.properties {
             config.set(name, value);

@@ -169,7 +169,7 @@ impl Lane {
             taken += 1;
             if let Some(table) = tables.get_mut(message.topic()) {
                 table.advance(&message);
-                take(table, &message, assembler, stop, out);
+                take(table, &message, transactions.is_some(), assembler, stop, out);
             } else if let Some(transactions) = transactions.as_mut().filter(|t| t.topic == message.topic()) {
                 let Some(value) = message.payload() else { continue };
                 match patiently(stop, || transactions.decoder.decode(value)) {
@@ -186,13 +186,20 @@ impl Lane {
 fn take(
     table: &mut Table,
     message: &BorrowedMessage<'_>,
+    whole: bool,
     assembler: &mut Assembler,
     stop: &AtomicBool,
     out: &mut Vec<SourceEvent>,
 ) {
     let record = record_of(message);
     match patiently(stop, || table.decoder.decode(record)) {
-        Ok(Decoded::Event(event)) => assembler.event(table.id, event),
+        Ok(Decoded::Event(mut event)) => {
+            if !whole {
+                // Nobody will tell where its transaction ends.
+                event.origin.transaction = None;
+            }
+            assembler.event(table.id, event);
+        }
         Ok(Decoded::Ops(_) | Decoded::Nothing) => {}
         Err(error) => {
             assembler.lost(table.id);

@@ -332,6 +332,8 @@ impl Group {
             Envelope::Debezium { collection, .. } => collection.clone(),
             Envelope::Upsert | Envelope::None => table.config.topic.clone(),
         };
+        // Together, so that one fetch takes both.
+        lane.find_transactions().map_err(|error| (error, None))?;
         lane.add(table, &collection).map_err(|error| (error, None))?;
         if records == 0 {
             lane.assembler.without_snapshot(id);
