@@ -135,6 +135,11 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Takes `word` if it is next and `token` follows it.
+    pub(super) fn word_before(&mut self, word: &str, token: &Token) -> bool {
+        self.parser.peek_nth_token(1).token == *token && self.word(word)
+    }
+
     pub(super) fn expect_word(&mut self, word: &str) -> Result<()> {
         if self.word(word) { Ok(()) } else { Err(self.unexpected(word)) }
     }

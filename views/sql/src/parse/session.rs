@@ -79,11 +79,7 @@ fn variable_name(cursor: &mut Cursor<'_>) -> Result<String> {
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("SET");
     if cursor.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) || cursor.word("TRANSACTION") {
-        let isolation = cursor.words(&["ISOLATION", "LEVEL"]);
-        let level = cursor.first_words(2);
-        cursor.skip_statement();
-        let value = isolation.then(|| level.to_lowercase());
-        return Ok(Statement::Set { name: "transaction_isolation".into(), value });
+        return isolation(cursor);
     }
     if !cursor.word("SESSION") {
         cursor.word("LOCAL");
@@ -109,6 +105,27 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Set { name, value: Some(values.join(", ")) })
 }
 
+/// `ISOLATION LEVEL level [, mode …]`; other modes change nothing here.
+fn isolation(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let name = "transaction_isolation".to_owned();
+    if !cursor.words(&["ISOLATION", "LEVEL"]) {
+        cursor.skip_statement();
+        return Ok(Statement::Set { name, value: None });
+    }
+    let levels: [&[&str]; 5] = [
+        &["SERIALIZABLE"],
+        &["STRICT", "SERIALIZABLE"],
+        &["REPEATABLE", "READ"],
+        &["READ", "COMMITTED"],
+        &["READ", "UNCOMMITTED"],
+    ];
+    let Some(level) = levels.into_iter().find(|level| cursor.words(level)) else {
+        return Err(cursor.unexpected("an isolation level"));
+    };
+    cursor.skip_statement();
+    Ok(Statement::Set { name, value: Some(level.join(" ").to_lowercase()) })
+}
+
 /// `EXPLAIN [words] [PLAN] [WITH (…)] [AS TEXT] [FOR] target`.
 pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
@@ -121,7 +138,8 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     let stages = ["TYPED", "RAW", "DECORRELATED", "LOCALLY", "OPTIMIZED", "PHYSICAL", "PLAN", "VERBOSE"];
     while stages.iter().any(|stage| cursor.word(stage)) {}
-    if cursor.word("WITH") {
+    // Only options stand in parentheses right after WITH; otherwise it opens the query's common tables.
+    if cursor.word_before("WITH", &Token::LParen) {
         while cursor.next() != Token::RParen {
             if matches!(cursor.peek(), Token::EOF | Token::SemiColon) {
                 return Err(cursor.unexpected("\")\""));
