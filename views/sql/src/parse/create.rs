@@ -7,18 +7,22 @@ use super::ast::{
 };
 use super::cursor::Cursor;
 use super::general;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    let words = cursor.first_words(3);
+    let words = cursor.first_words(4);
     let mut second = words.split(' ').skip(1);
+    let fourth = words.split(' ').nth(3).unwrap_or_default();
     match (second.next(), second.next()) {
         (Some("SECRET"), _) => secret(cursor),
         (Some("CONNECTION"), _) => connection(cursor),
         (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
         (Some("INDEX"), _) | (Some("DEFAULT"), Some("INDEX")) => index(cursor),
         (Some("VIEW" | "MATERIALIZED"), _) => view(cursor),
-        (Some("OR"), Some("REPLACE")) | (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
+        (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
+        (Some("OR"), Some("REPLACE")) if ["VIEW", "MATERIALIZED", "TEMP", "TEMPORARY"].contains(&fourth) => {
+            view(cursor)
+        }
         (Some("TABLE" | "TEMP" | "TEMPORARY"), _) => general(cursor),
         _ => {
             let words = cursor.first_words(2);
@@ -323,6 +327,11 @@ fn includes(cursor: &mut Cursor<'_>) -> Result<Vec<Include>> {
             ("TIMESTAMP", Metadata::Timestamp),
             ("HEADERS", Metadata::Headers),
         ];
+        if cursor.peek_word().as_deref() == Some("HEADER") {
+            return Err(
+                Error::new("0A000", "INCLUDE HEADER is not supported").hint("INCLUDE HEADERS gives all of them")
+            );
+        }
         let Some((_, metadata)) = kinds.into_iter().find(|(word, _)| cursor.word(word)) else {
             return Err(cursor.unexpected("KEY, PARTITION, OFFSET, TIMESTAMP or HEADERS"));
         };
@@ -341,7 +350,7 @@ fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
     }
     if cursor.word("UPSERT") {
         if *cursor.peek() == Token::LParen {
-            options_in_parentheses(cursor)?;
+            return Err(Error::new("0A000", "options of ENVELOPE UPSERT are not supported"));
         }
         return Ok(Envelope::Upsert);
     }

@@ -1,5 +1,6 @@
 //! `SHOW`, `SET`, `EXPLAIN`, `COPY`, transactions.
 
+use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ExplainTarget, Statement};
@@ -130,7 +131,7 @@ fn isolation(cursor: &mut Cursor<'_>) -> Result<Statement> {
 pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
     cursor.word("EXPLAIN");
-    for stage in ["ANALYZE", "TIMESTAMP", "FILTER", "KEY", "VALUE"] {
+    for stage in ["ANALYZE", "TIMESTAMP", "FILTER", "KEY", "VALUE", "INSERT", "UPDATE", "DELETE"] {
         if cursor.peek_word().as_deref() == Some(stage) {
             cursor.skip_statement();
             return Ok(Statement::Unsupported { words });
@@ -164,7 +165,19 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
 }
 
-/// `COPY (query) TO STDOUT [WITH (FORMAT csv, HEADER)]` or `COPY name TO STDOUT`.
+/// `name [(column, …)]` as the query that reads it.
+pub(super) fn whole(cursor: &mut Cursor<'_>) -> Result<Box<Query>> {
+    let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+    let mut columns = "*".to_owned();
+    if cursor.token(&Token::LParen) {
+        let idents = cursor.sqlparser(|parser| parser.parse_comma_separated(|parser| parser.parse_identifier()))?;
+        cursor.expect(&Token::RParen)?;
+        columns = idents.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    }
+    Cursor::new(&format!("SELECT {columns} FROM {name}"))?.sqlparser(|parser| parser.parse_query())
+}
+
+/// `COPY (query) TO STDOUT [WITH (FORMAT csv, HEADER)]` or `COPY name [(column, …)] TO STDOUT`.
 pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("COPY");
     let query = if cursor.token(&Token::LParen) {
@@ -177,15 +190,12 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.expect(&Token::RParen)?;
         query
     } else {
-        let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
-        match super::parse(&format!("TABLE {name}"))?.pop().map(|parsed| parsed.statement) {
-            Some(Statement::Query(query)) => query,
-            _ => return Err(cursor.unexpected("a query in parentheses")),
-        }
+        whole(cursor)?
     };
     if !cursor.words(&["TO", "STDOUT"]) {
+        let words = format!("COPY {}", cursor.first_words(2));
         cursor.skip_statement();
-        return Ok(Statement::Unsupported { words: "COPY FROM".into() });
+        return Ok(Statement::Unsupported { words: words.trim_end().into() });
     }
     let (mut csv, mut header) = (false, false);
     cursor.word("WITH");

@@ -111,6 +111,35 @@ fn explain_keeps_the_whole_query() {
 }
 
 #[test]
+fn a_name_alone_is_a_query_of_all_its_rows() {
+    let query = |text: &str| match one(text) {
+        Statement::CopyOut { query, csv: false, header: false } | Statement::Query(query) => query.to_string(),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(query("TABLE \"V\""), "SELECT * FROM \"V\"");
+    assert_eq!(query("COPY public.v TO STDOUT"), "SELECT * FROM public.v");
+    assert_eq!(query("COPY v (a, \"B\") TO STDOUT WITH (FORMAT text)"), "SELECT a, \"B\" FROM v");
+    let csv = one("COPY (SELECT 1) TO STDOUT (FORMAT CSV, HEADER)");
+    assert!(matches!(csv, Statement::CopyOut { csv: true, header: true, .. }), "{csv:?}");
+}
+
+#[test]
+fn clauses_that_would_change_the_rows_are_refused_by_name() {
+    for clause in ["INCLUDE HEADER 'h' AS h", "ENVELOPE UPSERT (VALUE DECODING ERRORS = INLINE)"] {
+        let text = format!("CREATE SOURCE s FROM KAFKA BROKER 'a' TOPIC 't' FORMAT JSON {clause}");
+        assert_eq!(parse(&text).expect_err("a refusal").sqlstate, "0A000", "{clause}");
+    }
+}
+
+#[test]
+fn many_statements_in_one_line_keep_their_texts() {
+    let text = "SELECT 'é';".repeat(20_000);
+    let statements = parse(&text).expect("statements");
+    assert_eq!(statements.len(), 20_000);
+    assert!(statements.iter().all(|parsed| parsed.text == "SELECT 'é'"));
+}
+
+#[test]
 fn sources_of_both_grammars() {
     let source = |text: &str| match one(text) {
         Statement::CreateSource(source) => source,
@@ -153,6 +182,9 @@ fn statements_that_are_known_and_not_done_name_themselves() {
         ("CREATE SOURCE m FROM LOAD GENERATOR COUNTER", "CREATE SOURCE FROM LOAD"),
         ("CREATE SOURCE s FROM KAFKA BROKER 'a' TOPIC 't' FORMAT CSV WITH 2 COLUMNS", "FORMAT CSV"),
         ("VACUUM", "VACUUM"),
+        ("COPY t FROM STDIN", "COPY FROM STDIN"),
+        ("EXPLAIN DELETE FROM t", "EXPLAIN DELETE"),
+        ("CREATE OR REPLACE FUNCTION f() RETURNS int", "CREATE OR"),
     ];
     for (text, words) in cases {
         assert_eq!(one(text), Statement::Unsupported { words: words.into() }, "{text}");
