@@ -9,6 +9,8 @@ use super::cursor::Cursor;
 use super::general;
 use crate::error::{Error, Result};
 
+type Options = Vec<(String, OptionValue)>;
+
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(4);
     let mut second = words.split(' ').skip(1);
@@ -80,7 +82,7 @@ fn connection(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CreateConnection { name, if_not_exists, connection })
 }
 
-fn take(options: &mut Vec<(String, OptionValue)>, names: &[&str]) -> Option<OptionValue> {
+fn take(options: &mut Options, names: &[&str]) -> Option<OptionValue> {
     let at = options.iter().position(|(name, _)| names.contains(&name.as_str()))?;
     Some(options.remove(at).1)
 }
@@ -94,7 +96,7 @@ fn list(value: OptionValue) -> Vec<String> {
 }
 
 /// `(NAME [=] value, …)`, or the same without parentheses.
-fn options(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
+fn options(cursor: &mut Cursor<'_>) -> Result<Options> {
     if *cursor.peek() == Token::LParen {
         return options_in_parentheses(cursor);
     }
@@ -105,7 +107,7 @@ fn options(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
     Ok(options)
 }
 
-fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
+fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Options> {
     cursor.expect(&Token::LParen)?;
     let mut options = Vec::new();
     while *cursor.peek() != Token::RParen {
@@ -249,7 +251,7 @@ fn columns(cursor: &mut Cursor<'_>) -> Result<Columns> {
 }
 
 /// `CONNECTION name (TOPIC 't', …)` or `BROKER 'h:p' TOPIC 't' [WITH (…)]`.
-fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Vec<(String, OptionValue)>)> {
+fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Options)> {
     if cursor.word("CONNECTION") {
         let name = cursor.name()?;
         let mut options = options_in_parentheses(cursor)?;
