@@ -7,18 +7,24 @@ use super::ast::{
 };
 use super::cursor::Cursor;
 use super::general;
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+type Options = Vec<(String, OptionValue)>;
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    let words = cursor.first_words(3);
+    let words = cursor.first_words(4);
     let mut second = words.split(' ').skip(1);
+    let fourth = words.split(' ').nth(3).unwrap_or_default();
     match (second.next(), second.next()) {
         (Some("SECRET"), _) => secret(cursor),
         (Some("CONNECTION"), _) => connection(cursor),
         (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
         (Some("INDEX"), _) | (Some("DEFAULT"), Some("INDEX")) => index(cursor),
         (Some("VIEW" | "MATERIALIZED"), _) => view(cursor),
-        (Some("OR"), Some("REPLACE")) | (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
+        (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
+        (Some("OR"), Some("REPLACE")) if ["VIEW", "MATERIALIZED", "TEMP", "TEMPORARY"].contains(&fourth) => {
+            view(cursor)
+        }
         (Some("TABLE" | "TEMP" | "TEMPORARY"), _) => general(cursor),
         _ => {
             let words = cursor.first_words(2);
@@ -76,7 +82,7 @@ fn connection(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CreateConnection { name, if_not_exists, connection })
 }
 
-fn take(options: &mut Vec<(String, OptionValue)>, names: &[&str]) -> Option<OptionValue> {
+fn take(options: &mut Options, names: &[&str]) -> Option<OptionValue> {
     let at = options.iter().position(|(name, _)| names.contains(&name.as_str()))?;
     Some(options.remove(at).1)
 }
@@ -90,7 +96,7 @@ fn list(value: OptionValue) -> Vec<String> {
 }
 
 /// `(NAME [=] value, …)`, or the same without parentheses.
-fn options(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
+fn options(cursor: &mut Cursor<'_>) -> Result<Options> {
     if *cursor.peek() == Token::LParen {
         return options_in_parentheses(cursor);
     }
@@ -101,7 +107,7 @@ fn options(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
     Ok(options)
 }
 
-fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Vec<(String, OptionValue)>> {
+fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Options> {
     cursor.expect(&Token::LParen)?;
     let mut options = Vec::new();
     while *cursor.peek() != Token::RParen {
@@ -245,7 +251,7 @@ fn columns(cursor: &mut Cursor<'_>) -> Result<Columns> {
 }
 
 /// `CONNECTION name (TOPIC 't', …)` or `BROKER 'h:p' TOPIC 't' [WITH (…)]`.
-fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Vec<(String, OptionValue)>)> {
+fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Options)> {
     if cursor.word("CONNECTION") {
         let name = cursor.name()?;
         let mut options = options_in_parentheses(cursor)?;
@@ -323,6 +329,11 @@ fn includes(cursor: &mut Cursor<'_>) -> Result<Vec<Include>> {
             ("TIMESTAMP", Metadata::Timestamp),
             ("HEADERS", Metadata::Headers),
         ];
+        if cursor.peek_word().as_deref() == Some("HEADER") {
+            return Err(
+                Error::new("0A000", "INCLUDE HEADER is not supported").hint("INCLUDE HEADERS gives all of them")
+            );
+        }
         let Some((_, metadata)) = kinds.into_iter().find(|(word, _)| cursor.word(word)) else {
             return Err(cursor.unexpected("KEY, PARTITION, OFFSET, TIMESTAMP or HEADERS"));
         };
@@ -341,7 +352,7 @@ fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
     }
     if cursor.word("UPSERT") {
         if *cursor.peek() == Token::LParen {
-            options_in_parentheses(cursor)?;
+            return Err(Error::new("0A000", "options of ENVELOPE UPSERT are not supported"));
         }
         return Ok(Envelope::Upsert);
     }

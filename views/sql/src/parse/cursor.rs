@@ -1,5 +1,7 @@
 //! A place in the tokens of a text that knows where it is in the text.
 
+use std::cell::Cell;
+
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -16,6 +18,8 @@ pub(super) struct Cursor<'a> {
     parser: Parser<'static>,
     /// Byte offset of each line.
     lines: Vec<usize>,
+    /// The place last looked up and its byte: the next one is mostly further on in the same line, which may be long.
+    last: Cell<(Location, usize)>,
 }
 
 /// A name as PostgreSQL folds it.
@@ -33,7 +37,12 @@ impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Result<Self> {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location();
-        let mut cursor = Cursor { text, parser: Parser::new(&DIALECT), lines };
+        let mut cursor = Cursor {
+            text,
+            parser: Parser::new(&DIALECT),
+            lines,
+            last: Cell::new((Location { line: 1, column: 1 }, 0)),
+        };
         let tokens = tokens.map_err(|error| syntax(error.message, cursor.character(error.location)))?;
         cursor.parser = cursor.parser.with_tokens_with_locations(tokens);
         Ok(cursor)
@@ -44,8 +53,13 @@ impl<'a> Cursor<'a> {
         let Some(&line) = (location.line as usize).checked_sub(1).and_then(|line| self.lines.get(line)) else {
             return self.text.len();
         };
-        let column = (location.column as usize).saturating_sub(1);
-        self.text[line..].char_indices().nth(column).map_or(self.text.len(), |(at, _)| line + at)
+        let (last, last_byte) = self.last.get();
+        let ahead = last.line == location.line && last.column <= location.column;
+        let (from, column) = if ahead { (last_byte, last.column) } else { (line, 1) };
+        let step = location.column.saturating_sub(column) as usize;
+        let byte = self.text[from..].char_indices().nth(step).map_or(self.text.len(), |(at, _)| from + at);
+        self.last.set((Location { line: location.line, column: location.column.max(1) }, byte));
+        byte
     }
 
     /// Number of the character at a place, from 1.
@@ -66,9 +80,10 @@ impl<'a> Cursor<'a> {
 
     /// The text from `start` to the last token taken.
     pub(super) fn text_since(&self, start: Location) -> &'a str {
+        let start = self.byte(start);
         let next = self.parser.peek_token_ref();
         let end = if next.token == Token::EOF { self.text.len() } else { self.byte(next.span.start) };
-        self.text[self.byte(start)..end].trim().trim_end_matches(';').trim_end()
+        self.text[start..end].trim().trim_end_matches(';').trim_end()
     }
 
     pub(super) fn expect_end(&mut self) -> Result<()> {
@@ -133,6 +148,11 @@ impl<'a> Cursor<'a> {
             words.iter().for_each(|_| drop(self.parser.next_token()));
         }
         found
+    }
+
+    /// Takes `word` if it is next and `token` follows it.
+    pub(super) fn word_before(&mut self, word: &str, token: &Token) -> bool {
+        self.parser.peek_nth_token(1).token == *token && self.word(word)
     }
 
     pub(super) fn expect_word(&mut self, word: &str) -> Result<()> {

@@ -66,6 +66,10 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             Ok(Statement::Reset { name: cursor.name()? })
         }
         "COPY" => session::copy(cursor),
+        "TABLE" => {
+            cursor.word("TABLE");
+            session::whole(cursor).map(Statement::Query)
+        }
         "BEGIN" | "START" => session::transaction(cursor, Statement::Begin),
         "COMMIT" | "END" => session::transaction(cursor, Statement::Commit),
         "ROLLBACK" | "ABORT" => session::transaction(cursor, Statement::Rollback),

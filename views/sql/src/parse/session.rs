@@ -1,5 +1,6 @@
 //! `SHOW`, `SET`, `EXPLAIN`, `COPY`, transactions.
 
+use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ExplainTarget, Statement};
@@ -79,11 +80,7 @@ fn variable_name(cursor: &mut Cursor<'_>) -> Result<String> {
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("SET");
     if cursor.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) || cursor.word("TRANSACTION") {
-        let isolation = cursor.words(&["ISOLATION", "LEVEL"]);
-        let level = cursor.first_words(2);
-        cursor.skip_statement();
-        let value = isolation.then(|| level.to_lowercase());
-        return Ok(Statement::Set { name: "transaction_isolation".into(), value });
+        return isolation(cursor);
     }
     if !cursor.word("SESSION") {
         cursor.word("LOCAL");
@@ -109,11 +106,32 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Set { name, value: Some(values.join(", ")) })
 }
 
+/// `ISOLATION LEVEL level [, mode …]`; other modes change nothing here.
+fn isolation(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let name = "transaction_isolation".to_owned();
+    if !cursor.words(&["ISOLATION", "LEVEL"]) {
+        cursor.skip_statement();
+        return Ok(Statement::Set { name, value: None });
+    }
+    let levels: [&[&str]; 5] = [
+        &["SERIALIZABLE"],
+        &["STRICT", "SERIALIZABLE"],
+        &["REPEATABLE", "READ"],
+        &["READ", "COMMITTED"],
+        &["READ", "UNCOMMITTED"],
+    ];
+    let Some(level) = levels.into_iter().find(|level| cursor.words(level)) else {
+        return Err(cursor.unexpected("an isolation level"));
+    };
+    cursor.skip_statement();
+    Ok(Statement::Set { name, value: Some(level.join(" ").to_lowercase()) })
+}
+
 /// `EXPLAIN [words] [PLAN] [WITH (…)] [AS TEXT] [FOR] target`.
 pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
     cursor.word("EXPLAIN");
-    for stage in ["ANALYZE", "TIMESTAMP", "FILTER", "KEY", "VALUE"] {
+    for stage in ["ANALYZE", "TIMESTAMP", "FILTER", "KEY", "VALUE", "INSERT", "UPDATE", "DELETE"] {
         if cursor.peek_word().as_deref() == Some(stage) {
             cursor.skip_statement();
             return Ok(Statement::Unsupported { words });
@@ -121,7 +139,8 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     let stages = ["TYPED", "RAW", "DECORRELATED", "LOCALLY", "OPTIMIZED", "PHYSICAL", "PLAN", "VERBOSE"];
     while stages.iter().any(|stage| cursor.word(stage)) {}
-    if cursor.word("WITH") {
+    // Only options stand in parentheses right after WITH; otherwise it opens the query's common tables.
+    if cursor.word_before("WITH", &Token::LParen) {
         while cursor.next() != Token::RParen {
             if matches!(cursor.peek(), Token::EOF | Token::SemiColon) {
                 return Err(cursor.unexpected("\")\""));
@@ -146,7 +165,19 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
 }
 
-/// `COPY (query) TO STDOUT [WITH (FORMAT csv, HEADER)]` or `COPY name TO STDOUT`.
+/// `name [(column, …)]` as the query that reads it.
+pub(super) fn whole(cursor: &mut Cursor<'_>) -> Result<Box<Query>> {
+    let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+    let mut columns = "*".to_owned();
+    if cursor.token(&Token::LParen) {
+        let idents = cursor.sqlparser(|parser| parser.parse_comma_separated(|parser| parser.parse_identifier()))?;
+        cursor.expect(&Token::RParen)?;
+        columns = idents.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    }
+    Cursor::new(&format!("SELECT {columns} FROM {name}"))?.sqlparser(|parser| parser.parse_query())
+}
+
+/// `COPY (query) TO STDOUT [WITH (FORMAT csv, HEADER)]` or `COPY name [(column, …)] TO STDOUT`.
 pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("COPY");
     let query = if cursor.token(&Token::LParen) {
@@ -159,15 +190,12 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.expect(&Token::RParen)?;
         query
     } else {
-        let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
-        match super::parse(&format!("TABLE {name}"))?.pop().map(|parsed| parsed.statement) {
-            Some(Statement::Query(query)) => query,
-            _ => return Err(cursor.unexpected("a query in parentheses")),
-        }
+        whole(cursor)?
     };
     if !cursor.words(&["TO", "STDOUT"]) {
+        let words = format!("COPY {}", cursor.first_words(2));
         cursor.skip_statement();
-        return Ok(Statement::Unsupported { words: "COPY FROM".into() });
+        return Ok(Statement::Unsupported { words: words.trim_end().into() });
     }
     let (mut csv, mut header) = (false, false);
     cursor.word("WITH");
