@@ -9,6 +9,7 @@ mod lookup;
 mod lower;
 mod parameters;
 pub mod parse;
+mod pg_catalog;
 mod query;
 mod show;
 mod snapshot_table;

@@ -23,6 +23,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
 use crate::parse::ast::{Parsed, Statement};
+use crate::pg_catalog;
 use crate::snapshot_table::SnapshotTable;
 
 /// A statement that was understood, with the types of its parameters and of its answer.
@@ -159,7 +160,9 @@ impl Database {
     pub(crate) fn plan(&self, query: &sql::Query) -> Result<LogicalPlan> {
         let context = self.context()?;
         let statement = planned(query);
-        for reference in self.state.resolve_table_references(&statement)? {
+        let references = self.state.resolve_table_references(&statement)?;
+        let system = pg_catalog::wanted(&references, |name| self.objects.contains_key(name));
+        for reference in references {
             let name = object_name(&reference);
             if let Some(provider) = self.provider(&name)
                 && !context.table_exist(reference.clone())?
@@ -172,6 +175,13 @@ impl Database {
                 }
             }
         }
+        let statement = if system {
+            pg_catalog::register(&context, &self.state.config_options().catalog.default_catalog, &self.catalog())?;
+            let rewritten = pg_catalog::rewritten(&query.to_string());
+            rewritten.map_or(statement, |rewritten| Planned::Statement(Box::new(rewritten)))
+        } else {
+            statement
+        };
         Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
     }
 
