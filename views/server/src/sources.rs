@@ -95,8 +95,10 @@ fn envelope(source: &CreateSource, transaction_topic: Option<String>) -> Envelop
     }
 }
 
-/// Declared columns and key.
-fn declared(source: &CreateSource) -> Result<Option<(Arc<Schema>, Option<Vec<usize>>)>> {
+/// Declared columns, and the key if one was declared.
+type Declared = (Arc<Schema>, Option<Vec<usize>>);
+
+fn declared(source: &CreateSource) -> Result<Option<Declared>> {
     if source.columns.is_empty() {
         return Ok(None);
     }
