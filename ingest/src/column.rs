@@ -114,6 +114,8 @@ pub(crate) struct Column {
 const MICROS: i64 = 1_000_000;
 const NANOS: i64 = 1_000_000_000;
 const DAY_SECONDS: i64 = 86_400;
+/// Room for the 32 bytes of the longest decimal, as base64's decoder counts before it knows the padding.
+const DECIMAL_BYTES: usize = 48;
 
 fn ticks(unit: TimeUnit) -> i64 {
     match unit {
@@ -388,13 +390,18 @@ impl Column {
 
     /// Bytes as text. Where digits of hex can be base64 too they are: nothing tells them apart.
     fn set_bytes_string(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
-        let found = STANDARD.decode(text).ok();
-        let found = match self.texts {
-            Texts::Base64 => found,
-            Texts::Digits | Texts::Base64First => found.or_else(|| URL_SAFE.decode(text).ok()).or_else(|| hex(text)),
-            Texts::DigitsFirst => found.or_else(|| Some(text.as_bytes().to_vec())),
-        };
-        row.set_tail(self.index, &found.ok_or_else(|| self.wrong("text that is not base64"))?);
+        let start = row.begin_tail();
+        if STANDARD.decode_vec(text, row.tail_buffer()).is_err() {
+            row.tail_buffer().truncate(start);
+            let found = match self.texts {
+                Texts::Base64 => None,
+                Texts::Digits | Texts::Base64First => URL_SAFE.decode(text).ok().or_else(|| hex(text)),
+                Texts::DigitsFirst => Some(text.as_bytes().to_vec()),
+            };
+            let found = found.ok_or_else(|| self.wrong("text that is neither base64 nor hex"))?;
+            row.tail_buffer().extend_from_slice(&found);
+        }
+        row.end_tail(self.index, start);
         Ok(())
     }
 
@@ -410,15 +417,17 @@ impl Column {
         if digits_first {
             return self.set_decimal_text(row, text);
         }
-        let bytes = STANDARD.decode(text).ok().filter(|bytes| !bytes.is_empty());
-        let wrong = || self.wrong(format_args!("\"{text}\" is no decimal, neither in digits nor in base64"));
-        let set = bytes.map(|bytes| self.set_bytes(row, &bytes));
+        let mut bytes = [0; DECIMAL_BYTES];
+        let set = match STANDARD.decode_slice(text, &mut bytes) {
+            Ok(size @ 1..) => self.set_bytes(row, &bytes[..size]),
+            _ => Err(self.wrong(format_args!("\"{text}\" is no decimal, neither in digits nor in base64"))),
+        };
         match set {
-            Some(Ok(())) => Ok(()),
             // What is too long as base64 may have been digits.
-            _ if self.texts == Texts::Base64First && Decimal::parse(text).is_some() => self.set_decimal_text(row, text),
-            Some(error) => error,
-            None => Err(wrong()),
+            Err(_) if self.texts == Texts::Base64First && Decimal::parse(text).is_some() => {
+                self.set_decimal_text(row, text)
+            }
+            set => set,
         }
     }
 
