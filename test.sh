@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
 # The one test command: installs what is missing, checks format and lints, runs every test, ends with "N passed, N failed".
+#   ./test.sh        everything, on real MySQL, Kafka, Debezium and schema registry, which it installs and starts
+#   ./test.sh unit   without the servers
 set -uo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+case "${1:-}" in
+  '') export TIDEWATER_TESTS=all ;;
+  unit) export TIDEWATER_TESTS=unit ;;
+  *) echo "usage: ./test.sh [unit]" >&2; exit 2 ;;
+esac
 
 packages=()
 need() { command -v "$1" >/dev/null || packages+=("$2"); }
 need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client
+docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (the version is in rust-toolchain.toml)" >&2; exit 1; }
 if ((${#packages[@]})); then
   if [[ $(id -u) == 0 ]]; then
@@ -24,8 +32,31 @@ step() { # name, command...: counts one result for a command that is not a test 
   printf '== %s\n' "$name"
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name" >&2; fi
 }
-shell_syntax() { local f; for f in test.sh .ci/run stack/*.sh connectors/*.sh; do bash -n "$f" || return 1; done; }
+shell_syntax() { local f; for f in start.sh test.sh .ci/run stack/*.sh connectors/*.sh; do bash -n "$f" || return 1; done; }
+# Which crate may know which: the arrows of ARCHITECTURE.md.
+crate_arrows() {
+  local line crate allowed dependency status=0
+  while read -r line; do
+    crate=${line%%:*} allowed=" ${line#*:} "
+    for dependency in delta engine ingest sql shop tidewater; do
+      if grep -qE "^$dependency(\.workspace)? *=" "$crate/Cargo.toml" && [[ $allowed != *" $dependency "* ]]; then
+        echo "$crate must not depend on $dependency" >&2; status=1
+      fi
+    done
+  done <<'ARROWS'
+delta:
+views/engine: delta
+views/sql: delta engine
+ingest: delta
+views/server: delta ingest sql
+api:
+tests: shop tidewater
+ARROWS
+  return "$status"
+}
 step "shell syntax" shell_syntax
+step "crate arrows" crate_arrows
+step "docker-compose.yml" stack/check-compose.sh
 step format cargo fmt --all --check
 step lints cargo clippy --locked --all-targets --quiet -- -D warnings
 printf '== tests\n'

@@ -37,8 +37,11 @@ pub(crate) enum Body {
         node: NodeId,
         table: TableId,
     },
-    /// A query, expanded where it is used.
-    View(Arc<ViewTable>),
+    /// A query, expanded where it is used, and the names it reads.
+    View {
+        view: Arc<ViewTable>,
+        reads: Vec<String>,
+    },
     /// A query kept fresh, and the names it reads.
     MaterializedView {
         node: NodeId,
@@ -66,7 +69,7 @@ impl Object {
             Body::Connection(_) => ObjectKind::Connection,
             Body::Table(_) => ObjectKind::Table,
             Body::Source { .. } => ObjectKind::Source,
-            Body::View(_) => ObjectKind::View,
+            Body::View { .. } => ObjectKind::View,
             Body::MaterializedView { .. } => ObjectKind::MaterializedView,
             Body::Index { .. } => ObjectKind::Index,
         }

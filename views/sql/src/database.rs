@@ -17,7 +17,6 @@ use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object};
 use crate::error::{Error, Result};
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
-use crate::query::names;
 
 /// The first number of an object of the user's, as in PostgreSQL.
 const FIRST_OID: u32 = 16_384;
@@ -133,8 +132,7 @@ impl Database {
             let Some(object) = self.objects.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
             match &object.body {
                 Body::Source { table, .. } => found.extend(self.hydrating.get(table).map(|&progress| (name, progress))),
-                Body::MaterializedView { reads, .. } => open.extend(reads.iter().cloned()),
-                Body::View(view) => open.extend(names_of_view(view)),
+                Body::MaterializedView { reads, .. } | Body::View { reads, .. } => open.extend(reads.iter().cloned()),
                 _ => {}
             }
         }
@@ -227,8 +225,7 @@ impl Database {
     /// The names that depend on `name` directly.
     pub(crate) fn readers(&self, name: &str) -> Vec<String> {
         let reads = |object: &Object| match &object.body {
-            Body::MaterializedView { reads, .. } => reads.iter().any(|read| read == name),
-            Body::View(view) => names_of_view(view).iter().any(|read| read == name),
+            Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
             Body::Index { on, .. } => on == name,
             _ => false,
         };
@@ -242,9 +239,9 @@ impl Database {
         definition: &str,
         plan: &LogicalPlan,
         schema: SchemaRef,
+        reads: Vec<String>,
     ) -> Result<()> {
         refuse_unstable(plan)?;
-        let reads = names(plan);
         let plan = self.state.optimize(plan)?;
         let mut lowering = Lowering {
             circuit: &mut self.circuit,
@@ -320,10 +317,6 @@ impl Database {
     pub fn is_empty(&self) -> bool {
         self.circuit.is_empty()
     }
-}
-
-fn names_of_view(view: &datafusion::datasource::ViewTable) -> Vec<String> {
-    names(view.logical_plan())
 }
 
 /// Columns of `tidewater.dead_letters`.

@@ -67,6 +67,9 @@ impl From<datafusion::error::DataFusionError> for Error {
             D::ArrowError(..) => "22000",
             _ => "XX000",
         };
+        if sqlstate == "22012" {
+            return Error::new(sqlstate, "division by zero");
+        }
         Error::new(sqlstate, error.strip_backtrace())
     }
 }

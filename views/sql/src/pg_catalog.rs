@@ -4,6 +4,7 @@
 //! the relations that tell of our own objects are made here from the catalog, with numbers that stay the same while an
 //! object lives.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, RecordBatch, StringArray};
@@ -13,7 +14,9 @@ use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider, TableP
 use datafusion::common::TableReference;
 use datafusion::error::Result;
 use datafusion::execution::context::SessionContext;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArguments, Query, Statement, Value, VisitMut, VisitorMut,
+};
 use datafusion_pg_catalog::pg_catalog::context::PgCatalogContextProvider;
 use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
@@ -21,6 +24,8 @@ use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use crate::catalog::CatalogObject;
 use crate::parse::ast::ObjectKind;
 use crate::type_names::type_name;
+
+mod functions;
 
 /// PostgreSQL's numbers of schemas.
 const PG_CATALOG: i32 = 11;
@@ -41,15 +46,41 @@ pub(crate) fn wanted(references: &[TableReference], is_object: impl Fn(&str) -> 
 }
 
 /// The query in words that DataFusion understands; `None` if the rewriting does not understand it.
-pub(crate) fn rewritten(text: &str) -> Option<Statement> {
+pub(crate) fn rewritten(query: &Query) -> Option<Statement> {
     static PARSER: OnceLock<PostgresCompatibilityParser> = OnceLock::new();
-    let mut statements = PARSER.get_or_init(PostgresCompatibilityParser::new).parse(text).ok()?;
+    let mut query = query.clone();
+    // What is visited is only read and replaced: nothing breaks off.
+    let _: ControlFlow<()> = query.visit(&mut ArrayQueries);
+    let mut statements = PARSER.get_or_init(PostgresCompatibilityParser::new).parse(&query.to_string()).ok()?;
     if statements.len() == 1 { statements.pop() } else { None }
+}
+
+/// `ARRAY(SELECT …)` in psql's queries gathers what does not exist here (policies, memberships): it is empty.
+struct ArrayQueries;
+
+impl VisitorMut for ArrayQueries {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        let name = call.name.to_string().to_lowercase();
+        let gathers = |call: &Function| matches!(call.args, FunctionArguments::Subquery(_));
+        let text = if name == "array" && gathers(call) {
+            "{}"
+        } else if name.ends_with("array_to_string") && call.to_string().to_lowercase().contains("array(select") {
+            ""
+        } else {
+            return ControlFlow::Continue(());
+        };
+        *expr = Expr::Value(Value::SingleQuotedString(text.into()).into());
+        ControlFlow::Continue(())
+    }
 }
 
 /// Adds the system relations and functions to a context.
 pub(crate) fn register(context: &SessionContext, catalog_name: &str, objects: &[CatalogObject]) -> Result<()> {
     setup_pg_catalog(context, catalog_name, Roles).map_err(|error| *error)?;
+    functions::register(context, objects);
     let Some(catalog) = context.catalog(catalog_name) else { return Ok(()) };
     let Some(upstream) = catalog.schema("pg_catalog") else { return Ok(()) };
     let own = MemorySchemaProvider::new();

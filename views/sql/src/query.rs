@@ -177,7 +177,7 @@ impl Database {
         }
         let statement = if system {
             pg_catalog::register(&context, &self.state.config_options().catalog.default_catalog, &self.catalog())?;
-            let rewritten = pg_catalog::rewritten(&query.to_string());
+            let rewritten = pg_catalog::rewritten(query);
             rewritten.map_or(statement, |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
             statement
@@ -201,13 +201,22 @@ impl Database {
     /// An object's columns as DataFusion plans with them.
     fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
         match &self.objects.get(name)?.body {
-            Body::View(view) => Some(view.clone()),
+            Body::View { view, .. } => Some(view.clone()),
             Body::Secret(_) | Body::Connection(_) | Body::Index { .. } => None,
             _ => {
                 let schema = self.columns.get(name)?.clone();
                 Some(Arc::new(SnapshotTable { schema, snapshot: Snapshot::default() }))
             }
         }
+    }
+
+    /// The objects that a query names, views as views.
+    pub(crate) fn references(&self, query: &sql::Query) -> Result<Vec<String>> {
+        let references = self.state.resolve_table_references(&planned(query))?;
+        let mut names: Vec<_> = references.iter().map(object_name).filter(|name| self.exists(name)).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
     /// A view's plan, to be expanded where it is used.

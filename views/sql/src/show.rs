@@ -164,7 +164,7 @@ impl Database {
                 let object = self.objects.get(name).ok_or_else(|| unknown(name))?;
                 match (&object.body, object.node()) {
                     (_, Some(node)) => self.circuit.explain(node),
-                    (Body::View(view), _) => view.logical_plan().display_indent().to_string(),
+                    (Body::View { view, .. }, _) => view.logical_plan().display_indent().to_string(),
                     (Body::Index { on, columns, .. }, _) => {
                         let names = columns.iter().map(|&at| self.columns[on].field(at).name().clone());
                         format!("Index of {on} by {}", names.collect::<Vec<_>>().join(", "))

@@ -126,11 +126,13 @@ impl Database {
         if view.materialized {
             let plan = renamed(self.plan(&view.query)?, &view.columns)?;
             let schema = plan.schema().inner().clone();
-            self.materialize(name, text, &plan, schema)?;
+            let reads = self.references(&view.query)?;
+            self.materialize(name, text, &plan, schema, reads)?;
         } else {
-            let view = self.view(&view.query, &view.columns)?;
-            let schema = datafusion::datasource::TableProvider::schema(&view);
-            self.define(name, text, Body::View(view.into()), Some(schema));
+            let reads = self.references(&view.query)?;
+            let view = Arc::new(self.view(&view.query, &view.columns)?);
+            let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
+            self.define(name, text, Body::View { view, reads }, Some(schema));
         }
         Ok(tag.into())
     }

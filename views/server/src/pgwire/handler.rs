@@ -28,7 +28,7 @@ use pgwire::messages::response::{NoticeResponse, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use sql::parse::ast::Statement;
-use sql::{Error, Outcome, Parsed, Prepared};
+use sql::{Error, Outcome, Parsed, Prepared, Query};
 
 use super::{rows, wire_error};
 use crate::coordinator::Handle;
@@ -154,7 +154,7 @@ impl Handler {
                 let schema = query.schema.clone();
                 let batches = match query.ready() {
                     Ok(batch) => vec![batch],
-                    Err(query) => query.run().await.map_err(|error| wire_error(&error))?,
+                    Err(query) => run_apart(query).await.map_err(|error| wire_error(&error))?,
                 };
                 Ok(match statement {
                     Statement::CopyOut { csv, header, .. } => {
@@ -204,6 +204,16 @@ impl Handler {
         if let Statement::Deallocate { name: Some(name) } = statement {
             client.portal_store().rm_statement(name);
         }
+    }
+}
+
+/// Runs a query in a task of its own, which ends when it is cancelled; a session can so be told at once.
+async fn run_apart(query: Query) -> sql::Result<Vec<RecordBatch>> {
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(query.run());
+    match tasks.join_next().await {
+        Some(Ok(result)) => result,
+        _ => Err(Error::new("XX000", "the query ended by a bug")),
     }
 }
 

@@ -1,0 +1,116 @@
+//! Records a CPU second: our decoders into packed rows, beside the libraries' trees of values.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::path::PathBuf;
+
+use apache_avro::reader::datum::GenericDatumReader;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cpu_time::ThreadTime;
+use ingest::avro::{self, AvroDecoder};
+use ingest::json::JsonDecoder;
+use ingest::schema::Node;
+use serde::Deserialize;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// How long each decoder runs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// CPU seconds for each decoder and table
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    key: Option<String>,
+    value: Option<String>,
+}
+
+type Record = (Option<Vec<u8>>, Vec<u8>);
+
+fn folder(case: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../ingest/testdata").join(case)
+}
+
+fn records(case: &str, table: &str) -> Result<Vec<Record>> {
+    let text = std::fs::read_to_string(folder(case).join(format!("mysql.shop.{table}.jsonl")))?;
+    let mut records = Vec::new();
+    for line in text.lines() {
+        let line: Line = serde_json::from_str(line)?;
+        let Some(value) = line.value else { continue };
+        records.push((line.key.map(|key| STANDARD.decode(key)).transpose()?, STANDARD.decode(value)?));
+    }
+    Ok(records)
+}
+
+/// Calls `once` on all records until `seconds` of CPU time are over: records a CPU second.
+fn rate(records: usize, seconds: f64, mut once: impl FnMut() -> Result<()>) -> Result<f64> {
+    once()?;
+    let begun = ThreadTime::now();
+    let mut rounds = 0;
+    while begun.elapsed().as_secs_f64() < seconds {
+        once()?;
+        rounds += 1;
+    }
+    Ok((records * rounds) as f64 / begun.elapsed().as_secs_f64())
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    println!("{:<24} {:>14} {:>14} {:>7}", "records a CPU second", "ours", "library", "ratio");
+    for table in ["orders", "order_items", "users", "types"] {
+        let schemas: HashMap<String, String> =
+            serde_json::from_str(&std::fs::read_to_string(folder("avro").join("schemas.json"))?)?;
+        let all = records("avro", table)?;
+        // One writer's schema, as in nearly all of a topic.
+        let (last_key, last) = all.last().ok_or("no records")?;
+        let (id, _) = avro::confluent_header(last)?;
+        let same = |record: &&Record| avro::confluent_header(&record.1).is_ok_and(|(found, _)| found == id);
+        let used: Vec<&Record> = all.iter().filter(same).collect();
+        let text = &schemas[&id.to_string()];
+        let node = Node::parse(text)?;
+        let key = match last_key.as_deref().map(avro::confluent_header).transpose()? {
+            Some((id, _)) => Some(Node::parse(&schemas[&id.to_string()])?),
+            None => None,
+        };
+        let shape = avro::debezium_table(key.as_ref(), &node)?;
+        let mut decoder = AvroDecoder::debezium(&shape, key.as_ref(), &node)?;
+        let ours = rate(used.len(), options.seconds, || {
+            for (key, value) in &used {
+                let key = key.as_deref().map(|key| &key[5..]);
+                black_box(decoder.decode(key, &value[5..])?);
+            }
+            Ok(())
+        })?;
+        let schema = apache_avro::Schema::parse_str(text)?;
+        let reader = GenericDatumReader::builder(&schema).build()?;
+        let library = rate(used.len(), options.seconds, || {
+            for (_, value) in &used {
+                black_box(reader.read_value(&mut &value[5..])?);
+            }
+            Ok(())
+        })?;
+        println!("{:<24} {ours:>14.0} {library:>14.0} {:>7.1}", format!("Avro {table}"), ours / library);
+
+        for (case, name) in [("json", "JSON"), ("json-schemas", "JSON with schema")] {
+            let used = records(case, table)?;
+            let mut decoder = JsonDecoder::debezium(&shape)?;
+            let ours = rate(used.len(), options.seconds, || {
+                for (key, value) in &used {
+                    black_box(decoder.decode(key.as_deref(), value)?);
+                }
+                Ok(())
+            })?;
+            let library = rate(used.len(), options.seconds, || {
+                for (_, value) in &used {
+                    black_box(serde_json::from_slice::<serde_json::Value>(value)?);
+                }
+                Ok(())
+            })?;
+            println!("{:<24} {ours:>14.0} {library:>14.0} {:>7.1}", format!("{name} {table}"), ours / library);
+        }
+    }
+    Ok(())
+}

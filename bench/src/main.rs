@@ -1,0 +1,32 @@
+//! Benchmarks: each compares with a baseline in the same run and prints ratios, CPU time beside wall time.
+#![allow(clippy::print_stdout, reason = "the numbers are the output")]
+
+mod decode;
+mod live;
+
+use clap::{Parser, Subcommand};
+
+/// Benchmarks of Tidewater; see bench/README.md
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Decoding of recorded Debezium records beside apache-avro's and serde_json's values
+    Decode(decode::Options),
+    /// MySQL commit to SELECT on a running stack
+    Freshness(live::Options),
+    /// Point lookups by prepared statement on a running server
+    Lookups(live::LookupOptions),
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    match Cli::parse().command {
+        Command::Decode(options) => decode::run(&options),
+        Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
+        Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
+    }
+}

@@ -1,0 +1,180 @@
+//! The protocol as a driver speaks it: types in binary, prepared statements, pipelines, errors, COPY, cancel.
+
+use std::time::SystemTime;
+
+use futures::TryStreamExt;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use crate::{RUNTIME, connect, server};
+
+#[test]
+fn values_come_back_in_binary() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute(
+                "CREATE TABLE t (b boolean, i2 smallint, i4 int, i8 bigint, f4 real, f8 double precision, s text, y bytea, z timestamptz);
+                 INSERT INTO t VALUES (true, -2, 4, 8, 1.5, 2.25, 'é', 'ab', '2024-09-02T17:21:02.5Z'), (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+            )
+            .await
+            .expect("a table");
+        let rows = client.query("SELECT * FROM t ORDER BY i8", &[]).await.expect("rows");
+        let row = &rows[0];
+        assert!(row.get::<_, bool>(0));
+        assert_eq!((row.get::<_, i16>(1), row.get::<_, i32>(2), row.get::<_, i64>(3)), (-2, 4, 8));
+        assert_eq!((row.get::<_, f32>(4), row.get::<_, f64>(5), row.get::<_, &str>(6)), (1.5, 2.25, "é"));
+        assert_eq!(row.get::<_, &[u8]>(7), b"ab");
+        let time = row.get::<_, SystemTime>(8).duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        assert_eq!(time.as_millis(), 1_725_297_662_500);
+        assert_eq!(rows[1].get::<_, Option<i64>>(3), None);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn prepared_statements_take_parameters() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (id bigint, s text, at timestamptz)").await.expect("a table");
+        let insert = client
+            .prepare_typed("INSERT INTO t VALUES ($1, $2, $3)", &[Type::INT8, Type::TEXT, Type::TIMESTAMPTZ])
+            .await;
+        let insert = insert.expect("it prepares");
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        for id in 0..20_i64 {
+            client.execute(&insert, &[&id, &format!("it's {id}"), &now]).await.expect("a row");
+        }
+        let select = client
+            .prepare("SELECT s FROM t WHERE id > $1 AND s <> $3 ORDER BY id LIMIT $2")
+            .await
+            .expect("it prepares");
+        assert_eq!(select.params(), [Type::INT8, Type::INT8, Type::TEXT]);
+        // A pipeline: all are sent before the first is answered.
+        let queries = (0..10_i64).map(|id| {
+            let (client, select) = (&client, &select);
+            async move { client.query(select, &[&id, &2_i64, &"it's 5"]).await.map(|rows| rows[0].get::<_, String>(0)) }
+        });
+        let answers: Vec<_> = futures::future::try_join_all(queries).await.expect("answers");
+        assert_eq!((answers[0].as_str(), answers[4].as_str()), ("it's 1", "it's 6"));
+        assert_eq!(
+            client.query("SELECT at FROM t WHERE id = 3", &[]).await.expect("a row")[0].get::<_, SystemTime>(0),
+            now
+        );
+        running.stop().await;
+    });
+}
+
+#[test]
+fn errors_have_their_code_and_hint_and_the_session_goes_on() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        let code = |result: Result<_, tokio_postgres::Error>| {
+            result.map(|_: Vec<_>| ()).expect_err("an error").code().cloned()
+        };
+        assert_eq!(code(client.query("SELECT * FROM nowhere", &[]).await), Some(SqlState::UNDEFINED_TABLE));
+        assert_eq!(code(client.query("SELEC", &[]).await), Some(SqlState::SYNTAX_ERROR));
+        client.batch_execute("CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t").await.expect("objects");
+        assert_eq!(code(client.query("SELECT missing FROM t", &[]).await), Some(SqlState::UNDEFINED_COLUMN));
+        let error = client.batch_execute("DROP TABLE t").await.expect_err("v depends on it");
+        let error = error.as_db_error().expect("of the server");
+        assert_eq!((error.code().code(), error.hint().is_some_and(|hint| hint.contains("CASCADE"))), ("2BP01", true));
+        // In a transaction an error aborts what follows, until it ends.
+        assert!(client.batch_execute("BEGIN; SELECT * FROM nowhere").await.is_err());
+        assert_eq!(code(client.query("SELECT 1", &[]).await), Some(SqlState::IN_FAILED_SQL_TRANSACTION));
+        client.batch_execute("ROLLBACK").await.expect("an end");
+        assert_eq!(client.query("SELECT 1", &[]).await.expect("a row").len(), 1);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn sessions_have_variables() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute("SET application_name = 'me'; SET unheard_of TO 1; SET TIME ZONE 'UTC'")
+            .await
+            .expect("SET");
+        let shown = client.query_one("SHOW application_name", &[]).await.expect("a row").get::<_, String>(0);
+        assert_eq!(shown, "me");
+        let level = client.query_one("SHOW TRANSACTION ISOLATION LEVEL", &[]).await.expect("a row");
+        assert_eq!(level.get::<_, String>(0), "strict serializable");
+        assert!(client.batch_execute("SET TIME ZONE 'Europe/Berlin'").await.is_err());
+        assert!(client.batch_execute(";").await.is_ok());
+        running.stop().await;
+    });
+}
+
+#[test]
+fn copy_writes_text_and_csv() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x\"y'), (2, NULL)")
+            .await
+            .expect("rows");
+        let read = async |statement: &str| {
+            let stream = client.copy_out(statement).await.expect("COPY");
+            let pieces: Vec<_> = stream.try_collect().await.expect("pieces");
+            String::from_utf8(pieces.concat()).expect("UTF-8")
+        };
+        assert_eq!(read("COPY (SELECT * FROM t ORDER BY a) TO STDOUT").await, "1\tx\"y\n2\t\\N\n");
+        assert_eq!(
+            read("COPY (SELECT * FROM t ORDER BY a) TO STDOUT WITH (FORMAT csv, HEADER)").await,
+            "a,b\n1,\"x\"\"y\"\n2,\n"
+        );
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_running_query_is_cancelled() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (a bigint)").await.expect("a table");
+        let values: Vec<_> = (0..400).map(|n| format!("({n})")).collect();
+        client.batch_execute(&format!("INSERT INTO t VALUES {}", values.join(","))).await.expect("rows");
+        let cancel = client.cancel_token();
+        // Millions of rows: it takes longer than the test waits.
+        let long = client.query("SELECT count(*) FROM t a, t b, t c WHERE a.a + b.a + c.a = -1", &[]);
+        let stop = async {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            cancel.cancel_query(tokio_postgres::NoTls).await
+        };
+        let (long, stopped) = futures::future::join(long, stop).await;
+        stopped.expect("the request was taken");
+        assert_eq!(long.expect_err("cancelled").code(), Some(&SqlState::QUERY_CANCELED));
+        assert_eq!(client.query("SELECT 1", &[]).await.expect("the session goes on").len(), 1);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn the_catalog_outlives_the_process() {
+    RUNTIME.block_on(async {
+        let data_dir = std::env::temp_dir().join(format!("tidewater-catalog-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&data_dir);
+        let config = tidewater::config::Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir };
+        let running = tidewater::start(&config).await.expect("a server");
+        let client = connect(&running).await;
+        client
+            .batch_execute("CREATE TABLE t (a int); CREATE MATERIALIZED VIEW v AS SELECT a FROM t; CREATE INDEX i ON v (a); CREATE TABLE gone (a int); DROP TABLE gone")
+            .await
+            .expect("objects");
+        running.stop().await;
+        let running = tidewater::start(&config).await.expect("a server");
+        let client = connect(&running).await;
+        client.batch_execute("INSERT INTO t VALUES (7)").await.expect("the table is there");
+        assert_eq!(client.query_one("SELECT a FROM v", &[]).await.expect("a row").get::<_, i32>(0), 7);
+        let names: Vec<String> = client.query("SHOW OBJECTS", &[]).await.expect("names").iter().map(|row| row.get(0)).collect();
+        assert_eq!(names, ["i", "t", "v"]);
+        running.stop().await;
+    });
+}

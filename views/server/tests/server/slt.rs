@@ -1,0 +1,123 @@
+//! `tests/slt/*.slt`, in process and through the socket.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sql::{Database, Outcome};
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use tidewater::encode::text;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::{RUNTIME, connect, server};
+
+fn files() -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/slt");
+    let entries = std::fs::read_dir(&folder).expect("the folder of tests");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+/// What the file writes for a value.
+fn shown(value: Option<String>) -> String {
+    match value {
+        None => "NULL".into(),
+        Some(value) if value.is_empty() => "(empty)".into(),
+        Some(value) => value,
+    }
+}
+
+fn output(rows: Vec<Vec<String>>) -> DBOutput<DefaultColumnType> {
+    let width = rows.first().map_or(0, Vec::len);
+    DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows }
+}
+
+struct InProcess(Database);
+
+#[async_trait]
+impl AsyncDB for InProcess {
+    type Error = sql::Error;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, sql::Error> {
+        let Some(Outcome::Rows(query)) = self.0.execute(statement)?.pop() else {
+            return Ok(DBOutput::StatementComplete(0));
+        };
+        let batches = query.run().await?;
+        let mut rows = Vec::new();
+        for batch in batches {
+            for row in 0..batch.num_rows() {
+                rows.push(batch.columns().iter().map(|column| shown(text(column, row))).collect());
+            }
+        }
+        Ok(output(rows))
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+struct Socket(Arc<Client>);
+
+/// The server's error in words: a driver's error alone says only that there was one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct SocketError(String);
+
+impl From<tokio_postgres::Error> for SocketError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let told = error.as_db_error().map(|told| format!("{} {}", told.code().code(), told.message()));
+        SocketError(told.unwrap_or_else(|| error.to_string()))
+    }
+}
+
+#[async_trait]
+impl AsyncDB for Socket {
+    type Error = SocketError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, SocketError> {
+        let (mut rows, mut answered) = (Vec::new(), false);
+        for message in self.0.simple_query(statement).await? {
+            match message {
+                SimpleQueryMessage::Row(row) => {
+                    let value = |column| shown(row.get(column).map(str::to_owned));
+                    rows.push((0..row.len()).map(value).collect());
+                }
+                SimpleQueryMessage::RowDescription(_) => answered = true,
+                _ => {}
+            }
+        }
+        Ok(if answered { output(rows) } else { DBOutput::StatementComplete(0) })
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+#[test]
+fn in_process() {
+    let _guard = RUNTIME.enter();
+    for file in files() {
+        RUNTIME.block_on(async {
+            let mut runner = Runner::new(|| async { Ok(InProcess(Database::new())) });
+            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
+        });
+    }
+}
+
+#[test]
+fn through_the_socket() {
+    RUNTIME.block_on(async {
+        for file in files() {
+            let running = server().await;
+            let client = Arc::new(connect(&running).await);
+            let mut runner = Runner::new(|| {
+                let client = client.clone();
+                async move { Ok(Socket(client)) }
+            });
+            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
+            running.stop().await;
+        }
+    });
+}
