@@ -141,6 +141,14 @@ impl Shape {
         self.key.as_ref().map_or(Ok(()), |key| key.whole(row, &key.alone))
     }
 
+    /// The same for a row of the table.
+    ///
+    /// # Errors
+    /// As [`Shape::whole_key`].
+    pub(crate) fn whole_row(&self, row: RowRef<'_>) -> Result<()> {
+        self.key.as_ref().map_or(Ok(()), |key| key.whole(row, &key.columns))
+    }
+
     /// The event that an envelope's fields describe.
     pub(crate) fn event(&self, fields: Fields) -> Result<Event> {
         let operation = fields.operation.ok_or_else(|| Error::decode("an envelope without \"op\""))?;
