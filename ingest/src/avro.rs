@@ -11,7 +11,7 @@ use delta::{Row, RowBuilder, TableSchema};
 
 use crate::avro_bytes::Bytes;
 use crate::column::{self, Column, Writer};
-use crate::debezium::{Fields, Scalar, Shape};
+use crate::debezium::{Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 use crate::json::set_metadata;
@@ -274,6 +274,7 @@ pub struct AvroDecoder {
     /// The same from a record's key.
     key_steps: Vec<Step>,
     envelope: Vec<EnvelopeField>,
+    names: Names,
     include: Vec<MetaColumn>,
 }
 
@@ -315,6 +316,7 @@ impl AvroDecoder {
             before_steps: Vec::new(),
             key_steps: Vec::new(),
             envelope: Vec::new(),
+            names: Names::default(),
             include: include.to_vec(),
             shape,
         })
@@ -339,14 +341,13 @@ impl AvroDecoder {
     }
 
     fn read_envelope(&mut self, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
+        let mut images = Images {
+            before: (&self.before_steps, &mut self.before_row),
+            after: (&self.steps, &mut self.row),
+            names: &mut self.names,
+        };
         for field in &self.envelope {
-            let read = read_field(
-                field,
-                bytes,
-                fields,
-                (&self.before_steps, &mut self.before_row),
-                (&self.steps, &mut self.row),
-            );
+            let read = images.read_field(field, bytes, fields);
             read.map_err(|error| error.at(format_args!("field \"{}\"", field.name)))?;
         }
         Ok(())
@@ -366,29 +367,31 @@ impl AvroDecoder {
     }
 }
 
-/// One field of an envelope; `before` and `after` are how to read those images.
-fn read_field(
-    field: &EnvelopeField,
-    bytes: &mut Bytes<'_>,
-    fields: &mut Fields,
-    before: (&[Step], &mut RowBuilder),
-    after: (&[Step], &mut RowBuilder),
-) -> Result<()> {
-    if let Some(null) = field.null
-        && bytes.branch(2)? == null
-    {
-        return Ok(());
+/// How to read an envelope's row images, and the names that come again.
+struct Images<'a> {
+    before: (&'a [Step], &'a mut RowBuilder),
+    after: (&'a [Step], &'a mut RowBuilder),
+    names: &'a mut Names,
+}
+
+impl Images<'_> {
+    fn read_field(&mut self, field: &EnvelopeField, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
+        if let Some(null) = field.null
+            && bytes.branch(2)? == null
+        {
+            return Ok(());
+        }
+        match &field.part {
+            Part::Before => fields.before = Some(read_row(self.before.0, bytes, self.before.1)?),
+            Part::After => fields.after = Some(read_row(self.after.0, bytes, self.after.1)?),
+            Part::Operation => fields.operation(bytes.text()?)?,
+            Part::Source(of) => read_fields(of, bytes, |name, value| fields.source(name, value, self.names))?,
+            Part::Transaction(of) => read_fields(of, bytes, |name, value| fields.transaction(name, value, self.names))?,
+            Part::TimeMs => fields.ts_ms = bytes.long()?,
+            Part::Skip => bytes.skip(&field.node)?,
+        }
+        Ok(())
     }
-    match &field.part {
-        Part::Before => fields.before = Some(read_row(before.0, bytes, before.1)?),
-        Part::After => fields.after = Some(read_row(after.0, bytes, after.1)?),
-        Part::Operation => fields.operation(bytes.text()?)?,
-        Part::Source(of) => read_fields(of, bytes, |name, value| fields.source(name, value))?,
-        Part::Transaction(of) => read_fields(of, bytes, |name, value| fields.transaction(name, value))?,
-        Part::TimeMs => fields.ts_ms = bytes.long()?,
-        Part::Skip => bytes.skip(&field.node)?,
-    }
-    Ok(())
 }
 
 /// A row; `row` is empty afterwards, whatever came.
@@ -472,7 +475,7 @@ pub fn boundary(schema: &Node, body: &[u8]) -> Result<Boundary> {
                 {
                     return Ok(());
                 }
-                let (mut name, mut count) = (Box::from(""), 0);
+                let (mut name, mut count) = (Arc::from(""), 0);
                 read_fields(item.fields(), bytes, |field, value| {
                     match (field, value) {
                         ("data_collection", Scalar::Text(text)) => name = text.into(),

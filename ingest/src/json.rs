@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use crate::column::{Column, Writer};
-use crate::debezium::{Fields, Scalar, Shape};
+use crate::debezium::{Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 use crate::json_schema::Described;
@@ -44,6 +44,7 @@ pub struct JsonDecoder {
     /// A row as it was: its key where the table has one.
     before_columns: Columns,
     before_row: RowBuilder,
+    names: Names,
     include: Vec<MetaColumn>,
     /// The schema that the last record carried; most records carry the same.
     writer: Box<str>,
@@ -77,6 +78,7 @@ impl JsonDecoder {
             row: RowBuilder::new(table.kinds.clone()),
             before_columns: Vec::new(),
             before_row: RowBuilder::new(shape.before_kinds()),
+            names: Names::default(),
             include: include.to_vec(),
             writer: Box::default(),
             table: table.clone(),
@@ -215,9 +217,13 @@ impl<'de> Visitor<'de> for Envelope<'_> {
                 "before" => fields.before = map.next_value_seed(OptionalRow(decoder.image(true)))?,
                 "after" => fields.after = map.next_value_seed(OptionalRow(decoder.image(false)))?,
                 "op" => fields.operation(&map.next_value::<Name<'de>>()?.0).map_err(A::Error::custom)?,
-                "source" => map.next_value_seed(Small(|name: &str, value: Scalar<'_>| fields.source(name, value)))?,
+                "source" => map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
+                    fields.source(name, value, &mut decoder.names)
+                }))?,
                 "transaction" => {
-                    map.next_value_seed(Small(|name: &str, value: Scalar<'_>| fields.transaction(name, value)))?;
+                    map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
+                        fields.transaction(name, value, &mut decoder.names)
+                    }))?;
                 }
                 "ts_ms" => fields.ts_ms = map.next_value::<Option<i64>>()?.unwrap_or(0),
                 "schema" => {
@@ -533,7 +539,7 @@ impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> Visitor<'de> for Member<'_, 
 pub fn boundary(value: &[u8]) -> Result<Boundary> {
     #[derive(Deserialize)]
     struct Collection {
-        data_collection: Box<str>,
+        data_collection: String,
         event_count: u64,
     }
     #[derive(Deserialize)]
@@ -554,6 +560,6 @@ pub fn boundary(value: &[u8]) -> Result<Boundary> {
         return Err(Error::decode("a transaction boundary without \"status\" or \"id\""));
     };
     let collections = block.data_collections.unwrap_or_default();
-    let collections = collections.into_iter().map(|found| (found.data_collection, found.event_count)).collect();
+    let collections = collections.into_iter().map(|found| (found.data_collection.into(), found.event_count)).collect();
     crate::debezium::boundary(&status, &id, block.event_count.unwrap_or(0), block.ts_ms.unwrap_or(0), collections)
 }
