@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema as ArrowSchema, TimeUnit};
 use delta::{Row, RowBuilder, TableSchema};
 
 use crate::avro_bytes::Bytes;
-use crate::column::{self, Column};
+use crate::column::{self, Column, Writer};
 use crate::debezium::{Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
@@ -76,11 +76,13 @@ pub(crate) fn column_type(writer: DataType) -> DataType {
 
 fn field(name: &str, node: &Node) -> Result<Field> {
     let (inner, null) = node.nullable();
-    let data_type = data_type(inner)
-        .map(column_type)
-        .map_err(|what| Error::Schema(format!("column \"{name}\" has Avro type {what}, which rows cannot hold")))?;
+    let data_type = data_type(inner).map(column_type).map_err(|what| unsupported(name, &what))?;
     let field = Field::new(name, data_type, null.is_some());
     Ok(field.with_metadata(column::metadata(inner.connect_name.as_deref())))
+}
+
+fn unsupported(name: &str, what: &str) -> Error {
+    Error::Schema(format!("column \"{name}\" has Avro type {what}, which rows cannot hold"))
 }
 
 /// The Arrow type of a value: by Connect's name, else by Avro's logical type, else by its wire type.
@@ -146,6 +148,7 @@ pub(crate) fn connect_type(name: &str) -> Option<DataType> {
 
 /// What to do with one field of a record.
 struct Step {
+    name: Box<str>,
     node: Node,
     /// At which branch null lies.
     null: Option<usize>,
@@ -154,12 +157,23 @@ struct Step {
 }
 
 impl Step {
-    fn new(node: &Node, column: Option<Column>) -> Self {
+    fn new(name: &str, node: &Node, column: Option<Column>) -> Self {
         let (inner, null) = node.nullable();
-        Step { node: inner.clone(), null, column }
+        Step { name: name.into(), node: inner.clone(), null, column }
     }
 
+    /// The same for another row, in which the column lies at `place`.
+    fn moved(&self, place: impl Fn(usize) -> Option<usize>) -> Self {
+        let column = self.column.as_ref().and_then(|column| Some(column.at(place(column.index)?)));
+        Step { name: self.name.clone(), node: self.node.clone(), null: self.null, column }
+    }
+
+    #[inline]
     fn run(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<()> {
+        self.read(bytes, row).map_err(|error| error.at(format_args!("column \"{}\"", self.name)))
+    }
+
+    fn read(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<()> {
         if let Some(null) = self.null {
             let branch = bytes.branch(2)?;
             if branch == null {
@@ -180,7 +194,7 @@ impl Step {
             Wire::Record(fields) => {
                 for (name, field) in fields.iter() {
                     match &**name {
-                        "wkb" => Step::new(field, Some(column.clone())).run(bytes, row)?,
+                        "wkb" => Step::new(name, field, Some(column.clone())).read(bytes, row)?,
                         _ => bytes.skip(field)?,
                     }
                 }
@@ -191,14 +205,20 @@ impl Step {
     }
 }
 
-/// What to do with a record.
-fn steps(record: &Node, schema: &ArrowSchema) -> Result<Vec<Step>> {
+/// What to do with a record whose fields are among the first `own` columns of a table.
+fn steps(record: &Node, schema: &ArrowSchema, own: usize) -> Result<Vec<Step>> {
     let step = |(name, node): &(Box<str>, Node)| {
-        let writer = data_type(node.nullable().0).ok();
-        let column = schema.column_with_name(name).map(|(index, field)| Column::new(index, field, writer.as_ref()));
-        Ok(Step::new(node, column.transpose()?))
+        let found = schema.column_with_name(name).filter(|(index, _)| *index < own);
+        let Some((index, field)) = found else { return Ok(Step::new(name, node, None)) };
+        Ok(Step::new(name, node, Some(column(index, field, node)?)))
     };
     record.fields().iter().map(step).collect()
+}
+
+/// Column `index` of a table, as the writer writes it.
+fn column(index: usize, field: &Field, node: &Node) -> Result<Column> {
+    let writer = data_type(node.nullable().0).map_err(|what| unsupported(field.name(), &what))?;
+    Column::new(index, field, Writer::Typed(&writer))
 }
 
 /// What to do with one field of an envelope.
@@ -212,18 +232,49 @@ enum Part {
     Skip,
 }
 
+impl Part {
+    /// `row` is the type of row images.
+    fn new(name: &str, node: &Node, row: &Node) -> Result<Self> {
+        Ok(match (name, &node.wire) {
+            ("before" | "after", _) if node.wire != row.wire => {
+                return Err(Error::Schema(format!(
+                    "the value's schema describes the row otherwise in field \"{name}\""
+                )));
+            }
+            ("before", _) => Part::Before,
+            ("after", _) => Part::After,
+            ("op", Wire::String) => Part::Operation,
+            ("op", _) => return Err(Error::Schema("the value's schema has a field \"op\" that is no text".into())),
+            ("source", Wire::Record(fields)) => Part::Source(fields.to_vec()),
+            ("transaction", Wire::Record(fields)) => Part::Transaction(fields.to_vec()),
+            ("ts_ms", Wire::Long) => Part::TimeMs,
+            _ => Part::Skip,
+        })
+    }
+}
+
+/// A field of an envelope.
+struct EnvelopeField {
+    name: Box<str>,
+    /// At which branch null lies.
+    null: Option<usize>,
+    part: Part,
+    /// The type, to skip it.
+    node: Node,
+}
+
 /// Decodes the records that one pair of writer's schemas describes.
 pub struct AvroDecoder {
     shape: Shape,
     row: RowBuilder,
-    key: Vec<Step>,
-    key_row: RowBuilder,
     steps: Vec<Step>,
-    /// Of a row before its change only the key is needed, where there is one.
-    before: Vec<Step>,
+    /// A row as it was: its key where the table has one.
+    before_row: RowBuilder,
+    before_steps: Vec<Step>,
+    /// The same from a record's key.
+    key_steps: Vec<Step>,
+    envelope: Vec<EnvelopeField>,
     names: Names,
-    /// Fields of the envelope: at which branch null lies, what to do, and the type to skip.
-    parts: Vec<(Option<usize>, Part, Node)>,
     include: Vec<MetaColumn>,
 }
 
@@ -231,35 +282,24 @@ impl AvroDecoder {
     /// A decoder of Debezium's envelopes into rows of `table`.
     ///
     /// # Errors
-    /// If the schema is no envelope or a column's type does not fit.
+    /// If the schema is no envelope, a column's type does not fit, or the key's columns are not there.
     pub fn debezium(table: &TableSchema, key: Option<&Node>, value: &Node) -> Result<Self> {
         let row = value.field("after").map(|field| field.nullable().0);
         let row = row.ok_or_else(|| Error::Schema("the value's schema has no field \"after\"".into()))?;
-        let parts = value.fields().iter().map(|(name, node)| {
+        let field = |(name, node): &(Box<str>, Node)| {
             let (inner, null) = node.nullable();
-            let part = match &**name {
-                "before" => Part::Before,
-                "after" => Part::After,
-                "op" => Part::Operation,
-                "source" => Part::Source(inner.fields().to_vec()),
-                "transaction" => Part::Transaction(inner.fields().to_vec()),
-                "ts_ms" => Part::TimeMs,
-                _ => Part::Skip,
-            };
-            (null, part, inner.clone())
-        });
-        let mut decoder = AvroDecoder::plain(table, &[], row)?;
-        decoder.parts = parts.collect();
-        decoder.before = steps(row, &table.schema)?;
-        if let Some(key) = &table.key {
-            for step in &mut decoder.before {
-                step.column = step.column.take().filter(|column| key.contains(&column.index));
-            }
-        }
-        decoder.key = match key {
-            Some(key) => steps(key, &table.schema)?,
-            None => Vec::new(),
+            Ok(EnvelopeField { name: name.clone(), null, part: Part::new(name, inner, row)?, node: inner.clone() })
         };
+        let mut decoder = AvroDecoder::plain(table, &[], row)?;
+        decoder.envelope = value.fields().iter().map(field).collect::<Result<_>>()?;
+        let shape = &decoder.shape;
+        if let Some(lost) = shape.key_names().iter().find(|name| row.field(name).is_none()) {
+            return Err(Error::Schema(format!("key column \"{lost}\" is not in the value's schema any more")));
+        }
+        let moved = |steps: &[Step]| steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
+        let key_steps = key.map(|key| steps(key, &table.schema, table.kinds.len())).transpose()?;
+        let (before_steps, key_steps) = (moved(&decoder.steps), moved(&key_steps.unwrap_or_default()));
+        (decoder.before_steps, decoder.key_steps) = (before_steps, key_steps);
         Ok(decoder)
     }
 
@@ -268,19 +308,17 @@ impl AvroDecoder {
     /// # Errors
     /// If a column's type does not fit.
     pub fn plain(table: &TableSchema, include: &[MetaColumn], value: &Node) -> Result<Self> {
-        let builder = || RowBuilder::new(table.kinds.clone());
-        let steps = steps(value, &table.schema)?;
-        let (key, before, parts, include) = (Vec::new(), Vec::new(), Vec::new(), include.to_vec());
+        let shape = Shape::new(table);
         Ok(AvroDecoder {
-            shape: Shape::new(table),
-            row: builder(),
-            key,
-            key_row: builder(),
-            steps,
-            before,
+            row: RowBuilder::new(table.kinds.clone()),
+            steps: steps(value, &table.schema, table.kinds.len() - include.len())?,
+            before_row: RowBuilder::new(shape.before_kinds()),
+            before_steps: Vec::new(),
+            key_steps: Vec::new(),
+            envelope: Vec::new(),
             names: Names::default(),
-            parts,
-            include,
+            include: include.to_vec(),
+            shape,
         })
     }
 
@@ -291,32 +329,28 @@ impl AvroDecoder {
     pub fn decode(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event> {
         let mut bytes = Bytes(value);
         let mut fields = Fields::default();
-        for (null, part, node) in &self.parts {
-            if let Some(null) = null
-                && bytes.branch(2)? == *null
-            {
-                continue;
-            }
-            match part {
-                Part::Before => fields.before = Some(read_row(&self.before, &mut bytes, &mut self.row)?),
-                Part::After => fields.after = Some(read_row(&self.steps, &mut bytes, &mut self.row)?),
-                Part::Operation => fields.operation(bytes.text()?)?,
-                Part::Source(of) => {
-                    read_fields(of, &mut bytes, |name, value| fields.source(name, value, &mut self.names))?
-                }
-                Part::Transaction(of) => {
-                    read_fields(of, &mut bytes, |name, value| fields.transaction(name, value, &mut self.names))?
-                }
-                Part::TimeMs => fields.ts_ms = bytes.long()?,
-                Part::Skip => bytes.skip(node)?,
-            }
-        }
-        bytes.end()?;
-        if fields.needs_key() && !self.key.is_empty() {
+        let read = self.read_envelope(&mut bytes, &mut fields).and_then(|()| bytes.end());
+        read.map_err(|error| error.at(format_args!("at byte {} of {}", value.len() - bytes.0.len(), value.len())))?;
+        if fields.needs_key() && !self.key_steps.is_empty() {
             let key = key.ok_or_else(|| Error::decode("a deletion without key and before-image"))?;
-            fields.before = Some(read_row(&self.key, &mut Bytes(key), &mut self.key_row)?);
+            let mut bytes = Bytes(key);
+            let row = read_row(&self.key_steps, &mut bytes, &mut self.before_row);
+            fields.before = Some(row.and_then(|row| bytes.end().map(|()| row)).map_err(|error| error.at("the key"))?);
         }
         self.shape.event(fields)
+    }
+
+    fn read_envelope(&mut self, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
+        let mut images = Images {
+            before: (&self.before_steps, &mut self.before_row),
+            after: (&self.steps, &mut self.row),
+            names: &mut self.names,
+        };
+        for field in &self.envelope {
+            let read = images.read_field(field, bytes, fields);
+            read.map_err(|error| error.at(format_args!("field \"{}\"", field.name)))?;
+        }
+        Ok(())
     }
 
     /// The row that a record without envelope is.
@@ -326,18 +360,41 @@ impl AvroDecoder {
     pub fn decode_row(&mut self, value: &[u8], meta: &RecordMeta) -> Result<Row> {
         let mut bytes = Bytes(value);
         let first = self.row.kinds().len() - self.include.len();
-        for step in &self.steps {
-            if let Err(error) = step.run(&mut bytes, &mut self.row) {
-                self.row.reset();
-                return Err(error);
-            }
-        }
-        bytes.end()?;
         set_metadata(&mut self.row, first, &self.include, meta);
-        Ok(self.row.take())
+        let row = read_row(&self.steps, &mut bytes, &mut self.row)?;
+        bytes.end()?;
+        Ok(row)
     }
 }
 
+/// How to read an envelope's row images, and the names that come again.
+struct Images<'a> {
+    before: (&'a [Step], &'a mut RowBuilder),
+    after: (&'a [Step], &'a mut RowBuilder),
+    names: &'a mut Names,
+}
+
+impl Images<'_> {
+    fn read_field(&mut self, field: &EnvelopeField, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
+        if let Some(null) = field.null
+            && bytes.branch(2)? == null
+        {
+            return Ok(());
+        }
+        match &field.part {
+            Part::Before => fields.before = Some(read_row(self.before.0, bytes, self.before.1)?),
+            Part::After => fields.after = Some(read_row(self.after.0, bytes, self.after.1)?),
+            Part::Operation => fields.operation(bytes.text()?)?,
+            Part::Source(of) => read_fields(of, bytes, |name, value| fields.source(name, value, self.names))?,
+            Part::Transaction(of) => read_fields(of, bytes, |name, value| fields.transaction(name, value, self.names))?,
+            Part::TimeMs => fields.ts_ms = bytes.long()?,
+            Part::Skip => bytes.skip(&field.node)?,
+        }
+        Ok(())
+    }
+}
+
+/// A row; `row` is empty afterwards, whatever came.
 fn read_row(steps: &[Step], bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<Row> {
     for step in steps {
         if let Err(error) = step.run(bytes, row) {
@@ -374,18 +431,21 @@ fn read_fields(
 /// # Errors
 /// If the bytes are not what the schema says.
 pub(crate) fn key_row(table: &TableSchema, columns: &[usize], schema: &Node, body: &[u8]) -> Result<Row> {
-    let mut row = RowBuilder::new(table.kinds.clone());
-    let mut bytes = Bytes(body);
-    if schema.fields().is_empty() {
-        let [column] = columns else { return Err(Error::decode("a key of one value for a key of several columns")) };
-        Step::new(schema, Some(Column::new(*column, table.schema.field(*column), data_type(schema).ok().as_ref())?))
-            .run(&mut bytes, &mut row)?;
-    } else {
-        for step in steps(schema, &table.schema)? {
-            step.run(&mut bytes, &mut row)?;
+    let shape = Shape::new(table);
+    let steps = match (schema.fields(), columns) {
+        ([], [index]) => {
+            let field = table.schema.field(*index);
+            vec![Step::new(field.name(), schema, Some(column(*index, field, schema)?))]
         }
-    }
-    Ok(Shape::new(table).project(row.finish(), columns))
+        ([], _) => return Err(Error::decode("a key of one value for a key of several columns")),
+        _ => steps(schema, &table.schema, table.kinds.len())?,
+    };
+    let steps: Vec<_> = steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
+    let mut bytes = Bytes(body);
+    let row = read_row(&steps, &mut bytes, &mut RowBuilder::new(shape.before_kinds()))?;
+    bytes.end()?;
+    shape.whole_key(row.as_ref())?;
+    Ok(row)
 }
 
 /// A record of a transaction topic.

@@ -2,17 +2,20 @@
 //!
 //! What a column means is its Arrow type. Where the writer's schema names another unit or scale than the column has (DATETIME
 //! comes in milliseconds or microseconds by its precision, and ALTER TABLE may change both), values are converted; without
-//! a schema they lie as the column's type says. Sources: Debezium's "data type mappings" of the
-//! MySQL connector; Kafka Connect's logical types.
+//! a schema they lie as the column's type says. Whatever does not fit is an error that names the column: nothing is
+//! rounded, cut or wrapped. Sources: Debezium's "data type mappings" of the MySQL connector; Kafka Connect's logical types.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Write;
 
-use arrow_schema::{DataType, Field, TimeUnit};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use delta::RowBuilder;
+use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use delta::{Datum, Interval, RowBuilder};
 
+use crate::decimal::{Decimal, Misfit, rescale, unscaled};
 use crate::error::{Error, Result};
+use crate::{json_text, time_text};
 
 /// Key of a field's metadata that tells what its Arrow type cannot.
 pub const TYPE: &str = "tidewater.type";
@@ -29,6 +32,17 @@ pub(crate) fn metadata(connect_name: Option<&str>) -> HashMap<String, String> {
         _ => return HashMap::new(),
     };
     HashMap::from([(TYPE.to_owned(), kind.to_owned())])
+}
+
+/// What is known of who wrote a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Writer<'a> {
+    /// Its schema says that it writes this type.
+    Typed(&'a DataType),
+    /// Debezium, without a schema.
+    Debezium,
+    /// Some service, without a schema.
+    Service,
 }
 
 /// What a column takes.
@@ -59,8 +73,26 @@ enum Target {
     Duration {
         ticks: i64,
     },
+    /// A time of day: ticks a second.
+    Clock {
+        ticks: i64,
+    },
+    Interval,
     /// A list of floats (MySQL's VECTOR).
     Floats,
+}
+
+/// What text means where a column takes decimals or bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Texts {
+    /// The value in base64: the schema says that it is bytes.
+    Base64,
+    /// A decimal's digits; bytes in base64 or hex (binary.handling.mode): the schema says that it is text.
+    Digits,
+    /// Base64, which is Debezium's default, unless it cannot be.
+    Base64First,
+    /// Digits, which is what services write, unless they cannot be.
+    DigitsFirst,
 }
 
 /// A column and what it takes.
@@ -70,30 +102,35 @@ pub(crate) struct Column {
     pub(crate) index: usize,
     name: String,
     target: Target,
+    texts: Texts,
     /// The writer's ticks a second, for times.
     from_ticks: i64,
     /// The writer's fraction digits, for decimals.
     from_scale: i8,
+    /// Whether the writer's schema says that a number is a time.
+    from_time: bool,
 }
+
+const MICROS: i64 = 1_000_000;
+const NANOS: i64 = 1_000_000_000;
+const DAY_SECONDS: i64 = 86_400;
+/// Room for the 32 bytes of the longest decimal, as base64's decoder counts before it knows the padding.
+const DECIMAL_BYTES: usize = 48;
 
 fn ticks(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
+        TimeUnit::Microsecond => MICROS,
+        TimeUnit::Nanosecond => NANOS,
     }
 }
 
-impl Column {
-    /// Column `index` of a table, as a writer writes it whose type for it is `writer`; `None` where no schema tells.
-    ///
-    /// # Errors
-    /// If records cannot hold the column's type.
-    pub(crate) fn new(index: usize, field: &Field, writer: Option<&DataType>) -> Result<Self> {
+impl Target {
+    fn of(field: &Field) -> Option<Target> {
         let int = |min: i64, max: i64| Target::Int { min, max };
         let marked = |kind: &str| field.metadata().get(TYPE).is_some_and(|found| found == kind);
-        let target = match field.data_type() {
+        Some(match field.data_type() {
             DataType::Int32 if marked(YEAR) => Target::Year,
             DataType::Boolean => Target::Bool,
             DataType::Int8 => int(i8::MIN.into(), i8::MAX.into()),
@@ -111,21 +148,70 @@ impl Column {
             DataType::Date32 => Target::Date,
             DataType::Timestamp(unit, zone) => Target::Timestamp { ticks: ticks(*unit), zoned: zone.is_some() },
             DataType::Duration(unit) => Target::Duration { ticks: ticks(*unit) },
+            DataType::Time32(unit) | DataType::Time64(unit) => Target::Clock { ticks: ticks(*unit) },
+            DataType::Interval(IntervalUnit::MonthDayNano) => Target::Interval,
             DataType::List(item) if *item.data_type() == DataType::Float32 => Target::Floats,
-            other => {
-                let name = field.name();
-                return Err(Error::Schema(format!("column \"{name}\" has type {other}, which records cannot hold")));
+            _ => return None,
+        })
+    }
+
+    /// Whether values of the writer's type can be values of the column. Texts are tried one by one.
+    fn takes(&self, writer: &DataType) -> bool {
+        use DataType as T;
+        let number = matches!(writer, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Float32 | T::Float64 | T::Boolean);
+        match self {
+            Target::Floats => matches!(writer, T::List(_)),
+            Target::Bytes => matches!(writer, T::Binary | T::Utf8),
+            Target::Date => matches!(writer, T::Date32 | T::Utf8),
+            Target::Timestamp { .. } => matches!(writer, T::Timestamp(..) | T::Utf8),
+            Target::Duration { .. } | Target::Clock { .. } | Target::Interval => {
+                matches!(writer, T::Duration(_) | T::Utf8)
             }
+            Target::Decimal { .. } => number || matches!(writer, T::Decimal128(..) | T::Decimal256(..) | T::Utf8),
+            Target::Bool | Target::Int { .. } | Target::Year | Target::Float32 | Target::Float64 => {
+                number || *writer == T::Utf8
+            }
+            // Times that are text are taken; times that are numbers are refused value by value.
+            Target::Text | Target::Json => !matches!(writer, T::List(_) | T::Decimal128(..) | T::Decimal256(..)),
+        }
+    }
+}
+
+impl Column {
+    /// Column `index` of a table, as `writer` writes it.
+    ///
+    /// # Errors
+    /// If records cannot hold the column's type, or the writer's type is another.
+    pub(crate) fn new(index: usize, field: &Field, writer: Writer<'_>) -> Result<Self> {
+        let name = field.name();
+        let wrong = |what: String| Error::Schema(format!("column \"{name}\" has type {}, {what}", field.data_type()));
+        let target = Target::of(field).ok_or_else(|| wrong("which records cannot hold".into()))?;
+        let (texts, from) = match writer {
+            Writer::Typed(writer) if !target.takes(writer) => {
+                return Err(wrong(format!("but the records' schema says {writer}: create the source anew")));
+            }
+            Writer::Typed(DataType::Utf8) => (Texts::Digits, field.data_type()),
+            Writer::Typed(writer) => (Texts::Base64, writer),
+            Writer::Debezium => (Texts::Base64First, field.data_type()),
+            Writer::Service => (Texts::DigitsFirst, field.data_type()),
         };
-        let from_ticks = match writer.unwrap_or(field.data_type()) {
+        let from_ticks = match from {
             DataType::Timestamp(unit, _) | DataType::Duration(unit) => ticks(*unit),
-            _ => 1,
+            // Debezium's default for TIME, whatever the column's own unit.
+            _ => MICROS,
         };
-        let from_scale = match writer.unwrap_or(field.data_type()) {
+        let from_scale = match from {
             DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
             _ => 0,
         };
-        Ok(Column { index, name: field.name().clone(), target, from_ticks, from_scale })
+        let typed = matches!(writer, Writer::Typed(_));
+        let from_time = typed && matches!(from, DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32);
+        Ok(Column { index, name: name.clone(), target, texts, from_ticks, from_scale, from_time })
+    }
+
+    /// The same column at another place.
+    pub(crate) fn at(&self, index: usize) -> Self {
+        Column { index, ..self.clone() }
     }
 
     #[cold]
@@ -138,33 +224,77 @@ impl Column {
         self.target == Target::Floats
     }
 
+    /// Whether it takes a decimal.
+    pub(crate) fn is_decimal(&self) -> bool {
+        matches!(self.target, Target::Decimal { .. })
+    }
+
+    /// Whether it takes bytes.
+    pub(crate) fn is_bytes(&self) -> bool {
+        self.target == Target::Bytes
+    }
+
+    /// Whether it takes JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.target == Target::Json
+    }
+
     /// An integer of any meaning.
     #[inline]
     pub(crate) fn set_long(&self, row: &mut RowBuilder, value: i64) -> Result<()> {
+        let unfit = || self.wrong(format_args!("{value} does not fit its type"));
         match self.target {
             Target::Int { min, max } => {
                 if value < min || value > max {
-                    return Err(self.wrong(format_args!("{value} does not fit its type")));
+                    return Err(unfit());
                 }
                 row.set_int(self.index, value);
             }
             // The stream writes YEAR 0 as 1900, which YEAR cannot hold.
-            Target::Year => row.set_int(self.index, if value == 1900 { 0 } else { value }),
-            Target::Timestamp { ticks, .. } | Target::Duration { ticks } if ticks != self.from_ticks => {
-                let scaled = i128::from(value) * i128::from(ticks);
-                let scaled = scaled.div_euclid(i128::from(self.from_ticks));
-                let scaled =
-                    i64::try_from(scaled).map_err(|_| self.wrong(format_args!("the time {value} is too far")))?;
-                row.set_int(self.index, scaled);
+            Target::Year => match value {
+                1900 => row.set_int(self.index, 0),
+                0..=9_999 => row.set_int(self.index, value),
+                _ => return Err(unfit()),
+            },
+            Target::Timestamp { ticks, .. } | Target::Duration { ticks } if ticks == self.from_ticks => {
+                row.set_int(self.index, value);
             }
-            Target::Timestamp { .. } | Target::Duration { .. } | Target::Date => row.set_int(self.index, value),
+            Target::Timestamp { .. } | Target::Duration { .. } | Target::Clock { .. } | Target::Interval => {
+                return self.set_time(row, i128::from(value), self.from_ticks);
+            }
+            Target::Date => row.set_int(self.index, i32::try_from(value).map_err(|_| unfit())?.into()),
             Target::Bool => row.set_slot(self.index, u64::from(value != 0)),
             // BIGINT UNSIGNED as a Connect long keeps its bits and loses its sign.
-            Target::Decimal { scale: 0, .. } => row.set_decimal(self.index, i128::from(value as u64)),
+            Target::Decimal { precision: 20, scale: 0 } => row.set_decimal(self.index, i128::from(value as u64)),
             Target::Decimal { .. } => return self.set_decimal(row, i128::from(value), 0),
-            Target::Float32 | Target::Float64 => row.set_float(self.index, value as f64),
-            Target::Text | Target::Json => row.set_text(self.index, &value.to_string()),
+            Target::Float32 | Target::Float64 => return self.set_double(row, value as f64),
+            Target::Text | Target::Json if !self.from_time => row.set_text(self.index, &value.to_string()),
+            Target::Text | Target::Json => return Err(self.wrong("a time where text belongs")),
             Target::Bytes | Target::Floats => return Err(self.wrong("a number where bytes belong")),
+        }
+        Ok(())
+    }
+
+    /// A time of `from` ticks a second.
+    fn set_time(&self, row: &mut RowBuilder, value: i128, from: i64) -> Result<()> {
+        let unfit = || self.wrong(format_args!("the time {value}, in ticks of 1/{from} s, does not fit its type"));
+        let scale = |ticks: i64| {
+            let scaled = value.checked_mul(i128::from(ticks))?.div_euclid(i128::from(from));
+            i64::try_from(scaled).ok()
+        };
+        match self.target {
+            Target::Timestamp { ticks, .. } | Target::Duration { ticks } => {
+                row.set_int(self.index, scale(ticks).ok_or_else(unfit)?);
+            }
+            Target::Clock { ticks } => {
+                let day = 0..DAY_SECONDS * ticks;
+                row.set_int(self.index, scale(ticks).filter(|time| day.contains(time)).ok_or_else(unfit)?);
+            }
+            Target::Interval => {
+                let nanos = scale(NANOS).ok_or_else(unfit)?;
+                row.set(self.index, Datum::Interval(Interval { months: 0, days: 0, nanos }));
+            }
+            _ => return Err(self.wrong("a time where another type belongs")),
         }
         Ok(())
     }
@@ -198,27 +328,28 @@ impl Column {
     pub(crate) fn set_text(&self, row: &mut RowBuilder, value: &str) -> Result<()> {
         match self.target {
             Target::Text => row.set_text(self.index, value),
-            Target::Json => row.set_text(self.index, &canonical(value).map_err(|error| self.wrong(error))?),
-            Target::Timestamp { ticks, zoned } => {
-                let nanos = if zoned { zoned_nanos(value) } else { local_nanos(value) };
+            Target::Json => {
+                let start = row.begin_tail();
+                json_text::canonical(value, row.tail_buffer()).map_err(|error| self.wrong(error))?;
+                row.end_tail(self.index, start);
+            }
+            Target::Timestamp { zoned, .. } => {
+                let nanos = if zoned { time_text::zoned_nanos(value) } else { time_text::local_nanos(value) };
                 let nanos = nanos.ok_or_else(|| self.wrong(format_args!("\"{value}\" is not a time")))?;
-                row.set_int(self.index, (nanos / (1_000_000_000 / i128::from(ticks))) as i64);
+                return self.set_time(row, nanos, NANOS);
             }
             Target::Date => {
-                let day = value.strip_suffix('Z').unwrap_or(value);
-                let date = NaiveDate::parse_from_str(day, "%Y-%m-%d");
-                let date = date.map_err(|_| self.wrong(format_args!("\"{value}\" is not a date")))?;
-                row.set_int(self.index, i64::from(date.to_epoch_days()));
+                let days = time_text::days(value);
+                let days = days.ok_or_else(|| self.wrong(format_args!("\"{value}\" is not a date")))?;
+                row.set_int(self.index, days.into());
             }
-            Target::Duration { ticks } => {
-                let text = value.strip_suffix('Z').unwrap_or(value);
-                let time = text.parse::<NaiveTime>();
-                let time = time.map_err(|_| self.wrong(format_args!("\"{value}\" is not a time of day")))?;
-                let nanos = i64::from(time.num_seconds_from_midnight()) * 1_000_000_000 + i64::from(time.nanosecond());
-                row.set_int(self.index, nanos / (1_000_000_000 / ticks));
+            Target::Duration { .. } | Target::Clock { .. } | Target::Interval => {
+                let nanos = time_text::clock_nanos(value);
+                let nanos = nanos.ok_or_else(|| self.wrong(format_args!("\"{value}\" is not a time of day")))?;
+                return self.set_time(row, nanos, NANOS);
             }
-            Target::Decimal { .. } => return self.set_decimal_text(row, value),
-            Target::Bytes => row.set_tail(self.index, value.as_bytes()),
+            Target::Decimal { .. } => return self.set_decimal_string(row, value),
+            Target::Bytes => return self.set_bytes_string(row, value),
             Target::Int { .. } | Target::Year => {
                 let number =
                     value.parse().map_err(|_| self.wrong(format_args!("\"{value}\" is not a whole number")))?;
@@ -243,7 +374,10 @@ impl Column {
             }
             Target::Decimal { .. } => match unscaled(value) {
                 Some(digits) => self.set_decimal(row, digits, self.from_scale),
-                None => self.set_wide(row, value, self.from_scale),
+                None => {
+                    let decimal = Decimal::from_bytes(value, i32::from(self.from_scale));
+                    self.set_wide(row, decimal.ok_or_else(|| self.misfit(Misfit::Digits))?)
+                }
             },
             Target::Text => {
                 let text = std::str::from_utf8(value).map_err(|_| self.wrong("bytes that are not UTF-8"))?;
@@ -254,69 +388,89 @@ impl Column {
         }
     }
 
-    /// An unscaled decimal at the writer's scale.
-    fn set_decimal(&self, row: &mut RowBuilder, digits: i128, from: i8) -> Result<()> {
-        let Target::Decimal { precision, scale } = self.target else {
-            return Err(self.wrong("a decimal where another type belongs"));
+    /// Bytes as text. Where digits of hex can be base64 too they are: nothing tells them apart.
+    fn set_bytes_string(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
+        let start = row.begin_tail();
+        if STANDARD.decode_vec(text, row.tail_buffer()).is_err() {
+            row.tail_buffer().truncate(start);
+            let found = match self.texts {
+                Texts::Base64 => None,
+                Texts::Digits | Texts::Base64First => URL_SAFE.decode(text).ok().or_else(|| hex(text)),
+                Texts::DigitsFirst => Some(text.as_bytes().to_vec()),
+            };
+            let found = found.ok_or_else(|| self.wrong("text that is neither base64 nor hex"))?;
+            row.tail_buffer().extend_from_slice(&found);
+        }
+        row.end_tail(self.index, start);
+        Ok(())
+    }
+
+    /// A decimal as text: `12.50` (decimal.handling.mode=string) or, as is Debezium's default, its unscaled bytes in base64,
+    /// which knows neither point nor minus. Debezium writes a point wherever the scale is not zero.
+    fn set_decimal_string(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
+        let digits_first = match self.texts {
+            Texts::Base64 => false,
+            Texts::Digits => return self.set_decimal_text(row, text),
+            Texts::Base64First => text.contains('.') || text.starts_with('-'),
+            Texts::DigitsFirst => Decimal::parse(text).is_some(),
         };
-        let too_big = || self.wrong(format_args!("a decimal that does not fit {precision} digits"));
-        let digits = if from == scale {
-            digits
-        } else if from < scale {
-            10_i128.checked_pow((scale - from) as u32).and_then(|by| digits.checked_mul(by)).ok_or_else(too_big)?
-        } else {
-            let by = 10_i128.checked_pow((from - scale) as u32).ok_or_else(too_big)?;
-            if digits % by != 0 {
-                return Err(self.wrong(format_args!("a decimal with more than {scale} fraction digits")));
+        if digits_first {
+            return self.set_decimal_text(row, text);
+        }
+        let mut bytes = [0; DECIMAL_BYTES];
+        let set = match STANDARD.decode_slice(text, &mut bytes) {
+            Ok(size @ 1..) => self.set_bytes(row, &bytes[..size]),
+            _ => Err(self.wrong(format_args!("\"{text}\" is no decimal, neither in digits nor in base64"))),
+        };
+        match set {
+            // What is too long as base64 may have been digits.
+            Err(_) if self.texts == Texts::Base64First && Decimal::parse(text).is_some() => {
+                self.set_decimal_text(row, text)
             }
-            digits / by
+            set => set,
+        }
+    }
+
+    #[cold]
+    fn misfit(&self, why: Misfit) -> Error {
+        let Target::Decimal { precision, scale } = self.target else {
+            return self.wrong("a decimal where another type belongs");
         };
-        // 38 digits fit i128; a wider column takes any.
-        if precision <= 38 && digits.unsigned_abs() >= 10_u128.pow(u32::from(precision)) {
-            return Err(too_big());
+        match why {
+            Misfit::Digits => self.wrong(format_args!("a decimal that does not fit {precision} digits")),
+            Misfit::Fraction => self.wrong(format_args!("a decimal with more than {scale} fraction digits")),
         }
-        if precision > 38 {
-            let mut wide = [if digits < 0 { 0xff } else { 0 }; 32];
-            wide[..16].copy_from_slice(&digits.to_le_bytes());
-            row.set_tail(self.index, &wide);
-        } else {
+    }
+
+    /// An unscaled decimal at the writer's scale.
+    #[inline]
+    fn set_decimal(&self, row: &mut RowBuilder, digits: i128, from: i8) -> Result<()> {
+        match self.target {
+            Target::Decimal { precision, scale } if precision <= 38 => {
+                row.set_decimal(self.index, rescale(digits, from, precision, scale).map_err(|why| self.misfit(why))?);
+                Ok(())
+            }
+            _ => self.set_wide(row, Decimal::from_digits(digits, i32::from(from))),
+        }
+    }
+
+    fn set_wide(&self, row: &mut RowBuilder, decimal: Decimal) -> Result<()> {
+        let Target::Decimal { precision, scale } = self.target else { return Err(self.misfit(Misfit::Digits)) };
+        let decimal = decimal.rescaled(i32::from(scale)).map_err(|why| self.misfit(why))?;
+        if precision <= 38 {
+            let digits = decimal.narrow(precision).ok_or_else(|| self.misfit(Misfit::Digits))?;
             row.set_decimal(self.index, digits);
+        } else {
+            let bytes = decimal.wide(precision).ok_or_else(|| self.misfit(Misfit::Digits))?;
+            row.set_tail(self.index, &bytes);
         }
         Ok(())
     }
 
-    /// A decimal of more than 38 digits.
-    fn set_wide(&self, row: &mut RowBuilder, big_endian: &[u8], from: i8) -> Result<()> {
-        let fits = matches!(self.target, Target::Decimal { precision, scale } if precision > 38 && scale == from);
-        if !fits || big_endian.len() > 32 || big_endian.is_empty() {
-            return Err(self.wrong("a decimal that does not fit its type"));
-        }
-        let mut wide = [if big_endian[0] & 0x80 != 0 { 0xff } else { 0 }; 32];
-        wide.iter_mut().zip(big_endian.iter().rev()).for_each(|(to, from)| *to = *from);
-        row.set_tail(self.index, &wide);
-        Ok(())
-    }
-
-    /// A decimal as text.
+    /// A decimal in digits.
     pub(crate) fn set_decimal_text(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
-        let (digits, scale) =
-            parse_decimal(text).ok_or_else(|| self.wrong(format_args!("\"{text}\" is not a decimal")))?;
-        self.set_decimal(row, digits, scale)
-    }
-
-    /// Whether it takes a decimal.
-    pub(crate) fn is_decimal(&self) -> bool {
-        matches!(self.target, Target::Decimal { .. })
-    }
-
-    /// Whether it takes bytes.
-    pub(crate) fn is_bytes(&self) -> bool {
-        self.target == Target::Bytes
-    }
-
-    /// Whether it takes JSON.
-    pub(crate) fn is_json(&self) -> bool {
-        self.target == Target::Json
+        let decimal = Decimal::parse(text);
+        self.set_wide(row, decimal.ok_or_else(|| self.wrong(format_args!("\"{text}\" is not a decimal")))?)
     }
 
     /// A list of floats.
@@ -331,61 +485,23 @@ impl Column {
     }
 }
 
-/// Two's complement, big endian, of up to 16 bytes.
-#[inline]
-pub(crate) fn unscaled(bytes: &[u8]) -> Option<i128> {
-    let first = *bytes.first()?;
-    if bytes.len() > 16 {
-        return None;
-    }
-    let start = if first & 0x80 != 0 { -1_i128 } else { 0 };
-    Some(bytes.iter().fold(start, |value, byte| value << 8 | i128::from(*byte)))
-}
-
-/// Digits and scale of `-12.50`; an exponent is taken too.
-fn parse_decimal(text: &str) -> Option<(i128, i8)> {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (text, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if fraction.starts_with(['-', '+']) {
-        return None;
-    }
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let scale = fraction.len() as i32 - exponent;
-    if scale < 0 {
-        return Some((digits.checked_mul(10_i128.checked_pow(scale.unsigned_abs())?)?, 0));
-    }
-    Some((digits, i8::try_from(scale).ok()?))
-}
-
 /// A float as MySQL's text protocol shows it: the snapshot knows six digits, the stream all.
 fn six_digits(value: f32) -> f32 {
-    if !value.is_finite() {
+    // Sign, six digits, point, exponent of three characters: 13 bytes at most.
+    let mut text = [0; 16];
+    let mut rest = &mut text[..];
+    if !value.is_finite() || write!(rest, "{value:.5e}").is_err() {
         return value;
     }
-    format!("{value:.5e}").parse().unwrap_or(value)
+    let left = rest.len();
+    let text = std::str::from_utf8(&text[..text.len() - left]);
+    text.ok().and_then(|text| text.parse().ok()).unwrap_or(value)
 }
 
-/// Nanoseconds since 1970 of an ISO 8601 time with zone.
-fn zoned_nanos(text: &str) -> Option<i128> {
-    let time = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(i128::from(time.timestamp()) * 1_000_000_000 + i128::from(time.timestamp_subsec_nanos()))
-}
-
-/// Nanoseconds since 1970 of an ISO 8601 time whose zone, if it names one, is UTC.
-fn local_nanos(text: &str) -> Option<i128> {
-    let text = text.strip_suffix('Z').unwrap_or(text);
-    let time: NaiveDateTime =
-        text.parse().ok().or_else(|| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok())?;
-    let utc = time.and_utc();
-    Some(i128::from(utc.timestamp()) * 1_000_000_000 + i128::from(utc.timestamp_subsec_nanos()))
-}
-
-/// One text for equal JSON: no white space, the members of an object in their order (MySQL sorts them).
-pub(crate) fn canonical(text: &str) -> Result<Cow<'_, str>, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let canonical = value.to_string();
-    Ok(if canonical == text { Cow::Borrowed(text) } else { Cow::Owned(canonical) })
+/// The bytes of hexadecimal digits.
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let pair = |pair: &[u8; 2]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    if rest.is_empty() { pairs.iter().map(pair).collect() } else { None }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Kind, Op, Row, RowBuilder, RowRef, TableSchema, same_key};
+use delta::{KeyColumn, Kind, Op, Row, RowRef, TableSchema, same_key};
 
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
@@ -98,37 +98,77 @@ impl Fields {
     }
 }
 
+/// What identifies a row of a table.
+#[derive(Debug, Clone)]
+struct Key {
+    /// Columns of the table, in key order, and their names.
+    columns: Vec<KeyColumn>,
+    names: Vec<String>,
+    /// The same columns in a row that holds the key alone.
+    alone: Vec<KeyColumn>,
+}
+
 /// A table's shape as changes need it.
+///
+/// Of a row as it was, a table with a key needs the key alone; a table without one needs all. So the image `before` is
+/// decoded into rows of [`Shape::before_kinds`].
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
-    kinds: Arc<[Kind]>,
-    key: Option<(Vec<usize>, Vec<KeyColumn>)>,
+    before_kinds: Arc<[Kind]>,
+    key: Option<Key>,
 }
 
 impl Shape {
     pub(crate) fn new(table: &TableSchema) -> Self {
-        let key = table.key.clone().map(|key| {
-            let columns = key.iter().map(|&column| KeyColumn::new(column, &table.kinds)).collect();
-            (key, columns)
-        });
-        Shape { kinds: table.kinds.clone(), key }
+        let Some(key) = &table.key else { return Shape { before_kinds: table.kinds.clone(), key: None } };
+        let before_kinds: Arc<[Kind]> = key.iter().map(|&column| table.kinds[column].clone()).collect();
+        let key = Key {
+            columns: key.iter().map(|&column| KeyColumn::new(column, &table.kinds)).collect(),
+            names: key.iter().map(|&column| table.schema.field(column).name().clone()).collect(),
+            alone: (0..key.len()).map(|place| KeyColumn::new(place, &before_kinds)).collect(),
+        };
+        Shape { before_kinds, key: Some(key) }
     }
 
-    /// These columns of `row`, as a row.
-    pub(crate) fn project(&self, row: RowRef<'_>, columns: &[usize]) -> Row {
-        let kinds: Vec<_> = columns.iter().map(|&column| self.kinds[column].clone()).collect();
-        let mut builder = RowBuilder::new(kinds);
-        for (to, &from) in columns.iter().enumerate() {
-            builder.set(to, row.get(from, &self.kinds[from]));
+    /// Kinds of a row as it was.
+    pub(crate) fn before_kinds(&self) -> Arc<[Kind]> {
+        self.before_kinds.clone()
+    }
+
+    /// Where column `column` of the table lies in a row as it was.
+    pub(crate) fn before_place(&self, column: usize) -> Option<usize> {
+        match &self.key {
+            Some(key) => key.columns.iter().position(|part| part.column == column),
+            None => Some(column),
         }
-        builder.take()
+    }
+
+    /// Names of the key's columns.
+    pub(crate) fn key_names(&self) -> &[String] {
+        self.key.as_ref().map_or(&[], |key| &key.names)
+    }
+
+    /// Whether a row that holds the key alone holds all of it.
+    ///
+    /// # Errors
+    /// If not: such a row would be taken for another.
+    pub(crate) fn whole_key(&self, row: RowRef<'_>) -> Result<()> {
+        self.key.as_ref().map_or(Ok(()), |key| key.whole(row, &key.alone))
+    }
+
+    /// The same for a row of the table.
+    ///
+    /// # Errors
+    /// As [`Shape::whole_key`].
+    pub(crate) fn whole_row(&self, row: RowRef<'_>) -> Result<()> {
+        self.key.as_ref().map_or(Ok(()), |key| key.whole(row, &key.columns))
     }
 
     /// The event that an envelope's fields describe.
     pub(crate) fn event(&self, fields: Fields) -> Result<Event> {
         let operation = fields.operation.ok_or_else(|| Error::decode("an envelope without \"op\""))?;
         let ops = match &self.key {
-            Some((key, columns)) => self.keyed(operation, fields.before, fields.after, key, columns)?,
+            Some(key) => key.ops(operation, fields.before, fields.after)?,
             None => keyless(operation, fields.before, fields.after)?,
         };
         let (total_order, data_collection_order) = (fields.total_order, fields.data_collection_order);
@@ -145,22 +185,34 @@ impl Shape {
         };
         Ok(Event { operation, ops, origin })
     }
+}
 
-    fn keyed(
-        &self,
-        operation: Operation,
-        before: Option<Row>,
-        after: Option<Row>,
-        key: &[usize],
-        columns: &[KeyColumn],
-    ) -> Result<Vec<Op>> {
+impl Key {
+    /// MySQL's keys hold no NULL, so a NULL here is a column that the record lacks.
+    fn whole(&self, row: RowRef<'_>, columns: &[KeyColumn]) -> Result<()> {
+        match columns.iter().position(|part| row.is_null(part.column)) {
+            Some(place) => {
+                Err(Error::decode(format!("column \"{}\" is of the key, and the record lacks it", self.names[place])))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// `before` holds the key alone.
+    fn ops(&self, operation: Operation, before: Option<Row>, after: Option<Row>) -> Result<Vec<Op>> {
+        if let Some(before) = &before {
+            self.whole(before.as_ref(), &self.alone)?;
+        }
+        if let Some(after) = &after {
+            self.whole(after.as_ref(), &self.columns)?;
+        }
         Ok(match (operation, before, after) {
             (Operation::Truncate, ..) => vec![Op::Truncate],
-            (Operation::Delete, Some(before), _) => vec![Op::Delete(self.project(before.as_ref(), key))],
+            (Operation::Delete, Some(before), _) => vec![Op::Delete(before)],
             (Operation::Update, Some(before), Some(after))
-                if !same_key(before.as_ref(), columns, after.as_ref(), columns) =>
+                if !same_key(before.as_ref(), &self.alone, after.as_ref(), &self.columns) =>
             {
-                vec![Op::Delete(self.project(before.as_ref(), key)), Op::Upsert(after)]
+                vec![Op::Delete(before), Op::Upsert(after)]
             }
             (Operation::Create | Operation::Update | Operation::Read, _, Some(after)) => vec![Op::Upsert(after)],
             (operation, ..) => return Err(missing_image(operation)),

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use delta::{Op, Row, RowBuilder, TableSchema};
 
 use crate::avro::{self, AvroDecoder};
+use crate::debezium::Shape;
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 use crate::json::{self, JsonDecoder};
@@ -47,6 +48,7 @@ enum Rows {
 /// Decodes the records of one source.
 pub(crate) struct Decoder {
     table: TableSchema,
+    shape: Shape,
     debezium: bool,
     upsert: bool,
     include: Vec<MetaColumn>,
@@ -66,7 +68,7 @@ impl Decoder {
         };
         let text = config.format != Format::Bytes;
         let upsert = config.envelope == Envelope::Upsert;
-        Ok(Decoder { table: table.clone(), debezium, upsert, include, text, rows })
+        Ok(Decoder { table: table.clone(), shape: Shape::new(table), debezium, upsert, include, text, rows })
     }
 
     /// What `record` means.
@@ -96,12 +98,12 @@ impl Decoder {
                     return Ok(Decoded::Event(decoder.decode(key.map(|(_, body)| body), value)?));
                 }
                 let row = decoder.decode_row(value, &record.meta)?;
-                Ok(Decoded::Ops(vec![self.put(row)]))
+                Ok(Decoded::Ops(vec![self.put(row)?]))
             }
             Rows::Json(decoder) if self.debezium => Ok(Decoded::Event(decoder.decode(record.key, value)?)),
             Rows::Json(decoder) => {
                 let row = decoder.decode_row(value, &record.meta)?;
-                Ok(Decoded::Ops(vec![self.put(row)]))
+                Ok(Decoded::Ops(vec![self.put(row)?]))
             }
             Rows::Raw(builder) => {
                 if self.text && std::str::from_utf8(value).is_err() {
@@ -110,13 +112,17 @@ impl Decoder {
                 builder.set_tail(0, value);
                 json::set_metadata(builder, 1, &self.include, &record.meta);
                 let row = builder.take();
-                Ok(Decoded::Ops(vec![self.put(row)]))
+                Ok(Decoded::Ops(vec![self.put(row)?]))
             }
         }
     }
 
-    fn put(&self, row: Row) -> Op {
-        if self.upsert { Op::Upsert(row) } else { Op::Insert(row) }
+    fn put(&self, row: Row) -> Result<Op> {
+        if !self.upsert {
+            return Ok(Op::Insert(row));
+        }
+        self.shape.whole_row(row.as_ref())?;
+        Ok(Op::Upsert(row))
     }
 
     /// The deletion that a record without a value means under ENVELOPE UPSERT.
@@ -156,6 +162,49 @@ impl BoundaryDecoder {
                 let (id, body) = avro::confluent_header(value)?;
                 avro::boundary(&*registry.by_id(id)?, body)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::kafka::Cluster;
+
+    #[test]
+    fn upserts_are_by_the_key_and_need_all_of_it() {
+        let fields = ["note", "id"].map(|name| Field::new(name, DataType::Int64, true));
+        let config = SourceConfig {
+            name: "s".into(),
+            cluster: Cluster { brokers: "localhost:9092".into(), properties: Vec::new() },
+            topic: "s".into(),
+            format: Format::Json,
+            envelope: Envelope::Upsert,
+            declared: Some((Arc::new(Schema::new(fields.to_vec())), Some(vec![1]))),
+            include: Vec::new(),
+        };
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let meta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+        let mut decode = |key: &'static str, value: Option<&'static str>| {
+            let record = Record { key: Some(key.as_bytes()), value: value.map(str::as_bytes), meta };
+            decoder.decode(record).map_err(|error| error.to_string())
+        };
+        let put = decode("1", Some(r#"{"id":1,"note":2}"#));
+        assert!(matches!(put, Ok(Decoded::Ops(ops)) if matches!(&ops[..], [Op::Upsert(_)])));
+        let lost = decode("1", Some(r#"{"note":2}"#)).expect_err("no key");
+        assert!(lost.contains("column \"id\""), "{lost}");
+        for key in ["7", r#"{"id":7}"#, r#"{"schema":{"type":"struct","fields":[]},"payload":{"id":7}}"#] {
+            let Ok(Decoded::Ops(ops)) = decode(key, None) else { panic!("{key}") };
+            let [Op::Delete(row)] = &ops[..] else { panic!("{key}") };
+            assert_eq!((row.as_ref().columns(), row.as_ref().slot(0)), (1, 7), "{key}");
+        }
+        for key in ["null", "{}", "[1]", "{\"id\":null}", "x"] {
+            decode(key, None).expect_err(key);
         }
     }
 }

@@ -35,4 +35,12 @@ impl Error {
     pub fn decode(text: impl Into<String>) -> Self {
         Error::Decode(text.into())
     }
+    /// The same error with the place where it happened, unless it names a column, which says more.
+    #[cold]
+    pub(crate) fn at(self, place: impl std::fmt::Display) -> Self {
+        match self {
+            Error::Decode(text) if !text.starts_with("column ") => Error::Decode(format!("{place}: {text}")),
+            other => other,
+        }
+    }
 }

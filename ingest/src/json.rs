@@ -6,20 +6,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use delta::{Row, RowBuilder, TableSchema};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::column::{self, Column};
+use crate::column::{Column, Writer};
 use crate::debezium::{Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::json_schema::Described;
+pub use crate::json_schema::debezium_table;
 
 /// Fills the columns of `INCLUDE`, which begin at `first`.
 pub(crate) fn set_metadata(row: &mut RowBuilder, first: usize, include: &[MetaColumn], meta: &RecordMeta) {
@@ -27,20 +25,27 @@ pub(crate) fn set_metadata(row: &mut RowBuilder, first: usize, include: &[MetaCo
         let value = match column {
             MetaColumn::Partition => i64::from(meta.partition),
             MetaColumn::Offset => meta.offset,
-            MetaColumn::Timestamp => meta.timestamp_ms * 1_000,
+            // Producers choose the time: any number may come.
+            MetaColumn::Timestamp => meta.timestamp_ms.saturating_mul(1_000),
         };
         row.set_int(first + i, value);
     }
 }
 
+/// Columns by the names that records give them, in the table's order.
+type Columns = Vec<(Box<str>, Column)>;
+
 /// Decodes JSON records into rows of one table.
 pub struct JsonDecoder {
     shape: Shape,
-    columns: Vec<(Box<str>, Column)>,
+    table: TableSchema,
+    columns: Columns,
+    row: RowBuilder,
+    /// A row as it was: its key where the table has one.
+    before_columns: Columns,
+    before_row: RowBuilder,
     names: Names,
     include: Vec<MetaColumn>,
-    row: RowBuilder,
-    table: TableSchema,
     /// The schema that the last record carried; most records carry the same.
     writer: Box<str>,
 }
@@ -51,7 +56,7 @@ impl JsonDecoder {
     /// # Errors
     /// If records cannot hold the type of a column.
     pub fn debezium(table: &TableSchema) -> Result<Self> {
-        JsonDecoder::plain(table, &[])
+        JsonDecoder::new(table, &[], Writer::Debezium)
     }
 
     /// A decoder of objects that are rows.
@@ -59,29 +64,53 @@ impl JsonDecoder {
     /// # Errors
     /// If records cannot hold the type of a column.
     pub fn plain(table: &TableSchema, include: &[MetaColumn]) -> Result<Self> {
-        let own = table.kinds.len() - include.len();
-        let fields = table.schema.fields().iter().take(own).enumerate();
-        let columns = fields.map(|(index, field)| Ok((field.name().as_str().into(), Column::new(index, field, None)?)));
-        let columns = columns.collect::<Result<_>>()?;
-        let row = RowBuilder::new(table.kinds.clone());
-        let (shape, table, include) = (Shape::new(table), table.clone(), include.to_vec());
-        Ok(JsonDecoder { shape, columns, names: Names::default(), include, row, table, writer: Box::default() })
+        JsonDecoder::new(table, include, Writer::Service)
     }
 
-    /// Reads the units and scales that a record's schema names.
+    fn new(table: &TableSchema, include: &[MetaColumn], writer: Writer<'_>) -> Result<Self> {
+        let own = table.kinds.len() - include.len();
+        let fields = table.schema.fields().iter().take(own).enumerate();
+        let columns =
+            fields.map(|(index, field)| Ok((field.name().as_str().into(), Column::new(index, field, writer)?)));
+        let shape = Shape::new(table);
+        let mut decoder = JsonDecoder {
+            columns: columns.collect::<Result<_>>()?,
+            row: RowBuilder::new(table.kinds.clone()),
+            before_columns: Vec::new(),
+            before_row: RowBuilder::new(shape.before_kinds()),
+            names: Names::default(),
+            include: include.to_vec(),
+            writer: Box::default(),
+            table: table.clone(),
+            shape,
+        };
+        decoder.derive_before();
+        Ok(decoder)
+    }
+
+    fn derive_before(&mut self) {
+        let moved = |(name, column): &(Box<str>, Column)| {
+            Some((name.clone(), column.at(self.shape.before_place(column.index)?)))
+        };
+        self.before_columns = self.columns.iter().filter_map(moved).collect();
+    }
+
+    /// Reads the types, units and scales that a record's schema names.
     fn describe(&mut self, schema: &str) -> Result<()> {
         if schema == &*self.writer || schema == "null" {
             return Ok(());
         }
-        let envelope: Described = serde_json::from_str(schema).map_err(|error| Error::decode(error.to_string()))?;
-        let row = envelope.fields.iter().find(|field| field.field.as_deref() == Some("after"));
-        let fields = row.map_or(&envelope.fields, |row| &row.fields);
+        let described: Described = serde_json::from_str(schema).map_err(|error| Error::decode(error.to_string()))?;
         for (name, column) in &mut self.columns {
-            if let Some(field) = fields.iter().find(|field| field.field.as_deref() == Some(&**name)) {
+            if let Some(field) = Described::named(described.row(), name) {
                 let own = self.table.schema.field(column.index);
-                *column = Column::new(column.index, own, field.data_type().ok().as_ref())?;
+                let writer = field.data_type().map_err(|what| {
+                    Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
+                })?;
+                *column = Column::new(column.index, own, Writer::Typed(&writer))?;
             }
         }
+        self.derive_before();
         self.writer = schema.into();
         Ok(())
     }
@@ -94,10 +123,11 @@ impl JsonDecoder {
         let mut fields = Fields::default();
         let found = read(value, Envelope { decoder: self, fields: &mut fields });
         self.row.reset();
+        self.before_row.reset();
         found?;
         if fields.needs_key() {
             let key = key.ok_or_else(|| Error::decode("a deletion without key and before-image"))?;
-            fields.before = Some(self.row_of(key)?);
+            fields.before = Some(self.row_of(key, true).map_err(|error| error.at("the key"))?);
         }
         self.shape.event(fields)
     }
@@ -109,16 +139,21 @@ impl JsonDecoder {
     pub fn decode_row(&mut self, value: &[u8], meta: &RecordMeta) -> Result<Row> {
         let first = self.row.kinds().len() - self.include.len();
         set_metadata(&mut self.row, first, &self.include, meta);
-        self.row_of(value)
+        self.row_of(value, false)
     }
 
-    fn row_of(&mut self, value: &[u8]) -> Result<Row> {
-        let found = read(value, Unwrapped { columns: &self.columns, row: &mut self.row });
-        if let Err(error) = found {
-            self.row.reset();
-            return Err(error);
+    /// The row that an object is; of a row as it was, if `before`.
+    fn row_of(&mut self, value: &[u8], before: bool) -> Result<Row> {
+        let found = read(value, Unwrapped { decoder: self, before });
+        let row = self.image(before).row.take();
+        found.map(|()| row)
+    }
+
+    fn image(&mut self, before: bool) -> RowSeed<'_> {
+        match before {
+            true => RowSeed { columns: &self.before_columns, row: &mut self.before_row },
+            false => RowSeed { columns: &self.columns, row: &mut self.row },
         }
-        Ok(self.row.take())
     }
 }
 
@@ -142,15 +177,17 @@ pub(crate) fn key_row(table: &TableSchema, columns: &[usize], key: &[u8]) -> Res
     let mut decoder = JsonDecoder::plain(table, &[])?;
     let scalar = !matches!(key.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{'));
     let row = match (scalar, columns) {
-        (true, [column]) => {
-            let column = Column::new(*column, table.schema.field(*column), None)?;
-            read(key, Value { column: &column, row: &mut decoder.row })?;
-            decoder.row.take()
+        (true, [_]) => {
+            let RowSeed { columns, row } = decoder.image(true);
+            let (_, column) = columns.first().ok_or_else(|| Error::decode("a key for a table without one"))?;
+            read(key, Value { column, row })?;
+            row.take()
         }
         (true, _) => return Err(Error::decode("a key of one value for a key of several columns")),
-        (false, _) => decoder.row_of(key)?,
+        (false, _) => decoder.row_of(key, true)?,
     };
-    Ok(decoder.shape.project(row.as_ref(), columns))
+    decoder.shape.whole_key(row.as_ref())?;
+    Ok(row)
 }
 
 /// `{"schema":…,"payload":ENVELOPE}` or an envelope.
@@ -177,8 +214,8 @@ impl<'de> Visitor<'de> for Envelope<'_> {
         let Envelope { decoder, fields } = self;
         while let Some(name) = map.next_key::<Name<'de>>()? {
             match &*name.0 {
-                "before" => fields.before = map.next_value_seed(OptionalRow { decoder, before: true })?,
-                "after" => fields.after = map.next_value_seed(OptionalRow { decoder, before: false })?,
+                "before" => fields.before = map.next_value_seed(OptionalRow(decoder.image(true)))?,
+                "after" => fields.after = map.next_value_seed(OptionalRow(decoder.image(false)))?,
                 "op" => fields.operation(&map.next_value::<Name<'de>>()?.0).map_err(A::Error::custom)?,
                 "source" => map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
                     fields.source(name, value, &mut decoder.names)
@@ -204,10 +241,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 }
 
 /// A row image, or null.
-struct OptionalRow<'a> {
-    decoder: &'a mut JsonDecoder,
-    before: bool,
-}
+struct OptionalRow<'a>(RowSeed<'a>);
 
 impl<'de> DeserializeSeed<'de> for OptionalRow<'_> {
     type Value = Option<Row>;
@@ -232,10 +266,8 @@ impl<'de> Visitor<'de> for OptionalRow<'_> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Row>, D::Error> {
-        let JsonDecoder { columns, row, table, .. } = self.decoder;
-        // Of a row before its change only the key is needed, where there is one.
-        let only = table.key.as_deref().filter(|_| self.before);
-        RowSeed { columns, row, only }.deserialize(deserializer)?;
+        let RowSeed { columns, row } = self.0;
+        RowSeed { columns, row: &mut *row }.deserialize(deserializer)?;
         Ok(Some(row.take()))
     }
 }
@@ -244,8 +276,6 @@ impl<'de> Visitor<'de> for OptionalRow<'_> {
 struct RowSeed<'a> {
     columns: &'a [(Box<str>, Column)],
     row: &'a mut RowBuilder,
-    /// The columns that are wanted, if not all are.
-    only: Option<&'a [usize]>,
 }
 
 impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
@@ -271,10 +301,6 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                 _ => self.columns.iter().position(|(column, _)| **column == *name.0),
             };
             match found {
-                Some(at) if self.only.is_some_and(|only| !only.contains(&at)) => {
-                    next = at + 1;
-                    map.next_value::<IgnoredAny>()?;
-                }
                 Some(at) => {
                     next = at + 1;
                     map.next_value_seed(Value { column: &self.columns[at].1, row: self.row })?;
@@ -290,8 +316,8 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
 
 /// A row that may be the payload beside a schema.
 struct Unwrapped<'a> {
-    columns: &'a [(Box<str>, Column)],
-    row: &'a mut RowBuilder,
+    decoder: &'a mut JsonDecoder,
+    before: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Unwrapped<'_> {
@@ -309,16 +335,24 @@ impl<'de> Visitor<'de> for Unwrapped<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let own = |name: &str| self.columns.iter().find(|(column, _)| **column == *name).map(|(_, column)| column);
-        let mut schema = false;
+        let Unwrapped { decoder, before } = self;
+        let mut schema = None;
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            match own(&name.0) {
-                Some(column) => map.next_value_seed(Value { column, row: self.row })?,
-                None if schema && name.0 == "payload" => {
-                    map.next_value_seed(RowSeed { columns: self.columns, row: self.row, only: None })?;
+            let RowSeed { columns, row } = decoder.image(before);
+            if let Some((_, column)) = columns.iter().find(|(column, _)| **column == *name.0) {
+                map.next_value_seed(Value { column, row })?;
+                continue;
+            }
+            match (&*name.0, schema) {
+                ("schema", _) => schema = Some(map.next_value::<&'de RawValue>()?),
+                ("payload", Some(schema)) => {
+                    // A service may call its own members so; Connect's schema is an object.
+                    if schema.get().starts_with('{') {
+                        decoder.describe(schema.get()).map_err(A::Error::custom)?;
+                    }
+                    map.next_value_seed(decoder.image(before))?;
                 }
-                None => {
-                    schema |= name.0 == "schema";
+                _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
@@ -336,19 +370,23 @@ struct Value<'a> {
 impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.column.is_json() {
-            // Debezium writes JSON as text; services write it as it is.
-            let raw = <&'de RawValue>::deserialize(deserializer)?;
-            return match raw.get().as_bytes().first() {
-                Some(b'"') => {
-                    let text: Cow<'_, str> = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-                    self.column.set_text(self.row, &text).map_err(D::Error::custom)
-                }
-                _ if raw.get() == "null" => Ok(()),
-                _ => self.column.set_text(self.row, raw.get()).map_err(D::Error::custom),
-            };
+        let Value { column, row } = self;
+        if !column.is_json() && !column.is_decimal() {
+            return deserializer.deserialize_any(Value { column, row });
         }
-        deserializer.deserialize_any(self)
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        let set = match raw.as_bytes() {
+            b"null" => Ok(()),
+            [b'"', ..] => column.set_text(row, &serde_json::from_str::<Name<'_>>(raw).map_err(D::Error::custom)?.0),
+            // Debezium writes JSON as text; services write it as it is.
+            _ if column.is_json() => column.set_text(row, raw),
+            // A double would lose digits of a decimal.
+            _ => match raw.parse() {
+                Ok(long) => column.set_long(row, long),
+                Err(_) => column.set_decimal_text(row, raw),
+            },
+        };
+        set.map_err(D::Error::custom)
     }
 }
 
@@ -374,7 +412,9 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
         match i64::try_from(value) {
             Ok(value) => self.visit_i64(value),
-            Err(_) => self.column.set_decimal_text(self.row, &value.to_string()).map_err(E::custom),
+            Err(_) if self.column.is_bytes() => Err(E::custom(self.column.wrong("a number where bytes belong"))),
+            // As a double or as text; no whole number of a column is that long.
+            Err(_) => self.visit_str(&value.to_string()),
         }
     }
 
@@ -383,17 +423,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        let set = if self.column.is_decimal() {
-            set_decimal(self.column, self.row, value)
-        } else if self.column.is_bytes() {
-            match STANDARD.decode(value) {
-                Ok(bytes) => self.column.set_bytes(self.row, &bytes),
-                Err(_) => self.column.set_bytes(self.row, value.as_bytes()),
-            }
-        } else {
-            self.column.set_text(self.row, value)
-        };
-        set.map_err(E::custom)
+        self.column.set_text(self.row, value).map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -418,18 +448,6 @@ impl<'de> Visitor<'de> for Value<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A decimal: `12.50` (decimal.handling.mode=string) or, as is Debezium's default, its unscaled bytes in base64. Base64 knows
-/// neither point nor minus; digits alone are base64 wherever they can be.
-fn set_decimal(column: &Column, row: &mut RowBuilder, text: &str) -> Result<()> {
-    if text.contains('.') || text.starts_with('-') {
-        return column.set_decimal_text(row, text);
-    }
-    match STANDARD.decode(text) {
-        Ok(bytes) if !bytes.is_empty() => column.set_bytes(row, &bytes),
-        _ => column.set_decimal_text(row, text),
     }
 }
 
@@ -544,84 +562,4 @@ pub fn boundary(value: &[u8]) -> Result<Boundary> {
     let collections = block.data_collections.unwrap_or_default();
     let collections = collections.into_iter().map(|found| (found.data_collection.into(), found.event_count)).collect();
     crate::debezium::boundary(&status, &id, block.event_count.unwrap_or(0), block.ts_ms.unwrap_or(0), collections)
-}
-
-/// A schema as Connect's JsonConverter writes it.
-#[derive(Debug, Deserialize)]
-struct Described {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    optional: bool,
-    name: Option<String>,
-    field: Option<String>,
-    #[serde(default)]
-    fields: Vec<Described>,
-    #[serde(default)]
-    parameters: std::collections::HashMap<String, String>,
-}
-
-impl Described {
-    fn data_type(&self) -> Result<DataType, String> {
-        if let Some(named) = self.name.as_deref().and_then(crate::avro::connect_type) {
-            return Ok(named);
-        }
-        if self.name.as_deref() == Some("org.apache.kafka.connect.data.Decimal") {
-            let number = |key: &str| self.parameters.get(key).and_then(|text| text.parse::<i16>().ok());
-            let scale = number("scale").unwrap_or(0) as i8;
-            return match number("connect.decimal.precision").unwrap_or(38) {
-                precision @ 1..=38 => Ok(DataType::Decimal128(precision as u8, scale)),
-                precision @ 39..=76 => Ok(DataType::Decimal256(precision as u8, scale)),
-                other => Err(format!("decimal of {other} digits")),
-            };
-        }
-        Ok(match self.kind.as_str() {
-            "boolean" => DataType::Boolean,
-            "int8" | "int16" => DataType::Int16,
-            "int32" => DataType::Int32,
-            "int64" => DataType::Int64,
-            "float" | "float32" => DataType::Float32,
-            "double" | "float64" => DataType::Float64,
-            "string" => DataType::Utf8,
-            "bytes" => DataType::Binary,
-            "array" => DataType::List(Arc::new(Field::new("item", DataType::Float32, true))),
-            "struct" if self.fields.iter().any(|f| f.field.as_deref() == Some("wkb")) => DataType::Binary,
-            other => return Err(other.to_owned()),
-        })
-    }
-
-    fn column(&self) -> Result<Field> {
-        let name = self.field.clone().unwrap_or_default();
-        let data_type = self.data_type().map(crate::avro::column_type).map_err(|what| {
-            Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
-        })?;
-        Ok(Field::new(name, data_type, self.optional).with_metadata(column::metadata(self.name.as_deref())))
-    }
-}
-
-/// The shape of the table that a record describes beside its payload, or `None` if it carries no schema.
-///
-/// # Errors
-/// If it is not JSON or names a type that rows cannot hold.
-pub fn debezium_table(value: &[u8], key: Option<&[u8]>) -> Result<Option<TableSchema>> {
-    #[derive(Deserialize)]
-    struct Wrapped {
-        schema: Option<Described>,
-    }
-    let wrapped = |bytes: &[u8]| -> Result<Option<Described>> {
-        let found: Wrapped = serde_json::from_slice(bytes).map_err(|error| Error::decode(error.to_string()))?;
-        Ok(found.schema)
-    };
-    let Some(envelope) = wrapped(value)? else { return Ok(None) };
-    let row = envelope.fields.iter().find(|field| field.field.as_deref() == Some("after"));
-    let row = row.ok_or_else(|| Error::Schema("the record's schema has no field \"after\"".into()))?;
-    let schema = Schema::new(row.fields.iter().map(Described::column).collect::<Result<Vec<_>>>()?);
-    let key = key.map(wrapped).transpose()?.flatten();
-    let key = key.map(|key| {
-        let names = key.fields.iter().filter_map(|field| field.field.as_deref());
-        let find = |name| schema.index_of(name).map_err(|_| Error::Schema(format!("key column \"{name}\" is unknown")));
-        names.map(find).collect::<Result<Vec<_>>>()
-    });
-    let key = key.transpose()?.filter(|key| !key.is_empty());
-    Ok(Some(TableSchema::new(Arc::new(schema), key)?))
 }

@@ -1,0 +1,106 @@
+//! The schema that Connect's JsonConverter writes beside each payload (`schemas.enable=true`).
+//!
+//! Source: Kafka Connect's JsonConverter; names of types as in `avro.rs`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use delta::TableSchema;
+use serde::Deserialize;
+
+use crate::avro::{column_type, connect_type};
+use crate::column;
+use crate::error::{Error, Result};
+
+/// A schema as Connect's JsonConverter writes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Described {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    optional: bool,
+    name: Option<String>,
+    field: Option<String>,
+    #[serde(default)]
+    fields: Vec<Described>,
+    #[serde(default)]
+    parameters: HashMap<String, String>,
+}
+
+impl Described {
+    /// The fields of a row: of the envelope's images, or of the record itself where there is no envelope.
+    pub(crate) fn row(&self) -> &[Described] {
+        let images = self.fields.iter().filter(|field| matches!(field.field.as_deref(), Some("after" | "before")));
+        images.map(|image| &image.fields).find(|fields| !fields.is_empty()).unwrap_or(&self.fields)
+    }
+
+    /// The field of this name.
+    pub(crate) fn named<'a>(fields: &'a [Described], name: &str) -> Option<&'a Described> {
+        fields.iter().find(|field| field.field.as_deref() == Some(name))
+    }
+
+    /// The Arrow type that its values come in.
+    pub(crate) fn data_type(&self) -> Result<DataType, String> {
+        if let Some(named) = self.name.as_deref().and_then(connect_type) {
+            return Ok(named);
+        }
+        if self.name.as_deref() == Some("org.apache.kafka.connect.data.Decimal") {
+            let number = |key: &str| self.parameters.get(key).and_then(|text| text.parse::<i16>().ok());
+            let scale = number("scale").unwrap_or(0) as i8;
+            return match number("connect.decimal.precision").unwrap_or(38) {
+                precision @ 1..=38 => Ok(DataType::Decimal128(precision as u8, scale)),
+                precision @ 39..=76 => Ok(DataType::Decimal256(precision as u8, scale)),
+                other => Err(format!("decimal of {other} digits")),
+            };
+        }
+        Ok(match self.kind.as_str() {
+            "boolean" => DataType::Boolean,
+            "int8" | "int16" => DataType::Int16,
+            "int32" => DataType::Int32,
+            "int64" => DataType::Int64,
+            "float" | "float32" => DataType::Float32,
+            "double" | "float64" => DataType::Float64,
+            "string" => DataType::Utf8,
+            "bytes" => DataType::Binary,
+            "array" => DataType::List(Arc::new(Field::new("item", DataType::Float32, true))),
+            "struct" if self.fields.iter().any(|f| f.field.as_deref() == Some("wkb")) => DataType::Binary,
+            other => return Err(other.to_owned()),
+        })
+    }
+
+    fn column(&self) -> Result<Field> {
+        let name = self.field.clone().unwrap_or_default();
+        let data_type = self.data_type().map(column_type).map_err(|what| {
+            Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
+        })?;
+        Ok(Field::new(name, data_type, self.optional).with_metadata(column::metadata(self.name.as_deref())))
+    }
+}
+
+/// The shape of the table that a record describes beside its payload, or `None` if it carries no schema.
+///
+/// # Errors
+/// If it is not JSON or names a type that rows cannot hold.
+pub fn debezium_table(value: &[u8], key: Option<&[u8]>) -> Result<Option<TableSchema>> {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        schema: Option<Described>,
+    }
+    let wrapped = |bytes: &[u8]| -> Result<Option<Described>> {
+        let found: Wrapped = serde_json::from_slice(bytes).map_err(|error| Error::decode(error.to_string()))?;
+        Ok(found.schema)
+    };
+    let Some(envelope) = wrapped(value)? else { return Ok(None) };
+    let row = envelope.fields.iter().find(|field| field.field.as_deref() == Some("after"));
+    let row = row.ok_or_else(|| Error::Schema("the record's schema has no field \"after\"".into()))?;
+    let schema = Schema::new(row.fields.iter().map(Described::column).collect::<Result<Vec<_>>>()?);
+    let key = key.map(wrapped).transpose()?.flatten();
+    let key = key.map(|key| {
+        let names = key.fields.iter().filter_map(|field| field.field.as_deref());
+        let find = |name| schema.index_of(name).map_err(|_| Error::Schema(format!("key column \"{name}\" is unknown")));
+        names.map(find).collect::<Result<Vec<_>>>()
+    });
+    let key = key.transpose()?.filter(|key| !key.is_empty());
+    Ok(Some(TableSchema::new(Arc::new(schema), key)?))
+}
