@@ -14,8 +14,6 @@ use datafusion::common::TableReference;
 use datafusion::error::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::sql::sqlparser::ast::{Query, Statement};
-use datafusion_pg_catalog::pg_catalog::context::PgCatalogContextProvider;
-use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
 use crate::catalog::CatalogObject;
@@ -28,6 +26,7 @@ mod names;
 mod rewrite;
 mod server;
 mod udf;
+mod upstream;
 
 /// PostgreSQL's numbers of schemas.
 const PG_CATALOG: i32 = 11;
@@ -63,12 +62,11 @@ pub(crate) fn rewritten(query: &Query) -> Option<Statement> {
 
 /// Adds the system relations and functions to a context.
 pub(crate) fn register(context: &SessionContext, catalog_name: &str, objects: &[CatalogObject]) -> Result<()> {
-    setup_pg_catalog(context, catalog_name, Roles).map_err(|error| *error)?;
+    let Some(upstream) = upstream::install(context, catalog_name)? else { return Ok(()) };
     functions::register(context, objects);
     names::register(context, objects);
     arrays::register(context);
     let Some(catalog) = context.catalog(catalog_name) else { return Ok(()) };
-    let Some(upstream) = catalog.schema("pg_catalog") else { return Ok(()) };
     let own = MemorySchemaProvider::new();
     for (name, batch) in [
         ("pg_namespace", namespaces()?),
@@ -129,12 +127,6 @@ impl SchemaProvider for Overlay {
         self.own.table_exist(name) || self.upstream.table_exist(name)
     }
 }
-
-/// The one role.
-#[derive(Debug, Clone)]
-struct Roles;
-
-impl PgCatalogContextProvider for Roles {}
 
 /// Columns of a relation under construction.
 #[derive(Default)]
