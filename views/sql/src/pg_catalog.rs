@@ -35,7 +35,9 @@ const INFORMATION_SCHEMA: i32 = 13_000;
 const TIDEWATER: i32 = 13_001;
 /// Number of the role that owns everything, as the static relations name it.
 const OWNER: i32 = 10;
-/// Its name.
+/// PostgreSQL's number of the access method btree, as which our indexes show themselves.
+const BTREE: i32 = 403;
+/// The owner's name.
 const OWNER_NAME: &str = "materialize";
 
 /// Relations that hold rows of a PostgreSQL server in the crate, and none here.
@@ -89,6 +91,9 @@ pub(crate) fn register(context: &SessionContext, catalog_name: &str, objects: &[
         if let Some(table) = table {
             own.register_table(name.to_owned(), mem(RecordBatch::new_empty(table.schema()))?)?;
         }
+    }
+    if let Some(functions) = futures::executor::block_on(upstream.table("pg_proc"))? {
+        own.register_table("pg_proc".to_owned(), upstream::with_old_columns(functions)?)?;
     }
     catalog.register_schema("pg_catalog", Arc::new(Overlay { own, upstream }))?;
     let information = MemorySchemaProvider::new();
@@ -237,6 +242,7 @@ fn classes(objects: &[CatalogObject]) -> Result<RecordBatch> {
     Columns::default()
         .ints("oid", all.clone().map(oid))
         .texts("relname", all.clone().map(|object| &object.name))
+        .ints("relam", all.clone().map(|object| if object.kind == ObjectKind::Index { BTREE } else { 0 }))
         .texts("relkind", all.clone().map(|object| relkind(object.kind).unwrap_or("r")))
         .shorts("relnatts", all.clone().map(width))
         .bools("relhasindex", all.map(indexed))
@@ -248,7 +254,6 @@ fn classes(objects: &[CatalogObject]) -> Result<RecordBatch> {
                 ("reltype", Int(0)),
                 ("reloftype", Int(0)),
                 ("relowner", Int(OWNER)),
-                ("relam", Int(0)),
                 ("relfilenode", Int(0)),
                 ("reltablespace", Int(0)),
                 ("relpages", Int(1)),

@@ -18,6 +18,9 @@ pub(super) fn register(context: &SessionContext, objects: &[CatalogObject]) {
     constants(context);
     context.register_udf(function("current_setting", DataType::Utf8, current_setting));
     context.register_udf(function("set_config", DataType::Utf8, set_config));
+    context.register_udf(function("pg_size_pretty", DataType::Utf8, |args| {
+        Ok(args.first().copied().flatten().and_then(|bytes| bytes.parse().ok()).map(size_pretty))
+    }));
     context.register_udf(function("pg_encoding_to_char", DataType::Utf8, |args| {
         Ok((args == [Some("6")]).then(|| "UTF8".to_owned()))
     }));
@@ -55,6 +58,12 @@ fn constants(context: &SessionContext) {
         "pg_type_is_visible",
         "pg_opclass_is_visible",
         "pg_collation_is_visible",
+        "pg_operator_is_visible",
+        "pg_conversion_is_visible",
+        "pg_ts_config_is_visible",
+        "pg_ts_dict_is_visible",
+        "pg_ts_parser_is_visible",
+        "pg_ts_template_is_visible",
         "has_table_privilege",
         "has_schema_privilege",
         "has_database_privilege",
@@ -76,6 +85,7 @@ fn constants(context: &SessionContext) {
         "pg_get_ruledef",
         "pg_get_triggerdef",
         "pg_get_constraintdef",
+        "pg_get_expr",
         "pg_get_serial_sequence",
         "pg_tablespace_location",
         "inet_server_addr",
@@ -85,6 +95,12 @@ fn constants(context: &SessionContext) {
     for name in ["pg_get_function_result", "pg_get_function_arguments", "pg_get_function_identity_arguments"] {
         constant(name, DataType::Utf8, Some(""));
     }
+    // Objects have no files.
+    for name in ["pg_table_size", "pg_indexes_size", "pg_relation_size", "pg_total_relation_size", "pg_database_size"] {
+        constant(name, DataType::Int64, None);
+    }
+    constant("pg_char_to_encoding", DataType::Int32, Some("6"));
+    constant("getdatabaseencoding", DataType::Utf8, Some("UTF8"));
     constant("pg_relation_is_updatable", DataType::Int32, Some("0"));
     constant("version", DataType::Utf8, Some(concat!("PostgreSQL 9.5.0 on tidewater ", env!("CARGO_PKG_VERSION"))));
 }
@@ -108,6 +124,18 @@ fn set_config(args: &[Option<&str>]) -> Result<Option<String>> {
         Some(now) if *value == Some(now) => Ok(Some(now.to_owned())),
         _ => Err(DataFusionError::Plan(format!("set_config cannot change \"{name}\"; use SET"))),
     }
+}
+
+/// Bytes in the largest unit that leaves at least ten of it, as PostgreSQL does.
+fn size_pretty(bytes: i64) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"];
+    let mut size = bytes;
+    let mut unit = 0;
+    while size.abs() >= 10 * 1024 && unit + 1 < units.len() {
+        size = (size + 512 * size.signum()) / 1024;
+        unit += 1;
+    }
+    format!("{size} {}", units[unit])
 }
 
 /// A view's query: what follows the first AS of its statement.
@@ -140,7 +168,15 @@ fn index_definition(index: &CatalogObject, names: &HashMap<String, CatalogObject
 
 #[cfg(test)]
 mod tests {
-    use super::query_of;
+    use super::{query_of, size_pretty};
+
+    #[test]
+    fn sizes_are_rounded() {
+        let sizes = [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (52_428_800, "50 MB")];
+        for (bytes, text) in sizes {
+            assert_eq!(size_pretty(bytes), text);
+        }
+    }
 
     #[test]
     fn a_views_query_follows_its_first_as() {

@@ -11,8 +11,8 @@ use super::udf::function;
 use super::{INFORMATION_SCHEMA, OWNER, PG_CATALOG, PUBLIC, TIDEWATER};
 use crate::catalog::CatalogObject;
 
-/// PostgreSQL's types: number, number of its array, name in pg_type, name in SQL.
-const TYPES: [(i32, i32, &str, &str); 20] = [
+/// PostgreSQL's types: number, number of its array or 0, name in pg_type, name in SQL.
+const TYPES: [(i32, i32, &str, &str); 22] = [
     (16, 1000, "bool", "boolean"),
     (17, 1001, "bytea", "bytea"),
     (18, 1002, "char", "\"char\""),
@@ -33,6 +33,8 @@ const TYPES: [(i32, i32, &str, &str); 20] = [
     (1184, 1185, "timestamptz", "timestamp with time zone"),
     (1186, 1187, "interval", "interval"),
     (1700, 1231, "numeric", "numeric"),
+    (2278, 0, "void", "void"),
+    (2279, 0, "trigger", "trigger"),
 ];
 
 /// Other names that PostgreSQL takes for types.
@@ -65,7 +67,7 @@ const SCHEMAS: [(&str, i32); 4] = [
 
 /// The name in pg_type of a type's number.
 pub(super) fn type_name_of(oid: i32) -> Option<String> {
-    let array = TYPES.iter().find(|known| known.1 == oid).map(|known| format!("_{}", known.2));
+    let array = TYPES.iter().find(|known| known.1 == oid && oid != 0).map(|known| format!("_{}", known.2));
     array.or_else(|| TYPES.iter().find(|known| known.0 == oid).map(|known| known.2.to_owned()))
 }
 

@@ -7,14 +7,18 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinOperator, ObjectName, OrderByExpr,
-    OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, UnaryOperator, Value, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 /// System relations that hold no rows here: what is gathered from them is empty.
-const EMPTY: [&str; 8] = [
+const EMPTY: [&str; 11] = [
     "pg_auth_members",
+    "pg_db_role_setting",
+    "pg_default_acl",
+    "pg_event_trigger",
     "pg_policy",
     "pg_publication",
     "pg_publication_namespace",
@@ -41,6 +45,7 @@ impl VisitorMut for Rewriting {
                 let _: ControlFlow<()> = select.projection.visit(&mut NoSubqueries);
             }
             name_constants(&mut select.projection);
+            let _: ControlFlow<()> = select.projection.visit(&mut Existence);
             select.projection.iter_mut().for_each(show_name);
             for predicate in [&mut select.selection, &mut select.having].into_iter().flatten() {
                 let _: ControlFlow<()> = predicate.visit(&mut ScalarSubqueries);
@@ -254,9 +259,34 @@ impl VisitorMut for NoSubqueries {
             Expr::Function(function) if matches!(function.args, FunctionArguments::Subquery(_)) => {
                 *expr = call("no_elements", []);
             }
+            // The crate's relations keep arrays as text, which cannot be joined.
+            Expr::Function(function) if last_name(&function.name) == "array_to_string" => {
+                *expr = Expr::Value(Value::Null.into());
+            }
             Expr::Subquery(_) => *expr = Expr::Value(Value::Null.into()),
             _ => {}
         }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `EXISTS (…)` as a value, which DataFusion plans in conditions only.
+struct Existence;
+
+impl VisitorMut for Existence {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Exists { subquery, negated } = expr else { return ControlFlow::Continue(()) };
+        let mut query = subquery.as_ref().clone();
+        let Some(select) = simple_select(&mut query) else { return ControlFlow::Continue(()) };
+        let boolean = |value| Expr::Value(Value::Boolean(value).into());
+        select.projection = vec![SelectItem::UnnamedExpr(call("bool_or", [boolean(true)]))];
+        let exists = call("coalesce", [Expr::Subquery(Box::new(query)), boolean(false)]);
+        *expr = match negated {
+            true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(exists) },
+            false => exists,
+        };
         ControlFlow::Continue(())
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use datafusion::catalog::SchemaProvider;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
 use datafusion_pg_catalog::pg_catalog::context::PgCatalogContextProvider;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
@@ -35,6 +37,15 @@ pub(super) fn install(context: &SessionContext, catalog_name: &str) -> Result<Op
         context.register_udtf(name, function.function().clone());
     }
     Ok(template.catalog(catalog_name).and_then(|catalog| catalog.schema("pg_catalog")))
+}
+
+/// pg_proc with the columns that told kinds of functions before PostgreSQL 11, which clients ask of so old a server.
+pub(super) fn with_old_columns(functions: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    let scan = LogicalPlanBuilder::scan("pg_proc", provider_as_source(functions), None)?;
+    let mut columns: Vec<_> = scan.schema().columns().into_iter().map(Expr::Column).collect();
+    columns.push(col("prokind").eq(lit("a")).alias("proisagg"));
+    columns.push(col("prokind").eq(lit("w")).alias("proiswindow"));
+    Ok(Arc::new(ViewTable::new(scan.project(columns)?.build()?, None)))
 }
 
 /// A context of the crate's. Every database has the same one name, so the first caller's serves all.

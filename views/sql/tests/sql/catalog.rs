@@ -1,7 +1,8 @@
 //! What clients ask about the server itself: psql's commands, drivers, ORMs and dashboards.
 //!
-//! `psql_queries.sql` holds what psql 15 sends to a PostgreSQL 15 for each command, recorded; `{oid}` and `{name}` stand
-//! for the relation. psql itself runs against the server in the server's tests.
+//! `psql_queries.sql` holds what psql 15 sends to a server of version 15 for each command, recorded, and
+//! `psql_queries_95.sql` what it sends to one that announces 9.5, as ours does; `{oid}` and `{name}` stand for the
+//! relation. psql itself runs against the server in the server's tests.
 
 use sql::Database;
 use sql::parse::ast::ObjectKind;
@@ -9,6 +10,7 @@ use sql::parse::ast::ObjectKind;
 use super::{RUNTIME, answer, try_answer};
 
 const RECORDED: &str = include_str!("psql_queries.sql");
+const RECORDED_95: &str = include_str!("psql_queries_95.sql");
 
 /// A table, a view, a materialized view and an index.
 fn database() -> Database {
@@ -30,8 +32,8 @@ fn oid(database: &Database, name: &str) -> u32 {
 }
 
 /// What psql sends for a command about a relation.
-fn recorded(database: &Database, command: &str, name: &str) -> Vec<String> {
-    let section = RECORDED.split("##### ").find_map(|section| section.strip_prefix(&format!("{command}\n")));
+fn recorded(recording: &str, database: &Database, command: &str, name: &str) -> Vec<String> {
+    let section = recording.split("##### ").find_map(|section| section.strip_prefix(&format!("{command}\n")));
     let text = section.unwrap_or_else(|| panic!("{command} is recorded"));
     let text = text.replace("{oid}", &oid(database, name).to_string()).replace("{name}", name);
     text.split(";\n").map(str::trim).filter(|query| !query.is_empty()).map(str::to_owned).collect()
@@ -39,7 +41,29 @@ fn recorded(database: &Database, command: &str, name: &str) -> Vec<String> {
 
 /// The answers to what psql sends for a command, one list of rows a query.
 fn psql(database: &mut Database, command: &str, name: &str) -> Vec<Vec<String>> {
-    recorded(database, command, name).iter().map(|query| answer(database, query)).collect()
+    recorded(RECORDED, database, command, name).iter().map(|query| answer(database, query)).collect()
+}
+
+/// The same of a server that announces 9.5.
+fn psql_95(database: &mut Database, command: &str, name: &str) -> Vec<Vec<String>> {
+    recorded(RECORDED_95, database, command, name).iter().map(|query| answer(database, query)).collect()
+}
+
+#[test]
+fn every_recorded_query_runs() {
+    let db = &mut database();
+    let mut failures = Vec::new();
+    for recording in [RECORDED, RECORDED_95] {
+        let commands: Vec<_> = recording.split("##### ").filter_map(|section| section.split_once('\n')).collect();
+        assert!(commands.len() > 25, "the recording is read");
+        for (command, _) in commands {
+            let name = if command.contains("INDEX") { "order_summary_by_id" } else { "order_summary" };
+            for query in recorded(recording, db, command, name) {
+                failures.extend(try_answer(db, &query).err().map(|error| format!("{command}: {error}\n{query}")));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 #[test]
@@ -102,6 +126,33 @@ fn psql_describes_a_materialized_view_and_its_index() {
 }
 
 #[test]
+fn psql_describes_an_index() {
+    let db = &mut database();
+    for answers in [psql(db, "\\d INDEX", "order_summary_by_id"), psql_95(db, "\\d INDEX", "order_summary_by_id")] {
+        assert!(answers[1][0].contains("|i|"), "{answers:?}");
+        assert!(answers[2][0].starts_with("id|bigint|"), "{answers:?}");
+        assert!(answers[2][0].contains("|id"), "{answers:?}");
+        assert_eq!(answers[3], ["false|false|false|true|false|false|false|false|btree|order_summary|NULL"]);
+    }
+}
+
+#[test]
+fn psql_describes_to_an_old_server() {
+    let db = &mut database();
+    let answers = psql_95(db, "\\d NAME", "order_summary");
+    assert_eq!(answers[0], [format!("{}|public|order_summary", oid(db, "order_summary"))]);
+    assert_eq!(answers[1], ["0|m|true|false|false|false|false|false|false||0||p|d"]);
+    assert_eq!(answers[2], ["id|bigint|NULL|true|NULL||", "total|numeric(10,2)|NULL|false|NULL||"]);
+    assert!(answers[3][0].starts_with("order_summary_by_id|false|false|false|true|CREATE INDEX"), "{answers:?}");
+    assert_eq!(answers[4..], vec![Vec::<String>::new(); 3]);
+    let answers = psql_95(db, "\\d+ VIEW", "big");
+    assert_eq!(answers[3], ["SELECT id FROM orders WHERE total > 100"]);
+    assert_eq!(psql_95(db, "\\dt", "orders"), [["public|orders|table|materialize"]]);
+    assert_eq!(psql_95(db, "\\l", "orders"), [["materialize|materialize|UTF8|C|C|NULL|libc|NULL"]]);
+    assert_eq!(psql_95(db, "\\du", "orders"), [["materialize|true|true|true|true|true|-1|NULL|[]|true|true"]]);
+}
+
+#[test]
 fn psql_shows_what_a_view_selects() {
     let db = &mut database();
     for (name, kind, query) in [
@@ -120,7 +171,7 @@ fn psql_shows_what_a_view_selects() {
 #[test]
 fn a_relation_that_does_not_exist_is_not_described() {
     let db = &mut database();
-    let query = recorded(db, "\\d NAME", "orders")[0].replace("orders", "nothing");
+    let query = recorded(RECORDED, db, "\\d NAME", "orders")[0].replace("orders", "nothing");
     assert_eq!(answer(db, &query), [""; 0]);
     assert_eq!(answer(db, "SELECT to_regclass('nothing')"), ["NULL"]);
     assert_eq!(try_answer(db, "SELECT 'nothing'::regclass").expect_err("no relation").sqlstate, "42P01");
