@@ -188,6 +188,8 @@ pub fn same_key(a: RowRef<'_>, a_key: &[KeyColumn], b: RowRef<'_>, b_key: &[KeyC
 #[derive(Debug, Clone)]
 pub struct RowBuilder {
     kinds: Arc<[Kind]>,
+    /// Header and slots of a row whose columns are all NULL.
+    empty: Box<[u8]>,
     buffer: Vec<u8>,
     last_tail: Option<usize>,
     unordered: bool,
@@ -196,8 +198,15 @@ pub struct RowBuilder {
 impl RowBuilder {
     /// A builder for rows whose columns are of `kinds`.
     pub fn new(kinds: impl Into<Arc<[Kind]>>) -> Self {
-        let mut builder = RowBuilder { kinds: kinds.into(), buffer: Vec::new(), last_tail: None, unordered: false };
-        builder.reset();
+        let kinds = kinds.into();
+        let columns = kinds.len();
+        let mut buffer = vec![0; header(columns) + columns * 8];
+        buffer[..4].copy_from_slice(&(columns as u32).to_le_bytes());
+        let mut builder = RowBuilder { kinds, empty: Box::default(), buffer, last_tail: None, unordered: false };
+        for i in 0..columns {
+            builder.set_null_bit(i, true);
+        }
+        builder.empty = builder.buffer.as_slice().into();
         builder
     }
 
@@ -207,14 +216,10 @@ impl RowBuilder {
     }
 
     /// Starts the next row: all columns NULL.
+    #[inline]
     pub fn reset(&mut self) {
-        let columns = self.kinds.len();
         self.buffer.clear();
-        self.buffer.resize(header(columns) + columns * 8, 0);
-        self.buffer[..4].copy_from_slice(&(columns as u32).to_le_bytes());
-        for i in 0..columns {
-            self.set_null_bit(i, true);
-        }
+        self.buffer.extend_from_slice(&self.empty);
         self.last_tail = None;
         self.unordered = false;
     }

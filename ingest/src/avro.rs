@@ -11,7 +11,7 @@ use delta::{Row, RowBuilder, TableSchema};
 
 use crate::avro_bytes::Bytes;
 use crate::column::{self, Column};
-use crate::debezium::{Fields, Scalar, Shape};
+use crate::debezium::{Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 use crate::json::set_metadata;
@@ -219,6 +219,9 @@ pub struct AvroDecoder {
     key: Vec<Step>,
     key_row: RowBuilder,
     steps: Vec<Step>,
+    /// Of a row before its change only the key is needed, where there is one.
+    before: Vec<Step>,
+    names: Names,
     /// Fields of the envelope: at which branch null lies, what to do, and the type to skip.
     parts: Vec<(Option<usize>, Part, Node)>,
     include: Vec<MetaColumn>,
@@ -247,6 +250,12 @@ impl AvroDecoder {
         });
         let mut decoder = AvroDecoder::plain(table, &[], row)?;
         decoder.parts = parts.collect();
+        decoder.before = steps(row, &table.schema)?;
+        if let Some(key) = &table.key {
+            for step in &mut decoder.before {
+                step.column = step.column.take().filter(|column| key.contains(&column.index));
+            }
+        }
         decoder.key = match key {
             Some(key) => steps(key, &table.schema)?,
             None => Vec::new(),
@@ -261,8 +270,18 @@ impl AvroDecoder {
     pub fn plain(table: &TableSchema, include: &[MetaColumn], value: &Node) -> Result<Self> {
         let builder = || RowBuilder::new(table.kinds.clone());
         let steps = steps(value, &table.schema)?;
-        let (key, parts, include) = (Vec::new(), Vec::new(), include.to_vec());
-        Ok(AvroDecoder { shape: Shape::new(table), row: builder(), key, key_row: builder(), steps, parts, include })
+        let (key, before, parts, include) = (Vec::new(), Vec::new(), Vec::new(), include.to_vec());
+        Ok(AvroDecoder {
+            shape: Shape::new(table),
+            row: builder(),
+            key,
+            key_row: builder(),
+            steps,
+            before,
+            names: Names::default(),
+            parts,
+            include,
+        })
     }
 
     /// The change that an envelope describes. Bodies come without Confluent's header.
@@ -279,11 +298,15 @@ impl AvroDecoder {
                 continue;
             }
             match part {
-                Part::Before => fields.before = Some(read_row(&self.steps, &mut bytes, &mut self.row)?),
+                Part::Before => fields.before = Some(read_row(&self.before, &mut bytes, &mut self.row)?),
                 Part::After => fields.after = Some(read_row(&self.steps, &mut bytes, &mut self.row)?),
                 Part::Operation => fields.operation(bytes.text()?)?,
-                Part::Source(of) => read_fields(of, &mut bytes, |name, value| fields.source(name, value))?,
-                Part::Transaction(of) => read_fields(of, &mut bytes, |name, value| fields.transaction(name, value))?,
+                Part::Source(of) => {
+                    read_fields(of, &mut bytes, |name, value| fields.source(name, value, &mut self.names))?
+                }
+                Part::Transaction(of) => {
+                    read_fields(of, &mut bytes, |name, value| fields.transaction(name, value, &mut self.names))?
+                }
                 Part::TimeMs => fields.ts_ms = bytes.long()?,
                 Part::Skip => bytes.skip(node)?,
             }
@@ -392,7 +415,7 @@ pub fn boundary(schema: &Node, body: &[u8]) -> Result<Boundary> {
                 {
                     return Ok(());
                 }
-                let (mut name, mut count) = (Box::from(""), 0);
+                let (mut name, mut count) = (Arc::from(""), 0);
                 read_fields(item.fields(), bytes, |field, value| {
                     match (field, value) {
                         ("data_collection", Scalar::Text(text)) => name = text.into(),

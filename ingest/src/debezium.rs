@@ -15,6 +15,21 @@ pub(crate) enum Scalar<'a> {
     Long(i64),
 }
 
+/// Names that come again in record after record: the binlog's file, the transaction's id, which is its GTID, too.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    file: Option<Arc<str>>,
+    id: Option<Arc<str>>,
+}
+
+/// The name kept, if it is this one; else this one, which is kept from now on.
+fn shared(kept: &mut Option<Arc<str>>, text: &str) -> Arc<str> {
+    match kept {
+        Some(name) if **name == *text => name.clone(),
+        _ => kept.insert(text.into()).clone(),
+    }
+}
+
 /// An envelope's fields as they were read.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
@@ -23,12 +38,12 @@ pub(crate) struct Fields {
     pub(crate) ts_ms: i64,
     operation: Option<Operation>,
     snapshot: Option<Snapshot>,
-    file: Box<str>,
+    file: Option<Arc<str>>,
     pos: u64,
     row: u32,
-    gtid: Option<Box<str>>,
+    gtid: Option<Arc<str>>,
     source_ms: i64,
-    id: Option<Box<str>>,
+    id: Option<Arc<str>>,
     total_order: u64,
     data_collection_order: u64,
 }
@@ -46,7 +61,7 @@ impl Fields {
         Ok(())
     }
 
-    pub(crate) fn source(&mut self, name: &str, value: Scalar<'_>) -> Result<()> {
+    pub(crate) fn source(&mut self, name: &str, value: Scalar<'_>, names: &mut Names) -> Result<()> {
         match (name, value) {
             ("snapshot", Scalar::Text(text)) => {
                 self.snapshot = Some(match text {
@@ -57,8 +72,8 @@ impl Fields {
                     _ => Snapshot::Row,
                 });
             }
-            ("file", Scalar::Text(text)) => self.file = text.into(),
-            ("gtid", Scalar::Text(text)) => self.gtid = Some(text.into()),
+            ("file", Scalar::Text(text)) => self.file = Some(shared(&mut names.file, text)),
+            ("gtid", Scalar::Text(text)) => self.gtid = Some(shared(&mut names.id, text)),
             ("pos", Scalar::Long(value)) => self.pos = value as u64,
             ("row", Scalar::Long(value)) => self.row = value as u32,
             ("ts_ms", Scalar::Long(value)) => self.source_ms = value,
@@ -67,9 +82,9 @@ impl Fields {
         Ok(())
     }
 
-    pub(crate) fn transaction(&mut self, name: &str, value: Scalar<'_>) -> Result<()> {
+    pub(crate) fn transaction(&mut self, name: &str, value: Scalar<'_>, names: &mut Names) -> Result<()> {
         match (name, value) {
-            ("id", Scalar::Text(text)) => self.id = Some(text.into()),
+            ("id", Scalar::Text(text)) => self.id = Some(shared(&mut names.id, text)),
             ("total_order", Scalar::Long(value)) => self.total_order = value as u64,
             ("data_collection_order", Scalar::Long(value)) => self.data_collection_order = value as u64,
             _ => {}
@@ -121,7 +136,7 @@ impl Shape {
         let read = if operation == Operation::Read { Snapshot::Row } else { Snapshot::No };
         let origin = Origin {
             snapshot: fields.snapshot.unwrap_or(read),
-            file: fields.file,
+            file: fields.file.unwrap_or_else(|| Arc::from("")),
             pos: fields.pos,
             row: fields.row,
             gtid: fields.gtid,
@@ -176,7 +191,7 @@ pub(crate) fn boundary(
     id: &str,
     event_count: u64,
     ts_ms: i64,
-    data_collections: Vec<(Box<str>, u64)>,
+    data_collections: Vec<(Arc<str>, u64)>,
 ) -> Result<Boundary> {
     match status {
         "BEGIN" => Ok(Boundary::Begin { id: id.into() }),

@@ -1,5 +1,7 @@
 //! What decoders make of records: change events of tables and boundaries of transactions.
 
+use std::sync::Arc;
+
 use delta::Op;
 
 /// Debezium's operation, field `op` of its envelope.
@@ -36,7 +38,7 @@ pub enum Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionRef {
     /// Debezium's id of the transaction.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// Number of the event among all of the transaction, from 1.
     pub total_order: u64,
     /// Number of the event among its table's, from 1.
@@ -49,13 +51,13 @@ pub struct Origin {
     /// Its place in a snapshot.
     pub snapshot: Snapshot,
     /// Binlog file.
-    pub file: Box<str>,
+    pub file: Arc<str>,
     /// Offset in the binlog file.
     pub pos: u64,
     /// Row within the binlog event.
     pub row: u32,
     /// GTID of the transaction, where the server has GTIDs.
-    pub gtid: Option<Box<str>>,
+    pub gtid: Option<Arc<str>>,
     /// When the database made the change, in milliseconds since 1970.
     pub ts_ms: i64,
     /// Its place in its transaction.
@@ -79,18 +81,18 @@ pub enum Boundary {
     /// A transaction begins.
     Begin {
         /// Debezium's id of the transaction.
-        id: Box<str>,
+        id: Arc<str>,
     },
     /// A transaction has ended.
     End {
         /// Debezium's id of the transaction.
-        id: Box<str>,
+        id: Arc<str>,
         /// Number of its events.
         event_count: u64,
         /// When the database committed, in milliseconds since 1970.
         ts_ms: i64,
         /// Events of each table, named `database.table`.
-        data_collections: Vec<(Box<str>, u64)>,
+        data_collections: Vec<(Arc<str>, u64)>,
     },
 }
 

@@ -17,7 +17,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use crate::column::{self, Column};
-use crate::debezium::{Fields, Scalar, Shape};
+use crate::debezium::{Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 
@@ -37,6 +37,7 @@ pub(crate) fn set_metadata(row: &mut RowBuilder, first: usize, include: &[MetaCo
 pub struct JsonDecoder {
     shape: Shape,
     columns: Vec<(Box<str>, Column)>,
+    names: Names,
     include: Vec<MetaColumn>,
     row: RowBuilder,
     table: TableSchema,
@@ -64,7 +65,7 @@ impl JsonDecoder {
         let columns = columns.collect::<Result<_>>()?;
         let row = RowBuilder::new(table.kinds.clone());
         let (shape, table, include) = (Shape::new(table), table.clone(), include.to_vec());
-        Ok(JsonDecoder { shape, columns, include, row, table, writer: Box::default() })
+        Ok(JsonDecoder { shape, columns, names: Names::default(), include, row, table, writer: Box::default() })
     }
 
     /// Reads the units and scales that a record's schema names.
@@ -176,12 +177,16 @@ impl<'de> Visitor<'de> for Envelope<'_> {
         let Envelope { decoder, fields } = self;
         while let Some(name) = map.next_key::<Name<'de>>()? {
             match &*name.0 {
-                "before" => fields.before = map.next_value_seed(OptionalRow { decoder })?,
-                "after" => fields.after = map.next_value_seed(OptionalRow { decoder })?,
+                "before" => fields.before = map.next_value_seed(OptionalRow { decoder, before: true })?,
+                "after" => fields.after = map.next_value_seed(OptionalRow { decoder, before: false })?,
                 "op" => fields.operation(&map.next_value::<Name<'de>>()?.0).map_err(A::Error::custom)?,
-                "source" => map.next_value_seed(Small(|name: &str, value: Scalar<'_>| fields.source(name, value)))?,
+                "source" => map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
+                    fields.source(name, value, &mut decoder.names)
+                }))?,
                 "transaction" => {
-                    map.next_value_seed(Small(|name: &str, value: Scalar<'_>| fields.transaction(name, value)))?;
+                    map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
+                        fields.transaction(name, value, &mut decoder.names)
+                    }))?;
                 }
                 "ts_ms" => fields.ts_ms = map.next_value::<Option<i64>>()?.unwrap_or(0),
                 "schema" => {
@@ -201,6 +206,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 /// A row image, or null.
 struct OptionalRow<'a> {
     decoder: &'a mut JsonDecoder,
+    before: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for OptionalRow<'_> {
@@ -226,8 +232,10 @@ impl<'de> Visitor<'de> for OptionalRow<'_> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Row>, D::Error> {
-        let JsonDecoder { columns, row, .. } = self.decoder;
-        RowSeed { columns, row }.deserialize(deserializer)?;
+        let JsonDecoder { columns, row, table, .. } = self.decoder;
+        // Of a row before its change only the key is needed, where there is one.
+        let only = table.key.as_deref().filter(|_| self.before);
+        RowSeed { columns, row, only }.deserialize(deserializer)?;
         Ok(Some(row.take()))
     }
 }
@@ -236,6 +244,8 @@ impl<'de> Visitor<'de> for OptionalRow<'_> {
 struct RowSeed<'a> {
     columns: &'a [(Box<str>, Column)],
     row: &'a mut RowBuilder,
+    /// The columns that are wanted, if not all are.
+    only: Option<&'a [usize]>,
 }
 
 impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
@@ -261,6 +271,10 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                 _ => self.columns.iter().position(|(column, _)| **column == *name.0),
             };
             match found {
+                Some(at) if self.only.is_some_and(|only| !only.contains(&at)) => {
+                    next = at + 1;
+                    map.next_value::<IgnoredAny>()?;
+                }
                 Some(at) => {
                     next = at + 1;
                     map.next_value_seed(Value { column: &self.columns[at].1, row: self.row })?;
@@ -301,7 +315,7 @@ impl<'de> Visitor<'de> for Unwrapped<'_> {
             match own(&name.0) {
                 Some(column) => map.next_value_seed(Value { column, row: self.row })?,
                 None if schema && name.0 == "payload" => {
-                    map.next_value_seed(RowSeed { columns: self.columns, row: self.row })?;
+                    map.next_value_seed(RowSeed { columns: self.columns, row: self.row, only: None })?;
                 }
                 None => {
                     schema |= name.0 == "schema";
@@ -507,7 +521,7 @@ impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> Visitor<'de> for Member<'_, 
 pub fn boundary(value: &[u8]) -> Result<Boundary> {
     #[derive(Deserialize)]
     struct Collection {
-        data_collection: Box<str>,
+        data_collection: String,
         event_count: u64,
     }
     #[derive(Deserialize)]
@@ -528,7 +542,7 @@ pub fn boundary(value: &[u8]) -> Result<Boundary> {
         return Err(Error::decode("a transaction boundary without \"status\" or \"id\""));
     };
     let collections = block.data_collections.unwrap_or_default();
-    let collections = collections.into_iter().map(|found| (found.data_collection, found.event_count)).collect();
+    let collections = collections.into_iter().map(|found| (found.data_collection.into(), found.event_count)).collect();
     crate::debezium::boundary(&status, &id, block.event_count.unwrap_or(0), block.ts_ms.unwrap_or(0), collections)
 }
 

@@ -11,6 +11,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use delta::{Change, Commit, Op, Position, TableId};
 
@@ -24,7 +25,7 @@ pub const NOTHING: i64 = -1;
 #[derive(Debug)]
 struct Table {
     /// `database.table`, as END names it.
-    collection: Box<str>,
+    collection: Arc<str>,
     /// Rows of a snapshot that is under way, and its position.
     snapshot: Option<(Position, Vec<Op>)>,
     /// Whether a whole snapshot, or an event of after it, has come.
@@ -32,9 +33,9 @@ struct Table {
     /// Undecodable records that no transaction misses yet.
     lost: u64,
     /// Place of the last event that belonged to no transaction.
-    last: Option<(Box<str>, u64, u32)>,
+    last: Option<(Arc<str>, u64, u32)>,
     /// Id of the newest transaction that this table has events of.
-    newest: Option<Box<str>>,
+    newest: Option<Arc<str>>,
 }
 
 /// What is known of a transaction.
@@ -67,14 +68,14 @@ impl Transaction {
 struct End {
     offset: i64,
     committed_ms: i64,
-    counts: Vec<(Box<str>, u64)>,
+    counts: Vec<(Arc<str>, u64)>,
 }
 
 /// What holds the oldest transaction back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// Its id.
-    pub transaction: Box<str>,
+    pub transaction: Arc<str>,
     /// Whether its END has come.
     pub ended: bool,
     /// Tables whose events are missing, and how many.
@@ -85,11 +86,11 @@ pub struct Waiting {
 #[derive(Debug)]
 pub struct Assembler {
     tables: HashMap<TableId, Table>,
-    by_collection: HashMap<Box<str>, TableId>,
+    by_collection: HashMap<Arc<str>, TableId>,
     /// Ids whose BEGIN has come, in the order of the transaction topic.
-    queue: VecDeque<Box<str>>,
+    queue: VecDeque<Arc<str>>,
     /// Transactions not yet released; those not in `queue` are known by their events only.
-    pending: HashMap<Box<str>, Transaction>,
+    pending: HashMap<Arc<str>, Transaction>,
     seen: Seen,
     released: i64,
     ready: Vec<Commit>,
@@ -184,7 +185,7 @@ impl Assembler {
         }
     }
 
-    fn begin(&mut self, id: Box<str>) {
+    fn begin(&mut self, id: Arc<str>) {
         if self.seen.contains(&id) {
             return;
         }
@@ -225,7 +226,7 @@ impl Assembler {
         }
     }
 
-    fn member(&mut self, table: TableId, id: Box<str>, order: u64, ops: Vec<Op>) {
+    fn member(&mut self, table: TableId, id: Arc<str>, order: u64, ops: Vec<Op>) {
         if self.seen.contains(&id) {
             return;
         }
@@ -242,7 +243,7 @@ impl Assembler {
         let Some(state) = self.tables.get_mut(&table) else { return false };
         let place = (origin.file.clone(), origin.pos, origin.row);
         // Binlog files are numbered; of two names the longer one or the later one is the newer.
-        let key = |place: &(Box<str>, u64, u32)| (place.0.len(), place.0.clone(), place.1, place.2);
+        let key = |place: &(Arc<str>, u64, u32)| (place.0.len(), place.0.clone(), place.1, place.2);
         let new = state.last.as_ref().is_none_or(|last| key(last) < key(&place));
         if new {
             state.last = Some(place);

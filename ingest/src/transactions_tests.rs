@@ -28,7 +28,7 @@ fn event(snapshot: Snapshot, transaction: Option<(&str, u64)>, pos: u64) -> Even
 }
 
 fn end(id: &str, counts: &[(&str, u64)]) -> Boundary {
-    let data_collections: Vec<(Box<str>, u64)> = counts.iter().map(|(name, count)| ((*name).into(), *count)).collect();
+    let data_collections: Vec<(Arc<str>, u64)> = counts.iter().map(|(name, count)| ((*name).into(), *count)).collect();
     Boundary::End { id: id.into(), event_count: counts.iter().map(|c| c.1).sum(), ts_ms: 5, data_collections }
 }
 

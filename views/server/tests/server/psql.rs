@@ -62,7 +62,7 @@ fn listings_and_descriptions() {
         // Footers are shown without -t only.
         let described = run_psql("-q", "\\d m").await;
         assert!(described.contains("n|numeric(10,2)") && described.contains("m_by_id"), "{described}");
-        for command in ["\\du", "\\dT", "\\dx", "\\ds"] {
+        for command in ["\\du", "\\dx", "\\ds"] {
             psql(command).await;
         }
         assert!(psql("SELECT version()").await.contains("tidewater"));
