@@ -61,7 +61,7 @@ impl From<datafusion::error::DataFusionError> for Error {
                 _ => "42701",
             },
             D::NotImplemented(_) => "0A000",
-            D::Plan(message) if message.contains("not found") => "42P01",
+            D::Plan(message) if message.contains("not found") || message.ends_with("does not exist") => "42P01",
             D::Plan(_) => "42000",
             D::ArrowError(arrow, _) if matches!(arrow.as_ref(), arrow::error::ArrowError::DivideByZero) => "22012",
             D::ArrowError(..) => "22000",

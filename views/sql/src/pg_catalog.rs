@@ -4,7 +4,6 @@
 //! the relations that tell of our own objects are made here from the catalog, with numbers that stay the same while an
 //! object lives.
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, RecordBatch, StringArray};
@@ -14,18 +13,20 @@ use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider, TableP
 use datafusion::common::TableReference;
 use datafusion::error::Result;
 use datafusion::execution::context::SessionContext;
-use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArguments, Query, Statement, Value, VisitMut, VisitorMut,
-};
-use datafusion_pg_catalog::pg_catalog::context::PgCatalogContextProvider;
-use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
+use datafusion::sql::sqlparser::ast::{Query, Statement};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
 use crate::catalog::CatalogObject;
 use crate::parse::ast::ObjectKind;
 use crate::type_names::type_name;
 
+mod arrays;
 mod functions;
+mod names;
+mod rewrite;
+mod server;
+mod udf;
+mod upstream;
 
 /// PostgreSQL's numbers of schemas.
 const PG_CATALOG: i32 = 11;
@@ -34,6 +35,13 @@ const INFORMATION_SCHEMA: i32 = 13_000;
 const TIDEWATER: i32 = 13_001;
 /// Number of the role that owns everything, as the static relations name it.
 const OWNER: i32 = 10;
+/// PostgreSQL's number of the access method btree, as which our indexes show themselves.
+const BTREE: i32 = 403;
+/// The owner's name.
+const OWNER_NAME: &str = "materialize";
+
+/// Relations that hold rows of a PostgreSQL server in the crate, and none here.
+const FOREIGN: [&str; 4] = ["pg_extension", "pg_inherits", "pg_rewrite", "pg_trigger"];
 
 /// Whether a query asks about the server: it names a system relation, or none at all.
 pub(crate) fn wanted(references: &[TableReference], is_object: impl Fn(&str) -> bool) -> bool {
@@ -49,40 +57,18 @@ pub(crate) fn wanted(references: &[TableReference], is_object: impl Fn(&str) -> 
 pub(crate) fn rewritten(query: &Query) -> Option<Statement> {
     static PARSER: OnceLock<PostgresCompatibilityParser> = OnceLock::new();
     let mut query = query.clone();
-    // What is visited is only read and replaced: nothing breaks off.
-    let _: ControlFlow<()> = query.visit(&mut ArrayQueries);
+    rewrite::rewrite(&mut query);
     let mut statements = PARSER.get_or_init(PostgresCompatibilityParser::new).parse(&query.to_string()).ok()?;
     if statements.len() == 1 { statements.pop() } else { None }
 }
 
-/// `ARRAY(SELECT …)` in psql's queries gathers what does not exist here (policies, memberships): it is empty.
-struct ArrayQueries;
-
-impl VisitorMut for ArrayQueries {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
-        let name = call.name.to_string().to_lowercase();
-        let gathers = |call: &Function| matches!(call.args, FunctionArguments::Subquery(_));
-        let text = if name == "array" && gathers(call) {
-            "{}"
-        } else if name.ends_with("array_to_string") && call.to_string().to_lowercase().contains("array(select") {
-            ""
-        } else {
-            return ControlFlow::Continue(());
-        };
-        *expr = Expr::Value(Value::SingleQuotedString(text.into()).into());
-        ControlFlow::Continue(())
-    }
-}
-
 /// Adds the system relations and functions to a context.
 pub(crate) fn register(context: &SessionContext, catalog_name: &str, objects: &[CatalogObject]) -> Result<()> {
-    setup_pg_catalog(context, catalog_name, Roles).map_err(|error| *error)?;
+    let Some(upstream) = upstream::install(context, catalog_name)? else { return Ok(()) };
     functions::register(context, objects);
+    names::register(context, objects);
+    arrays::register(context);
     let Some(catalog) = context.catalog(catalog_name) else { return Ok(()) };
-    let Some(upstream) = catalog.schema("pg_catalog") else { return Ok(()) };
     let own = MemorySchemaProvider::new();
     for (name, batch) in [
         ("pg_namespace", namespaces()?),
@@ -92,8 +78,22 @@ pub(crate) fn register(context: &SessionContext, catalog_name: &str, objects: &[
         ("pg_matviews", matviews(objects)?),
         ("pg_views", views(objects)?),
         ("pg_tables", tables(objects)?),
+        ("pg_database", server::databases()?),
+        ("pg_roles", server::roles()?),
+        ("pg_authid", server::roles()?),
+        ("pg_user", server::users()?),
+        ("pg_settings", server::settings()?),
     ] {
         own.register_table(name.to_owned(), mem(batch)?)?;
+    }
+    for name in FOREIGN {
+        let table = futures::executor::block_on(upstream.table(name))?;
+        if let Some(table) = table {
+            own.register_table(name.to_owned(), mem(RecordBatch::new_empty(table.schema()))?)?;
+        }
+    }
+    if let Some(functions) = futures::executor::block_on(upstream.table("pg_proc"))? {
+        own.register_table("pg_proc".to_owned(), upstream::with_old_columns(functions)?)?;
     }
     catalog.register_schema("pg_catalog", Arc::new(Overlay { own, upstream }))?;
     let information = MemorySchemaProvider::new();
@@ -132,12 +132,6 @@ impl SchemaProvider for Overlay {
         self.own.table_exist(name) || self.upstream.table_exist(name)
     }
 }
-
-/// The one role.
-#[derive(Debug, Clone)]
-struct Roles;
-
-impl PgCatalogContextProvider for Roles {}
 
 /// Columns of a relation under construction.
 #[derive(Default)]
@@ -178,6 +172,7 @@ impl Columns {
                 Bool(value) => Arc::new(BooleanArray::from(vec![value; rows])),
                 Text(value) => Arc::new(StringArray::from(vec![value; rows])),
                 Null => Arc::new(StringArray::new_null(rows)),
+                NullTexts => arrays::null_texts(rows),
             };
             self.0.push((name, array));
         }
@@ -196,9 +191,11 @@ enum Constant {
     Bool(bool),
     Text(&'static str),
     Null,
+    /// A null array of texts.
+    NullTexts,
 }
 
-use Constant::{Bool, Int, Null, Real, Text};
+use Constant::{Bool, Int, Null, NullTexts, Real, Text};
 
 fn namespaces() -> Result<RecordBatch> {
     let schemas = [
@@ -210,7 +207,7 @@ fn namespaces() -> Result<RecordBatch> {
     Columns::default()
         .ints("oid", schemas.iter().map(|schema| schema.0))
         .texts("nspname", schemas.iter().map(|schema| schema.1))
-        .constant(schemas.len(), &[("nspowner", Int(OWNER)), ("nspacl", Null), ("options", Null)])
+        .constant(schemas.len(), &[("nspowner", Int(OWNER)), ("nspacl", NullTexts), ("options", NullTexts)])
         .build()
 }
 
@@ -245,6 +242,7 @@ fn classes(objects: &[CatalogObject]) -> Result<RecordBatch> {
     Columns::default()
         .ints("oid", all.clone().map(oid))
         .texts("relname", all.clone().map(|object| &object.name))
+        .ints("relam", all.clone().map(|object| if object.kind == ObjectKind::Index { BTREE } else { 0 }))
         .texts("relkind", all.clone().map(|object| relkind(object.kind).unwrap_or("r")))
         .shorts("relnatts", all.clone().map(width))
         .bools("relhasindex", all.map(indexed))
@@ -256,7 +254,6 @@ fn classes(objects: &[CatalogObject]) -> Result<RecordBatch> {
                 ("reltype", Int(0)),
                 ("reloftype", Int(0)),
                 ("relowner", Int(OWNER)),
-                ("relam", Int(0)),
                 ("relfilenode", Int(0)),
                 ("reltablespace", Int(0)),
                 ("relpages", Int(1)),
@@ -277,8 +274,8 @@ fn classes(objects: &[CatalogObject]) -> Result<RecordBatch> {
                 ("relrewrite", Int(0)),
                 ("relfrozenxid", Int(0)),
                 ("relminmxid", Int(0)),
-                ("relacl", Null),
-                ("reloptions", Null),
+                ("relacl", NullTexts),
+                ("reloptions", NullTexts),
                 ("relpartbound", Null),
             ],
         )
@@ -373,9 +370,9 @@ fn attributes(objects: &[CatalogObject]) -> Result<RecordBatch> {
                 ("attislocal", Bool(true)),
                 ("attinhcount", Int(0)),
                 ("attcollation", Int(0)),
-                ("attacl", Null),
-                ("attoptions", Null),
-                ("attfdwoptions", Null),
+                ("attacl", NullTexts),
+                ("attoptions", NullTexts),
+                ("attfdwoptions", NullTexts),
                 ("attmissingval", Null),
             ],
         )
@@ -508,7 +505,8 @@ fn information_columns(objects: &[CatalogObject]) -> Result<RecordBatch> {
         .texts("data_type", all.iter().map(|a| plain(a.field.data_type())))
         .maybe_texts("numeric_precision", all.iter().map(|a| digits(a.field.data_type()).map(|d| d.0.to_string())))
         .maybe_texts("numeric_scale", all.iter().map(|a| digits(a.field.data_type()).map(|d| d.1.to_string())))
-        .constant(rows, &[("character_maximum_length", Null), ("udt_name", Null)])
+        .maybe_texts("udt_name", all.iter().map(|a| names::type_name_of(type_oid(a.field.data_type()))))
+        .constant(rows, &[("udt_schema", Text("pg_catalog")), ("character_maximum_length", Null)])
         .build()
 }
 

@@ -1,6 +1,7 @@
 //! SQL from statement to answer, in process.
 
 mod batch;
+mod catalog;
 mod parse;
 mod shop;
 mod statements;
