@@ -1,5 +1,6 @@
 //! What the benchmark asks of an engine, and the table of the engines that can be asked for.
 
+use crate::differential::Differential;
 use crate::event::{Event, SummaryRow};
 use crate::typed::Typed;
 use std::collections::BTreeMap;
@@ -22,4 +23,7 @@ pub struct Entry {
 }
 
 /// In the order of the report; ratios are to the first.
-pub const ENGINES: &[Entry] = &[Entry { name: "typed", new: || Box::new(Typed::default()) }];
+pub const ENGINES: &[Entry] = &[
+    Entry { name: "typed", new: || Box::new(Typed::default()) },
+    Entry { name: "differential", new: || Box::new(Differential::default()) },
+];

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod workload;
 
+pub mod differential;
 pub mod engine;
 pub mod recompute;
 pub mod typed;
