@@ -6,7 +6,7 @@ use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use differential_dataflow::{AsCollection, ExchangeData, VecCollection};
-use differential_dogs3::operators::half_join;
+use differential_dogs3::operators::half_join2 as half_join;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fmt::Write;
