@@ -5,6 +5,8 @@
 //! go on meanwhile: a change of a row whose place is fed is a change as ever, any other is passed over, because the row is
 //! fed later as it is then. Nodes are built one after another, after all indexes; those that wait take no changes at all.
 
+use std::cmp::Ordering;
+
 use delta::Weight;
 
 use crate::arena::RowId;
@@ -92,28 +94,33 @@ impl Circuit {
         });
     }
 
-    /// Whether a node holds all of its rows.
+    /// Whether a node, and so every node that it is made from, holds all of its rows.
     pub fn is_built(&self, node: NodeId) -> bool {
         !self.building.contains(&node)
     }
 
-    /// Rows that a node which is being built has taken in, and those that there are for it, approximately.
+    /// Whether all nodes hold all of their rows.
+    pub fn is_all_built(&self) -> bool {
+        self.building.is_empty()
+    }
+
+    /// Rows that a node and those it is made from, as far as they are being built, have taken in, and rows that there are for
+    /// them, approximately.
     pub fn progress(&self, node: NodeId) -> (usize, usize) {
-        let Some(operator) = &self.operators[node.0] else { return (0, 0) };
-        let mut inputs = operator.inputs();
-        if matches!(operator, Operator::Join(_)) {
-            inputs.truncate(1);
-        }
+        let Some(operator) = self.operators[node.0].as_ref().filter(|_| !self.is_built(node)) else { return (0, 0) };
+        let inputs = operator.inputs();
+        let below = inputs.iter().map(|&input| self.progress(input));
+        let (mut done, mut all) = below.fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
         let fed = self.fed[node.0];
-        let (mut done, mut all) = (0, 0);
-        for (number, &input) in inputs.iter().enumerate() {
+        let fed_from = if matches!(operator, Operator::Join(_)) { &inputs[..1] } else { &inputs[..] };
+        for (number, &input) in fed_from.iter().enumerate() {
             let arrangement = self.nodes.arrangement(input);
             let (rows, chunks) = (arrangement.rows(), arrangement.arena.chunks());
             all += rows;
             done += match number.cmp(&fed.input) {
-                std::cmp::Ordering::Less => rows,
-                std::cmp::Ordering::Equal => rows * fed.chunk / chunks.max(1),
-                std::cmp::Ordering::Greater => 0,
+                Ordering::Less => rows,
+                Ordering::Equal => rows * fed.chunk / chunks.max(1),
+                Ordering::Greater => 0,
             };
         }
         (done, all)

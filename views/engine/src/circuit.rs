@@ -142,24 +142,41 @@ impl Circuit {
         self.add(kinds, None, Operator::Union(inputs))
     }
 
-    /// Removes a node that nothing reads any more; its number is not used again.
-    ///
-    /// # Panics
-    /// If another node reads it.
-    pub fn remove(&mut self, node: NodeId) {
-        assert!(self.consumers[node.0].is_empty(), "a node that others read stays");
+    /// Removes all nodes but those of `kept` and the ones that they are made from; gives the removed ones. Their numbers are
+    /// not used again.
+    pub fn retain(&mut self, kept: impl IntoIterator<Item = NodeId>) -> Vec<NodeId> {
+        let mut stays = vec![false; self.operators.len()];
+        let mut open: Vec<NodeId> = kept.into_iter().collect();
+        while let Some(node) = open.pop() {
+            if let Some(operator) = &self.operators[node.0]
+                && !std::mem::replace(&mut stays[node.0], true)
+            {
+                open.extend(operator.inputs());
+            }
+        }
+        let leaves = |node: &NodeId| self.operators[node.0].is_some() && !stays[node.0];
+        let leaving: Vec<NodeId> = (0..self.operators.len()).map(NodeId).filter(leaves).collect();
+        leaving.iter().for_each(|&node| self.remove(node));
+        leaving
+    }
+
+    fn remove(&mut self, node: NodeId) {
         self.nodes.0[node.0] = None;
         self.operators[node.0] = None;
         self.building.retain(|other| *other != node);
+        self.pending[node.0] = Pending::default();
         for consumers in &mut self.consumers {
             consumers.retain(|(consumer, _)| *consumer != node);
         }
     }
 
-    /// Takes changes of base tables, in their order, through all nodes. Readers see all of them or none.
+    /// Takes changes of base tables, in their order, through all nodes. Readers see all of them or none. Changes of a table
+    /// that was removed are passed over.
     pub fn tick(&mut self, changes: impl IntoIterator<Item = (NodeId, Op)>) {
         for (node, op) in changes {
-            self.waiting[node.0].push(op);
+            if self.operators[node.0].is_some() {
+                self.waiting[node.0].push(op);
+            }
         }
         for number in 0..self.operators.len() {
             self.step(NodeId(number));
