@@ -8,6 +8,8 @@ use sql::{Database, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use arrow_schema::{DataType, Field, Schema};
 
 const VIEW: &str = include_str!("order_summary.sql");
@@ -78,21 +80,21 @@ impl Engine for Tidewater {
         let batches = self.runtime.block_on(query.run()).expect("rows");
         let mut view = BTreeMap::new();
         for batch in &batches {
-            use arrow::array::AsArray;
-            use arrow::datatypes::Int64Type;
+            let text = |column: usize| arrow::compute::cast(batch.column(column), &TEXT).expect("a column of text");
+            let texts: Vec<_> = [3, 6, 7, 8].into_iter().map(text).collect();
             let int = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
-            let text = |column: usize, row: usize| batch.column(column).as_string::<i32>().value(row).to_owned();
+            let text = |number: usize, row: usize| texts[number].as_string::<i32>().value(row).to_owned();
             for row in 0..batch.num_rows() {
                 let found = SummaryRow {
                     order_id: int(0, row),
                     total: int(1, row),
                     order_date: int(2, row),
-                    order_status: text(3, row),
+                    order_status: text(0, row),
                     last_order_update: int(4, row),
                     user_id: int(5, row),
-                    user_phone: text(6, row),
-                    full_address: text(7, row),
-                    order_items_details: text(8, row),
+                    user_phone: text(1, row),
+                    full_address: text(2, row),
+                    order_items_details: text(3, row),
                 };
                 assert!(view.insert(found.order_id, found).is_none(), "one row an order");
             }
