@@ -14,6 +14,8 @@ use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast as sql;
 use engine::Snapshot;
@@ -182,7 +184,21 @@ impl Database {
         } else {
             statement
         };
-        Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
+        self.coerced(futures::executor::block_on(context.state().statement_to_plan(statement))?)
+    }
+
+    /// The plan with its final types. A planned union has those of its first branch until it is coerced; all else has them
+    /// from the start. Parameters get their types later.
+    fn coerced(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let mut unions = false;
+        plan.apply_with_subqueries(|plan| {
+            unions |= matches!(plan, LogicalPlan::Union(_));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if !unions || !plan.get_parameter_names()?.is_empty() {
+            return Ok(plan);
+        }
+        Ok(TypeCoercion::new().analyze(plan, self.state.config_options())?)
     }
 
     /// A context with a catalog of its own, named as clients know it. Clones of one state would share theirs.

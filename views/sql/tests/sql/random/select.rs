@@ -96,8 +96,12 @@ impl<'a> Generator<'a> {
         let name = format!("w{}", self.aliases);
         self.aliases += 1;
         self.views.push(Named::of(name.clone(), &inner.kinds));
-        let outer = self.query(depth - 1);
+        let mut outer = self.query(depth - 1);
         self.views.pop();
+        if outer.text.starts_with("WITH") {
+            let columns: Vec<_> = (0..outer.kinds.len()).map(|number| format!("u.c{number}")).collect();
+            outer.text = format!("SELECT {} FROM ({}) u", columns.join(", "), outer.text);
+        }
         Select { text: format!("WITH {name} AS ({}) {}", inner.text, outer.text), kinds: outer.kinds }
     }
 
