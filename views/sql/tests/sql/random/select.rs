@@ -54,8 +54,10 @@ struct Call {
 }
 
 impl<'a> Generator<'a> {
+    /// A generator for one statement. It may name `views`, inside which are other aliases than its own.
     pub(super) fn new(numbers: &'a [u16], tables: Vec<Named>, views: Vec<Named>) -> Self {
-        Generator { choices: Choices::new(numbers), tables, views, aliases: 0, has_global: false }
+        let aliases = views.len() * 100;
+        Generator { choices: Choices::new(numbers), tables, views, aliases, has_global: false }
     }
 
     pub(super) fn view(&mut self) -> Select {
