@@ -208,6 +208,20 @@ fn views_name_their_columns_and_are_replaced() {
 }
 
 #[test]
+fn branches_of_a_case_have_one_type() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1, NULL)");
+    let text = "SELECT CASE id WHEN 1 THEN total ELSE CAST(total AS numeric(20,4)) END AS x FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    assert_eq!(answer(&mut db, "SHOW COLUMNS FROM v"), ["x|true|numeric(20,4)"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM v"), ["1.0000", "12.5000"]);
+    let parsed = std::sync::Arc::new(sql::parse(&text.replace("id", "$1")).expect("a query").remove(0));
+    let prepared = db.prepare(&parsed, &[]).expect("it plans");
+    let columns = prepared.columns.expect("rows");
+    assert_eq!(*columns.field(0).data_type(), arrow_schema::DataType::Decimal128(20, 4));
+}
+
+#[test]
 fn branches_of_a_union_have_one_type() {
     let mut db = shop();
     run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL)");
