@@ -16,6 +16,12 @@ pub(crate) struct RowId(pub(crate) u32);
 impl RowId {
     /// Stands for the missing row of a left join.
     pub(crate) const MISSING: RowId = RowId(u32::MAX);
+
+    /// The number of the chunk that the row lies in.
+    #[inline]
+    pub(crate) fn chunk(self) -> usize {
+        (self.0 >> UNITS_BITS) as usize
+    }
 }
 
 /// Small enough that a write during a snapshot copies little, large enough that a snapshot clones few pointers.
@@ -133,6 +139,16 @@ impl Arena {
         self.rows
     }
 
+    /// Number of chunks.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The rows of one chunk, with their weights.
+    pub(crate) fn chunk_ids(&self, number: usize) -> impl Iterator<Item = (RowId, Weight)> {
+        ids(&self.chunks, self.current, number).map(|(id, _, weight)| (id, weight))
+    }
+
     /// Bytes of all chunks.
     pub(crate) fn bytes(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.len()).sum()
@@ -158,32 +174,40 @@ impl Snapshot {
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
-        self.chunks.iter().enumerate().flat_map(move |(number, chunk)| {
-            let end = match self.current {
-                Some((current, used)) if current == number => used,
-                _ => chunk.len(),
-            };
-            let mut at = 0;
-            std::iter::from_fn(move || {
-                while at + HEADER <= end {
-                    let start = at;
-                    let length = read_u32(chunk, start) as usize;
-                    if length == 0 {
-                        // The unused end of a chunk that had no room for the next row.
-                        return None;
-                    }
-                    at += units(length) * 8;
-                    let weight = read_u32(chunk, start + 4) as i32;
-                    if weight > 0 {
-                        let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
-                        let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
-                        return Some((id, row, Weight::from(weight)));
-                    }
-                }
-                None
-            })
-        })
+        (0..self.chunks.len()).flat_map(|number| ids(&self.chunks, self.current, number))
     }
+}
+
+/// The rows of positive weight in chunk `number`, in storage order.
+fn ids(
+    chunks: &[Chunk],
+    current: Option<(usize, usize)>,
+    number: usize,
+) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
+    let chunk = &chunks[number];
+    let end = match current {
+        Some((current, used)) if current == number => used,
+        _ => chunk.len(),
+    };
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at + HEADER <= end {
+            let start = at;
+            let length = read_u32(chunk, start) as usize;
+            if length == 0 {
+                // The unused end of a chunk that had no room for the next row.
+                return None;
+            }
+            at += units(length) * 8;
+            let weight = read_u32(chunk, start + 4) as i32;
+            if weight > 0 {
+                let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
+                let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
+                return Some((id, row, Weight::from(weight)));
+            }
+        }
+        None
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod arena;
 mod arrangement;
+mod build;
 mod circuit;
 mod expr;
 mod index;

@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
+use crate::build::Fed;
 use crate::circuit::Nodes;
 use crate::expr::{EvalError, Scratch};
 use crate::index::Probe;
@@ -65,29 +66,33 @@ impl Pending {
 struct Walk<'a> {
     join: &'a Join,
     nodes: &'a Nodes,
+    /// The part of the first input that counts.
+    fed: Fed,
     rows: Vec<RowRef<'a>>,
     ids: Vec<RowId>,
     scratch: Scratch,
     pending: &'a mut Pending,
 }
 
-/// Sends the delta of the term's input, as its node holds it now, through the walk.
-pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, pending: &mut Pending) {
+/// Sends the delta of the term's input, as its node holds it now, through the walk. Of the join's first input only the part
+/// that is `fed` counts.
+pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, fed: Fed, pending: &mut Pending) {
     let start = nodes.arrangement(join.spec.inputs[term.start].node);
-    run(join, term, nodes, pending, start, start.delta());
+    let counts = |id: &RowId| term.start != 0 || fed.includes(0, *id);
+    run(join, term, nodes, fed, pending, start, start.delta().filter(|(id, _)| counts(id)));
 }
 
-/// Sends all rows of the first input through the walk.
-pub(crate) fn run_full(join: &Join, nodes: &Nodes, pending: &mut Pending) {
+/// Sends the rows of one chunk of the first input through the walk.
+pub(crate) fn run_chunk(join: &Join, nodes: &Nodes, chunk: usize, pending: &mut Pending) {
     let start = nodes.arrangement(join.spec.inputs[0].node);
-    let snapshot = start.snapshot();
-    run(join, &join.full, nodes, pending, start, snapshot.ids().map(|(id, _, weight)| (id, weight)));
+    run(join, &join.full, nodes, Fed::ALL, pending, start, start.arena.chunk_ids(chunk));
 }
 
 fn run(
     join: &Join,
     term: &Term,
     nodes: &Nodes,
+    fed: Fed,
     pending: &mut Pending,
     start: &Arrangement,
     delta: impl Iterator<Item = (RowId, Weight)>,
@@ -95,7 +100,7 @@ fn run(
     pending.deltas += 1;
     let rows: Vec<_> = join.missing.iter().map(|row| row.as_ref()).collect();
     let ids = vec![RowId::MISSING; rows.len()];
-    let mut walk = Walk { join, nodes, rows, ids, scratch: Scratch::new(), pending };
+    let mut walk = Walk { join, nodes, fed, rows, ids, scratch: Scratch::new(), pending };
     if join.spec.inputs[term.start].outer {
         walk.outer_delta(term, start, delta);
         return;
@@ -143,7 +148,8 @@ impl<'a> Walk<'a> {
             let old = if step.delta { arrangement.weight(id, Version::Old) } else { new };
             (id, arrangement.arena.row(id), old, if step.delta { arrangement.weight(id, Version::New) } else { new })
         };
-        let found = arrangement.probe(step.index, probe).map(weights);
+        let counts = |id: &RowId| step.input != 0 || self.fed.includes(0, *id);
+        let found = arrangement.probe(step.index, probe).filter(counts).map(weights);
         found.filter(|(_, _, old, new)| *old != 0 || *new != 0).collect()
     }
 

@@ -21,12 +21,12 @@ use crate::parse::ast::{Connection, ObjectKind};
 /// The first number of an object of the user's, as in PostgreSQL.
 const FIRST_OID: u32 = 16_384;
 
-/// Rows of a source read so far, and how many there were when it was made.
+/// How much of its first rows a source has read or a view was computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Records read.
+    /// Records or rows taken in.
     pub read: u64,
-    /// Records in all; 0 while unknown.
+    /// Records or rows in all; 0 while unknown.
     pub of: u64,
 }
 
@@ -120,9 +120,10 @@ impl Database {
         self.circuit.kinds(self.tables[self.dead_letters.0 as usize])
     }
 
-    /// Progress of the sources among what `names` read, views included, whose initial rows have not all come.
+    /// Progress of those among what `names` read that do not hold all rows yet: sources whose initial rows have not all come
+    /// and views that are being built.
     pub fn hydrating<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(String, Progress)> {
-        if self.hydrating.is_empty() {
+        if self.hydrating.is_empty() && self.circuit.is_all_built() {
             return Vec::new();
         }
         let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -132,7 +133,14 @@ impl Database {
             let Some(object) = self.objects.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
             match &object.body {
                 Body::Source { table, .. } => found.extend(self.hydrating.get(table).map(|&progress| (name, progress))),
-                Body::MaterializedView { reads, .. } | Body::View { reads, .. } => open.extend(reads.iter().cloned()),
+                Body::MaterializedView { reads, node } => {
+                    open.extend(reads.iter().cloned());
+                    if !self.circuit.is_built(*node) {
+                        let (read, of) = self.circuit.progress(*node);
+                        found.push((name, Progress { read: read as u64, of: of as u64 }));
+                    }
+                }
+                Body::View { reads, .. } => open.extend(reads.iter().cloned()),
                 _ => {}
             }
         }
@@ -204,22 +212,31 @@ impl Database {
         self.define(name, definition, Body::Table(node), Some(schema.schema.clone()));
     }
 
-    /// Forgets a name. The nodes of a view stay: others may share them. A table's rows go.
-    pub(crate) fn forget(&mut self, name: &str) -> Option<TableId> {
-        let object = self.objects.remove(name)?;
-        self.nodes.remove(name);
-        self.columns.remove(name);
-        self.generation += 1;
-        match object.body {
-            Body::Table(node) => self.change(node, [Op::Truncate]),
-            Body::Source { node, table } => {
+    /// Forgets names; gives the sources among them. Rows that no other object is made from go.
+    pub(crate) fn forget(&mut self, names: &[String]) -> Vec<TableId> {
+        let mut sources = Vec::new();
+        for name in names {
+            let Some(object) = self.objects.remove(name) else { continue };
+            self.nodes.remove(name);
+            self.columns.remove(name);
+            if let Body::Source { table, .. } = object.body {
                 self.hydrating.remove(&table);
-                self.change(node, [Op::Truncate]);
-                return Some(table);
+                sources.push(table);
             }
-            _ => {}
         }
-        None
+        self.generation += 1;
+        let gone = self.circuit.retain(self.nodes.values().copied());
+        self.shared.retain(|_, node| !gone.contains(node));
+        for node in gone {
+            self.schemas.remove(&node);
+            self.key_indexes.remove(&node);
+        }
+        sources
+    }
+
+    /// Computes a slice of what views and indexes that were made lately still lack; false once they lack nothing.
+    pub fn build(&mut self) -> bool {
+        self.circuit.build()
     }
 
     /// The names that depend on `name` directly.

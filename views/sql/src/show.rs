@@ -117,7 +117,7 @@ impl Database {
             None => "running".into(),
             Some((source, progress)) if progress.of == 0 => format!("hydrating: waiting for \"{source}\""),
             Some((source, progress)) => {
-                format!("hydrating: {} of {} records of \"{source}\"", progress.read, progress.of)
+                format!("hydrating: {} of {} rows of \"{source}\"", progress.read, progress.of)
             }
         }
     }
