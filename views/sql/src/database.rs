@@ -259,7 +259,7 @@ impl Database {
         reads: Vec<String>,
     ) -> Result<()> {
         refuse_unstable(plan)?;
-        let plan = self.state.optimize(plan)?;
+        let plan = self.optimized(plan)?;
         let mut lowering = Lowering {
             circuit: &mut self.circuit,
             tables: &self.nodes,
@@ -269,6 +269,14 @@ impl Database {
         let node = lowering.node(&plan)?;
         self.define(name, definition, Body::MaterializedView { node, reads }, Some(schema));
         Ok(())
+    }
+
+    /// The plan to keep: optimised without the rule that makes a join into a semi join where only one side is shown, for
+    /// joins are kept and semi joins are not.
+    fn optimized(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        let rules = self.state.optimizers().iter().filter(|rule| rule.name() != "eliminate_join").cloned().collect();
+        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_optimizer_rules(rules).build();
+        Ok(state.optimize(plan)?)
     }
 
     /// The connection of this name.

@@ -206,3 +206,35 @@ fn views_name_their_columns_and_are_replaced() {
     fails(&mut db, "CREATE SINK s FROM v INTO KAFKA", "0A000", "CREATE SINK");
     fails(&mut db, "DROP TABLE v", "42809", "not a table");
 }
+
+#[test]
+fn branches_of_a_case_have_one_type() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1, NULL)");
+    let text = "SELECT CASE id WHEN 1 THEN total ELSE CAST(total AS numeric(20,4)) END AS x FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    assert_eq!(answer(&mut db, "SHOW COLUMNS FROM v"), ["x|true|numeric(20,4)"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM v"), ["1.0000", "12.5000"]);
+    let parsed = std::sync::Arc::new(sql::parse(&text.replace("id", "$1")).expect("a query").remove(0));
+    let prepared = db.prepare(&parsed, &[]).expect("it plans");
+    let columns = prepared.columns.expect("rows");
+    assert_eq!(*columns.field(0).data_type(), arrow_schema::DataType::Decimal128(20, 4));
+}
+
+#[test]
+fn branches_of_a_union_have_one_type() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL)");
+    let text = "SELECT id AS x FROM orders UNION ALL SELECT 0.5 FROM orders UNION ALL SELECT total FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    run(&mut db, &format!("CREATE VIEW w AS {text}"));
+    let types = answer(&mut db, "SHOW COLUMNS FROM v");
+    assert_eq!(types, ["x|true|numeric(30,15)"]);
+    assert_eq!(answer(&mut db, "SHOW COLUMNS FROM w"), types);
+    let rows = answer(&mut db, text);
+    assert_eq!(rows, ["0.500000000000000", "1.000000000000000", "12.500000000000000"]);
+    for name in ["v", "w"] {
+        assert_eq!(answer(&mut db, &format!("SELECT * FROM {name}")), rows, "{name}");
+        assert_eq!(answer(&mut db, &format!("SELECT x FROM {name} WHERE x < 1")), ["0.500000000000000"], "{name}");
+    }
+}
