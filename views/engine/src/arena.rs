@@ -60,12 +60,16 @@ fn read_u32(chunk: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(word)
 }
 
+fn stored(weight: Weight) -> i32 {
+    i32::try_from(weight).expect("a row repeats at most 2^31 times")
+}
+
 impl Arena {
-    /// Stores a row that has weight zero yet.
+    /// Stores a row with its weight.
     ///
     /// # Panics
-    /// If the arrangement has no more ids (16 GiB of rows).
-    pub(crate) fn insert(&mut self, row: RowRef<'_>) -> RowId {
+    /// If the arrangement has no more ids (16 GiB of rows), or see [`Arena::set_weight`].
+    pub(crate) fn insert(&mut self, row: RowRef<'_>, weight: Weight) -> RowId {
         let bytes = row.bytes();
         let size = units(bytes.len());
         self.rows += 1;
@@ -76,7 +80,7 @@ impl Arena {
         let (chunk, at) = place(id);
         let chunk = Arc::make_mut(&mut self.chunks[chunk]);
         chunk[at..at + 4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-        chunk[at + 4..at + 8].copy_from_slice(&0_i32.to_le_bytes());
+        chunk[at + 4..at + 8].copy_from_slice(&stored(weight).to_le_bytes());
         chunk[at + HEADER..at + HEADER + bytes.len()].copy_from_slice(bytes);
         id
     }
@@ -129,9 +133,8 @@ impl Arena {
     /// # Panics
     /// If the weight does not fit 32 bits: one row repeated two billion times.
     pub(crate) fn set_weight(&mut self, id: RowId, weight: Weight) {
-        let weight = i32::try_from(weight).expect("a row repeats at most 2^31 times");
         let (chunk, at) = place(id);
-        Arc::make_mut(&mut self.chunks[chunk])[at + 4..at + 8].copy_from_slice(&weight.to_le_bytes());
+        Arc::make_mut(&mut self.chunks[chunk])[at + 4..at + 8].copy_from_slice(&stored(weight).to_le_bytes());
     }
 
     /// Rows stored, those of weight zero included.
@@ -227,16 +230,11 @@ mod tests {
         let big = "x".repeat(3 * CHUNK_BYTES);
         let ids: Vec<_> = (0..5000)
             .map(|i| if i == 77 { row(&big) } else { row(&format!("row {i:05}")) })
-            .map(|row| {
-                let id = arena.insert(row.as_ref());
-                arena.set_weight(id, 1);
-                id
-            })
+            .map(|row| arena.insert(row.as_ref(), 1))
             .collect();
         let before = arena.snapshot();
         arena.remove(ids[4]);
-        let again = arena.insert(row("row again").as_ref());
-        arena.set_weight(again, 2);
+        let again = arena.insert(row("row again").as_ref(), 2);
         assert_eq!(again, ids[4], "a place of the same size is reused");
         assert_eq!(before.rows().count(), 5000);
         assert!(before.rows().all(|(_, weight)| weight == 1));

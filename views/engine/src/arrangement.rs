@@ -27,6 +27,8 @@ pub(crate) struct Arrangement {
     pub(crate) kinds: Arc<[Kind]>,
     /// The columns that identify a row, if any do.
     pub(crate) key: Option<Vec<KeyColumn>>,
+    /// The key's columns in a row that has no others.
+    key_alone: Vec<KeyColumn>,
     pub(crate) arena: Arena,
     /// The first finds a row by its identity: by key or by all of its bytes.
     indexes: Vec<Index>,
@@ -45,9 +47,12 @@ impl Arrangement {
             Some(key) => Index::new(key.clone(), Vec::new(), kinds.clone()),
             None => Index::whole_row(kinds.clone()),
         };
+        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
+        let key_alone = key.iter().flatten().enumerate().map(alone).collect();
         Arrangement {
             kinds,
             key,
+            key_alone,
             arena: Arena::default(),
             indexes: vec![identity],
             unfilled: Vec::new(),
@@ -102,16 +107,15 @@ impl Arrangement {
 
     /// Changes the weight of `row`, storing it if it is new.
     pub(crate) fn update(&mut self, row: RowRef<'_>, weight: Weight) {
-        let found = self.indexes[0].same_key_as(&self.arena, row).find(|&id| self.arena.row(id) == row);
-        let id = match found {
-            Some(id) => id,
-            None => {
-                let id = self.arena.insert(row);
-                self.indexes_of(id.chunk()).for_each(|(index, arena)| index.insert(arena, id));
-                id
-            }
-        };
-        self.add_weight(id, weight);
+        let slot = self.indexes[0].slot(&self.arena, row);
+        if let Some(id) = self.indexes[0].slot_ids(slot).find(|&id| self.arena.row(id) == row) {
+            self.add_weight(id, weight);
+            return;
+        }
+        let id = self.arena.insert(row, weight);
+        self.touched.insert(id, 0);
+        self.indexes[0].insert_at(slot, &self.arena, id);
+        self.indexes_of(id.chunk()).skip(1).for_each(|(index, arena)| index.insert(arena, id));
     }
 
     /// Changes the weight of a stored row.
@@ -121,9 +125,14 @@ impl Arrangement {
         self.arena.set_weight(id, before + weight);
     }
 
-    /// The row that has the identity `columns` of `row`, if there is one now.
-    pub(crate) fn current(&self, row: RowRef<'_>, columns: &[KeyColumn]) -> Option<RowId> {
-        self.indexes[0].with_key(&self.arena, row, columns).find(|&id| self.arena.weight(id) > 0)
+    /// The row that has the key of `row`, which has the key columns in their places, if there is one now.
+    pub(crate) fn current(&self, row: RowRef<'_>) -> Option<RowId> {
+        self.group(row).find(|&id| self.arena.weight(id) > 0)
+    }
+
+    /// The row that has this key, a row of the key's columns only, if there is one now.
+    pub(crate) fn by_key(&self, key: RowRef<'_>) -> Option<RowId> {
+        self.indexes[0].with_key(&self.arena, key, &self.key_alone).find(|&id| self.arena.weight(id) > 0)
     }
 
     /// Weight of a row in a version.

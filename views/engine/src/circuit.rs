@@ -335,9 +335,9 @@ pub struct IndexId {
 
 /// Applies one operation to a base table.
 fn apply(table: &mut Arrangement, op: Op) {
-    match (op, table.key.clone()) {
-        (Op::Upsert(row), Some(key)) => {
-            let current = table.current(row.as_ref(), &key);
+    match (op, table.key.is_some()) {
+        (Op::Upsert(row), true) => {
+            let current = table.current(row.as_ref());
             if current.is_some_and(|id| table.arena.row(id) == row.as_ref()) {
                 return;
             }
@@ -346,18 +346,15 @@ fn apply(table: &mut Arrangement, op: Op) {
             }
             table.update(row.as_ref(), 1);
         }
-        (Op::Delete(row), Some(key)) => {
-            let columns: Vec<_> =
-                key.iter().enumerate().map(|(column, part)| KeyColumn { column, tail: part.tail }).collect();
-            if let Some(id) = table.current(row.as_ref(), &columns) {
+        (Op::Delete(row), true) => {
+            if let Some(id) = table.by_key(row.as_ref()) {
                 table.add_weight(id, -1);
             }
         }
         (Op::Upsert(row) | Op::Insert(row), _) => table.update(row.as_ref(), 1),
         (Op::Delete(row) | Op::Remove(row), _) => {
             // A row that is not there (its insertion came before the snapshot began) is not taken out.
-            let found = table.group(row.as_ref()).find(|&id| table.arena.weight(id) > 0);
-            if let Some(id) = found {
+            if let Some(id) = table.current(row.as_ref()) {
                 table.add_weight(id, -1);
             }
         }

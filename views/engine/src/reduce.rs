@@ -121,6 +121,8 @@ type State = (Weight, Box<[Totals]>);
 pub(crate) struct Reduce {
     pub(crate) spec: ReduceSpec,
     key: Vec<KeyColumn>,
+    /// The key's columns in a row that has no others.
+    key_alone: Vec<KeyColumn>,
     ways: Vec<Way>,
     /// Aggregates with totals, in the order of the totals.
     totalled: Vec<usize>,
@@ -139,7 +141,9 @@ impl Reduce {
         input_kinds: &[Kind],
         mut index_of: impl FnMut(&[usize], &[OrderColumn]) -> usize,
     ) -> Self {
-        let key = spec.key.iter().map(|&column| KeyColumn::new(column, input_kinds)).collect();
+        let key: Vec<_> = spec.key.iter().map(|&column| KeyColumn::new(column, input_kinds)).collect();
+        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
+        let key_alone = key.iter().enumerate().map(alone).collect();
         let mut totalled = Vec::new();
         let way = |(number, aggregate): (usize, &Aggregate)| {
             if aggregate.function.takes_back() && !aggregate.distinct {
@@ -154,7 +158,7 @@ impl Reduce {
         let whole = spec.key.is_empty().then(|| RowBuilder::new(Vec::new()).take());
         let waiting = whole.into_iter().collect();
         let (groups, failed) = (FxHashMap::default(), FxHashMap::default());
-        Reduce { spec, key, ways, totalled, groups, waiting, failed }
+        Reduce { spec, key, key_alone, ways, totalled, groups, waiting, failed }
     }
 
     /// Whether no aggregate reads a group's rows.
@@ -257,8 +261,7 @@ impl Reduce {
             debug_assert_eq!(part.tail, kind.is_tail(), "a key column keeps its kind");
             builder.set(column, group.as_ref().get(column, kind));
         }
-        let columns = output.key.clone().expect("a reduce's output has its group as key");
-        let current = output.current(builder.finish(), &columns);
+        let current = output.current(builder.finish());
         if let Some(error) = self.failed.remove(group) {
             output.add_error(error, -1);
         }
@@ -287,9 +290,7 @@ impl Reduce {
         input: &'a Arrangement,
         index: usize,
     ) -> impl Iterator<Item = (RowRef<'a>, Weight)> + use<'a> {
-        let columns: Vec<_> =
-            self.key.iter().enumerate().map(|(column, part)| KeyColumn { column, tail: part.tail }).collect();
-        let rows = input.find(index, group.as_ref(), &columns).map(|id| (id, input.weight(id, Version::New)));
+        let rows = input.find(index, group.as_ref(), &self.key_alone).map(|id| (id, input.weight(id, Version::New)));
         rows.filter(|(_, weight)| *weight != 0).map(|(id, weight)| (input.arena.row(id), weight))
     }
 
