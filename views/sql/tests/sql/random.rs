@@ -134,7 +134,8 @@ fn create(tables: &mut Tables, views: &[View], tally: &mut Tally) -> Result<Vec<
             text = text.replace(&token(earlier), &as_name);
         }
         let kind = if view.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
-        let parsed = sql::parse(&format!("CREATE {kind} v{number} AS {text}")).map(|mut parsed| Arc::new(parsed.remove(0)));
+        let parsed =
+            sql::parse(&format!("CREATE {kind} v{number} AS {text}")).map(|mut parsed| Arc::new(parsed.remove(0)));
         let _guard = RUNTIME.enter();
         match parsed.and_then(|parsed| tables.database.execute_statement(&parsed, &[])) {
             Ok(_) => {

@@ -44,16 +44,8 @@ pub(super) enum Type {
     Opaque,
 }
 
-pub(super) const TYPES: [Type; 8] = [
-    Type::Int,
-    Type::Text,
-    Type::Decimal,
-    Type::Bool,
-    Type::Date,
-    Type::Timestamp,
-    Type::Instant,
-    Type::Float,
-];
+pub(super) const TYPES: [Type; 8] =
+    [Type::Int, Type::Text, Type::Decimal, Type::Bool, Type::Date, Type::Timestamp, Type::Instant, Type::Float];
 
 /// A column in scope: how it is written and its type.
 #[derive(Debug, Clone)]
