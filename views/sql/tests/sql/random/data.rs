@@ -54,6 +54,7 @@ fn sources() -> Vec<(&'static str, Vec<(&'static str, DataType)>, Option<usize>)
                 ("at", time(TimeUnit::Millisecond)),
                 ("ok", Boolean),
                 ("amount", DataType::Decimal128(20, 3)),
+                ("seen", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
             ],
             None,
         ),
@@ -68,7 +69,8 @@ pub(super) fn tables() -> Vec<Named> {
         DataType::Boolean => Type::Bool,
         DataType::Date32 => Type::Date,
         DataType::Float64 => Type::Float,
-        DataType::Timestamp(..) => Type::Timestamp,
+        DataType::Timestamp(_, None) => Type::Timestamp,
+        DataType::Timestamp(_, Some(_)) => Type::Instant,
         _ => Type::Decimal,
     };
     let named = |(name, columns, _): (&str, Vec<(&str, DataType)>, _)| Named {
@@ -141,9 +143,13 @@ impl Tables {
         tables
     }
 
-    fn execute(&mut self, text: &str) {
+    /// Runs a statement of the test's own, without waiting for views that are being built.
+    pub(super) fn execute(&mut self, text: &str) {
         let _guard = RUNTIME.enter();
-        self.database.execute(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        for parsed in sql::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")) {
+            let outcome = self.database.execute_statement(&Arc::new(parsed), &[]);
+            outcome.map(drop).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
     }
 
     /// Applies steps in one commit, which is one tick, besides one of each statement.

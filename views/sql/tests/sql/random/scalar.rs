@@ -1,7 +1,7 @@
 //! Random scalar expressions over the columns in scope.
 //!
-//! Every expression has a value for every row: division is by something that is not zero, casts always succeed, sums stay far
-//! inside their types. Floats are multiples of a quarter, so that they add up exactly in any order.
+//! Every expression has a value for every row: division is by something that is not zero (or stands where CASE has made sure
+//! of it), casts always succeed, sums stay far inside their types. Floats are multiples of a quarter, so that they add up exactly in any order.
 
 /// Numbers that decide. When they are used up every decision is the first, the simplest, so that fewer and smaller numbers
 /// mean a smaller statement: proptest shrinks the numbers.
@@ -37,13 +37,15 @@ pub(super) enum Type {
     Bool,
     Date,
     Timestamp,
+    /// A timestamp with time zone.
+    Instant,
     Float,
-    /// What is only passed on: a list.
+    /// What is only passed on: a list or a span of time.
     Opaque,
 }
 
-pub(super) const TYPES: [Type; 7] =
-    [Type::Int, Type::Text, Type::Decimal, Type::Bool, Type::Date, Type::Timestamp, Type::Float];
+pub(super) const TYPES: [Type; 8] =
+    [Type::Int, Type::Text, Type::Decimal, Type::Bool, Type::Date, Type::Timestamp, Type::Instant, Type::Float];
 
 /// A column in scope: how it is written and its type.
 #[derive(Debug, Clone)]
@@ -78,6 +80,7 @@ impl Scalars<'_, '_> {
             Type::Bool => &["true", "false", "NULL::boolean"],
             Type::Date => &["DATE '2024-02-29'", "DATE '2024-03-01'", "DATE '1969-12-31'"],
             Type::Timestamp => &["TIMESTAMP '2024-02-29 12:30:00'", "TIMESTAMP '2024-03-01 00:00:00.250'"],
+            Type::Instant => &["TIMESTAMPTZ '2024-02-29 12:30:00+02'", "TIMESTAMPTZ '2024-02-28 00:00:00Z'"],
             Type::Float | Type::Opaque => {
                 &["CAST(0.5 AS double precision)", "CAST(-1.25 AS double precision)", "CAST(2 AS double precision)"]
             }
@@ -98,7 +101,7 @@ impl Scalars<'_, '_> {
             Type::Text => self.text(depth - 1),
             Type::Decimal => self.decimal(depth - 1),
             Type::Bool => self.boolean(depth - 1),
-            Type::Date | Type::Timestamp => self.time(kind, depth - 1),
+            Type::Date | Type::Timestamp | Type::Instant => self.time(kind, depth - 1),
             Type::Float => self.float(depth - 1),
             Type::Opaque => self.leaf(kind),
         }
@@ -121,7 +124,7 @@ impl Scalars<'_, '_> {
 
     fn int(&mut self, depth: usize) -> String {
         let a = self.expr(Type::Int, depth);
-        match self.choices.below(11) {
+        match self.choices.below(12) {
             0 => format!("({a} + {})", self.expr(Type::Int, depth)),
             1 => format!("({a} - {})", self.expr(Type::Int, depth)),
             2 => format!("({a} * {})", self.choices.pick(&["2", "3", "-1"])),
@@ -132,6 +135,10 @@ impl Scalars<'_, '_> {
             7 => format!("char_length({})", self.expr(Type::Text, depth)),
             8 => format!("strpos({}, {})", self.leaf(Type::Text), self.literal(Type::Text)),
             9 => format!("(- {a})"),
+            10 => {
+                let divisor = self.leaf(Type::Int);
+                format!("CASE WHEN {divisor} = 0 THEN {a} ELSE {a} / {divisor} END")
+            }
             _ => {
                 let part = *self.choices.pick(&["year", "month", "day", "dow"]);
                 format!("CAST(extract({part} FROM {}) AS bigint)", self.leaf(Type::Date))
@@ -183,6 +190,7 @@ impl Scalars<'_, '_> {
             (_, 0) => format!("({a} + INTERVAL '{interval}')"),
             (_, 1) => format!("({a} - INTERVAL '90 minutes')"),
             (_, 2) => format!("date_trunc('{}', {a})", self.choices.pick(&["hour", "day", "month"])),
+            (Type::Instant, _) => format!("CAST({} AS timestamptz)", self.leaf(Type::Timestamp)),
             _ => format!("CAST({} AS timestamp)", self.leaf(Type::Date)),
         }
     }
@@ -210,7 +218,7 @@ impl Scalars<'_, '_> {
         }
         let kind = self.common_type();
         let a = self.expr(kind, depth);
-        match self.choices.below(11) {
+        match self.choices.below(12) {
             0..3 => {
                 let op = *self.choices.pick(&["=", "<", ">", "<>", "<=", ">="]);
                 format!("({a} {op} {})", self.expr(kind, depth))
@@ -238,6 +246,10 @@ impl Scalars<'_, '_> {
             9 => {
                 let op = *self.choices.pick(&["IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
                 format!("({a} {op} {})", self.leaf(kind))
+            }
+            10 => {
+                let (from, to) = (self.leaf(Type::Timestamp), self.leaf(Type::Timestamp));
+                format!("({to} - {from} > INTERVAL '1 day')")
             }
             _ => self.leaf(Type::Bool),
         }

@@ -32,8 +32,8 @@ pub(super) struct Generator<'a> {
     pub(super) tables: Vec<Named>,
     pub(super) views: Vec<Named>,
     aliases: usize,
-    /// Whether a group without keys was made, which has a row even where there are none.
-    pub(super) has_global: bool,
+    /// Whether the SELECT may show a division by zero.
+    may_fail: bool,
 }
 
 /// Subqueries in subqueries.
@@ -41,6 +41,9 @@ const DEPTH: usize = 2;
 
 /// Levels of an expression.
 const LEVELS: usize = 3;
+
+/// Columns of a wide row: more than the null bits of a row's first word.
+const WIDE: usize = 35;
 
 /// An aggregate, as far as it is known before the order of the ordered ones.
 struct Call {
@@ -57,10 +60,15 @@ impl<'a> Generator<'a> {
     /// A generator for one statement. It may name `views`, inside which are other aliases than its own.
     pub(super) fn new(numbers: &'a [u16], tables: Vec<Named>, views: Vec<Named>) -> Self {
         let aliases = views.len() * 100;
-        Generator { choices: Choices::new(numbers), tables, views, aliases, has_global: false }
+        Generator { choices: Choices::new(numbers), tables, views, aliases, may_fail: false }
     }
 
-    pub(super) fn view(&mut self) -> Select {
+    /// A SELECT; a `last` one, whose columns nothing reads, may have rows without a value.
+    pub(super) fn view(&mut self, last: bool) -> Select {
+        if last && self.choices.chance(15) {
+            self.may_fail = true;
+            return self.plain(DEPTH, None);
+        }
         self.query(DEPTH)
     }
 
@@ -182,20 +190,37 @@ impl<'a> Generator<'a> {
 
     /// A SELECT of these types, or of any.
     fn plain(&mut self, depth: usize, wanted: Option<&[Type]>) -> Select {
+        let may_fail = std::mem::take(&mut self.may_fail);
         let (from, scope) = self.from(depth);
+        // Keys among the columns, more often than by chance.
+        let as_they_are = if wanted.is_none() && self.choices.chance(30) { scope.len().min(2) } else { 0 };
         let kinds = match wanted {
             Some(kinds) => kinds.to_vec(),
-            None => (0..1 + self.choices.below(4)).map(|_| self.choices.pick(&scope).kind).collect(),
+            None => {
+                let more = if self.choices.chance(2) { WIDE } else { 1 + self.choices.below(4) };
+                let more: Vec<_> = (0..more).map(|_| self.choices.pick(&scope).kind).collect();
+                scope[..as_they_are].iter().map(|column| column.kind).chain(more).collect()
+            }
         };
         let mut outputs = Vec::new();
         for (number, kind) in kinds.iter().enumerate() {
             let value = match kind {
-                Type::Opaque => self.scalars(&scope).column(Type::Opaque).unwrap_or_default(),
+                _ if number < as_they_are => scope[number].text.clone(),
+                Type::Opaque => self.opaque(&scope),
+                Type::Int if may_fail => {
+                    format!("{} / {}", self.expr(&scope, Type::Int), self.expr(&scope, Type::Int))
+                }
                 kind => self.expr(&scope, *kind),
             };
             outputs.push(format!("{value} AS c{number}"));
         }
-        Select { text: format!("SELECT {} FROM {from}", outputs.join(", ")), kinds }
+        let order = if self.choices.chance(5) { " ORDER BY 1" } else { "" };
+        let order = if wanted.is_some() { "" } else { order };
+        Select { text: format!("SELECT {} FROM {from}{order}", outputs.join(", ")), kinds }
+    }
+
+    fn opaque(&mut self, scope: &[Column]) -> String {
+        self.scalars(scope).column(Type::Opaque).unwrap_or_default()
     }
 
     fn distinct_on(&mut self, depth: usize) -> Select {
@@ -241,7 +266,6 @@ impl<'a> Generator<'a> {
                 keys.push((key, kind));
             }
         }
-        self.has_global |= keys.is_empty();
         let calls: Vec<_> = (0..1 + self.choices.below(4)).map(|_| self.call(&scope)).collect();
         let order = self.shared_order(&calls, &scope);
         let mut outputs: Vec<_> = keys.clone();
@@ -257,7 +281,12 @@ impl<'a> Generator<'a> {
             text = format!("{text} GROUP BY {}", keys.join(", "));
         }
         if self.choices.chance(20) {
-            let condition = *self.choices.pick(&["count(*) > 1", "count(*) < 3", "count(*) = 0"]);
+            let conditions = ["count(*) > 1", "count(*) < 3", "count(*) = 0"].map(str::to_owned);
+            let value = calls[0].text(&order);
+            let condition = match self.choices.below(4) {
+                3 if calls[0].kind != Type::Opaque => format!("{value} IS NOT NULL"),
+                number => conditions[number % 3].clone(),
+            };
             text = format!("{text} HAVING {condition}");
         }
         Select { text, kinds }
