@@ -227,7 +227,9 @@ fn check(tables: &Tables, pairs: &[Pair], when: &str) -> Result<Vec<Rows>, TestC
     let mut answers = Vec::new();
     for pair in pairs {
         let (kept, anew) = (rows(tables, &pair.kept), rows(tables, &pair.anew));
-        if !same(&kept, &anew) {
+        // Batch cannot order the rows of a group in two ways.
+        let no_answer = anew.as_ref().is_err_and(|error| error.sqlstate == "0A000");
+        if !no_answer && !same(&kept, &anew) {
             let what = difference(&format!("{} {when}: {}", pair.name, pair.text), &kept, &anew);
             return Err(fail(format!("{what}\n{}", contents(tables, &pair.text))));
         }
