@@ -159,7 +159,7 @@ impl Arena {
 
     /// The rows as they are now, for a reader on any thread.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot { chunks: self.chunks.clone(), current: self.current }
+        Snapshot { chunks: self.chunks.clone(), current: self.current, rows: self.rows }
     }
 }
 
@@ -168,12 +168,43 @@ impl Arena {
 pub struct Snapshot {
     chunks: Vec<Chunk>,
     current: Option<(usize, usize)>,
+    rows: usize,
+}
+
+/// Where a reader of a [`Snapshot`] goes on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowsFrom {
+    chunk: usize,
+    at: usize,
 }
 
 impl Snapshot {
+    /// Number of distinct rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// The rows in storage order, each with its weight, which is positive.
     pub fn rows(&self) -> impl Iterator<Item = (RowRef<'_>, Weight)> {
         self.ids().map(|(_, row, weight)| (row, weight))
+    }
+
+    /// The next row, for readers that cannot keep an iterator.
+    pub fn next_row(&self, from: &mut RowsFrom) -> Option<(RowRef<'_>, Weight)> {
+        loop {
+            if from.chunk >= self.chunks.len() {
+                return None;
+            }
+            match next(&self.chunks, self.current, from.chunk, &mut from.at) {
+                Some((_, row, weight)) => return Some((row, weight)),
+                None => *from = RowsFrom { chunk: from.chunk + 1, at: 0 },
+            }
+        }
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
@@ -187,30 +218,38 @@ fn ids(
     current: Option<(usize, usize)>,
     number: usize,
 ) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
+    let mut at = 0;
+    std::iter::from_fn(move || next(chunks, current, number, &mut at))
+}
+
+/// The first row of positive weight at or after byte `at` of chunk `number`.
+fn next<'a>(
+    chunks: &'a [Chunk],
+    current: Option<(usize, usize)>,
+    number: usize,
+    at: &mut usize,
+) -> Option<(RowId, RowRef<'a>, Weight)> {
     let chunk = &chunks[number];
     let end = match current {
         Some((current, used)) if current == number => used,
         _ => chunk.len(),
     };
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while at + HEADER <= end {
-            let start = at;
-            let length = read_u32(chunk, start) as usize;
-            if length == 0 {
-                // The unused end of a chunk that had no room for the next row.
-                return None;
-            }
-            at += units(length) * 8;
-            let weight = read_u32(chunk, start + 4) as i32;
-            if weight > 0 {
-                let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
-                let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
-                return Some((id, row, Weight::from(weight)));
-            }
+    while *at + HEADER <= end {
+        let start = *at;
+        let length = read_u32(chunk, start) as usize;
+        if length == 0 {
+            // The unused end of a chunk that had no room for the next row.
+            return None;
         }
-        None
-    })
+        *at += units(length) * 8;
+        let weight = read_u32(chunk, start + 4) as i32;
+        if weight > 0 {
+            let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
+            let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
+            return Some((id, row, Weight::from(weight)));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ const SPLIT: usize = 512;
 enum List {
     Few(SmallVec<[RowId; 6]>),
     /// Parts of at most [`SPLIT`] ids, none empty.
-    Many(Box<Vec<Vec<RowId>>>),
+    Many(Vec<Vec<RowId>>),
 }
 
 impl List {
@@ -57,7 +57,7 @@ impl List {
                 ids.insert(place, id);
             }
             List::Few(ids) => {
-                *self = List::Many(Box::new(vec![ids.to_vec()]));
+                *self = List::Many(vec![ids.to_vec()]);
                 self.insert(id, compare);
             }
             List::Many(parts) => {

@@ -14,6 +14,7 @@ use delta::{Change, Commit, Op, RowRef, TableId, TableSchema};
 use engine::{Circuit, IndexId, NodeId};
 
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object};
+use crate::checked::{CheckedIntegers, CheckedSums};
 use crate::error::{Error, Result};
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
@@ -42,7 +43,10 @@ pub struct Database {
     /// Of nodes that have a key: its columns and its index.
     pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
     tables: Vec<NodeId>,
+    /// Plans views.
     pub(crate) state: SessionState,
+    /// Runs queries.
+    pub(crate) answering: SessionState,
     /// Changes with every CREATE and DROP: a plan made before may not hold any more.
     pub(crate) generation: u64,
     next_oid: u32,
@@ -66,11 +70,17 @@ impl Database {
             .with_information_schema(false);
         config.options_mut().execution.time_zone = Some("UTC".into());
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
-        let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_analyzer_rule(Arc::new(CheckedIntegers))
+            .build();
         // The rule cannot take out a key that is the cast of another: it would give both one name.
         let rules = state.optimizers().iter().filter(|rule| rule.name() != "eliminate_group_by_constant").cloned();
         let rules = rules.collect();
         let state = SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
+        let answering =
+            SessionStateBuilder::new_from_existing(state.clone()).with_analyzer_rule(Arc::new(CheckedSums)).build();
         let mut database = Database {
             circuit: Circuit::new(),
             objects: BTreeMap::new(),
@@ -81,6 +91,7 @@ impl Database {
             key_indexes: HashMap::new(),
             tables: Vec::new(),
             state,
+            answering,
             generation: 0,
             next_oid: FIRST_OID,
             hydrating: BTreeMap::new(),

@@ -270,7 +270,7 @@ impl Database {
             }
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
         })?;
-        let context = Box::new(SessionContext::new_with_state(self.state.clone()));
+        let context = Box::new(SessionContext::new_with_state(self.answering.clone()));
         Ok(Query { schema, reads, body: QueryBody::Plan(Box::new(attached.data), context) })
     }
 }

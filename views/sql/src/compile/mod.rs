@@ -16,6 +16,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, Volati
 use delta::{Datum, Kind};
 
 use crate::arrow_rows::from_scalar;
+use crate::checked;
 use crate::error::{Error, Result};
 
 /// Where a column's value lies in a tuple.
@@ -81,6 +82,9 @@ impl Compiler<'_> {
             Expr::Case(case) => self.case(case)?,
             Expr::InList(list) => self.in_list(list)?,
             Expr::Cast(cast) => self.cast(&cast.expr, cast.field.data_type())?,
+            Expr::ScalarFunction(call) if let Some(binary) = checked::operation(call) => {
+                self.arithmetic(expr, &binary)?
+            }
             Expr::ScalarFunction(call) => match (call.func.name(), call.args.as_slice()) {
                 ("coalesce", args) => Some(self.coalesce(args)?),
                 ("nullif", [a, b]) => self.null_if(a, b)?,
