@@ -75,6 +75,10 @@ impl Database {
             .with_default_features()
             .with_analyzer_rule(Arc::new(CheckedIntegers))
             .build();
+        // The rule cannot take out a key that is the cast of another: it would give both one name.
+        let rules = state.optimizers().iter().filter(|rule| rule.name() != "eliminate_group_by_constant").cloned();
+        let rules = rules.collect();
+        let state = SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
         let answering =
             SessionStateBuilder::new_from_existing(state.clone()).with_analyzer_rule(Arc::new(CheckedSums)).build();
         let mut database = Database {

@@ -270,8 +270,8 @@ impl<'a> Generator<'a> {
         let order = self.shared_order(&calls, &scope);
         let mut outputs: Vec<_> = keys.clone();
         for call in &calls {
-            let text = call.text(&order);
-            outputs.push(self.around(text, call.kind));
+            let own = if call.ordered && self.choices.chance(20) { self.sort(&call.argument) } else { order.clone() };
+            outputs.push(self.around(call.text(&own), call.kind));
         }
         let kinds = outputs.iter().map(|(_, kind)| *kind).collect();
         let list: Vec<_> = outputs.iter().enumerate().map(|(n, (text, _))| format!("{text} AS c{n}")).collect();
