@@ -19,8 +19,10 @@ pub(super) const LOCAL: &str = "notes";
 const CREATE_LOCAL: &str =
     "CREATE TABLE notes (id bigint, ref bigint, body text, amount numeric(12,3), day date, score double precision)";
 
+type Columns = Vec<(&'static str, DataType)>;
+
 /// Sources: columns, and how many of the first are the key. Key columns are never NULL.
-fn sources() -> Vec<(&'static str, Vec<(&'static str, DataType)>, Option<usize>)> {
+fn sources() -> Vec<(&'static str, Columns, Option<usize>)> {
     use DataType::{Boolean, Date32, Float64, Int32, Int64, Utf8};
     let time = |unit| DataType::Timestamp(unit, None);
     let money = || DataType::Decimal128(10, 2);
