@@ -24,6 +24,7 @@ use crate::catalog::{Body, SYSTEM_SCHEMA, object_name};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
+use crate::output_names::{named, shown};
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
 use crate::snapshot_table::SnapshotTable;
@@ -121,7 +122,7 @@ impl Database {
         Ok(Prepared {
             parsed: parsed.clone(),
             parameters,
-            columns: Some(columns),
+            columns: Some(shown(columns)),
             plan: Some(Arc::new(plan)),
             lookup,
             generation: self.generation,
@@ -157,7 +158,7 @@ impl Database {
             && let Some(batch) = self.look_up(lookup, parameters)?
         {
             let reads = vec![lookup.name.clone()];
-            return Ok(Query { schema: batch.schema(), reads, body: QueryBody::Rows(batch) });
+            return Ok(Query { schema: shown(batch.schema()), reads, body: QueryBody::Rows(batch) });
         }
         let Some(plan) = &prepared.plan else {
             return Err(Error::new("XX000", "a statement that answers no rows was run as a query"));
@@ -194,7 +195,7 @@ impl Database {
             let rewritten = pg_catalog::rewritten(query);
             rewritten.map_or(statement, |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
-            statement
+            planned(&named(query.clone()))
         };
         Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
     }
@@ -252,7 +253,7 @@ impl Database {
                 return Err(error.clone().into());
             }
         }
-        let schema = plan.schema().inner().clone();
+        let schema = shown(plan.schema().inner().clone());
         let plan = match parameters {
             [] => plan,
             values => plan.replace_params_with_values(&ParamValues::from(values.to_vec()))?,

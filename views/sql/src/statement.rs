@@ -131,12 +131,14 @@ impl Database {
         if view.materialized {
             let plan = renamed(self.plan(&view.query)?, &view.columns)?;
             let schema = plan.schema().inner().clone();
+            distinct_names(&schema)?;
             let reads = self.references(&view.query)?;
             self.materialize(name, text, &plan, schema, reads)?;
         } else {
             let reads = self.references(&view.query)?;
             let view = Arc::new(self.view(&view.query, &view.columns)?);
             let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
+            distinct_names(&schema)?;
             self.define(name, text, Body::View { view, reads }, Some(schema));
         }
         Ok(tag.into())
@@ -330,6 +332,15 @@ impl Database {
 
 pub(crate) fn unknown(name: &str) -> Error {
     Error::new("42P01", format!("unknown catalog item \"{name}\""))
+}
+
+/// Columns of a view can be told apart.
+fn distinct_names(schema: &SchemaRef) -> Result<()> {
+    match crate::output_names::repeated(schema) {
+        None => Ok(()),
+        Some(name) => Err(Error::new("42701", format!("column \"{name}\" specified more than once"))
+            .hint("give one of them another name with AS")),
+    }
 }
 
 fn quote(name: &str) -> String {
