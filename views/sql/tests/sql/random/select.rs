@@ -126,8 +126,14 @@ impl<'a> Generator<'a> {
     fn from(&mut self, depth: usize) -> (String, Vec<Column>) {
         let (mut text, mut scope) = self.item(depth);
         let joins = [0, 0, 0, 1, 1, 2, 2, 3, 4][self.choices.below(9)];
-        for _ in 0..joins {
+        for number in 0..joins {
             let (item, columns) = self.item(depth);
+            if let Some(name) = common_name(&scope, &columns).filter(|_| number == 0 && self.choices.chance(10)) {
+                let join = *self.choices.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN"]);
+                text = format!("{text} {join} {item} USING ({name})");
+                scope.extend(columns);
+                continue;
+            }
             let mut on = self.equality(&scope, &columns);
             let join = *self.choices.pick(&["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN"]);
             if self.choices.chance(15) {
@@ -369,6 +375,13 @@ impl<'a> Generator<'a> {
         let sorted: Vec<_> = parts.iter().map(|part| self.sort(part)).collect();
         sorted.join(", ")
     }
+}
+
+/// The name of a column that both sides have.
+fn common_name(left: &[Column], right: &[Column]) -> Option<String> {
+    let name = |column: &Column| column.text.split_once('.').map(|(_, name)| name.to_owned());
+    let same = |column: &&Column| right.iter().any(|other| name(other) == name(column) && other.kind == column.kind);
+    left.iter().find(same).and_then(name)
 }
 
 impl Call {
