@@ -146,6 +146,6 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!([1_249, 1_250, -1_249, -1_250, 0].map(round), [12, 13, -12, -13, 0]);
-        assert!(convert(Datum::Decimal(99_999_50 * 10), &scratch).is_err());
+        assert!(convert(Datum::Decimal(99_999_500), &scratch).is_err());
     }
 }
