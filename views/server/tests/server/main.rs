@@ -1,9 +1,11 @@
 //! The server through its sockets: SQL logic tests, drivers, psql, HTTP.
 
 mod http;
+mod limits;
 mod protocol;
 mod psql;
 mod slt;
+mod transactions;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
