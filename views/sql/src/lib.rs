@@ -25,6 +25,6 @@ pub use error::{Error, Result};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;
 pub use query::{Prepared, Query};
-pub use statement::Outcome;
+pub use statement::{Insertion, Outcome};
 pub use type_names::type_name;
 pub use types::declared_schema;

@@ -19,6 +19,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast as sql;
 use engine::Snapshot;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
 use crate::catalog::{Body, SYSTEM_SCHEMA, object_name};
 use crate::database::Database;
@@ -71,6 +72,20 @@ impl Query {
         }
     }
 
+    /// The rows, as they are computed. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// What goes wrong in planning it, with PostgreSQL's SQLSTATE; later errors come in the stream.
+    pub async fn stream(self) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        match self.body {
+            QueryBody::Plan(plan, context) => {
+                let batches = context.execute_logical_plan(*plan).await?.execute_stream().await?;
+                Ok(batches.map_err(Error::from).boxed())
+            }
+            QueryBody::Rows(batch) => Ok(futures::stream::iter([Ok(batch)]).boxed()),
+        }
+    }
+
     /// The rows. Needs a multi-threaded Tokio runtime.
     ///
     /// # Errors
@@ -97,10 +112,9 @@ impl Database {
         let query = match &parsed.statement {
             Statement::Query(query) | Statement::CopyOut { query, .. } => query,
             statement => {
-                let explicit = parameter_types.iter().map(|given| given.clone().unwrap_or(DataType::Utf8));
                 return Ok(Prepared {
                     parsed: parsed.clone(),
-                    parameters: explicit.collect(),
+                    parameters: self.statement_parameters(statement, parameter_types)?,
                     columns: self.answer_columns(statement)?,
                     plan: None,
                     lookup: None,
@@ -293,7 +307,7 @@ pub(crate) fn renamed(plan: LogicalPlan, columns: &[String]) -> Result<LogicalPl
 }
 
 /// Types of `$1`, `$2`, …: as the client says, else as the statement uses them, else text.
-fn parameters(plan: &LogicalPlan, explicit: &[Option<DataType>]) -> Result<Vec<DataType>> {
+pub(crate) fn parameters(plan: &LogicalPlan, explicit: &[Option<DataType>]) -> Result<Vec<DataType>> {
     let mut inferred: HashMap<usize, Option<DataType>> = HashMap::new();
     for (name, data_type) in plan.get_parameter_types()? {
         let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()).filter(|&n| n > 0);
