@@ -269,7 +269,7 @@ fn check(tables: &Tables, pairs: &[Pair], when: &str) -> Result<Vec<Rows>, TestC
 
 fn run(case: &Case, tally: &mut Tally) -> Result<(), TestCaseError> {
     let views = case.views();
-    let mut small = Tables::new();
+    let mut small = Tables::new(false);
     let made = create_all(&mut small, &views, tally)?;
     let pairs = prepare(&small, &views, &made)?;
     for (tick, steps) in case.steps.chunk_by(|step, _| !step.ends_tick).enumerate() {
@@ -324,7 +324,7 @@ fn lookups(tables: &mut Tables, views: &[View], made: &[usize]) -> Result<(), Te
 
 /// The answers where all changes are one tick.
 fn in_one_tick(case: &Case, views: &[View]) -> Result<Vec<Rows>, TestCaseError> {
-    let mut tables = Tables::new();
+    let mut tables = Tables::new(false);
     let made = create_all(&mut tables, views, &mut Tally::default())?;
     tables.apply(&case.steps);
     check(&tables, &prepare(&tables, views, &made)?, "after one tick")
@@ -332,7 +332,7 @@ fn in_one_tick(case: &Case, views: &[View]) -> Result<Vec<Rows>, TestCaseError> 
 
 /// The answers of views that are made over tables with rows and are built while changes come.
 fn built_late(case: &Case, views: &[View]) -> Result<Vec<Rows>, TestCaseError> {
-    let mut tables = Tables::new();
+    let mut tables = Tables::new(true);
     let (before, after) = case.steps.split_at(case.steps.len() / 2);
     tables.apply(before);
     let mut made = Vec::new();

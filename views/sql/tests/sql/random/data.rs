@@ -127,15 +127,23 @@ pub(super) struct Tables {
     sources: Vec<(TableId, TableSchema)>,
 }
 
+/// Bytes of a filler: a chunk of an arena holds two such rows.
+const FILLER: usize = 30_000;
+
 impl Tables {
-    pub(super) fn new() -> Self {
+    /// Tables whose sources' rows have a `filler`, too, or not. It makes many chunks of few rows, which views are built from
+    /// one by one.
+    pub(super) fn new(wide: bool) -> Self {
         let mut database = Database::new();
         let mut sources = Vec::new();
         for (name, columns, key) in self::sources() {
             let field = |(number, (name, data_type)): (usize, (&str, DataType))| {
                 Field::new(name, data_type, key.is_none_or(|key| number >= key))
             };
-            let fields: Vec<_> = columns.into_iter().enumerate().map(field).collect();
+            let mut fields: Vec<_> = columns.into_iter().enumerate().map(field).collect();
+            if wide {
+                fields.push(Field::new("filler", DataType::Utf8, true));
+            }
             let key = key.map(|key| (0..key).collect());
             let schema = TableSchema::new(Arc::new(Schema::new(fields)), key).expect("supported types");
             sources.push((database.create_source(name, &schema, "").expect("a free name"), schema));
@@ -234,6 +242,10 @@ fn text(cell: u8) -> &'static str {
 fn row(schema: &TableSchema, cells: &[Option<u8>], columns: usize) -> Row {
     let mut builder = RowBuilder::new(schema.kinds[..columns].to_vec());
     for (column, field) in schema.schema.fields().iter().take(columns).enumerate() {
+        if field.name() == "filler" {
+            builder.set_text(column, &"x".repeat(FILLER));
+            continue;
+        }
         let Some(cell) = cells[column].or((!field.is_nullable()).then_some(0)) else { continue };
         match field.data_type() {
             DataType::Utf8 => builder.set_text(column, text(cell)),
