@@ -36,13 +36,13 @@ fn mixed(number: u64) -> u64 {
 fn row(schema: &TableSchema, id: u64, seed: u64) -> Row {
     let mut builder = RowBuilder::new(schema.kinds.clone());
     builder.set_int(0, id as i64);
-    if seed % 11 > 0 {
+    if !seed.is_multiple_of(11) {
         builder.set_int(1, (seed % 3) as i64);
     }
-    if seed % 13 > 0 {
+    if !seed.is_multiple_of(13) {
         builder.set_int(2, (seed / 7 % 900) as i64);
     }
-    if seed % 17 > 0 {
+    if !seed.is_multiple_of(17) {
         builder.set_text(3, ["a", "b", "ab", "é", "c", ""][(seed / 5 % 6) as usize]);
     }
     builder.take()

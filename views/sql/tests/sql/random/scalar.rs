@@ -39,13 +39,26 @@ pub(super) enum Type {
     Timestamp,
     /// A timestamp with time zone.
     Instant,
+    /// A time of day.
+    Time,
+    Bytes,
     Float,
-    /// What is only passed on: a list or a span of time.
+    /// What is only passed on: a list.
     Opaque,
 }
 
-pub(super) const TYPES: [Type; 8] =
-    [Type::Int, Type::Text, Type::Decimal, Type::Bool, Type::Date, Type::Timestamp, Type::Instant, Type::Float];
+pub(super) const TYPES: [Type; 10] = [
+    Type::Int,
+    Type::Text,
+    Type::Decimal,
+    Type::Bool,
+    Type::Date,
+    Type::Timestamp,
+    Type::Instant,
+    Type::Time,
+    Type::Bytes,
+    Type::Float,
+];
 
 /// A column in scope: how it is written and its type.
 #[derive(Debug, Clone)]
@@ -81,6 +94,11 @@ impl Scalars<'_, '_> {
             Type::Date => &["DATE '2024-02-29'", "DATE '2024-03-01'", "DATE '1969-12-31'"],
             Type::Timestamp => &["TIMESTAMP '2024-02-29 12:30:00'", "TIMESTAMP '2024-03-01 00:00:00.250'"],
             Type::Instant => &["TIMESTAMPTZ '2024-02-29 12:30:00+02'", "TIMESTAMPTZ '2024-02-28 00:00:00Z'"],
+            Type::Time => {
+                // Union knows no common type of times in different units.
+                &["arrow_cast('12:00:00', 'Time64(Microsecond)')", "arrow_cast('00:00:00', 'Time64(Microsecond)')"]
+            }
+            Type::Bytes => &["X'00ff'", "X''", "X'61'"],
             Type::Float | Type::Opaque => {
                 &["CAST(0.5 AS double precision)", "CAST(-1.25 AS double precision)", "CAST(2 AS double precision)"]
             }
@@ -103,7 +121,7 @@ impl Scalars<'_, '_> {
             Type::Bool => self.boolean(depth - 1),
             Type::Date | Type::Timestamp | Type::Instant => self.time(kind, depth - 1),
             Type::Float => self.float(depth - 1),
-            Type::Opaque => self.leaf(kind),
+            Type::Time | Type::Bytes | Type::Opaque => self.leaf(kind),
         }
     }
 
