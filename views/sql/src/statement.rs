@@ -112,6 +112,7 @@ impl Database {
             return Err(Error::new("0A000", format!("table \"{name}\": constraints are not supported")));
         }
         let schema = declared_schema(&table.columns)?;
+        named_once(&schema)?;
         let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
         self.create_table(&name, &schema, text);
         Ok("CREATE TABLE".into())
@@ -131,12 +132,14 @@ impl Database {
         if view.materialized {
             let plan = renamed(self.plan(&view.query)?, &view.columns)?;
             let schema = plan.schema().inner().clone();
+            named_once(&schema)?;
             let reads = self.references(&view.query)?;
             self.materialize(name, text, &plan, schema, reads)?;
         } else {
             let reads = self.references(&view.query)?;
             let view = Arc::new(self.view(&view.query, &view.columns)?);
             let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
+            named_once(&schema)?;
             self.define(name, text, Body::View { view, reads }, Some(schema));
         }
         Ok(tag.into())
@@ -325,6 +328,17 @@ impl Database {
         let ops: Vec<_> = rows.into_iter().flat_map(split).collect();
         self.change(node, ops);
         Ok(format!("UPDATE {count}"))
+    }
+}
+
+/// Fails where two columns have one name: nobody could read them.
+fn named_once(schema: &SchemaRef) -> Result<()> {
+    let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+    names.sort();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::new("42701", format!("column \"{}\" specified more than once", pair[0]))
+            .hint("give one of them another name with AS")),
+        None => Ok(()),
     }
 }
 
