@@ -265,7 +265,7 @@ fn row(schema: &TableSchema, cells: &[Option<u8>], columns: usize) -> Row {
         match field.data_type() {
             DataType::Utf8 => builder.set_text(column, text(cell)),
             DataType::Float64 | DataType::Float32 => builder.set_float(column, f64::from(cell) / 4.0 - 0.5),
-            DataType::Binary => builder.set(column, Datum::Bytes(&[0, 0xff][..usize::from(cell) % 3])),
+            DataType::Binary => builder.set(column, Datum::Bytes(&[0, b'a'][..usize::from(cell) % 3])),
             DataType::Decimal256(..) => builder.set(column, Datum::Decimal256(wide(i64::from(cell) * 12_500 - 25_000))),
             DataType::Decimal128(..) => builder.set_decimal(column, i128::from(cell) * 125 - 250),
             DataType::Boolean => builder.set(column, Datum::Bool(cell % 2 == 1)),
