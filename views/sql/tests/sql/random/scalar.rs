@@ -146,7 +146,7 @@ impl Scalars<'_, '_> {
             11 => format!("greatest({a}, {}, 2)", self.leaf(Type::Int)),
             12 => format!("CAST({a} AS int)"),
             13 => format!("CAST({} AS bigint)", self.leaf(Type::Decimal)),
-            14 => format!("octet_length({})", self.leaf(Type::Bytes)),
+            14 => format!("bit_length({})", self.leaf(Type::Text)),
             15 => format!("CAST({} AS int)", self.leaf(Type::Bool)),
             0 => format!("({a} + {})", self.expr(Type::Int, depth)),
             1 => format!("({a} - {})", self.expr(Type::Int, depth)),
