@@ -125,6 +125,7 @@ impl Database {
         self.free(&name)?;
         refuse_table_clauses(table, &name)?;
         let schema = declared_schema(&table.columns)?;
+        distinct_names(&schema)?;
         let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
         self.create_table(&name, &schema, text);
         Ok("CREATE TABLE".into())

@@ -349,3 +349,30 @@ fn a_key_may_be_a_cast_of_another() {
     assert_eq!(answer(&mut db, text), ["1|1|12|12.50|2", "2|2|NULL|NULL|1"]);
     assert_eq!(answer(&mut db, "SELECT * FROM v"), answer(&mut db, text));
 }
+
+#[test]
+fn a_function_keeps_the_scale_of_its_constants() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1.25, NULL)");
+    let text = "SELECT round(total, 1) AS r, round(total, 1) + total AS s, round(total) || 'x' AS t FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    let rows = answer(&mut db, text);
+    assert_eq!(rows, ["1.3|2.55|1x", "12.5|25.00|13x"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM v"), rows);
+    assert_eq!(answer(&mut db, "SELECT r FROM v WHERE r > 2"), ["12.5"]);
+}
+
+#[test]
+fn columns_of_one_object_have_names_of_their_own() {
+    let mut db = shop();
+    let select = "SELECT a.id, b.id FROM orders a JOIN orders b ON a.id = b.customer";
+    for text in [
+        format!("CREATE MATERIALIZED VIEW v AS {select}"),
+        format!("CREATE VIEW v AS {select}"),
+        "CREATE TABLE v (id int, note text, id int)".into(),
+    ] {
+        fails(&mut db, &text, "42701", "column \"id\" specified more than once");
+    }
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v (a, b) AS {select}"));
+    assert_eq!(answer(&mut db, "SELECT a, b FROM v"), Vec::<String>::new());
+}
