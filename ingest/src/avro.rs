@@ -11,7 +11,7 @@ use delta::{Row, RowBuilder, TableSchema};
 
 use crate::avro_bytes::Bytes;
 use crate::column::{self, Column, Writer};
-use crate::debezium::{Fields, Names, Scalar, Shape};
+use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 use crate::json::set_metadata;
@@ -226,8 +226,8 @@ enum Part {
     Before,
     After,
     Operation,
-    Source(Vec<(Box<str>, Node)>),
-    Transaction(Vec<(Box<str>, Node)>),
+    /// `source` or `transaction`.
+    Details(Vec<DetailField>),
     TimeMs,
     Skip,
 }
@@ -245,12 +245,30 @@ impl Part {
             ("after", _) => Part::After,
             ("op", Wire::String) => Part::Operation,
             ("op", _) => return Err(Error::Schema("the value's schema has a field \"op\" that is no text".into())),
-            ("source", Wire::Record(fields)) => Part::Source(fields.to_vec()),
-            ("transaction", Wire::Record(fields)) => Part::Transaction(fields.to_vec()),
+            ("source", Wire::Record(fields)) => Part::details(fields, Detail::of_source),
+            ("transaction", Wire::Record(fields)) => Part::details(fields, Detail::of_transaction),
             ("ts_ms", Wire::Long) => Part::TimeMs,
             _ => Part::Skip,
         })
     }
+
+    fn details(fields: &[(Box<str>, Node)], of: fn(&str) -> Option<Detail>) -> Self {
+        let field = |(name, node): &(Box<str>, Node)| {
+            let (inner, null) = node.nullable();
+            let scalar = matches!(inner.wire, Wire::String | Wire::Int | Wire::Long);
+            DetailField { detail: of(name).filter(|_| scalar), null, node: inner.clone() }
+        };
+        Part::Details(fields.iter().map(field).collect())
+    }
+}
+
+/// A field of `source` or `transaction`.
+struct DetailField {
+    /// `None` skips it.
+    detail: Option<Detail>,
+    /// At which branch null lies.
+    null: Option<usize>,
+    node: Node,
 }
 
 /// A field of an envelope.
@@ -385,11 +403,27 @@ impl Images<'_> {
             Part::Before => fields.before = Some(read_row(self.before.0, bytes, self.before.1)?),
             Part::After => fields.after = Some(read_row(self.after.0, bytes, self.after.1)?),
             Part::Operation => fields.operation(bytes.text()?)?,
-            Part::Source(of) => read_fields(of, bytes, |name, value| fields.source(name, value, self.names))?,
-            Part::Transaction(of) => read_fields(of, bytes, |name, value| fields.transaction(name, value, self.names))?,
+            Part::Details(of) => of.iter().try_for_each(|field| self.read_detail(field, bytes, fields))?,
             Part::TimeMs => fields.ts_ms = bytes.long()?,
             Part::Skip => bytes.skip(&field.node)?,
         }
+        Ok(())
+    }
+}
+
+impl Images<'_> {
+    fn read_detail(&mut self, field: &DetailField, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
+        if let Some(null) = field.null
+            && bytes.branch(2)? == null
+        {
+            return Ok(());
+        }
+        let Some(detail) = field.detail else { return bytes.skip(&field.node) };
+        let value = match field.node.wire {
+            Wire::String => Scalar::Text(bytes.text()?),
+            _ => Scalar::Long(bytes.long()?),
+        };
+        fields.detail(detail, value, self.names);
         Ok(())
     }
 }

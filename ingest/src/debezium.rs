@@ -15,6 +15,43 @@ pub(crate) enum Scalar<'a> {
     Long(i64),
 }
 
+/// A field of `source` or `transaction` that events need; all others are skipped unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    Snapshot,
+    File,
+    Gtid,
+    Pos,
+    Row,
+    SourceMs,
+    Id,
+    TotalOrder,
+    CollectionOrder,
+}
+
+impl Detail {
+    pub(crate) fn of_source(name: &str) -> Option<Self> {
+        Some(match name {
+            "snapshot" => Detail::Snapshot,
+            "file" => Detail::File,
+            "gtid" => Detail::Gtid,
+            "pos" => Detail::Pos,
+            "row" => Detail::Row,
+            "ts_ms" => Detail::SourceMs,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn of_transaction(name: &str) -> Option<Self> {
+        Some(match name {
+            "id" => Detail::Id,
+            "total_order" => Detail::TotalOrder,
+            "data_collection_order" => Detail::CollectionOrder,
+            _ => return None,
+        })
+    }
+}
+
 /// Names that come again in record after record: the binlog's file, the transaction's id, which is its GTID, too.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -61,9 +98,9 @@ impl Fields {
         Ok(())
     }
 
-    pub(crate) fn source(&mut self, name: &str, value: Scalar<'_>, names: &mut Names) -> Result<()> {
-        match (name, value) {
-            ("snapshot", Scalar::Text(text)) => {
+    pub(crate) fn detail(&mut self, detail: Detail, value: Scalar<'_>, names: &mut Names) {
+        match (detail, value) {
+            (Detail::Snapshot, Scalar::Text(text)) => {
                 self.snapshot = Some(match text {
                     "false" => Snapshot::No,
                     "first" | "first_in_data_collection" => Snapshot::First,
@@ -72,24 +109,17 @@ impl Fields {
                     _ => Snapshot::Row,
                 });
             }
-            ("file", Scalar::Text(text)) => self.file = Some(shared(&mut names.file, text)),
-            ("gtid", Scalar::Text(text)) => self.gtid = Some(shared(&mut names.id, text)),
-            ("pos", Scalar::Long(value)) => self.pos = value as u64,
-            ("row", Scalar::Long(value)) => self.row = value as u32,
-            ("ts_ms", Scalar::Long(value)) => self.source_ms = value,
+            (Detail::File, Scalar::Text(text)) => self.file = Some(shared(&mut names.file, text)),
+            (Detail::Gtid, Scalar::Text(text)) => self.gtid = Some(shared(&mut names.id, text)),
+            (Detail::Pos, Scalar::Long(value)) => self.pos = value as u64,
+            (Detail::Row, Scalar::Long(value)) => self.row = value as u32,
+            (Detail::SourceMs, Scalar::Long(value)) => self.source_ms = value,
+            (Detail::Id, Scalar::Text(text)) => self.id = Some(shared(&mut names.id, text)),
+            (Detail::TotalOrder, Scalar::Long(value)) => self.total_order = value as u64,
+            (Detail::CollectionOrder, Scalar::Long(value)) => self.data_collection_order = value as u64,
+            // Of another type than Debezium writes.
             _ => {}
         }
-        Ok(())
-    }
-
-    pub(crate) fn transaction(&mut self, name: &str, value: Scalar<'_>, names: &mut Names) -> Result<()> {
-        match (name, value) {
-            ("id", Scalar::Text(text)) => self.id = Some(shared(&mut names.id, text)),
-            ("total_order", Scalar::Long(value)) => self.total_order = value as u64,
-            ("data_collection_order", Scalar::Long(value)) => self.data_collection_order = value as u64,
-            _ => {}
-        }
-        Ok(())
     }
 
     /// Whether only the record's key can tell which row goes.

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use crate::column::{Column, Writer};
-use crate::debezium::{Fields, Names, Scalar, Shape};
+use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
 use crate::json_schema::Described;
@@ -217,13 +217,9 @@ impl<'de> Visitor<'de> for Envelope<'_> {
                 "before" => fields.before = map.next_value_seed(OptionalRow(decoder.image(true)))?,
                 "after" => fields.after = map.next_value_seed(OptionalRow(decoder.image(false)))?,
                 "op" => fields.operation(&map.next_value::<Name<'de>>()?.0).map_err(A::Error::custom)?,
-                "source" => map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
-                    fields.source(name, value, &mut decoder.names)
-                }))?,
-                "transaction" => {
-                    map.next_value_seed(Small(|name: &str, value: Scalar<'_>| {
-                        fields.transaction(name, value, &mut decoder.names)
-                    }))?;
+                "source" | "transaction" => {
+                    let of = if name.0 == "source" { Detail::of_source } else { Detail::of_transaction };
+                    map.next_value_seed(Small { of, fields, names: &mut decoder.names })?;
                 }
                 "ts_ms" => fields.ts_ms = map.next_value::<Option<i64>>()?.unwrap_or(0),
                 "schema" => {
@@ -451,17 +447,21 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 }
 
-/// A small object of scalars, or null.
-struct Small<F>(F);
+/// `source` or `transaction`: an object of scalars, or null.
+struct Small<'a> {
+    of: fn(&str) -> Option<Detail>,
+    fields: &'a mut Fields,
+    names: &'a mut Names,
+}
 
-impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> DeserializeSeed<'de> for Small<F> {
+impl<'de> DeserializeSeed<'de> for Small<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> Visitor<'de> for Small<F> {
+impl<'de> Visitor<'de> for Small<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -472,25 +472,33 @@ impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> Visitor<'de> for Small<F> {
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Small { of, fields, names } = self;
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            map.next_value_seed(Member(&name.0, &mut self.0))?;
+            match of(&name.0) {
+                Some(detail) => map.next_value_seed(Member { detail, fields: &mut *fields, names: &mut *names })?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
         }
         Ok(())
     }
 }
 
 /// One member of a small object.
-struct Member<'a, F>(&'a str, &'a mut F);
+struct Member<'a> {
+    detail: Detail,
+    fields: &'a mut Fields,
+    names: &'a mut Names,
+}
 
-impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> DeserializeSeed<'de> for Member<'_, F> {
+impl<'de> DeserializeSeed<'de> for Member<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> Visitor<'de> for Member<'_, F> {
+impl<'de> Visitor<'de> for Member<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -505,20 +513,23 @@ impl<'de, F: FnMut(&str, Scalar<'_>) -> Result<()>> Visitor<'de> for Member<'_, 
         Ok(())
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        (self.1)(self.0, Scalar::Long(value)).map_err(E::custom)
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.fields.detail(self.detail, Scalar::Long(value), self.names);
+        Ok(())
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        (self.1)(self.0, Scalar::Long(value as i64)).map_err(E::custom)
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.fields.detail(self.detail, Scalar::Long(value as i64), self.names);
+        Ok(())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
         Ok(())
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        (self.1)(self.0, Scalar::Text(value)).map_err(E::custom)
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.fields.detail(self.detail, Scalar::Text(value), self.names);
+        Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
