@@ -87,6 +87,8 @@ struct Plan {
     equalities: Vec<(ColumnAt, ColumnAt)>,
     predicates: Vec<Predicate>,
     output: Vec<ColumnAt>,
+    /// Whether the first column of the output identifies its rows.
+    keyed: bool,
 }
 
 /// The join's rows and number of failed tuples, by nested loops.
@@ -156,7 +158,7 @@ fn add(circuit: &mut Circuit, tables: &[NodeId], plan: &Plan) -> NodeId {
         filters: plan.predicates.iter().map(Predicate::compile).collect(),
         output: plan.output.iter().copied().map(Output::Column).collect(),
         kinds: kinds(plan.output.len()),
-        key: None,
+        key: plan.keyed.then(|| vec![0]),
     };
     circuit.add_join(spec).expect("the plan is connected")
 }
@@ -185,7 +187,19 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             Predicate { at: ColumnAt { input, column }, limit, divides, on }
         });
         let output = (0..inputs.len()).map(|input| ColumnAt { input, column: (input + 1) % COLUMNS }).collect();
-        Plan { predicates: predicates.collect(), inputs, equalities, output }
+        Plan { predicates: predicates.collect(), inputs, equalities, output, keyed: false }
+    })
+}
+
+/// A join of keyed tables, each input after the first found by its key, so that the first one's key is the output's.
+fn any_keyed_plan() -> impl Strategy<Value = Plan> {
+    (any_plan(), prop::collection::vec(0..2_usize, 5)).prop_map(|(mut plan, tables)| {
+        for (input, table) in plan.inputs.iter_mut().zip(tables) {
+            input.0 = table;
+        }
+        plan.equalities.iter_mut().for_each(|(_, at)| at.column = 0);
+        plan.output[0].column = 0;
+        Plan { keyed: true, ..plan }
     })
 }
 
@@ -310,7 +324,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_join_equals_its_recomputation(plan in any_plan(), late in any_plan(), steps in any_steps()) {
+    fn a_join_equals_its_recomputation(
+        plan in prop_oneof![any_plan(), any_keyed_plan()],
+        late in prop_oneof![any_plan(), any_keyed_plan()],
+        steps in any_steps(),
+    ) {
         let mut circuit = Circuit::new();
         let tables = add_tables(&mut circuit);
         let node = add(&mut circuit, &tables, &plan);
@@ -331,7 +349,7 @@ proptest! {
 
     #[test]
     fn views_built_in_slices_while_ticks_go_on_equal_their_recomputation(
-        plan in any_plan(),
+        plan in prop_oneof![any_plan(), any_keyed_plan()],
         before in any_steps(),
         during in any_steps(),
         slices in prop::collection::vec(0..4_usize, 60),
@@ -389,6 +407,7 @@ proptest! {
             equalities: vec![on(0, 0, 1, 1), on(1, 2, 2, 0)],
             predicates: Vec::new(),
             output: vec![ColumnAt { input: 0, column: 1 }, ColumnAt { input: 2, column: 2 }],
+            keyed: false,
         };
         let node = add(&mut circuit, &[both, tables[0]], &top);
         run(&mut circuit, &tables, &steps, |circuit, tables| {
@@ -408,7 +427,7 @@ proptest! {
         let tables = add_tables(&mut circuit);
         // The grouping column comes first.
         let output: Vec<_> = [column, 1, 2].into_iter().map(|column| ColumnAt { input: 0, column }).collect();
-        let plan = Plan { inputs: vec![(table, false)], equalities: vec![], predicates: vec![], output };
+        let plan = Plan { inputs: vec![(table, false)], equalities: vec![], predicates: vec![], output, keyed: false };
         let input = add(&mut circuit, &tables, &plan);
         let nodes = add_reduces(&mut circuit, input);
         run(&mut circuit, &tables, &steps, |circuit, tables| {
