@@ -15,7 +15,7 @@ use delta::{RowBuilder, TableSchema};
 use ingest::{DeadLetter, Readers, SourceConfig, SourceEvent};
 use parking_lot::RwLock;
 use sql::parse::ast::{CreateSource, Statement};
-use sql::{Database, Error, Outcome, Parsed, Prepared, Progress, Query, Result};
+use sql::{Database, Error, Insertion, Outcome, Parsed, Prepared, Progress, Query, Result};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::catalog_file::CatalogFile;
@@ -35,6 +35,10 @@ enum Request {
         parsed: Arc<Parsed>,
         parameters: Vec<ScalarValue>,
         answer: oneshot::Sender<Result<Outcome>>,
+    },
+    Insert {
+        insertions: Vec<Insertion>,
+        answer: oneshot::Sender<Result<()>>,
     },
     CreateSource {
         parsed: Arc<Parsed>,
@@ -236,6 +240,31 @@ impl Handle {
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 
+    /// Evaluates an INSERT without doing it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn insertion(&self, parsed: &Arc<Parsed>, parameters: Vec<ScalarValue>) -> Result<Insertion> {
+        let (database, parsed) = (self.database.clone(), parsed.clone());
+        let evaluated = tokio::task::spawn_blocking(move || database.read().insertion(&parsed, &parameters)).await;
+        evaluated.unwrap_or_else(|_| Err(Error::new("XX000", "the statement ended by a bug")))
+    }
+
+    /// Does several INSERTs as one change.
+    ///
+    /// # Errors
+    /// See [`Database::insert_all`].
+    pub async fn insert_all(&self, insertions: Vec<Insertion>) -> Result<()> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Insert { insertions, answer }).await?;
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Whether there is an object of this name.
+    pub fn exists(&self, name: &str) -> bool {
+        self.database.read().exists(name)
+    }
+
     async fn send(&self, request: Request) -> Result<()> {
         self.requests.send(request).await.map_err(|_| stopping())
     }
@@ -354,6 +383,9 @@ impl Loop {
                 Event::Request(Request::Execute { parsed, parameters, answer }) => {
                     // A session that has gone does not want its answer.
                     let _ = answer.send(self.execute(&parsed, &parameters));
+                }
+                Event::Request(Request::Insert { insertions, answer }) => {
+                    let _ = answer.send(self.database.write().insert_all(insertions));
                 }
                 Event::Request(Request::CreateSource { parsed, config, schema, answer }) => {
                     let _ = answer.send(self.create_source(&parsed, *config, schema));

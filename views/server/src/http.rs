@@ -4,7 +4,6 @@
 //! `{"queries": [{"query": "…", "params": ["…", null]}]}`. Statements stop at the first error.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
@@ -25,10 +24,8 @@ use tokio::sync::watch;
 use crate::coordinator::Handle;
 use crate::encode::{pg_type, text, type_modifier, type_size};
 use crate::parameters;
+use crate::runner::Batches;
 use crate::session::Session;
-
-/// A request's statement waits this long for the initial rows of what it reads.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers requests until `stopping` says so, and those that are open then.
 ///
@@ -113,10 +110,17 @@ async fn run(
 ) -> Result<Value, Error> {
     let done = |tag: &str| json!({ "ok": tag, "notices": [] });
     match &parsed.statement {
-        Statement::Begin => return Ok(done("BEGIN")),
-        Statement::Commit => return Ok(done("COMMIT")),
-        Statement::Rollback => return Ok(done("ROLLBACK")),
-        Statement::Set { name, value } => {
+        Statement::Begin
+        | Statement::Commit
+        | Statement::Rollback
+        | Statement::Savepoint { .. }
+        | Statement::Release { .. }
+        | Statement::RollbackTo { .. } => {
+            return Err(Error::new("0A000", "transaction blocks are not supported over HTTP")
+                .hint("every statement takes effect by itself; use PostgreSQL's protocol for blocks"));
+        }
+        Statement::Nothing { tag } => return Ok(done(tag)),
+        Statement::Set { name, value, .. } => {
             session.set(name, value.as_deref())?;
             return Ok(done("SET"));
         }
@@ -134,14 +138,14 @@ async fn run(
         values.push(parameters::decode(number, text.map(str::as_bytes), false, data_type)?);
     }
     let query = match &parsed.statement {
-        Statement::Query(_) => handle.query(&prepared, &values, PATIENCE).await?,
+        Statement::Query(_) => handle.query(&prepared, &values, session.statement_timeout()).await?,
         _ => match handle.run(parsed, values).await? {
             Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return Ok(done(&tag)),
             Outcome::Rows(query) => *query,
         },
     };
     let schema = query.schema.clone();
-    Ok(answer(&schema, &query.run().await?))
+    Ok(answer(&schema, &Batches::start(query, session.statement_timeout()).all().await?))
 }
 
 fn failure(error: &Error) -> Value {

@@ -9,6 +9,7 @@ pub mod encode;
 pub mod http;
 pub mod parameters;
 pub mod pgwire;
+mod runner;
 pub mod session;
 pub mod sources;
 
@@ -95,11 +96,15 @@ impl Running {
     /// Stops accepting, lets open requests end, ends the loop and the threads that read Kafka.
     pub async fn stop(self) {
         self.stopping.send_replace(true);
-        for task in self.tasks {
-            if tokio::time::timeout(GRACE, task).await.is_err() {
+        let deadline = tokio::time::Instant::now() + GRACE;
+        for mut task in self.tasks {
+            if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
                 tracing::warn!("requests were still open at the end");
+                task.abort();
             }
         }
-        self.coordinator.stop().await;
+        if tokio::time::timeout(GRACE, self.coordinator.stop()).await.is_err() {
+            tracing::warn!("a statement that changes the database still ran at the end; the catalog does not hold it");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! `tidewater serve`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tidewater::config::Config;
@@ -21,12 +23,24 @@ enum Command {
     Serve(Config),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// What still runs in the background when all is stopped gets this long.
+const REMAINS: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
     let Command::Serve(config) = Cli::parse().command;
     let filter = EnvFilter::try_from_env("TIDEWATER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(&config).await {
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(run(&config));
+    runtime.shutdown_timeout(REMAINS);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -45,7 +59,11 @@ async fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
         _ = interrupt.recv() => {}
         () = running.failed() => return Err("the coordinator ended by a bug; the message above says where".into()),
     }
-    tracing::info!("stopping");
-    running.stop().await;
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::select! {
+        () = running.stop() => {}
+        _ = terminate.recv() => tracing::warn!("stopped before statements that run had ended"),
+        _ = interrupt.recv() => tracing::warn!("stopped before statements that run had ended"),
+    }
     Ok(())
 }

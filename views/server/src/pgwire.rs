@@ -1,73 +1,70 @@
 //! PostgreSQL's protocol: simple and extended queries, text and binary, COPY TO STDOUT, cancel.
 //!
-//! Source: PostgreSQL's documentation, "Frontend/Backend Protocol". Statements of a session see one moment each; BEGIN and
-//! COMMIT are accepted and tracked, so that drivers work, but they hold no state.
+//! Source: PostgreSQL's documentation, "Frontend/Backend Protocol". Every statement sees one moment; what a transaction
+//! block holds back until its COMMIT is described in [`crate::session`].
 
+mod connection;
 mod handler;
+mod query;
 mod rows;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use pgwire::api::{ConnectionManager, PgWireServerHandlers};
+use pgwire::api::ConnectionManager;
 use pgwire::error::{ErrorInfo, PgWireError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::coordinator::Handle;
 use handler::Handler;
 
-/// Answers connections until `stopping` says so; those that are open then end by themselves or with the process.
+/// Pause after a connection could not be accepted, as without descriptors: others must end first.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Answers connections until `stopping` says so; then each ends after the statement that it runs.
 pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::Receiver<bool>) {
     let connections = Arc::new(ConnectionManager::new());
-    let handlers = Arc::new(Handlers { handler: Arc::new(Handler::new(handle, connections)) });
+    let handler = Arc::new(Handler::new(handle, connections));
+    let mut clients = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stop| *stop) => return,
+            Some(_) = clients.join_next() => continue,
+            _ = stopping.wait_for(|stop| *stop) => break,
         };
         match accepted {
             Ok((socket, peer)) => {
-                let handlers = handlers.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = pgwire::tokio::process_socket(socket, None, handlers).await {
+                let (handler, stopping) = (handler.clone(), stopping.clone());
+                clients.spawn(async move {
+                    if let Err(error) = connection::serve(socket, handler, stopping).await {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
                 });
             }
-            Err(error) => tracing::warn!(%error, "cannot accept a connection"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
         }
     }
-}
-
-struct Handlers {
-    handler: Arc<Handler>,
-}
-
-impl PgWireServerHandlers for Handlers {
-    fn simple_query_handler(&self) -> Arc<impl pgwire::api::query::SimpleQueryHandler> {
-        self.handler.clone()
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl pgwire::api::query::ExtendedQueryHandler> {
-        self.handler.clone()
-    }
-
-    fn startup_handler(&self) -> Arc<impl pgwire::api::auth::StartupHandler> {
-        self.handler.clone()
-    }
-
-    fn cancel_handler(&self) -> Arc<impl pgwire::api::cancel::CancelHandler> {
-        self.handler.clone()
-    }
+    drop(listener);
+    while clients.join_next().await.is_some() {}
 }
 
 /// An error as the protocol sends it.
 pub(crate) fn wire_error(error: &sql::Error) -> PgWireError {
-    PgWireError::UserError(Box::new(error_info(error)))
+    PgWireError::UserError(Box::new(error_info("ERROR", error)))
 }
 
-fn error_info(error: &sql::Error) -> ErrorInfo {
-    let mut info = ErrorInfo::new("ERROR".into(), error.sqlstate.clone(), error.message.clone());
+/// An error that ends the connection.
+fn fatal(error: &sql::Error) -> PgWireError {
+    PgWireError::UserError(Box::new(error_info("FATAL", error)))
+}
+
+fn error_info(severity: &str, error: &sql::Error) -> ErrorInfo {
+    let mut info = ErrorInfo::new(severity.into(), error.sqlstate.clone(), error.message.clone());
     info.hint.clone_from(&error.hint);
     info.position = error.position.map(|position| position.to_string());
     info

@@ -1,11 +1,15 @@
-//! What a connection knows of itself: its variables.
+//! What a connection knows of itself: its variables and its transaction block.
+//!
+//! Every statement sees one moment. In a block, INSERT's rows are evaluated at once and put into their tables at COMMIT, as
+//! one change; until then nobody reads them. CREATE and DROP take effect at once, as the client is told; UPDATE and DELETE
+//! are refused there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use arrow::array::{RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
-use sql::{Error, Result};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use sql::{Error, Insertion, Result};
 use std::sync::Arc;
 
 /// Without another word a statement waits this long for the initial rows of what it reads.
@@ -58,24 +62,165 @@ const READ_ONLY: [&str; 6] =
     ["integer_datetimes", "is_superuser", "mz_version", "server_encoding", "server_version", "server_version_num"];
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Session {
     set: BTreeMap<String, String>,
+    /// What the client's startup set, to which RESET goes back.
+    start: BTreeMap<String, String>,
+    transaction: Option<Transaction>,
+    /// Names of the prepared statements, so that all of them can be forgotten.
+    pub(crate) statements: HashSet<String>,
+}
+
+/// A transaction block: what its end undoes, and what it does.
+#[derive(Debug, Default)]
+struct Transaction {
+    /// The variables at its beginning.
+    before: BTreeMap<String, String>,
+    /// What variables were before SET LOCAL, which its end takes back.
+    local: BTreeMap<String, Option<String>>,
+    /// Rows that COMMIT puts into their tables.
+    insertions: Vec<Insertion>,
+    savepoints: Vec<Savepoint>,
+}
+
+#[derive(Debug)]
+struct Savepoint {
+    name: String,
+    set: BTreeMap<String, String>,
+    local: BTreeMap<String, Option<String>>,
+    insertions: usize,
 }
 
 impl Session {
     /// A session of a client that sent these parameters at its start.
-    pub fn new<'a>(startup: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+    ///
+    /// # Errors
+    /// 22023 for an encoding that is not UTF-8; other values that have no meaning here leave the default, as the client
+    /// is told.
+    pub fn new<'a>(startup: impl IntoIterator<Item = (&'a String, &'a String)>) -> Result<Self> {
         let mut session = Session::default();
+        let mut start = |name: &str, value: &str| match session.set(name, Some(value)) {
+            Err(error) if name == "client_encoding" => Err(error),
+            _ => Ok(()),
+        };
+        let mut user = None;
         for (name, value) in startup {
-            let name = name.to_lowercase();
-            match name.as_str() {
-                "user" => drop(session.set.insert("session_authorization".into(), value.clone())),
-                "options" | "replication" => {}
-                _ => drop(session.set.insert(name, value.clone())),
+            match name.to_lowercase().as_str() {
+                "user" => user = Some(value.clone()),
+                "options" => {
+                    for (name, value) in options(value) {
+                        start(&name, &value)?;
+                    }
+                }
+                // Extensions of the protocol itself.
+                "replication" => {}
+                name if name.starts_with("_pq_.") => {}
+                name => start(name, value)?,
             }
         }
-        session
+        session.set.extend(user.map(|user| ("session_authorization".to_owned(), user)));
+        session.start.clone_from(&session.set);
+        Ok(session)
+    }
+
+    /// Begins a transaction block; false if there is one.
+    pub fn begin(&mut self) -> bool {
+        let new = self.transaction.is_none();
+        self.transaction.get_or_insert_with(|| Transaction { before: self.set.clone(), ..Transaction::default() });
+        new
+    }
+
+    /// Ends the block and keeps what it set; gives the rows to insert.
+    pub fn commit(&mut self) -> Vec<Insertion> {
+        let Some(transaction) = self.transaction.take() else { return Vec::new() };
+        for (name, value) in transaction.local {
+            match value {
+                Some(value) => drop(self.set.insert(name, value)),
+                None => drop(self.set.remove(&name)),
+            }
+        }
+        transaction.insertions
+    }
+
+    /// Ends the block and takes back what it set; false if there is none.
+    pub fn rollback(&mut self) -> bool {
+        let Some(transaction) = self.transaction.take() else { return false };
+        self.set = transaction.before;
+        true
+    }
+
+    /// Keeps rows until COMMIT.
+    pub fn hold(&mut self, insertion: Insertion) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.insertions.push(insertion);
+        }
+    }
+
+    /// Whether rows wait for COMMIT.
+    pub fn holds(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| !transaction.insertions.is_empty())
+    }
+
+    fn block(&mut self, statement: &str) -> Result<&mut Transaction> {
+        let message = || Error::new("25P01", format!("{statement} can only be used in transaction blocks"));
+        self.transaction.as_mut().ok_or_else(message)
+    }
+
+    /// Marks a place in the block to which [`Session::rollback_to`] goes back.
+    ///
+    /// # Errors
+    /// 25P01 outside a block.
+    pub fn savepoint(&mut self, name: &str) -> Result<()> {
+        let set = self.set.clone();
+        let block = self.block("SAVEPOINT")?;
+        let (local, insertions) = (block.local.clone(), block.insertions.len());
+        block.savepoints.push(Savepoint { name: name.to_owned(), set, local, insertions });
+        Ok(())
+    }
+
+    /// Forgets a savepoint and those after it.
+    ///
+    /// # Errors
+    /// 25P01 outside a block, 3B001 for an unknown name.
+    pub fn release(&mut self, name: &str) -> Result<()> {
+        let block = self.block("RELEASE SAVEPOINT")?;
+        let at = block.find(name)?;
+        block.savepoints.truncate(at);
+        Ok(())
+    }
+
+    /// Takes back what the block did since a savepoint, which stays.
+    ///
+    /// # Errors
+    /// 25P01 outside a block, 3B001 for an unknown name.
+    pub fn rollback_to(&mut self, name: &str) -> Result<()> {
+        let block = self.block("ROLLBACK TO SAVEPOINT")?;
+        let at = block.find(name)?;
+        block.savepoints.truncate(at + 1);
+        let savepoint = &block.savepoints[at];
+        block.insertions.truncate(savepoint.insertions);
+        block.local.clone_from(&savepoint.local);
+        self.set = savepoint.set.clone();
+        Ok(())
+    }
+
+    /// Sets a variable until the block's end; outside a block it changes nothing.
+    ///
+    /// # Errors
+    /// See [`Session::set`].
+    pub fn set_local(&mut self, name: &str, value: Option<&str>) -> Result<bool> {
+        let earlier = self.transaction.as_ref().and_then(|transaction| transaction.local.get(name).cloned());
+        let before = earlier.unwrap_or_else(|| self.set.get(name).cloned());
+        let known = self.set(name, value)?;
+        match &mut self.transaction {
+            Some(transaction) => drop(transaction.local.insert(name.to_owned(), before)),
+            None => match before {
+                Some(before) => drop(self.set.insert(name.to_owned(), before)),
+                None => drop(self.set.remove(name)),
+            },
+        }
+        Ok(known)
     }
 
     /// The value of a variable.
@@ -92,38 +237,47 @@ impl Session {
         if READ_ONLY.contains(&name) {
             return Err(Error::new("55P02", format!("parameter \"{name}\" cannot be changed")));
         }
-        if let Some(value) = value {
-            let wrong = |hint: &str| {
-                Err(Error::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\"")).hint(hint))
-            };
-            match name {
-                "client_encoding" if !["utf8", "utf-8", "unicode"].contains(&value.to_lowercase().as_str()) => {
-                    return wrong("only UTF8 is supported");
-                }
-                "timezone"
-                    if !["utc", "gmt", "etc/utc", "0", "+00:00", "+00"].contains(&value.to_lowercase().as_str()) =>
-                {
-                    return wrong("times are shown in UTC only");
-                }
-                "statement_timeout" if duration(value).is_none() => return wrong("write 5000, 5s or 1min"),
-                _ => {}
+        match value {
+            Some(value) => {
+                let value = meaning(name, value)?;
+                self.set.insert(name.to_owned(), value);
             }
-            self.set.insert(name.to_owned(), value.to_owned());
-        } else {
-            self.set.remove(name);
+            None => match self.start.get(name) {
+                Some(start) => drop(self.set.insert(name.to_owned(), start.clone())),
+                None => drop(self.set.remove(name)),
+            },
+        }
+        if let Some(transaction) = &mut self.transaction {
+            // A plain SET after SET LOCAL outlives the block.
+            transaction.local.remove(name);
         }
         Ok(DEFAULTS.iter().any(|(known, _)| *known == name))
     }
 
     /// Takes all defaults back.
     pub fn reset(&mut self) {
-        self.set.retain(|name, _| name == "session_authorization");
+        self.set.clone_from(&self.start);
+        if let Some(transaction) = &mut self.transaction {
+            transaction.local.clear();
+        }
+    }
+
+    /// The variables that clients are told of, as they are now.
+    pub fn reported(&self) -> Vec<(&'static str, String)> {
+        REPORTED.iter().map(|(name, reported)| (*reported, self.get(name).unwrap_or_default().to_owned())).collect()
     }
 
     /// How long a statement may wait.
     pub fn statement_timeout(&self) -> Duration {
         let set = self.set.get("statement_timeout").and_then(|value| duration(value));
         set.unwrap_or(STATEMENT_TIMEOUT)
+    }
+
+    /// The columns of the answer of `SHOW name`.
+    pub fn columns(name: &str) -> SchemaRef {
+        let names: &[&str] = if name == "all" { &["name", "setting"] } else { &[name] };
+        let fields: Vec<_> = names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
+        Arc::new(Schema::new(fields))
     }
 
     /// The answer of `SHOW name`.
@@ -134,19 +288,69 @@ impl Session {
         if name == "all" {
             let names = DEFAULTS.iter().map(|(name, _)| *name);
             let values = names.clone().map(|name| self.get(name).unwrap_or_default());
-            return table(&["name", "setting"], vec![names.collect(), values.collect()]);
+            return table(Self::columns(name), vec![names.collect(), values.collect()]);
         }
         let value = self.get(name).ok_or_else(|| {
             Error::new("42704", format!("unrecognized configuration parameter \"{name}\"")).hint("SHOW ALL lists them")
         })?;
-        table(&[name], vec![vec![value]])
+        table(Self::columns(name), vec![vec![value]])
     }
 }
 
-fn table(names: &[&str], columns: Vec<Vec<&str>>) -> Result<RecordBatch> {
-    let fields: Vec<_> = names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
+/// The value as it is shown: clients compare some with the word that PostgreSQL uses.
+fn meaning(name: &str, value: &str) -> Result<String> {
+    // asyncpg sends 'utf-8' with its quotes.
+    let word = value.trim().trim_matches('\'').to_lowercase();
+    let one_of = |words: &[&str], shown: &str, hint: &str| {
+        if words.contains(&word.as_str()) {
+            return Ok(shown.to_owned());
+        }
+        Err(Error::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\"")).hint(hint))
+    };
+    match name {
+        "client_encoding" => one_of(&["utf8", "utf-8", "unicode"], "UTF8", "only UTF8 is supported"),
+        "timezone" => one_of(&["utc", "gmt", "etc/utc", "0", "+00:00", "+00"], "UTC", "times are shown in UTC only"),
+        "datestyle" => {
+            let iso = ["iso", "iso, mdy", "iso,mdy", "iso, us", "iso, dmy", "iso, ymd", "mdy"];
+            one_of(&iso, "ISO, MDY", "dates are shown in ISO style only")
+        }
+        "intervalstyle" => one_of(&["postgres"], "postgres", "intervals are shown in style postgres only"),
+        "standard_conforming_strings" => {
+            one_of(&["on", "true", "1", "yes"], "on", "backslashes in plain strings are always backslashes")
+        }
+        "statement_timeout" => match duration(&word) {
+            Some(_) => Ok(value.to_owned()),
+            None => one_of(&[], "", "write 5000, 5s or 1min; 0 is no limit"),
+        },
+        _ => Ok(value.to_owned()),
+    }
+}
+
+/// `-c name=value`, `-cname=value` and `--name=value`; spaces in values are written `\ `.
+fn options(text: &str) -> Vec<(String, String)> {
+    let mut words = vec![String::new()];
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let letter =
+            if letter == '\\' { letters.next() } else { Some(letter).filter(|letter| !letter.is_whitespace()) };
+        match (letter, words.last_mut()) {
+            (Some(letter), Some(word)) => word.push(letter),
+            _ => words.push(String::new()),
+        }
+    }
+    let mut found = Vec::new();
+    for word in words {
+        let setting = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).unwrap_or(&word);
+        if let Some((name, value)) = setting.split_once('=') {
+            found.push((name.replace('-', "_").to_lowercase(), value.to_owned()));
+        }
+    }
+    found
+}
+
+fn table(schema: SchemaRef, columns: Vec<Vec<&str>>) -> Result<RecordBatch> {
     let columns = columns.into_iter().map(|values| Arc::new(StringArray::from(values)) as _).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| Error::new("XX000", e.to_string()))
+    RecordBatch::try_new(schema, columns).map_err(|e| Error::new("XX000", e.to_string()))
 }
 
 /// `5000` (milliseconds), `5s`, `1min`; 0 waits for ever, which here is a day.
@@ -162,6 +366,13 @@ fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_millis(if millis == 0 { 86_400_000 } else { millis }))
+}
+
+impl Transaction {
+    fn find(&self, name: &str) -> Result<usize> {
+        let found = self.savepoints.iter().rposition(|savepoint| savepoint.name == name);
+        found.ok_or_else(|| Error::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
 }
 
 #[cfg(test)]
@@ -180,6 +391,45 @@ mod tests {
         assert_eq!(session.get("never_heard_of"), Some("1"));
         session.reset();
         assert_eq!(session.get("never_heard_of"), None);
+        assert!(session.set("datestyle", Some("German")).is_err());
+        assert_eq!(session.set("client_encoding", Some("'utf-8'")), Ok(true));
+        assert_eq!(session.get("client_encoding"), Some("UTF8"));
         assert_eq!(session.show("nothing").map_err(|error| error.sqlstate), Err("42704".into()));
+    }
+
+    #[test]
+    fn startup_parameters() {
+        let start = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Session::new(pairs.iter().map(|(name, value)| (name, value)))
+        };
+        let text = r"-c statement_timeout=5s --search-path=a\ b -capplication_name=x";
+        let session = start(&[("user", "me"), ("options", text), ("TimeZone", "Europe/Berlin")]).expect("a session");
+        let of = |name| session.get(name).unwrap_or_default();
+        assert_eq!((of("session_authorization"), of("application_name"), of("search_path")), ("me", "x", "a b"));
+        assert_eq!((session.statement_timeout(), of("timezone")), (Duration::from_secs(5), "UTC"));
+        assert!(start(&[("client_encoding", "LATIN1")]).is_err());
+    }
+
+    #[test]
+    fn a_block_takes_back_what_it_set() {
+        let mut session = Session::default();
+        assert!(session.savepoint("a").is_err());
+        assert!(session.begin() && !session.begin());
+        session.set("application_name", Some("one")).expect("a value");
+        session.savepoint("a").expect("in a block");
+        session.set("application_name", Some("two")).expect("a value");
+        session.rollback_to("a").expect("it is there");
+        assert_eq!(session.get("application_name"), Some("one"));
+        session.set_local("statement_timeout", Some("1s")).expect("a value");
+        session.release("a").expect("it is still there");
+        assert!(session.rollback_to("a").is_err());
+        session.commit();
+        assert_eq!(session.get("application_name"), Some("one"));
+        assert_eq!(session.get("statement_timeout"), Some("60s"));
+        session.begin();
+        session.set("application_name", Some("three")).expect("a value");
+        assert!(session.rollback() && !session.rollback());
+        assert_eq!(session.get("application_name"), Some("one"));
     }
 }

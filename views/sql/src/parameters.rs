@@ -1,12 +1,130 @@
-//! Values of parameters put into statements that change data.
+//! Parameters of statements that change data: their types, and their values put into the statement.
 
 use std::ops::ControlFlow;
 
+use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{Expr, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, SetExpr, TableObject, Update, Value,
+    Visit, VisitMut, Visitor, VisitorMut,
+};
 
+use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::parse::ast::Statement;
+use crate::query;
+use crate::statement::{column_of, condition, name_of, table_of};
+
+impl Database {
+    /// Types of a statement's parameters: as the client says, else as the column that takes the value has it, else as the
+    /// statement's expressions use them, else text.
+    pub(crate) fn statement_parameters(
+        &self,
+        statement: &Statement,
+        explicit: &[Option<DataType>],
+    ) -> Result<Vec<DataType>> {
+        let mut types = explicit.to_vec();
+        types.resize(types.len().max(highest(statement)), None);
+        if types.iter().all(Option::is_some) {
+            return Ok(types.into_iter().flatten().collect());
+        }
+        let (columns, reads) = match statement {
+            Statement::Insert(insert) => (self.inserted(insert)?, insert.source.as_ref().map(ToString::to_string)),
+            Statement::Update(update) => (self.updated(update)?, Some(select(update)?)),
+            Statement::Delete(delete) => (Vec::new(), source_of(delete)),
+            _ => (Vec::new(), None),
+        };
+        for (number, data_type) in columns {
+            if let Some(unknown @ None) = types.get_mut(number) {
+                *unknown = Some(data_type);
+            }
+        }
+        let parsed = reads.and_then(|text| crate::parse::parse(&text).ok()?.pop());
+        if let Some(Statement::Query(read)) = parsed.map(|parsed| parsed.statement)
+            // A list of bare parameters has no plan; its types are the columns'.
+            && let Ok(plan) = self.plan(&read)
+        {
+            return query::parameters(&plan, &types);
+        }
+        Ok(types.into_iter().map(|known| known.unwrap_or(DataType::Utf8)).collect())
+    }
+
+    /// Parameters that stand for themselves in VALUES, with the types of their columns.
+    fn inserted(&self, insert: &Insert) -> Result<Vec<(usize, DataType)>> {
+        let TableObject::TableName(name) = &insert.table else { return Ok(Vec::new()) };
+        let schema = self.local_table(&name_of(name)?)?.1;
+        let column = |name: &ObjectName| column_of(&schema, &name_of(name)?);
+        let columns: Vec<usize> = match insert.columns.as_slice() {
+            [] => (0..schema.fields().len()).collect(),
+            names => names.iter().map(column).collect::<Result<_>>()?,
+        };
+        let Some(SetExpr::Values(values)) = insert.source.as_ref().map(|source| source.body.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let cells = values.rows.iter().flat_map(|row| row.iter().zip(&columns));
+        let of =
+            |(cell, column): (&Expr, &usize)| Some((placeholder(cell)?, schema.field(*column).data_type().clone()));
+        Ok(cells.filter_map(of).collect())
+    }
+
+    /// Parameters that a column is set to.
+    fn updated(&self, update: &Update) -> Result<Vec<(usize, DataType)>> {
+        let schema = self.local_table(&table_of(&update.table)?)?.1;
+        let mut found = Vec::new();
+        for Assignment { target, value } in &update.assignments {
+            if let (AssignmentTarget::ColumnName(column), Some(number)) = (target, placeholder(value)) {
+                found.push((number, schema.field(column_of(&schema, &name_of(column)?)?).data_type().clone()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What an UPDATE reads.
+fn select(update: &Update) -> Result<String> {
+    let values: Vec<_> = update.assignments.iter().map(|assignment| assignment.value.to_string()).collect();
+    let (table, condition) = (&update.table, condition(update.selection.as_ref()));
+    Ok(format!("SELECT {} FROM {table}{condition}", values.join(", ")))
+}
+
+/// What a DELETE reads.
+fn source_of(delete: &Delete) -> Option<String> {
+    let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+    from.first().map(|from| format!("SELECT * FROM {from}{}", condition(delete.selection.as_ref())))
+}
+
+/// The number of the parameter that an expression is, from 0.
+fn placeholder(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(name) => name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1),
+            _ => None,
+        },
+        Expr::Nested(inner) => placeholder(inner),
+        _ => None,
+    }
+}
+
+/// How many parameters a statement names.
+fn highest(statement: &Statement) -> usize {
+    struct Highest(usize);
+    impl Visitor for Highest {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            self.0 = self.0.max(placeholder(expr).map_or(0, |number| number + 1));
+            ControlFlow::Continue(())
+        }
+    }
+    let mut highest = Highest(0);
+    let _ = match statement {
+        Statement::Insert(insert) => insert.visit(&mut highest),
+        Statement::Update(update) => update.visit(&mut highest),
+        Statement::Delete(delete) => delete.visit(&mut highest),
+        _ => ControlFlow::Continue(()),
+    };
+    highest.0
+}
 
 /// The statement with its parameters replaced by literals.
 ///
@@ -58,6 +176,9 @@ fn literal(scalar: &ScalarValue) -> Value {
         ScalarValue::Binary(Some(bytes)) => {
             Value::HexStringLiteral(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
         }
+        // Not a number and the infinities are no literals.
+        ScalarValue::Float32(Some(value)) if !value.is_finite() => Value::SingleQuotedString(value.to_string()),
+        ScalarValue::Float64(Some(value)) if !value.is_finite() => Value::SingleQuotedString(value.to_string()),
         number if number.data_type().is_numeric() => Value::Number(number.to_string(), false),
         other => {
             let array = other.to_array().ok();

@@ -19,11 +19,13 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast as sql;
 use engine::Snapshot;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
 use crate::catalog::{Body, SYSTEM_SCHEMA, object_name};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
+use crate::output_names::{named, shown};
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
 use crate::snapshot_table::SnapshotTable;
@@ -70,6 +72,20 @@ impl Query {
         }
     }
 
+    /// The rows, as they are computed. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// What goes wrong in planning it, with PostgreSQL's SQLSTATE; later errors come in the stream.
+    pub async fn stream(self) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        match self.body {
+            QueryBody::Plan(plan, context) => {
+                let batches = context.execute_logical_plan(*plan).await?.execute_stream().await?;
+                Ok(batches.map_err(Error::from).boxed())
+            }
+            QueryBody::Rows(batch) => Ok(futures::stream::iter([Ok(batch)]).boxed()),
+        }
+    }
+
     /// The rows. Needs a multi-threaded Tokio runtime.
     ///
     /// # Errors
@@ -96,10 +112,9 @@ impl Database {
         let query = match &parsed.statement {
             Statement::Query(query) | Statement::CopyOut { query, .. } => query,
             statement => {
-                let explicit = parameter_types.iter().map(|given| given.clone().unwrap_or(DataType::Utf8));
                 return Ok(Prepared {
                     parsed: parsed.clone(),
-                    parameters: explicit.collect(),
+                    parameters: self.statement_parameters(statement, parameter_types)?,
                     columns: self.answer_columns(statement)?,
                     plan: None,
                     lookup: None,
@@ -121,7 +136,7 @@ impl Database {
         Ok(Prepared {
             parsed: parsed.clone(),
             parameters,
-            columns: Some(columns),
+            columns: Some(shown(columns)),
             plan: Some(Arc::new(plan)),
             lookup,
             generation: self.generation,
@@ -157,7 +172,7 @@ impl Database {
             && let Some(batch) = self.look_up(lookup, parameters)?
         {
             let reads = vec![lookup.name.clone()];
-            return Ok(Query { schema: batch.schema(), reads, body: QueryBody::Rows(batch) });
+            return Ok(Query { schema: shown(batch.schema()), reads, body: QueryBody::Rows(batch) });
         }
         let Some(plan) = &prepared.plan else {
             return Err(Error::new("XX000", "a statement that answers no rows was run as a query"));
@@ -194,7 +209,7 @@ impl Database {
             let rewritten = pg_catalog::rewritten(query);
             rewritten.map_or(statement, |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
-            statement
+            planned(&named(query.clone()))
         };
         Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
     }
@@ -252,7 +267,7 @@ impl Database {
                 return Err(error.clone().into());
             }
         }
-        let schema = plan.schema().inner().clone();
+        let schema = shown(plan.schema().inner().clone());
         let plan = match parameters {
             [] => plan,
             values => plan.replace_params_with_values(&ParamValues::from(values.to_vec()))?,
@@ -292,7 +307,7 @@ pub(crate) fn renamed(plan: LogicalPlan, columns: &[String]) -> Result<LogicalPl
 }
 
 /// Types of `$1`, `$2`, …: as the client says, else as the statement uses them, else text.
-fn parameters(plan: &LogicalPlan, explicit: &[Option<DataType>]) -> Result<Vec<DataType>> {
+pub(crate) fn parameters(plan: &LogicalPlan, explicit: &[Option<DataType>]) -> Result<Vec<DataType>> {
     let mut inferred: HashMap<usize, Option<DataType>> = HashMap::new();
     for (name, data_type) in plan.get_parameter_types()? {
         let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()).filter(|&n| n > 0);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -64,7 +65,8 @@ impl TableProvider for SnapshotTable {
     }
 }
 
-/// A scan of some columns.
+/// A scan of some columns. It pauses after each batch, so that a query which nobody waits for any more can end there:
+/// DataFusion's operators otherwise compute all that they can before they pause, a join of two large tables for minutes.
 #[derive(Debug)]
 struct SnapshotScan {
     schema: SchemaRef,
@@ -109,7 +111,7 @@ impl ExecutionPlan for SnapshotScan {
         let (schema, columns, projected) = (self.schema.clone(), self.columns.clone(), self.projected.clone());
         let (snapshot, mut from) = (self.snapshot.clone(), RowsFrom::default());
         let mut left = self.limit.unwrap_or(usize::MAX);
-        let batches = std::iter::from_fn(move || {
+        let mut next = move || {
             let mut rows: Vec<RowRef<'_>> = Vec::with_capacity(BATCH_ROWS);
             while rows.len() < BATCH_ROWS.min(left) {
                 let Some((row, weight)) = snapshot.next_row(&mut from) else { break };
@@ -117,8 +119,18 @@ impl ExecutionPlan for SnapshotScan {
             }
             left -= rows.len();
             (!rows.is_empty()).then(|| batch(&rows, &schema, &columns, &projected))
+        };
+        let mut pause = false;
+        let paced = futures::stream::poll_fn(move |context| {
+            if std::mem::take(&mut pause) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let batch = next();
+            pause = batch.is_some();
+            Poll::Ready(batch)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.projected.clone(), futures::stream::iter(batches))))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.projected.clone(), paced)))
     }
 
     fn statistics_from_inputs(&self, _: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {

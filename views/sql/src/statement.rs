@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Assignment, AssignmentTarget, CreateTable, Delete, Expr, FromTable, Insert, ObjectName, SetExpr, TableFactor,
-    TableObject, TableWithJoins, Update,
+    Assignment, AssignmentTarget, ColumnOption, CreateTable, Delete, Expr, FromTable, Insert, ObjectName, SetExpr,
+    TableFactor, TableObject, TableWithJoins, Update,
 };
 use delta::{Op, Row, RowBuilder, RowRef, TableId, TableSchema};
 use engine::NodeId;
@@ -29,6 +29,21 @@ pub enum Outcome {
     Rows(Box<Query>),
     /// A command tag, and sources that are gone: whoever feeds them stops.
     Dropped(String, Vec<TableId>),
+}
+
+/// Rows of an INSERT that was evaluated and not yet done.
+#[derive(Debug, Clone)]
+pub struct Insertion {
+    table: String,
+    oid: u32,
+    rows: Vec<Row>,
+}
+
+impl Insertion {
+    /// The command tag.
+    pub fn tag(&self) -> String {
+        format!("INSERT 0 {}", self.rows.len())
+    }
 }
 
 impl Database {
@@ -71,7 +86,7 @@ impl Database {
             Statement::CreateIndex { name, if_not_exists, on, key } => {
                 self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text)?
             }
-            Statement::Insert(insert) => self.insert(insert.as_ref().clone())?,
+            Statement::Insert(insert) => self.insert(insert)?,
             Statement::Delete(delete) => self.delete(delete)?,
             Statement::Update(update) => self.update(update)?,
             Statement::Drop { kind, if_exists, names, cascade } => {
@@ -108,11 +123,9 @@ impl Database {
             return Ok("CREATE TABLE".into());
         }
         self.free(&name)?;
-        if !table.constraints.is_empty() {
-            return Err(Error::new("0A000", format!("table \"{name}\": constraints are not supported")));
-        }
+        refuse_table_clauses(table, &name)?;
         let schema = declared_schema(&table.columns)?;
-        named_once(&schema)?;
+        distinct_names(&schema)?;
         let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
         self.create_table(&name, &schema, text);
         Ok("CREATE TABLE".into())
@@ -132,14 +145,14 @@ impl Database {
         if view.materialized {
             let plan = renamed(self.plan(&view.query)?, &view.columns)?;
             let schema = plan.schema().inner().clone();
-            named_once(&schema)?;
+            distinct_names(&schema)?;
             let reads = self.references(&view.query)?;
             self.materialize(name, text, &plan, schema, reads)?;
         } else {
             let reads = self.references(&view.query)?;
             let view = Arc::new(self.view(&view.query, &view.columns)?);
             let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
-            named_once(&schema)?;
+            distinct_names(&schema)?;
             self.define(name, text, Body::View { view, reads }, Some(schema));
         }
         Ok(tag.into())
@@ -221,7 +234,7 @@ impl Database {
     }
 
     /// The node and columns of a table that statements may change.
-    fn local_table(&self, name: &str) -> Result<(NodeId, SchemaRef)> {
+    pub(crate) fn local_table(&self, name: &str) -> Result<(NodeId, SchemaRef)> {
         match self.objects.get(name).map(|object| &object.body) {
             Some(Body::Table(node)) => Ok((*node, self.columns[name].clone())),
             Some(_) => Err(Error::new("42809", format!("\"{name}\" is not a table: its rows come from elsewhere"))),
@@ -258,12 +271,56 @@ impl Database {
         Ok(rows)
     }
 
-    fn insert(&mut self, insert: Insert) -> Result<String> {
+    /// Evaluates an INSERT without doing it.
+    ///
+    /// # Errors
+    /// What is wrong with it; 42601 for another statement.
+    pub fn insertion(&self, parsed: &Parsed, parameters: &[ScalarValue]) -> Result<Insertion> {
+        let bound = match parameters {
+            [] => None,
+            values => Some(crate::parameters::bound(&parsed.statement, values)?),
+        };
+        match bound.as_ref().unwrap_or(&parsed.statement) {
+            Statement::Insert(insert) => self.evaluated(insert),
+            _ => Err(Error::new("42601", "expected INSERT")),
+        }
+    }
+
+    /// Does several INSERTs as one change: readers see all of them or none.
+    ///
+    /// # Errors
+    /// 40001 if a table is gone since; nothing has changed then.
+    pub fn insert_all(&mut self, insertions: Vec<Insertion>) -> Result<()> {
+        let mut ops = Vec::new();
+        for Insertion { table, oid, rows } in insertions {
+            let Some(object) = self.objects.get(&table).filter(|object| object.oid == oid) else {
+                let message = format!("table \"{table}\" was dropped or made anew since the rows were inserted");
+                return Err(Error::new("40001", message));
+            };
+            let Body::Table(node) = object.body else { continue };
+            ops.extend(rows.into_iter().map(|row| (node, Op::Insert(row))));
+        }
+        self.circuit.tick(ops);
+        Ok(())
+    }
+
+    fn evaluated(&self, insert: &Insert) -> Result<Insertion> {
         let TableObject::TableName(name) = &insert.table else {
             return Err(Error::new("0A000", "INSERT into a function is not supported"));
         };
-        let (node, schema) = self.local_table(&name_of(name)?)?;
-        let source = insert.source.ok_or_else(|| Error::new("0A000", "INSERT without rows is not supported"))?;
+        let table = name_of(name)?;
+        let (_, schema) = self.local_table(&table)?;
+        for (given, clause) in [
+            (insert.returning.is_some(), "RETURNING"),
+            (insert.on.is_some(), "ON CONFLICT"),
+            (insert.overwrite, "OVERWRITE"),
+        ] {
+            if given {
+                return Err(Error::new("0A000", format!("INSERT with {clause} is not supported")));
+            }
+        }
+        let source = insert.source.as_ref();
+        let source = source.ok_or_else(|| Error::new("0A000", "INSERT without rows is not supported"))?;
         let mut columns: Vec<usize> = (0..schema.fields().len()).collect();
         if !insert.columns.is_empty() {
             let find = |name: &ObjectName| column_of(&schema, &name_of(name)?);
@@ -272,25 +329,47 @@ impl Database {
             // Fewer values than columns: the rest is NULL.
             columns.truncate(values.rows.first().map_or(0, |row| row.len()));
         }
+        let left_out = |(number, field): &(usize, &FieldRef)| !columns.contains(number) && !field.is_nullable();
+        if let Some((_, field)) = schema.fields().iter().enumerate().find(left_out) {
+            let (column, hint) = (field.name(), "it is NOT NULL and has no default: give it a value");
+            let message = format!("null value in column \"{column}\" of relation \"{table}\"");
+            return Err(Error::new("23502", message).hint(hint));
+        }
         let target = schema.project(&columns).map_err(|error| Error::new("42601", error.to_string()))?;
         let rows = self.rows(&source.to_string(), &target.into())?;
         let kinds = TableSchema::new(schema, None).map_err(|e| Error::new("XX000", e.to_string()))?.kinds;
         let mut builder = RowBuilder::new(kinds.clone());
-        let count = rows.len();
         let mut widen = |row: Row| {
             for (from, &to) in columns.iter().enumerate() {
                 builder.set(to, row.as_ref().get(from, &kinds[to]));
             }
-            Op::Insert(builder.take())
+            builder.take()
         };
-        let ops: Vec<_> = rows.into_iter().map(&mut widen).collect();
-        self.change(node, ops);
-        Ok(format!("INSERT 0 {count}"))
+        let rows = rows.into_iter().map(&mut widen).collect();
+        let oid = self.objects.get(&table).map_or(0, |object| object.oid);
+        Ok(Insertion { table, oid, rows })
+    }
+
+    fn insert(&mut self, insert: &Insert) -> Result<String> {
+        let insertion = self.evaluated(insert)?;
+        let tag = insertion.tag();
+        self.insert_all(vec![insertion])?;
+        Ok(tag)
     }
 
     fn delete(&mut self, delete: &Delete) -> Result<String> {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let [from] = from.as_slice() else { return Err(Error::new("0A000", "DELETE from several tables")) };
+        for (given, clause) in [
+            (delete.returning.is_some(), "RETURNING"),
+            (delete.using.is_some(), "USING"),
+            (!delete.order_by.is_empty(), "ORDER BY"),
+            (delete.limit.is_some(), "LIMIT"),
+        ] {
+            if given {
+                return Err(Error::new("0A000", format!("DELETE with {clause} is not supported")));
+            }
+        }
         let name = table_of(from)?;
         let (node, schema) = self.local_table(&name)?;
         let rows = self.rows(&format!("SELECT * FROM {from}{}", condition(delete.selection.as_ref())), &schema)?;
@@ -301,6 +380,11 @@ impl Database {
 
     fn update(&mut self, update: &Update) -> Result<String> {
         let name = table_of(&update.table)?;
+        for (given, clause) in [(update.returning.is_some(), "RETURNING"), (update.from.is_some(), "FROM")] {
+            if given {
+                return Err(Error::new("0A000", format!("UPDATE with {clause} is not supported")));
+            }
+        }
         let (node, schema) = self.local_table(&name)?;
         let mut values: Vec<String> = schema.fields().iter().map(|field| quote(field.name())).collect();
         for Assignment { target, value } in &update.assignments {
@@ -331,26 +415,59 @@ impl Database {
     }
 }
 
-/// Fails where two columns have one name: nobody could read them.
-fn named_once(schema: &SchemaRef) -> Result<()> {
-    let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
-    names.sort();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::new("42701", format!("column \"{}\" specified more than once", pair[0]))
-            .hint("give one of them another name with AS")),
-        None => Ok(()),
+/// What CREATE TABLE may say and this system does not do.
+fn refuse_table_clauses(table: &CreateTable, name: &str) -> Result<()> {
+    use ColumnOption as O;
+    let refused = |what: &str| Err(Error::new("0A000", format!("table \"{name}\": {what} not supported")));
+    if table.query.is_some() {
+        return refused("CREATE TABLE AS is").map_err(|error| {
+            error.hint("CREATE MATERIALIZED VIEW name AS query keeps a query's rows, and keeps them fresh")
+        });
     }
+    if table.temporary {
+        return refused("temporary tables are").map_err(|error| error.hint("leave out the word TEMPORARY"));
+    }
+    if !table.constraints.is_empty() {
+        return refused("constraints are");
+    }
+    if table.like.is_some() || table.inherits.is_some() || table.partition_by.is_some() {
+        return refused("LIKE, INHERITS and PARTITION BY are");
+    }
+    for column in &table.columns {
+        let of = |what: &str| refused(&format!("column \"{}\": {what}", column.name.value));
+        for option in &column.options {
+            match &option.option {
+                O::Null | O::NotNull | O::Comment(_) => {}
+                O::Default(_) => return of("DEFAULT is"),
+                O::PrimaryKey(_) => return of("PRIMARY KEY is"),
+                O::Unique(_) => return of("UNIQUE is"),
+                O::ForeignKey(_) => return of("REFERENCES is"),
+                O::Check(_) => return of("CHECK is"),
+                other => return of(&format!("{other} is")),
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn unknown(name: &str) -> Error {
     Error::new("42P01", format!("unknown catalog item \"{name}\""))
 }
 
+/// Columns of a view can be told apart.
+fn distinct_names(schema: &SchemaRef) -> Result<()> {
+    match crate::output_names::repeated(schema) {
+        None => Ok(()),
+        Some(name) => Err(Error::new("42701", format!("column \"{name}\" specified more than once"))
+            .hint("give one of them another name with AS")),
+    }
+}
+
 fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn condition(selection: Option<&Expr>) -> String {
+pub(crate) fn condition(selection: Option<&Expr>) -> String {
     selection.map(|selection| format!(" WHERE {selection}")).unwrap_or_default()
 }
 
@@ -361,14 +478,14 @@ pub(crate) fn name_of(name: &ObjectName) -> Result<String> {
     Ok(if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
 }
 
-fn table_of(table: &TableWithJoins) -> Result<String> {
+pub(crate) fn table_of(table: &TableWithJoins) -> Result<String> {
     match &table.relation {
         TableFactor::Table { name, .. } if table.joins.is_empty() => name_of(name),
         other => Err(Error::new("0A000", format!("{other} cannot be changed"))),
     }
 }
 
-fn column_of(schema: &SchemaRef, name: &str) -> Result<usize> {
+pub(crate) fn column_of(schema: &SchemaRef, name: &str) -> Result<usize> {
     schema.index_of(name).map_err(|_| Error::new("42703", format!("column \"{name}\" does not exist")))
 }
 

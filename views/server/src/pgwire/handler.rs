@@ -1,72 +1,72 @@
-//! What the server does for each message of a client.
+//! What the server does for a statement of a client: sessions begin, statements run, transactions end.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use futures::channel::oneshot::Receiver;
+use futures::future::{Either, select};
 use futures::{Sink, SinkExt};
 use pgwire::api::auth::{
     ServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
     save_startup_parameters_to_metadata,
 };
 use pgwire::api::cancel::CancelHandler;
-use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, FieldInfo, Response, Tag};
-use pgwire::api::stmt::{QueryParser, StoredStatement};
-use pgwire::api::store::{Entry, PortalStore};
+use pgwire::api::store::PortalStore;
 use pgwire::api::{
-    ClientInfo, ClientPortalStore, ConnectionHandle, ConnectionManager, DEFAULT_NAME, PidSecretKeyGenerator,
-    RandomPidSecretKeyGenerator, Type,
+    ClientInfo, ClientPortalStore, ConnectionHandle, ConnectionManager, PidSecretKeyGenerator,
+    RandomPidSecretKeyGenerator,
 };
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::cancel::CancelRequest;
-use pgwire::messages::extendedquery::{Bind, BindComplete, Parse, ParseComplete};
 use pgwire::messages::response::{NoticeResponse, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use sql::parse::ast::Statement;
-use sql::{Error, Outcome, Parsed, Prepared, Query};
+use sql::parse::ast::{CopyFormat, Statement};
+use sql::{Error, Outcome, Prepared};
 
-use super::{rows, wire_error};
+use super::{fatal, wire_error};
 use crate::coordinator::Handle;
-use crate::encode::pg_type;
-use crate::parameters;
-use crate::session::{REPORTED, SERVER_VERSION, Session};
+use crate::runner::Batches;
+use crate::session::{REPORTED, Session};
 
 /// See the module.
 pub(super) struct Handler {
-    handle: Handle,
+    pub(super) handle: Handle,
     connections: Arc<ConnectionManager>,
     keys: RandomPidSecretKeyGenerator,
 }
 
-impl Handler {
-    pub(super) fn new(handle: Handle, connections: Arc<ConnectionManager>) -> Self {
-        Handler { handle, connections, keys: RandomPidSecretKeyGenerator::default() }
-    }
+/// A statement of the extended protocol.
+#[derive(Clone)]
+pub(super) struct Extended(pub(super) Arc<Prepared>);
+
+/// What a statement answers, before it is encoded.
+pub(super) enum Answer {
+    Tag(String),
+    /// A tag, after which the transaction has this status.
+    Transaction(&'static str, TransactionStatus),
+    Rows(SchemaRef, Batches, &'static str),
+    Copy(SchemaRef, Batches, CopyFormat),
 }
 
 type Shared = parking_lot::Mutex<Session>;
 
-fn session<C: ClientInfo>(client: &C) -> Arc<Shared> {
-    client.session_extensions().get_or_insert_with::<Shared>(|| Shared::new(Session::new(client.metadata())))
+/// The session of a client, once it has introduced itself.
+pub(super) fn session<C: ClientInfo>(client: &C) -> Arc<Shared> {
+    client.session_extensions().get_or_insert_with::<Shared>(Shared::default)
 }
 
 /// The parameters that a client is told at its start.
 struct Parameters;
 
 impl ServerParameterProvider for Parameters {
-    fn server_parameters<C: ClientInfo>(&self, client: &C) -> Option<std::collections::HashMap<String, String>> {
-        let session = session(client);
-        let session = session.lock();
-        let value = |name: &str| session.get(name).unwrap_or_default().to_owned();
-        let mut all: std::collections::HashMap<_, _> =
-            REPORTED.iter().map(|(name, reported)| ((*reported).to_owned(), value(name))).collect();
-        all.insert("server_version".into(), SERVER_VERSION.into());
-        Some(all)
+    fn server_parameters<C: ClientInfo>(&self, client: &C) -> Option<HashMap<String, String>> {
+        let reported = session(client).lock().reported();
+        Some(reported.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 
@@ -81,6 +81,8 @@ impl StartupHandler for Handler {
         let PgWireFrontendMessage::Startup(startup) = &message else { return Ok(()) };
         protocol_negotiation(client, startup).await?;
         save_startup_parameters_to_metadata(client, startup);
+        let session = Session::new(client.metadata()).map_err(|error| fatal(&error))?;
+        client.session_extensions().insert(Shared::new(session));
         let (pid, secret) = self.keys.generate(client);
         client.set_pid_and_secret_key(pid, secret.clone());
         let (handle, guard) = self.connections.register(pid, secret);
@@ -97,342 +99,279 @@ impl CancelHandler for Handler {
     }
 }
 
-/// What a statement answers, before it is encoded.
-enum Answer {
-    Tag(String),
-    Begin,
-    End(&'static str),
-    Rows(SchemaRef, Vec<RecordBatch>, Option<&'static str>),
-    Copy { schema: SchemaRef, batches: Vec<RecordBatch>, csv: bool, header: bool },
+/// What a request to cancel the client's statement completes.
+pub(super) async fn cancel_of<C: ClientInfo + Sync>(client: &C) -> Option<Receiver<()>> {
+    let handle = client.session_extensions().get::<Arc<ConnectionHandle>>()?;
+    Some(handle.start_query().await)
+}
+
+/// Does something for a client until it is done or cancelled.
+pub(super) async fn cancellable<T>(
+    cancel: Option<Receiver<()>>,
+    work: impl Future<Output = PgWireResult<T>>,
+) -> PgWireResult<T> {
+    let Some(cancel) = cancel else { return work.await };
+    match select(std::pin::pin!(work), cancel).await {
+        Either::Left((done, _)) => done,
+        Either::Right(_) => Err(PgWireError::QueryCanceled),
+    }
+}
+
+/// What every statement of a failed transaction is told but those that end it.
+pub(super) fn aborted() -> Error {
+    Error::new("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+/// Tells a client something beside the answer.
+async fn notice<C>(client: &mut C, severity: &str, sqlstate: &str, text: String) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let notice = ErrorInfo::new(severity.into(), sqlstate.into(), text);
+    client.feed(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(notice))).await?;
+    Ok(())
 }
 
 impl Handler {
+    pub(super) fn new(handle: Handle, connections: Arc<ConnectionManager>) -> Self {
+        Handler { handle, connections, keys: RandomPidSecretKeyGenerator::default() }
+    }
+
     /// Runs a statement for a session.
-    async fn run<C>(
+    pub(super) async fn run<C>(
         &self,
         client: &mut C,
         prepared: &Prepared,
-        values: Vec<datafusion::common::ScalarValue>,
+        values: Vec<ScalarValue>,
     ) -> PgWireResult<Answer>
     where
-        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let statement = &prepared.parsed.statement;
-        let ends = matches!(statement, Statement::Commit | Statement::Rollback);
+        let ends = matches!(statement, Statement::Commit | Statement::Rollback | Statement::RollbackTo { .. });
         if client.transaction_status() == TransactionStatus::Error && !ends {
-            let message = "current transaction is aborted, commands ignored until end of transaction block";
-            return Err(wire_error(&Error::new("25P02", message)));
+            return Err(wire_error(&aborted()));
         }
         let session = session(client);
         match statement {
-            Statement::Begin => Ok(Answer::Begin),
-            Statement::Commit if client.transaction_status() == TransactionStatus::Error => Ok(Answer::End("ROLLBACK")),
-            Statement::Commit => Ok(Answer::End("COMMIT")),
-            Statement::Rollback => Ok(Answer::End("ROLLBACK")),
-            Statement::Set { name, value } => self.set(client, &session, name, value.as_deref()).await,
-            Statement::Reset { name } if name == "all" => {
-                session.lock().reset();
+            Statement::Begin
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::Savepoint { .. }
+            | Statement::Release { .. }
+            | Statement::RollbackTo { .. } => self.transaction(client, &session, statement).await,
+            Statement::Set { name, value, local } => {
+                set(client, &session, name, value.as_deref(), *local).await?;
+                Ok(Answer::Tag("SET".into()))
+            }
+            Statement::Reset { name } if name != "all" => {
+                set(client, &session, name, None, false).await?;
                 Ok(Answer::Tag("RESET".into()))
             }
-            Statement::Reset { name } => {
-                self.set(client, &session, name, None).await?;
-                Ok(Answer::Tag("RESET".into()))
+            Statement::Reset { .. } | Statement::DiscardAll => {
+                let discard = matches!(statement, Statement::DiscardAll);
+                if discard {
+                    forget(client, &session, None);
+                }
+                changed(client, &session, Session::reset).await?;
+                Ok(Answer::Tag(if discard { "DISCARD ALL" } else { "RESET" }.into()))
             }
+            Statement::Deallocate { name } => {
+                forget(client, &session, name.as_deref());
+                Ok(Answer::Tag(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" }.into()))
+            }
+            Statement::Nothing { tag } => Ok(Answer::Tag((*tag).into())),
             Statement::ShowVariable { name } => {
                 let shown = session.lock().show(name).map_err(|error| wire_error(&error))?;
-                Ok(Answer::Rows(shown.schema(), vec![shown], Some("SHOW")))
+                Ok(Answer::Rows(shown.schema(), shown.into(), "SHOW"))
             }
-            Statement::DiscardAll => {
-                session.lock().reset();
-                Ok(Answer::Tag("DISCARD ALL".into()))
-            }
-            Statement::Query(_) | Statement::CopyOut { .. } => {
-                let patience = session.lock().statement_timeout();
-                let query = self.handle.query(prepared, &values, patience).await.map_err(|error| wire_error(&error))?;
-                let schema = query.schema.clone();
-                let batches = match query.ready() {
-                    Ok(batch) => vec![batch],
-                    Err(query) => run_apart(query).await.map_err(|error| wire_error(&error))?,
-                };
-                Ok(match statement {
-                    Statement::CopyOut { csv, header, .. } => {
-                        Answer::Copy { schema, batches, csv: *csv, header: *header }
-                    }
-                    _ => Answer::Rows(schema, batches, None),
-                })
-            }
-            _ => match self.handle.run(&prepared.parsed, values).await.map_err(|error| wire_error(&error))? {
-                Outcome::Tag(tag) | Outcome::Dropped(tag, _) => Ok(Answer::Tag(tag)),
-                Outcome::Rows(query) => {
-                    let schema = query.schema.clone();
-                    let batches = query.run().await.map_err(|error| wire_error(&error))?;
-                    let tag = if matches!(statement, Statement::Explain(_)) { "EXPLAIN" } else { "SHOW" };
-                    Ok(Answer::Rows(schema, batches, Some(tag)))
-                }
-            },
+            Statement::Query(_) | Statement::CopyOut { .. } => self.read(&session, prepared, &values).await,
+            _ => self.change(client, &session, prepared, values).await,
         }
     }
 
-    async fn set<C>(&self, client: &mut C, session: &Shared, name: &str, value: Option<&str>) -> PgWireResult<Answer>
+    async fn read(&self, session: &Shared, prepared: &Prepared, values: &[ScalarValue]) -> PgWireResult<Answer> {
+        let (patience, holds) = {
+            let session = session.lock();
+            (session.statement_timeout(), session.holds())
+        };
+        let query = self.handle.query(prepared, values, patience).await.map_err(|error| wire_error(&error))?;
+        if holds && query.reads.iter().any(|name| self.handle.exists(name)) {
+            let message = "rows inserted in this transaction can be read after its COMMIT only";
+            let error = Error::new("25001", message).hint("COMMIT first, or let statements commit by themselves");
+            return Err(wire_error(&error));
+        }
+        let schema = query.schema.clone();
+        let batches = Batches::start(query, patience);
+        Ok(match &prepared.parsed.statement {
+            Statement::CopyOut { format, .. } => Answer::Copy(schema, batches, format.clone()),
+            _ => Answer::Rows(schema, batches, "SELECT"),
+        })
+    }
+
+    /// Statements of the database: they change it or tell of it.
+    async fn change<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+    ) -> PgWireResult<Answer>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let known = session.lock().set(name, value).map_err(|error| wire_error(&error))?;
-        if !known {
-            let text = format!("variable \"{name}\" is not known; it changes nothing");
-            let notice = ErrorInfo::new("NOTICE".into(), "00000".into(), text);
-            client.feed(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(notice))).await?;
+        let statement = &prepared.parsed.statement;
+        let block = client.transaction_status() == TransactionStatus::Transaction;
+        match statement {
+            Statement::Insert(_) if block => {
+                let insertion = self.handle.insertion(&prepared.parsed, values).await;
+                let insertion = insertion.map_err(|error| wire_error(&error))?;
+                let tag = insertion.tag();
+                session.lock().hold(insertion);
+                return Ok(Answer::Tag(tag));
+            }
+            Statement::Update(_) | Statement::Delete(_) if block => {
+                let name = if matches!(statement, Statement::Update(_)) { "UPDATE" } else { "DELETE" };
+                let error = Error::new("25001", format!("{name} cannot run inside a transaction block"))
+                    .hint("let it commit by itself: outside BEGIN … COMMIT, with the driver's autocommit");
+                return Err(wire_error(&error));
+            }
+            _ => {}
         }
-        if let Some((_, reported)) = REPORTED.iter().find(|(known, _)| *known == name) {
-            let value = session.lock().get(name).unwrap_or_default().to_owned();
-            let status = ParameterStatus::new((*reported).to_owned(), value);
-            client.feed(PgWireBackendMessage::ParameterStatus(status)).await?;
-        }
-        Ok(Answer::Tag("SET".into()))
+        let outcome = self.handle.run(&prepared.parsed, values).await.map_err(|error| wire_error(&error))?;
+        Ok(match outcome {
+            Outcome::Tag(tag) | Outcome::Dropped(tag, _) => {
+                if block {
+                    let text = format!("{tag} took effect at once; ROLLBACK does not undo it");
+                    notice(client, "NOTICE", "00000", text).await?;
+                }
+                Answer::Tag(tag)
+            }
+            Outcome::Rows(query) => {
+                let tag = if matches!(statement, Statement::Explain(_)) { "EXPLAIN" } else { "SHOW" };
+                let limit = session.lock().statement_timeout();
+                Answer::Rows(query.schema.clone(), Batches::start(*query, limit), tag)
+            }
+        })
     }
 
-    /// Drops what DEALLOCATE and DISCARD name.
-    fn forget<C>(client: &C, statement: &Statement)
+    async fn transaction<C>(&self, client: &mut C, session: &Shared, statement: &Statement) -> PgWireResult<Answer>
     where
-        C: ClientPortalStore,
-        C::PortalStore: PortalStore,
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        if let Statement::Deallocate { name: Some(name) } = statement {
+        use TransactionStatus::{Idle, Transaction};
+        let failed = client.transaction_status() == TransactionStatus::Error;
+        let told = |error: Error| wire_error(&error);
+        match statement {
+            Statement::Begin => {
+                if !session.lock().begin() {
+                    let text = "there is already a transaction in progress".to_owned();
+                    notice(client, "WARNING", "25001", text).await?;
+                }
+                Ok(Answer::Transaction("BEGIN", Transaction))
+            }
+            Statement::Commit if !failed => {
+                let outside = client.transaction_status() == Idle;
+                let mut insertions = Vec::new();
+                changed(client, session, |session| insertions = session.commit()).await?;
+                if outside {
+                    let text = "there is no transaction in progress".to_owned();
+                    notice(client, "WARNING", "25P01", text).await?;
+                } else if !insertions.is_empty() {
+                    // The block is over, whatever comes of its rows.
+                    client.set_transaction_status(Idle);
+                    self.handle.insert_all(insertions).await.map_err(told)?;
+                }
+                Ok(Answer::Transaction("COMMIT", Idle))
+            }
+            Statement::Commit | Statement::Rollback => {
+                let mut inside = false;
+                changed(client, session, |session| inside = session.rollback()).await?;
+                if !inside {
+                    let text = "there is no transaction in progress".to_owned();
+                    notice(client, "WARNING", "25P01", text).await?;
+                }
+                Ok(Answer::Transaction("ROLLBACK", Idle))
+            }
+            Statement::Savepoint { name } => {
+                session.lock().savepoint(name).map_err(told)?;
+                Ok(Answer::Transaction("SAVEPOINT", Transaction))
+            }
+            Statement::Release { name } => {
+                session.lock().release(name).map_err(told)?;
+                Ok(Answer::Transaction("RELEASE", Transaction))
+            }
+            Statement::RollbackTo { name } => {
+                let mut done = Ok(());
+                changed(client, session, |session| done = session.rollback_to(name)).await?;
+                done.map_err(told)?;
+                Ok(Answer::Transaction("ROLLBACK", Transaction))
+            }
+            _ => Err(told(Error::new("XX000", "not a statement of transactions"))),
+        }
+    }
+}
+
+/// Changes a session, and tells the client which of the variables that it is told of are others now.
+async fn changed<C>(client: &mut C, session: &Shared, change: impl FnOnce(&mut Session)) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let (before, after) = {
+        let mut session = session.lock();
+        let before = session.reported();
+        change(&mut session);
+        (before, session.reported())
+    };
+    for ((name, value), _) in after.into_iter().zip(before).filter(|(after, before)| after != before) {
+        let status = ParameterStatus::new(name.to_owned(), value);
+        client.feed(PgWireBackendMessage::ParameterStatus(status)).await?;
+    }
+    Ok(())
+}
+
+async fn set<C>(client: &mut C, session: &Shared, name: &str, value: Option<&str>, local: bool) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let set = |session: &mut Session| match local {
+        true => session.set_local(name, value),
+        false => session.set(name, value),
+    };
+    let known = if REPORTED.iter().any(|(reported, _)| *reported == name) {
+        let mut known = Ok(true);
+        changed(client, session, |session| known = set(session)).await?;
+        known
+    } else {
+        set(&mut session.lock())
+    };
+    if !known.map_err(|error| wire_error(&error))? {
+        let text = format!("variable \"{name}\" is not known; it changes nothing");
+        notice(client, "NOTICE", "00000", text).await?;
+    }
+    Ok(())
+}
+
+/// Drops a prepared statement, or all.
+fn forget<C>(client: &C, session: &Shared, name: Option<&str>)
+where
+    C: ClientPortalStore,
+    C::PortalStore: PortalStore,
+{
+    let mut session = session.lock();
+    match name {
+        Some(name) => {
             client.portal_store().rm_statement(name);
+            session.statements.remove(name);
         }
-    }
-}
-
-/// Runs a query in a task of its own, which ends when it is cancelled; a session can so be told at once.
-async fn run_apart(query: Query) -> sql::Result<Vec<RecordBatch>> {
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(query.run());
-    match tasks.join_next().await {
-        Some(Ok(result)) => result,
-        _ => Err(Error::new("XX000", "the query ended by a bug")),
-    }
-}
-
-fn tagged(tag: &str) -> Tag {
-    // `INSERT 0 3` is sent as it is.
-    Tag::new(tag)
-}
-
-fn response(answer: Answer, format: &Format) -> Response {
-    match answer {
-        Answer::Tag(tag) => Response::Execution(tagged(&tag)),
-        Answer::Begin => Response::TransactionStart(Tag::new("BEGIN")),
-        Answer::End(tag) => Response::TransactionEnd(Tag::new(tag)),
-        Answer::Rows(schema, batches, tag) => {
-            let mut response = rows::response(rows::fields(&schema, format), batches);
-            if let Some(tag) = tag {
-                response.set_command_tag(tag);
-            }
-            Response::Query(response)
-        }
-        Answer::Copy { schema, batches, csv, header } => Response::CopyOut(rows::copy(&schema, batches, csv, header)),
-    }
-}
-
-#[async_trait]
-impl SimpleQueryHandler for Handler {
-    async fn do_query<C>(&self, client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let statements = sql::parse(text).map_err(|error| wire_error(&error))?;
-        if statements.is_empty() {
-            return Ok(vec![Response::EmptyQuery]);
-        }
-        let mut responses = Vec::new();
-        for parsed in statements {
-            let parsed = Arc::new(parsed);
-            Self::forget(client, &parsed.statement);
-            let answer = match self.handle.prepare(&parsed, &[]) {
-                Ok(prepared) => self.run(client, &prepared, Vec::new()).await,
-                Err(error) => Err(wire_error(&error)),
-            };
-            match answer {
-                Ok(answer) => responses.push(response(answer, &Format::UnifiedText)),
-                // What came before has been done and is answered; what comes after is not done.
-                Err(PgWireError::UserError(info)) => {
-                    responses.push(Response::Error(info));
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(responses)
-    }
-}
-
-/// A statement of the extended protocol.
-#[derive(Clone)]
-pub(super) struct Extended(Arc<Prepared>);
-
-/// Understands statements of the extended protocol.
-pub(super) struct Parser {
-    handle: Handle,
-}
-
-#[async_trait]
-impl QueryParser for Parser {
-    type Statement = Extended;
-
-    async fn parse_sql<C>(&self, _client: &C, text: &str, types: &[Option<Type>]) -> PgWireResult<Option<Extended>>
-    where
-        C: ClientInfo + Unpin + Send + Sync,
-    {
-        let mut statements = sql::parse(text).map_err(|error| wire_error(&error))?;
-        if statements.len() > 1 {
-            let message = "cannot insert multiple commands into a prepared statement";
-            return Err(wire_error(&Error::new("42601", message)));
-        }
-        let Some(parsed) = statements.pop() else { return Ok(None) };
-        let parsed: Arc<Parsed> = Arc::new(parsed);
-        let types: Vec<_> = types.iter().map(|pg| pg.as_ref().and_then(parameters::arrow_type)).collect();
-        let prepared = self.handle.prepare(&parsed, &types).map_err(|error| wire_error(&error))?;
-        Ok(Some(Extended(Arc::new(prepared))))
-    }
-
-    fn get_parameter_types(&self, statement: &Extended) -> PgWireResult<Vec<Type>> {
-        Ok(statement.0.parameters.iter().map(pg_type).collect())
-    }
-
-    fn get_result_schema(&self, statement: &Extended, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
-        Ok(result_fields(&statement.0, format.unwrap_or(&Format::UnifiedText)))
-    }
-}
-
-/// Columns of a statement's answer; none for a tag and for COPY.
-fn result_fields(prepared: &Prepared, format: &Format) -> Vec<FieldInfo> {
-    if let Statement::ShowVariable { name } = &prepared.parsed.statement {
-        let shown = Session::default().show(name);
-        return shown.map(|shown| rows::fields(&shown.schema(), format)).unwrap_or_default();
-    }
-    match (&prepared.parsed.statement, &prepared.columns) {
-        (Statement::CopyOut { .. }, _) | (_, None) => Vec::new(),
-        (_, Some(columns)) => rows::fields(columns, format),
-    }
-}
-
-#[async_trait]
-impl ExtendedQueryHandler for Handler {
-    type Statement = Extended;
-    type QueryParser = Parser;
-
-    fn query_parser(&self) -> Arc<Parser> {
-        Arc::new(Parser { handle: self.handle.clone() })
-    }
-
-    /// As the trait's own, without a flush: the answer to a pipeline goes out at its Sync.
-    async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Extended>,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        match StoredStatement::parse(client, &message, self.query_parser()).await? {
-            Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
-            None => client.portal_store().put_empty_statement(&name),
-        }
-        client.feed(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?;
-        Ok(())
-    }
-
-    /// As the trait's own, without a flush.
-    async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Extended>,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let statement_name = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
-        match client.portal_store().get_statement(statement_name) {
-            Some(Entry::Value(statement)) => {
-                let (given, wanted) = (message.parameters.len(), statement.statement.0.parameters.len());
-                if given != wanted {
-                    let name = message.statement_name.as_deref().unwrap_or_default();
-                    let text = format!(
-                        "bind message supplies {given} parameters, but prepared statement \"{name}\" requires {wanted}"
-                    );
-                    return Err(wire_error(&Error::new("08P01", text)));
-                }
-                client.portal_store().put_portal(Arc::new(Portal::try_new(&message, statement)?));
-            }
-            Some(Entry::Empty) => {
-                client.portal_store().put_empty_portal(message.portal_name.as_deref().unwrap_or(DEFAULT_NAME));
-            }
-            None => return Err(PgWireError::StatementNotFound(statement_name.to_owned())),
-        }
-        client.feed(PgWireBackendMessage::BindComplete(BindComplete::new())).await?;
-        Ok(())
-    }
-
-    async fn do_describe_statement<C>(
-        &self,
-        _client: &mut C,
-        target: &StoredStatement<Extended>,
-    ) -> PgWireResult<DescribeStatementResponse>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Extended>,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let prepared = &target.statement.0;
-        let parameters = prepared.parameters.iter().enumerate().map(|(number, data_type)| {
-            // A type that the client declared is told back as it said it.
-            let declared = target.parameter_types.get(number).cloned().flatten().filter(|pg| *pg != Type::UNKNOWN);
-            declared.unwrap_or_else(|| pg_type(data_type))
-        });
-        Ok(DescribeStatementResponse::new(parameters.collect(), result_fields(prepared, &Format::UnifiedText)))
-    }
-
-    async fn do_describe_portal<C>(
-        &self,
-        _client: &mut C,
-        target: &Portal<Extended>,
-    ) -> PgWireResult<DescribePortalResponse>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Extended>,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let prepared = &target.statement.statement.0;
-        Ok(DescribePortalResponse::new(result_fields(prepared, &target.result_column_format)))
-    }
-
-    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Extended>, _max_rows: usize) -> PgWireResult<Response>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Extended>,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let prepared = &portal.statement.statement.0;
-        let mut values = Vec::with_capacity(prepared.parameters.len());
-        for (number, data_type) in prepared.parameters.iter().enumerate() {
-            let bytes = portal.parameters.get(number).and_then(|bytes| bytes.as_deref());
-            let binary = match &portal.parameter_format {
-                Format::Individual(formats) => formats.get(number).copied() == Some(1),
-                format => format.is_binary(number),
-            };
-            values.push(parameters::decode(number, bytes, binary, data_type).map_err(|error| wire_error(&error))?);
-        }
-        Self::forget(client, &prepared.parsed.statement);
-        let answer = self.run(client, prepared, values).await?;
-        Ok(response(answer, &portal.result_column_format))
+        None => session.statements.drain().for_each(|name| client.portal_store().rm_statement(&name)),
     }
 }

@@ -2,9 +2,11 @@
 
 mod build;
 mod http;
+mod limits;
 mod protocol;
 mod psql;
 mod slt;
+mod transactions;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};

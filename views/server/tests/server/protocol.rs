@@ -178,3 +178,80 @@ fn the_catalog_outlives_the_process() {
         running.stop().await;
     });
 }
+
+#[test]
+fn parameters_without_a_declared_type_take_that_of_their_place() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (id bigint, n numeric(10,2), s text, at timestamptz)").await.expect("t");
+        let insert = client.prepare("INSERT INTO t (s, id) VALUES ($1, $2), ($3, $4)").await.expect("it prepares");
+        assert_eq!(insert.params(), [Type::TEXT, Type::INT8, Type::TEXT, Type::INT8]);
+        assert!(insert.columns().is_empty());
+        client.execute(&insert, &[&"a", &1_i64, &"b", &2_i64]).await.expect("rows");
+        let update = client.prepare("UPDATE t SET s = $1, at = $2 WHERE id = $3").await.expect("it prepares");
+        assert_eq!(update.params(), [Type::TEXT, Type::TIMESTAMPTZ, Type::INT8]);
+        let changed = client.execute(&update, &[&"c", &SystemTime::UNIX_EPOCH, &1_i64]).await.expect("a row");
+        assert_eq!(changed, 1);
+        let delete = client.prepare("DELETE FROM t WHERE id = $1 AND n IS NULL").await.expect("it prepares");
+        assert_eq!(delete.params(), [Type::INT8]);
+        assert_eq!(client.execute(&delete, &[&2_i64]).await.expect("a row"), 1);
+        let shown = client.prepare("SHOW application_name").await.expect("it prepares");
+        assert_eq!(shown.columns()[0].name(), "application_name");
+        let none = client.prepare("CREATE VIEW v AS SELECT id FROM t").await.expect("it prepares");
+        assert!(none.columns().is_empty() && none.params().is_empty());
+        running.stop().await;
+    });
+}
+
+#[test]
+fn what_a_statement_says_and_the_server_does_not_do_is_refused_by_name() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (a int NOT NULL, b int)").await.expect("a table");
+        for (text, name) in [
+            ("CREATE MATERIALIZED VIEW v WITH (ASSERT NOT NULL a) AS SELECT a FROM t", "ASSERT NOT NULL"),
+            ("CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '1 day') AS SELECT a FROM t", "REFRESH"),
+            ("CREATE MATERIALIZED VIEW v WITH (RETAIN HISTORY FOR '1hr') AS SELECT a FROM t", "RETAIN HISTORY"),
+            ("CREATE TEMP VIEW v AS SELECT a FROM t", "temporary"),
+            ("CREATE TEMP TABLE v (a int)", "temporary"),
+            ("CREATE TABLE v AS SELECT a FROM t", "CREATE TABLE AS"),
+            ("CREATE TABLE v (a int DEFAULT 7)", "DEFAULT"),
+            ("CREATE TABLE v (a int PRIMARY KEY)", "PRIMARY KEY"),
+            ("INSERT INTO t VALUES (1, 2) RETURNING a", "RETURNING"),
+            ("INSERT INTO t VALUES (1, 2) ON CONFLICT DO NOTHING", "ON CONFLICT"),
+            ("DELETE FROM t RETURNING a", "RETURNING"),
+            ("UPDATE t SET b = 1 RETURNING a", "RETURNING"),
+            ("COPY t TO STDOUT (FORMAT binary)", "BINARY"),
+        ] {
+            let error = client.batch_execute(text).await.expect_err(text);
+            let error = error.as_db_error().expect("of the server");
+            assert!(
+                error.code() == &SqlState::FEATURE_NOT_SUPPORTED && error.message().contains(name),
+                "{text}: {error}"
+            );
+        }
+        let error = client.batch_execute("INSERT INTO t (b) VALUES (1)").await.expect_err("a is NOT NULL");
+        assert_eq!(error.code(), Some(&SqlState::NOT_NULL_VIOLATION));
+        assert_eq!(client.query("SELECT * FROM t", &[]).await.expect("rows").len(), 0);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn prepared_statements_are_forgotten() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        for forget in ["DEALLOCATE ALL", "DISCARD ALL"] {
+            let statement = client.prepare("SELECT 1").await.expect("it prepares");
+            client.batch_execute(forget).await.expect(forget);
+            let error = client.query(&statement, &[]).await.expect_err("it is gone");
+            assert_eq!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME), "{forget}");
+        }
+        // What pools send to a connection that comes back.
+        client.batch_execute("CLOSE ALL; UNLISTEN *; RESET ALL").await.expect("a clean session");
+        running.stop().await;
+    });
+}

@@ -75,10 +75,8 @@ pub enum Statement {
     CopyOut {
         /// What is copied.
         query: Box<sql::Query>,
-        /// Whether as CSV; otherwise text.
-        csv: bool,
-        /// Whether a line of column names comes first.
-        header: bool,
+        /// How it is written.
+        format: CopyFormat,
     },
     /// `SHOW SOURCES`, `SHOW VIEWS`, …
     ShowObjects {
@@ -115,6 +113,8 @@ pub enum Statement {
         name: String,
         /// Its new value, lists joined by `, `.
         value: Option<String>,
+        /// Whether until the transaction's end only: `SET LOCAL`, `SET TRANSACTION`.
+        local: bool,
     },
     /// `SHOW name`; `all` for `SHOW ALL`. `SHOW TRANSACTION ISOLATION LEVEL` asks for `transaction_isolation`.
     ShowVariable {
@@ -132,6 +132,26 @@ pub enum Statement {
     Commit,
     /// `ROLLBACK` or `ABORT`.
     Rollback,
+    /// `SAVEPOINT name`.
+    Savepoint {
+        /// Its name.
+        name: String,
+    },
+    /// `RELEASE [SAVEPOINT] name`.
+    Release {
+        /// The savepoint's name.
+        name: String,
+    },
+    /// `ROLLBACK TO [SAVEPOINT] name`.
+    RollbackTo {
+        /// The savepoint's name.
+        name: String,
+    },
+    /// A statement that has nothing to do here, as `UNLISTEN *` where nobody can listen.
+    Nothing {
+        /// Its command tag.
+        tag: &'static str,
+    },
     /// `DISCARD ALL`.
     DiscardAll,
     /// `DEALLOCATE name`; `None` for ALL.
@@ -144,6 +164,19 @@ pub enum Statement {
         /// Its first words, upper case.
         words: String,
     },
+}
+
+/// How COPY writes rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyFormat {
+    /// Whether as CSV; otherwise text.
+    pub csv: bool,
+    /// Whether a line of column names comes first.
+    pub header: bool,
+    /// What stands between values.
+    pub delimiter: char,
+    /// What stands for NULL.
+    pub null: String,
 }
 
 /// What a connection connects to.

@@ -408,11 +408,25 @@ fn index(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CreateIndex { name, if_not_exists, on, key: key.filter(|_| !default) })
 }
 
+/// `[WITH (option, …)]`: none of a view's options is done, and none is passed over in silence.
+fn view_options(cursor: &mut Cursor<'_>) -> Result<()> {
+    if !cursor.word("WITH") {
+        return Ok(());
+    }
+    cursor.expect(&Token::LParen)?;
+    let known: [&[&str]; 4] = [&["ASSERT", "NOT", "NULL"], &["REFRESH"], &["RETAIN", "HISTORY"], &["PARTITION", "BY"]];
+    let name = match known.into_iter().find(|words| cursor.words(words)) {
+        Some(words) => words.join(" "),
+        None => cursor.identifier()?.to_uppercase(),
+    };
+    Err(Error::new("0A000", format!("option {name} of a view is not supported")).hint("leave it out"))
+}
+
 fn view(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("CREATE");
     let or_replace = cursor.words(&["OR", "REPLACE"]);
-    if !cursor.word("TEMP") {
-        cursor.word("TEMPORARY");
+    if cursor.word("TEMP") || cursor.word("TEMPORARY") {
+        return Err(Error::new("0A000", "temporary views are not supported").hint("leave out the word TEMPORARY"));
     }
     let materialized = cursor.word("MATERIALIZED");
     cursor.expect_word("VIEW")?;
@@ -427,9 +441,7 @@ fn view(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.expect(&Token::RParen)?;
     }
     in_cluster(cursor)?;
-    if cursor.word("WITH") {
-        options_in_parentheses(cursor)?;
-    }
+    view_options(cursor)?;
     cursor.expect_word("AS")?;
     let query = cursor.sqlparser(|parser| parser.parse_query())?;
     Ok(Statement::CreateView(Box::new(CreateView { name, materialized, or_replace, if_not_exists, columns, query })))

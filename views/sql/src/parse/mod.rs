@@ -72,9 +72,9 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         }
         "BEGIN" | "START" => session::transaction(cursor, Statement::Begin),
         "COMMIT" | "END" => session::transaction(cursor, Statement::Commit),
-        "ROLLBACK" | "ABORT" => session::transaction(cursor, Statement::Rollback),
-        "DISCARD" => session::transaction(cursor, Statement::DiscardAll),
-        "SAVEPOINT" | "RELEASE" => session::transaction(cursor, Statement::Begin),
+        "ROLLBACK" | "ABORT" => session::rollback(cursor),
+        "SAVEPOINT" | "RELEASE" => session::savepoint(cursor),
+        "DISCARD" => session::discard(cursor),
         "DEALLOCATE" => {
             cursor.word("DEALLOCATE");
             cursor.word("PREPARE");
@@ -82,6 +82,9 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             Ok(Statement::Deallocate { name: if all { None } else { Some(cursor.name()?) } })
         }
         word if UNSUPPORTED.contains(&word) => {
+            if let Some(nothing) = session::nothing(cursor) {
+                return Ok(nothing);
+            }
             let words = cursor.first_words(1);
             cursor.skip_statement();
             Ok(Statement::Unsupported { words })

@@ -3,16 +3,73 @@
 use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{ExplainTarget, Statement};
+use super::ast::{CopyFormat, ExplainTarget, Statement};
 use super::create::scalar;
 use super::cursor::Cursor;
 use super::{object_kind, statement};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// `BEGIN …` and its like, whose modes change nothing here: every statement sees one moment.
 pub(super) fn transaction(cursor: &mut Cursor<'_>, statement: Statement) -> Result<Statement> {
+    let words = cursor.first_words(2);
+    cursor.next();
+    if cursor.peek_word().as_deref() == Some("PREPARED") {
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words });
+    }
     cursor.skip_statement();
     Ok(statement)
+}
+
+/// `ROLLBACK [WORK | TRANSACTION] [TO [SAVEPOINT] name]`.
+pub(super) fn rollback(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let words = cursor.first_words(2);
+    cursor.next();
+    if !cursor.word("WORK") {
+        cursor.word("TRANSACTION");
+    }
+    if cursor.word("TO") {
+        cursor.word("SAVEPOINT");
+        return Ok(Statement::RollbackTo { name: cursor.name()? });
+    }
+    let prepared = cursor.peek_word().as_deref() == Some("PREPARED");
+    cursor.skip_statement();
+    Ok(if prepared { Statement::Unsupported { words } } else { Statement::Rollback })
+}
+
+/// `SAVEPOINT name` and `RELEASE [SAVEPOINT] name`.
+pub(super) fn savepoint(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let release = cursor.word("RELEASE");
+    cursor.word("SAVEPOINT");
+    let name = cursor.name()?;
+    Ok(if release { Statement::Release { name } } else { Statement::Savepoint { name } })
+}
+
+/// `DISCARD ALL`; there are no other things to discard that one could name.
+pub(super) fn discard(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let words = cursor.first_words(2);
+    cursor.word("DISCARD");
+    if cursor.word("ALL") {
+        return Ok(Statement::DiscardAll);
+    }
+    let nothing = [("PLANS", "DISCARD PLANS"), ("SEQUENCES", "DISCARD SEQUENCES"), ("TEMP", "DISCARD TEMP")];
+    if let Some((_, tag)) = nothing.into_iter().find(|(word, _)| cursor.word(word)) {
+        return Ok(Statement::Nothing { tag });
+    }
+    cursor.skip_statement();
+    Ok(Statement::Unsupported { words })
+}
+
+/// `CLOSE ALL` and `UNLISTEN *`, which pools send to a connection that comes back; `None` for others of these words.
+pub(super) fn nothing(cursor: &mut Cursor<'_>) -> Option<Statement> {
+    if cursor.words(&["CLOSE", "ALL"]) {
+        return Some(Statement::Nothing { tag: "CLOSE CURSOR ALL" });
+    }
+    if cursor.word_before("UNLISTEN", &Token::Mul) {
+        cursor.next();
+        return Some(Statement::Nothing { tag: "UNLISTEN" });
+    }
+    None
 }
 
 pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Statement> {
@@ -79,12 +136,13 @@ fn variable_name(cursor: &mut Cursor<'_>) -> Result<String> {
 
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("SET");
-    if cursor.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) || cursor.word("TRANSACTION") {
-        return isolation(cursor);
+    if cursor.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
+        return isolation(cursor, false);
     }
-    if !cursor.word("SESSION") {
-        cursor.word("LOCAL");
+    if cursor.word("TRANSACTION") {
+        return isolation(cursor, true);
     }
+    let local = !cursor.word("SESSION") && cursor.word("LOCAL");
     let name = if cursor.words(&["TIME", "ZONE"]) {
         "timezone".to_owned()
     } else if cursor.word("NAMES") {
@@ -97,21 +155,21 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
         name
     };
     if cursor.word("DEFAULT") {
-        return Ok(Statement::Set { name, value: None });
+        return Ok(Statement::Set { name, value: None, local });
     }
     let mut values = vec![scalar(cursor)?];
     while cursor.comma() {
         values.push(scalar(cursor)?);
     }
-    Ok(Statement::Set { name, value: Some(values.join(", ")) })
+    Ok(Statement::Set { name, value: Some(values.join(", ")), local })
 }
 
 /// `ISOLATION LEVEL level [, mode …]`; other modes change nothing here.
-fn isolation(cursor: &mut Cursor<'_>) -> Result<Statement> {
+fn isolation(cursor: &mut Cursor<'_>, local: bool) -> Result<Statement> {
     let name = "transaction_isolation".to_owned();
     if !cursor.words(&["ISOLATION", "LEVEL"]) {
         cursor.skip_statement();
-        return Ok(Statement::Set { name, value: None });
+        return Ok(Statement::Set { name, value: None, local });
     }
     let levels: [&[&str]; 5] = [
         &["SERIALIZABLE"],
@@ -124,7 +182,7 @@ fn isolation(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Err(cursor.unexpected("an isolation level"));
     };
     cursor.skip_statement();
-    Ok(Statement::Set { name, value: Some(level.join(" ").to_lowercase()) })
+    Ok(Statement::Set { name, value: Some(level.join(" ").to_lowercase()), local })
 }
 
 /// `EXPLAIN [words] [PLAN] [WITH (…)] [AS TEXT] [FOR] target`.
@@ -197,22 +255,46 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.skip_statement();
         return Ok(Statement::Unsupported { words: words.trim_end().into() });
     }
-    let (mut csv, mut header) = (false, false);
+    Ok(Statement::CopyOut { query, format: copy_format(cursor)? })
+}
+
+/// `[WITH] (FORMAT csv, HEADER, DELIMITER ';', NULL '')`, or the same words without parentheses, as they once were.
+fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
+    let (mut csv, mut header, mut delimiter, mut null) = (false, false, None, None);
     cursor.word("WITH");
     let parenthesis = cursor.token(&Token::LParen);
-    loop {
+    while !matches!(cursor.peek(), Token::EOF | Token::SemiColon | Token::RParen) {
         cursor.word("FORMAT");
         if cursor.word("CSV") {
             csv = true;
         } else if cursor.word("HEADER") {
-            header = !cursor.word("FALSE");
-            cursor.word("TRUE");
-        } else if !cursor.word("TEXT") && !cursor.comma() {
-            break;
+            let off = cursor.word("FALSE") || cursor.word("OFF");
+            header = !off;
+            if !off && !cursor.word("TRUE") {
+                cursor.word("ON");
+            }
+        } else if cursor.word("DELIMITER") {
+            cursor.word("AS");
+            let text = cursor.string()?;
+            let mut letters = text.chars();
+            delimiter = match (letters.next(), letters.next()) {
+                (Some(letter), None) if letter.is_ascii() && !"\n\r\\\"".contains(letter) => Some(letter),
+                _ => return Err(Error::new("22023", "COPY delimiter must be a single one-byte character")),
+            };
+        } else if cursor.word("NULL") {
+            cursor.word("AS");
+            null = Some(cursor.string()?);
+        } else if !cursor.word("TEXT") {
+            let option = cursor.identifier()?.to_uppercase();
+            return Err(Error::new("0A000", format!("COPY option {option} is not supported"))
+                .hint("FORMAT text or csv, HEADER, DELIMITER and NULL are"));
         }
+        cursor.comma();
     }
     if parenthesis {
         cursor.expect(&Token::RParen)?;
     }
-    Ok(Statement::CopyOut { query, csv, header })
+    let delimiter = delimiter.unwrap_or(if csv { ',' } else { '\t' });
+    let null = null.unwrap_or_else(|| if csv { String::new() } else { "\\N".into() });
+    Ok(CopyFormat { csv, header, delimiter, null })
 }

@@ -1,7 +1,7 @@
 //! Text to statements: both grammars, what a statement says, where an error is, and that no text makes the parser panic.
 
 use proptest::prelude::*;
-use sql::parse::ast::{Envelope, ExplainTarget, Format, ObjectKind, OptionValue, Registry};
+use sql::parse::ast::{CopyFormat, Envelope, ExplainTarget, Format, ObjectKind, OptionValue, Registry};
 use sql::{Statement, parse};
 
 fn one(text: &str) -> Statement {
@@ -11,7 +11,7 @@ fn one(text: &str) -> Statement {
 }
 
 fn set(name: &str, value: Option<&str>) -> Statement {
-    Statement::Set { name: name.into(), value: value.map(Into::into) }
+    Statement::Set { name: name.into(), value: value.map(Into::into), local: false }
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn session_statements() {
     let cases = [
         ("SET a = 1", set("a", Some("1"))),
         ("SET SESSION A TO off", set("a", Some("off"))),
-        ("SET LOCAL a TO DEFAULT", set("a", None)),
+        ("SET LOCAL a TO DEFAULT", Statement::Set { name: "a".into(), value: None, local: true }),
         ("SET search_path = \"$user\", public", set("search_path", Some("$user, public"))),
         ("SET TIME ZONE 'UTC'", set("timezone", Some("UTC"))),
         ("SET NAMES 'UTF8'", set("client_encoding", Some("UTF8"))),
@@ -38,7 +38,10 @@ fn session_statements() {
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
             set("transaction_isolation", Some("read uncommitted")),
         ),
-        ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY", set("transaction_isolation", Some("serializable"))),
+        (
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY",
+            Statement::Set { name: "transaction_isolation".into(), value: Some("serializable".into()), local: true },
+        ),
         ("SHOW TIME ZONE", Statement::ShowVariable { name: "timezone".into() }),
         ("show transaction isolation level", Statement::ShowVariable { name: "transaction_isolation".into() }),
         ("SHOW ALL", Statement::ShowVariable { name: "all".into() }),
@@ -48,6 +51,14 @@ fn session_statements() {
         ("START TRANSACTION", Statement::Begin),
         ("END", Statement::Commit),
         ("ABORT", Statement::Rollback),
+        ("ROLLBACK WORK", Statement::Rollback),
+        ("ROLLBACK TRANSACTION TO SAVEPOINT \"A\"", Statement::RollbackTo { name: "A".into() }),
+        ("SAVEPOINT a", Statement::Savepoint { name: "a".into() }),
+        ("RELEASE SAVEPOINT a", Statement::Release { name: "a".into() }),
+        ("RELEASE a", Statement::Release { name: "a".into() }),
+        ("UNLISTEN *", Statement::Nothing { tag: "UNLISTEN" }),
+        ("CLOSE ALL", Statement::Nothing { tag: "CLOSE CURSOR ALL" }),
+        ("UNLISTEN x", Statement::Unsupported { words: "UNLISTEN".into() }),
         ("DISCARD ALL", Statement::DiscardAll),
         ("DEALLOCATE PREPARE \"S1\"", Statement::Deallocate { name: Some("S1".into()) }),
         ("DEALLOCATE ALL", Statement::Deallocate { name: None }),
@@ -113,14 +124,19 @@ fn explain_keeps_the_whole_query() {
 #[test]
 fn a_name_alone_is_a_query_of_all_its_rows() {
     let query = |text: &str| match one(text) {
-        Statement::CopyOut { query, csv: false, header: false } | Statement::Query(query) => query.to_string(),
+        Statement::CopyOut { query, .. } | Statement::Query(query) => query.to_string(),
         other => panic!("{text}: {other:?}"),
     };
     assert_eq!(query("TABLE \"V\""), "SELECT * FROM \"V\"");
     assert_eq!(query("COPY public.v TO STDOUT"), "SELECT * FROM public.v");
     assert_eq!(query("COPY v (a, \"B\") TO STDOUT WITH (FORMAT text)"), "SELECT a, \"B\" FROM v");
     let csv = one("COPY (SELECT 1) TO STDOUT (FORMAT CSV, HEADER)");
-    assert!(matches!(csv, Statement::CopyOut { csv: true, header: true, .. }), "{csv:?}");
+    let format = CopyFormat { csv: true, header: true, delimiter: ',', null: String::new() };
+    assert!(matches!(&csv, Statement::CopyOut { format: found, .. } if *found == format), "{csv:?}");
+    let text = one("COPY v TO STDOUT DELIMITER '|' NULL AS 'NUL'");
+    let format = CopyFormat { csv: false, header: false, delimiter: '|', null: "NUL".into() };
+    assert!(matches!(&text, Statement::CopyOut { format: found, .. } if *found == format), "{text:?}");
+    assert_eq!(parse("COPY v TO STDOUT (FORMAT binary)").expect_err("a refusal").sqlstate, "0A000");
 }
 
 #[test]

@@ -1,0 +1,186 @@
+//! One client: negotiation, messages one after another, and the ways a connection ends.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures::{FutureExt, SinkExt, StreamExt};
+use pgwire::api::{ClientInfo, DefaultClient, PgWireConnectionState};
+use pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::messages::response::{GssEncResponse, SslResponse};
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, SslNegotiationMetaMessage};
+use pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_util::codec::Framed;
+
+use super::handler::{Extended, Handler};
+
+/// A client that has not introduced itself by then is dropped.
+const STARTUP: Duration = Duration::from_secs(60);
+/// How often a client whose statement runs is looked at: whether it is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+type Client = Framed<Socket, PgWireMessageServerCodec<Extended>>;
+
+/// A socket that can be asked whether the other side is gone while something else reads or writes it.
+struct Socket(Arc<TcpStream>);
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read(buf.initialize_unfilled()) {
+                Ok(count) => {
+                    buf.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write(buf) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The socket closes when it is dropped.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Serves one client until it leaves, breaks the protocol, or the server stops between two of its messages.
+///
+/// # Errors
+/// What the socket says.
+pub(super) async fn serve(
+    socket: TcpStream,
+    handler: Arc<Handler>,
+    mut stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    socket.set_nodelay(true)?;
+    let socket = Arc::new(socket);
+    let codec = PgWireMessageServerCodec::new(DefaultClient::new(socket.peer_addr()?, false));
+    let mut client: Client = Framed::new(Socket(socket.clone()), codec);
+    let startup = tokio::time::sleep(STARTUP);
+    tokio::pin!(startup);
+    loop {
+        let introduced = !matches!(
+            client.state(),
+            PgWireConnectionState::AwaitingSslRequest
+                | PgWireConnectionState::AwaitingStartup
+                | PgWireConnectionState::AuthenticationInProgress
+        );
+        let message = tokio::select! {
+            biased;
+            () = stopped(&mut stopping) => {
+                return refuse(&mut client, "57P01", "terminating connection: the server is shutting down").await;
+            }
+            // The crate's decoder panics at some messages that are shorter than they must be.
+            message = AssertUnwindSafe(client.next()).catch_unwind() => message,
+            () = &mut startup, if !introduced => return Ok(()),
+        };
+        let Ok(message) = message else {
+            return refuse(&mut client, "08P01", "terminating connection: a message was too short").await;
+        };
+        let message = match message {
+            None | Some(Err(PgWireError::IoError(_))) => return Ok(()),
+            Some(Err(error)) => return garbled(&mut client, &error, introduced).await,
+            Some(Ok(PgWireFrontendMessage::Terminate(_))) => return Ok(()),
+            Some(Ok(PgWireFrontendMessage::SslNegotiation(asked))) => {
+                negotiate(&mut client, &asked).await?;
+                continue;
+            }
+            Some(Ok(message)) => message,
+        };
+        let cancels = matches!(message, PgWireFrontendMessage::CancelRequest(_));
+        let extended = message.is_extended_query();
+        let (startup, copy) = (handler.clone(), Arc::new(pgwire::api::NoopHandler));
+        let (simple, query, cancel) = (handler.clone(), handler.clone(), handler.clone());
+        let work = process_message(message, &mut client, startup, simple, query, copy, cancel);
+        let done = tokio::select! {
+            done = work => done,
+            // A statement whose client is gone ends here: what it computed is dropped with it.
+            () = gone(&socket) => return Ok(()),
+        };
+        if let Err(error) = done {
+            process_error(&mut client, error, extended).await?;
+        }
+        if cancels {
+            return Ok(());
+        }
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the server.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Returns when the other side has closed the connection.
+async fn gone(socket: &TcpStream) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match socket.ready(Interest::READABLE).now_or_never() {
+            Some(Ok(ready)) if ready.is_read_closed() => return,
+            Some(Err(_)) => return,
+            _ => {}
+        }
+    }
+}
+
+/// Encryption is not offered: clients that ask for it go on without, or leave.
+async fn negotiate(client: &mut Client, asked: &SslNegotiationMetaMessage) -> std::io::Result<()> {
+    match asked {
+        SslNegotiationMetaMessage::PostgresSsl(_) => {
+            client.send(PgWireBackendMessage::SslResponse(SslResponse::Refuse)).await
+        }
+        SslNegotiationMetaMessage::PostgresGss(_) => {
+            client.send(PgWireBackendMessage::GssEncResponse(GssEncResponse::Refuse)).await
+        }
+        SslNegotiationMetaMessage::None => {
+            client.set_state(PgWireConnectionState::AwaitingStartup);
+            Ok(())
+        }
+    }
+}
+
+/// Tells a client why it is dropped.
+async fn refuse(client: &mut Client, sqlstate: &str, message: &str) -> std::io::Result<()> {
+    let info = ErrorInfo::new("FATAL".into(), sqlstate.into(), message.into());
+    client.send(PgWireBackendMessage::ErrorResponse(info.into())).await
+}
+
+/// Bytes that are no message: what follows them cannot be understood either.
+async fn garbled(client: &mut Client, error: &PgWireError, introduced: bool) -> std::io::Result<()> {
+    let begin = client.read_buffer().get(..4).unwrap_or_default();
+    if !introduced && [&b"GET "[..], b"POST", b"HEAD", b"PUT "].contains(&begin) {
+        let text = "this port speaks PostgreSQL's protocol; HTTP is on the port given by --http-port\n";
+        let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
+        let socket = client.get_mut();
+        return tokio::io::AsyncWriteExt::write_all(socket, format!("{head}{text}").as_bytes()).await;
+    }
+    let message = if introduced {
+        format!("terminating connection because protocol synchronization was lost: {error}")
+    } else {
+        format!("not a startup packet of PostgreSQL's protocol 3: {error}")
+    };
+    refuse(client, "08P01", &message).await
+}

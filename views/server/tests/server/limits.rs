@@ -1,0 +1,284 @@
+//! Large results, long queries, odd clients: nothing is collected, nobody is held up, every refusal says why.
+
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, BytesMut};
+use futures::TryStreamExt;
+use tidewater::Running;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_postgres::error::SqlState;
+
+use crate::{RUNTIME, connect, server};
+
+/// A query that computes far longer than any test waits, without a pause.
+const LONG: &str = "SELECT count(*) FROM big a, big b WHERE a.id + b.id = -1";
+
+async fn big(running: &Running, rows: u32) -> tokio_postgres::Client {
+    let client = connect(running).await;
+    let fill = format!(
+        "CREATE TABLE big (id bigint, s text);
+         INSERT INTO big SELECT i, 'some text that makes the row a bit longer' FROM generate_series(1, {rows}) AS g(i)"
+    );
+    client.batch_execute(&fill).await.expect("rows");
+    client
+}
+
+/// A socket on which a test writes messages by itself.
+async fn raw(running: &Running) -> TcpStream {
+    TcpStream::connect(running.pg_address).await.expect("a connection")
+}
+
+fn startup(parameters: &[u8]) -> Vec<u8> {
+    let mut packet = BytesMut::new();
+    packet.put_i32(parameters.len() as i32 + 8);
+    packet.put_i32(196_608);
+    packet.put_slice(parameters);
+    packet.to_vec()
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = BytesMut::new();
+    packet.put_u8(kind);
+    packet.put_i32(body.len() as i32 + 4);
+    packet.put_slice(body);
+    packet.to_vec()
+}
+
+/// The next message: its kind and body.
+async fn next(socket: &mut TcpStream) -> (u8, Vec<u8>) {
+    let kind = socket.read_u8().await.expect("a message");
+    let length = socket.read_i32().await.expect("its length") as usize;
+    let mut body = vec![0; length - 4];
+    socket.read_exact(&mut body).await.expect("its body");
+    (kind, body)
+}
+
+/// Messages up to the first of a kind.
+async fn until(socket: &mut TcpStream, kind: u8) -> Vec<(u8, Vec<u8>)> {
+    let mut all = Vec::new();
+    loop {
+        all.push(next(socket).await);
+        if all.last().is_some_and(|(found, _)| *found == kind) {
+            return all;
+        }
+    }
+}
+
+/// A session that is ready.
+async fn ready(running: &Running) -> TcpStream {
+    let mut socket = raw(running).await;
+    socket.write_all(&startup(b"user\0x\0\0")).await.expect("it is sent");
+    until(&mut socket, b'Z').await;
+    socket
+}
+
+fn parse_bind(sql: &str) -> Vec<u8> {
+    let mut parse = vec![0];
+    parse.extend(sql.as_bytes());
+    parse.extend([0, 0, 0]);
+    let mut all = message(b'P', &parse);
+    all.extend(message(b'B', &[0, 0, 0, 0, 0, 0, 0, 0]));
+    all
+}
+
+fn execute(rows: i32) -> Vec<u8> {
+    let mut body = vec![0];
+    body.extend(rows.to_be_bytes());
+    message(b'E', &body)
+}
+
+fn kinds(messages: &[(u8, Vec<u8>)]) -> String {
+    messages.iter().map(|(kind, _)| *kind as char).collect()
+}
+
+#[test]
+fn a_portal_is_fetched_in_pieces() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let mut client = big(&running, 10).await;
+        let block = client.transaction().await.expect("BEGIN");
+        let portal = block.bind("SELECT id FROM big ORDER BY id", &[]).await.expect("a portal");
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            sizes.push(block.query_portal(&portal, 4).await.expect("rows").len());
+        }
+        assert_eq!(sizes, [4, 4, 2, 0]);
+        block.commit().await.expect("COMMIT");
+        let mut socket = ready(&running).await;
+        let mut all = parse_bind("SELECT id FROM big ORDER BY id");
+        for rows in [5, 5, 5, i32::MAX, -1] {
+            all.extend(execute(rows));
+        }
+        all.extend(message(b'S', &[]));
+        socket.write_all(&all).await.expect("it is sent");
+        let messages = until(&mut socket, b'Z').await;
+        assert_eq!(kinds(&messages), "12DDDDDsDDDDDsCCCZ");
+        let tags: Vec<_> = messages.iter().filter(|(kind, _)| *kind == b'C').map(|(_, body)| &body[..]).collect();
+        assert_eq!(tags, [&b"SELECT 0\0"[..]; 3]);
+        // A portal of a statement without rows runs once.
+        let mut all = parse_bind("SET application_name = 'x'");
+        all.extend([execute(0), execute(0), message(b'S', &[])].concat());
+        socket.write_all(&all).await.expect("it is sent");
+        assert_eq!(kinds(&until(&mut socket, b'Z').await), "12SCEZ");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn rows_arrive_while_the_query_computes() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = big(&running, 2_000).await;
+        // Four million rows of a kilobyte: collected, they would take seconds and gigabytes.
+        let text = "SELECT repeat(a.s, 25) AS s FROM big a, big b";
+        let begun = Instant::now();
+        let rows = client.query_raw(text, Vec::<String>::new()).await.expect("rows");
+        futures::pin_mut!(rows);
+        for _ in 0..10 {
+            assert_eq!(rows.try_next().await.expect("a row").expect("not the last").get::<_, &str>(0).len(), 1_025);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        drop(client);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn long_queries_hold_nobody_up_and_end_at_their_timeout() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let (client, other) = (big(&running, 30_000).await, connect(&running).await);
+        client.batch_execute("SET statement_timeout = '1s'").await.expect("SET");
+        let long = async {
+            let begun = Instant::now();
+            let ended = client.query(LONG, &[]).await.map(drop).expect_err("a timeout");
+            (ended.code().cloned(), begun.elapsed())
+        };
+        let short = async {
+            let mut slowest = Duration::ZERO;
+            for _ in 0..20 {
+                let begun = Instant::now();
+                other.query("SELECT id FROM big WHERE id = 7", &[]).await.expect("a row");
+                slowest = slowest.max(begun.elapsed());
+            }
+            slowest
+        };
+        let ((code, took), slowest) = futures::future::join(long, short).await;
+        assert_eq!(code, Some(SqlState::QUERY_CANCELED));
+        assert!(took < Duration::from_secs(6), "{took:?}");
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+        assert_eq!(client.query("SELECT 1", &[]).await.expect("the session goes on").len(), 1);
+        running.stop().await;
+    });
+}
+
+#[test]
+fn the_server_stops_while_clients_are_busy() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let (busy, mut idle) = (big(&running, 30_000).await, ready(&running).await);
+        let long = tokio::spawn(async move { busy.query(LONG, &[]).await.map(drop) });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = Instant::now();
+        running.stop().await;
+        assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+        let (kind, body) = next(&mut idle).await;
+        assert!(kind == b'E' && String::from_utf8_lossy(&body).contains("57P01"), "an idle client is told");
+        assert!(long.await.expect("no panic").is_err());
+    });
+}
+
+#[test]
+fn bytes_that_are_no_message_are_answered_by_an_error() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let answer = async |socket: &mut TcpStream, bytes: &[u8]| {
+            // The server may be done with it before all is sent.
+            let _ = socket.write_all(bytes).await;
+            let mut answer = Vec::new();
+            let read = socket.read_to_end(&mut answer);
+            let _ = tokio::time::timeout(Duration::from_secs(10), read).await.expect("the connection ends");
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        for bytes in [
+            &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+            b"\0\0\0\x08\0\x02\0\0",
+            b"\x7f\xff\xff\xff\0\x03\0\0",
+            b"\xff\xff\xff\xff\0\x03\0\0",
+            b"\0\0\0\0\0\0\0\0",
+            b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+        ] {
+            let told = answer(&mut raw(&running).await, bytes).await;
+            assert!(told.contains("PostgreSQL's protocol"), "{bytes:?}: {told}");
+        }
+        for bytes in [&b"?\0\0\0\x04"[..], b"Q\x7f\xff\xff\xff", b"B\0\0\0\x05\0", b"P\0\0\0\x02", b"E\0\0\0\x06\0\0"] {
+            let told = answer(&mut ready(&running).await, bytes).await;
+            assert!(told.contains("FATAL") && told.contains("08P01"), "{bytes:?}: {told}");
+        }
+        // After all of that, the server is well.
+        connect(&running).await.batch_execute("SELECT 1").await.expect("an answer");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn encryption_is_declined_and_the_connection_goes_on() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        for codes in [vec![80_877_103], vec![80_877_104], vec![80_877_104, 80_877_103], vec![80_877_103, 80_877_104]] {
+            let mut socket = raw(&running).await;
+            for code in codes {
+                socket.write_all(&[&8_i32.to_be_bytes()[..], &i32::to_be_bytes(code)].concat()).await.expect("sent");
+                assert_eq!(socket.read_u8().await.expect("an answer"), b'N');
+            }
+            socket.write_all(&startup(b"user\0x\0database\0anything\0\0")).await.expect("it is sent");
+            until(&mut socket, b'Z').await;
+        }
+        running.stop().await;
+    });
+}
+
+#[test]
+fn startup_parameters_that_cannot_be_met() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let mut socket = raw(&running).await;
+        socket.write_all(&startup(b"user\0x\0client_encoding\0LATIN1\0\0")).await.expect("it is sent");
+        let (kind, body) = next(&mut socket).await;
+        let text = String::from_utf8_lossy(&body);
+        assert!(kind == b'E' && text.contains("FATAL") && text.contains("22023"), "{text}");
+        // A zone is not worth a refusal: the client is told that it is UTC.
+        let mut socket = raw(&running).await;
+        let zone = startup(b"user\0x\0TimeZone\0Europe/Berlin\0options\0-c statement_timeout=5s\0\0");
+        socket.write_all(&zone).await.expect("it is sent");
+        let told = until(&mut socket, b'Z').await;
+        assert!(told.iter().any(|(kind, body)| *kind == b'S' && body == b"TimeZone\0UTC\0"));
+        running.stop().await;
+    });
+}
+
+#[test]
+fn many_idle_clients_and_some_that_vanish() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = big(&running, 30_000).await;
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            idle.push(ready(&running).await);
+        }
+        for _ in 0..2 {
+            // Gone in the middle of a result, and in the middle of a computation.
+            for text in ["SELECT a.s FROM big a, big b", LONG] {
+                let mut socket = ready(&running).await;
+                let text = [text.as_bytes(), b"\0"].concat();
+                socket.write_all(&message(b'Q', &text)).await.expect("it is sent");
+            }
+        }
+        let begun = Instant::now();
+        client.query("SELECT id FROM big WHERE id = 7", &[]).await.expect("a row");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        idle.clear();
+        running.stop().await;
+    });
+}
