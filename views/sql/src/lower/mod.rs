@@ -125,7 +125,11 @@ impl Lowering<'_> {
 
     fn join(&mut self, join: &Join) -> Result<Relation> {
         if join.null_equality == NullEquality::NullEqualsNull {
-            return Err(Error::unsupported("a join on IS NOT DISTINCT FROM"));
+            return Err(Error::unsupported(match join.join_type {
+                JoinType::LeftSemi | JoinType::RightSemi => "INTERSECT",
+                JoinType::LeftAnti | JoinType::RightAnti => "EXCEPT",
+                _ => "a join on IS NOT DISTINCT FROM",
+            }));
         }
         let outer = match join.join_type {
             JoinType::Inner => false,

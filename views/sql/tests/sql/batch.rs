@@ -196,6 +196,8 @@ fn what_is_not_kept_incrementally_is_refused_by_name() {
         ("SELECT id FROM users WHERE NOT EXISTS (SELECT 1 FROM orders WHERE user_id = users.id)", "NOT EXISTS"),
         ("SELECT u.id FROM users u CROSS JOIN orders o", "cross join"),
         ("SELECT id, now() FROM users", "now()"),
+        ("SELECT id FROM users INTERSECT SELECT user_id FROM orders", "INTERSECT"),
+        ("SELECT id FROM users EXCEPT SELECT user_id FROM orders", "EXCEPT"),
         ("SELECT id, random() FROM users", "random()"),
         ("SELECT stddev(quantity) FROM items", "stddev"),
     ];

@@ -48,6 +48,8 @@ struct Case {
 struct View {
     select: Select,
     materialized: bool,
+    /// Names of its columns, where the SELECT gives none.
+    columns: String,
     /// The same SELECT over base tables alone.
     oracle: String,
 }
@@ -64,13 +66,20 @@ impl Case {
             let earlier: Vec<_> =
                 views.iter().enumerate().map(|(n, view)| Named::of(token(n), &view.select.kinds)).collect();
             let mut generator = Generator::new(numbers, tables(), earlier);
-            let select = generator.view(number + 1 == self.views.len());
+            let bare = generator.choices.chance(20);
+            let select = if bare { generator.bare_view() } else { generator.view(number + 1 == self.views.len()) };
             let materialized = !generator.choices.chance(15);
             let mut oracle = select.text.clone();
             for (number, view) in views.iter().enumerate() {
                 oracle = oracle.replace(&token(number), &format!("({})", view.oracle));
             }
-            views.push(View { select, materialized, oracle });
+            let mut columns = String::new();
+            if bare {
+                let names: Vec<_> = (0..select.kinds.len()).map(|number| format!("c{number}")).collect();
+                columns = format!(" ({})", names.join(", "));
+                oracle = format!("SELECT * FROM ({oracle}) b{number}{columns}");
+            }
+            views.push(View { select, materialized, columns, oracle });
         }
         views
     }
@@ -81,7 +90,8 @@ impl std::fmt::Debug for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f)?;
         for (number, view) in self.views().iter().enumerate() {
-            writeln!(f, "  v{number}: {} AS {};", if view.materialized { "MV" } else { "VIEW" }, view.select.text)?;
+            let kind = if view.materialized { "MV" } else { "VIEW" };
+            writeln!(f, "  {kind} v{number}{} AS {};", view.columns, view.select.text)?;
         }
         self.steps.iter().try_for_each(|step| writeln!(f, "  {}", step.describe()))?;
         writeln!(f, "  slices {:?}", self.slices)
@@ -153,8 +163,8 @@ fn create(
             text = text.replace(&token(earlier), &as_name);
         }
         let kind = if view.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
-        let parsed =
-            sql::parse(&format!("CREATE {kind} v{number} AS {text}")).map(|mut parsed| Arc::new(parsed.remove(0)));
+        let parsed = sql::parse(&format!("CREATE {kind} v{number}{} AS {text}", view.columns))
+            .map(|mut parsed| Arc::new(parsed.remove(0)));
         let _guard = RUNTIME.enter();
         match parsed.and_then(|parsed| tables.database.execute_statement(&parsed, &[])) {
             Ok(_) => {

@@ -34,6 +34,8 @@ pub(super) struct Generator<'a> {
     aliases: usize,
     /// Whether the SELECT may show a division by zero.
     may_fail: bool,
+    /// Whether the outermost SELECT leaves its columns without names.
+    bare: bool,
 }
 
 /// Subqueries in subqueries.
@@ -60,7 +62,7 @@ impl<'a> Generator<'a> {
     /// A generator for one statement. It may name `views`, inside which are other aliases than its own.
     pub(super) fn new(numbers: &'a [u16], tables: Vec<Named>, views: Vec<Named>) -> Self {
         let aliases = views.len() * 100;
-        Generator { choices: Choices::new(numbers), tables, views, aliases, may_fail: false }
+        Generator { choices: Choices::new(numbers), tables, views, aliases, may_fail: false, bare: false }
     }
 
     /// A SELECT; a `last` one, whose columns nothing reads, may have rows without a value.
@@ -70,6 +72,21 @@ impl<'a> Generator<'a> {
             return self.plain(DEPTH, None);
         }
         self.query(DEPTH)
+    }
+
+    /// A SELECT whose columns have no names of their own.
+    pub(super) fn bare_view(&mut self) -> Select {
+        self.bare = true;
+        self.query(DEPTH)
+    }
+
+    /// The SELECT list of these values, named unless the outermost one goes without.
+    fn list<'b>(bare: bool, values: impl Iterator<Item = &'b str>) -> String {
+        let named = values.enumerate().map(|(number, value)| match bare {
+            true => value.to_owned(),
+            false => format!("{value} AS c{number}"),
+        });
+        named.collect::<Vec<_>>().join(", ")
     }
 
     fn scalars<'b>(&'b mut self, scope: &'b [Column]) -> Scalars<'b, 'a> {
@@ -102,6 +119,7 @@ impl<'a> Generator<'a> {
         if depth == 0 {
             return self.grouped(0);
         }
+        self.bare = false;
         let inner = self.query(depth - 1);
         let name = format!("w{}", self.aliases);
         self.aliases += 1;
@@ -199,7 +217,7 @@ impl<'a> Generator<'a> {
 
     /// A SELECT of these types, or of any.
     fn plain(&mut self, depth: usize, wanted: Option<&[Type]>) -> Select {
-        let may_fail = std::mem::take(&mut self.may_fail);
+        let (may_fail, bare) = (std::mem::take(&mut self.may_fail), std::mem::take(&mut self.bare));
         let (from, scope) = self.from(depth);
         // Keys among the columns, more often than by chance.
         let as_they_are = if wanted.is_none() && self.choices.chance(30) { scope.len().min(2) } else { 0 };
@@ -221,11 +239,12 @@ impl<'a> Generator<'a> {
                 }
                 kind => self.expr(&scope, *kind),
             };
-            outputs.push(format!("{value} AS c{number}"));
+            outputs.push(value);
         }
+        let list = Self::list(bare, outputs.iter().map(String::as_str));
         let order = if self.choices.chance(5) { " ORDER BY 1" } else { "" };
         let order = if wanted.is_some() { "" } else { order };
-        Select { text: format!("SELECT {} FROM {from}{order}", outputs.join(", ")), kinds }
+        Select { text: format!("SELECT {list} FROM {from}{order}"), kinds }
     }
 
     fn opaque(&mut self, scope: &[Column]) -> String {
@@ -233,6 +252,7 @@ impl<'a> Generator<'a> {
     }
 
     fn distinct_on(&mut self, depth: usize) -> Select {
+        let bare = std::mem::take(&mut self.bare);
         let (from, scope) = self.from(depth);
         let scope: Vec<_> = scope.into_iter().filter(|column| column.kind != Type::Opaque).collect();
         if scope.is_empty() {
@@ -248,14 +268,8 @@ impl<'a> Generator<'a> {
         let keys = 1 + self.choices.below(columns.len().min(2));
         let on: Vec<_> = columns[..keys].iter().map(|column| column.text.clone()).collect();
         let order: Vec<_> = columns.iter().map(|column| self.sort(&column.text)).collect();
-        let outputs: Vec<_> =
-            columns.iter().enumerate().map(|(n, column)| format!("{} AS c{n}", column.text)).collect();
-        let text = format!(
-            "SELECT DISTINCT ON ({}) {} FROM {from} ORDER BY {}",
-            on.join(", "),
-            outputs.join(", "),
-            order.join(", ")
-        );
+        let list = Self::list(bare, columns.iter().map(|column| column.text.as_str()));
+        let text = format!("SELECT DISTINCT ON ({}) {list} FROM {from} ORDER BY {}", on.join(", "), order.join(", "));
         Select { text, kinds: columns.iter().map(|column| column.kind).collect() }
     }
 
@@ -265,6 +279,7 @@ impl<'a> Generator<'a> {
     }
 
     fn grouped(&mut self, depth: usize) -> Select {
+        let bare = std::mem::take(&mut self.bare);
         let (from, scope) = self.from(depth);
         let mut keys: Vec<(String, Type)> = Vec::new();
         for _ in 0..[1, 1, 2, 2, 0, 3][self.choices.below(6)] {
@@ -283,8 +298,8 @@ impl<'a> Generator<'a> {
             outputs.push(self.around(call.text(&own), call.kind));
         }
         let kinds = outputs.iter().map(|(_, kind)| *kind).collect();
-        let list: Vec<_> = outputs.iter().enumerate().map(|(n, (text, _))| format!("{text} AS c{n}")).collect();
-        let mut text = format!("SELECT {} FROM {from}", list.join(", "));
+        let list = Self::list(bare, outputs.iter().map(|(text, _)| text.as_str()));
+        let mut text = format!("SELECT {list} FROM {from}");
         if !keys.is_empty() {
             let keys: Vec<_> = keys.iter().map(|(key, _)| key.as_str()).collect();
             text = format!("{text} GROUP BY {}", keys.join(", "));
