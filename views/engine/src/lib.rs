@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no threads, no async, no randomness; it knows neither SQL nor Kafka. A [`Circuit`] holds the nodes;
 //! each node's rows are stored once, in an arrangement with indexes of row ids, that all its readers share.
 
+mod aggregate;
 mod arena;
 mod arrangement;
 mod build;
@@ -13,9 +14,10 @@ mod join;
 mod reduce;
 mod walk;
 
+pub use aggregate::{Aggregate, Function};
 pub use arena::{RowsFrom, Snapshot};
 pub use circuit::{Circuit, IndexId, NodeId};
 pub use expr::{EvalError, Expr, Scratch, Tuple};
 pub use index::OrderColumn;
 pub use join::{ColumnAt, Filter, JoinError, JoinInput, JoinSpec, Output};
-pub use reduce::{Aggregate, Function, ReduceSpec};
+pub use reduce::ReduceSpec;
