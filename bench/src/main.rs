@@ -3,6 +3,7 @@
 
 mod decode;
 mod live;
+mod order_summary;
 
 use clap::{Parser, Subcommand};
 
@@ -15,6 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Engines that keep the view order_summary over one stream of changes
+    OrderSummary(order_summary::Options),
     /// Decoding of recorded Debezium records beside apache-avro's and serde_json's values
     Decode(decode::Options),
     /// MySQL commit to SELECT on a running stack
@@ -25,6 +28,7 @@ enum Command {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
+        Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
         Command::Decode(options) => decode::run(&options),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),

@@ -27,6 +27,13 @@ impl Row {
     }
 }
 
+/// Rows are found in maps by the bytes of a borrowed one.
+impl std::borrow::Borrow<[u8]> for Row {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl From<RowRef<'_>> for Row {
     fn from(row: RowRef<'_>) -> Self {
         Row(row.0.into())

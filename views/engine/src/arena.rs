@@ -16,6 +16,12 @@ pub(crate) struct RowId(pub(crate) u32);
 impl RowId {
     /// Stands for the missing row of a left join.
     pub(crate) const MISSING: RowId = RowId(u32::MAX);
+
+    /// The number of the chunk that the row lies in.
+    #[inline]
+    pub(crate) fn chunk(self) -> usize {
+        (self.0 >> UNITS_BITS) as usize
+    }
 }
 
 /// Small enough that a write during a snapshot copies little, large enough that a snapshot clones few pointers.
@@ -54,12 +60,16 @@ fn read_u32(chunk: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(word)
 }
 
+fn stored(weight: Weight) -> i32 {
+    i32::try_from(weight).expect("a row repeats at most 2^31 times")
+}
+
 impl Arena {
-    /// Stores a row that has weight zero yet.
+    /// Stores a row with its weight.
     ///
     /// # Panics
-    /// If the arrangement has no more ids (16 GiB of rows).
-    pub(crate) fn insert(&mut self, row: RowRef<'_>) -> RowId {
+    /// If the arrangement has no more ids (16 GiB of rows), or see [`Arena::set_weight`].
+    pub(crate) fn insert(&mut self, row: RowRef<'_>, weight: Weight) -> RowId {
         let bytes = row.bytes();
         let size = units(bytes.len());
         self.rows += 1;
@@ -70,7 +80,7 @@ impl Arena {
         let (chunk, at) = place(id);
         let chunk = Arc::make_mut(&mut self.chunks[chunk]);
         chunk[at..at + 4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-        chunk[at + 4..at + 8].copy_from_slice(&0_i32.to_le_bytes());
+        chunk[at + 4..at + 8].copy_from_slice(&stored(weight).to_le_bytes());
         chunk[at + HEADER..at + HEADER + bytes.len()].copy_from_slice(bytes);
         id
     }
@@ -123,14 +133,23 @@ impl Arena {
     /// # Panics
     /// If the weight does not fit 32 bits: one row repeated two billion times.
     pub(crate) fn set_weight(&mut self, id: RowId, weight: Weight) {
-        let weight = i32::try_from(weight).expect("a row repeats at most 2^31 times");
         let (chunk, at) = place(id);
-        Arc::make_mut(&mut self.chunks[chunk])[at + 4..at + 8].copy_from_slice(&weight.to_le_bytes());
+        Arc::make_mut(&mut self.chunks[chunk])[at + 4..at + 8].copy_from_slice(&stored(weight).to_le_bytes());
     }
 
     /// Rows stored, those of weight zero included.
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Number of chunks.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The rows of one chunk, with their weights.
+    pub(crate) fn chunk_ids(&self, number: usize) -> impl Iterator<Item = (RowId, Weight)> {
+        ids(&self.chunks, self.current, number).map(|(id, _, weight)| (id, weight))
     }
 
     /// Bytes of all chunks.
@@ -140,7 +159,7 @@ impl Arena {
 
     /// The rows as they are now, for a reader on any thread.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot { chunks: self.chunks.clone(), current: self.current }
+        Snapshot { chunks: self.chunks.clone(), current: self.current, rows: self.rows }
     }
 }
 
@@ -149,41 +168,88 @@ impl Arena {
 pub struct Snapshot {
     chunks: Vec<Chunk>,
     current: Option<(usize, usize)>,
+    rows: usize,
+}
+
+/// Where a reader of a [`Snapshot`] goes on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowsFrom {
+    chunk: usize,
+    at: usize,
 }
 
 impl Snapshot {
+    /// Number of distinct rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// The rows in storage order, each with its weight, which is positive.
     pub fn rows(&self) -> impl Iterator<Item = (RowRef<'_>, Weight)> {
         self.ids().map(|(_, row, weight)| (row, weight))
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
-        self.chunks.iter().enumerate().flat_map(move |(number, chunk)| {
-            let end = match self.current {
-                Some((current, used)) if current == number => used,
-                _ => chunk.len(),
-            };
-            let mut at = 0;
-            std::iter::from_fn(move || {
-                while at + HEADER <= end {
-                    let start = at;
-                    let length = read_u32(chunk, start) as usize;
-                    if length == 0 {
-                        // The unused end of a chunk that had no room for the next row.
-                        return None;
-                    }
-                    at += units(length) * 8;
-                    let weight = read_u32(chunk, start + 4) as i32;
-                    if weight > 0 {
-                        let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
-                        let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
-                        return Some((id, row, Weight::from(weight)));
-                    }
-                }
-                None
-            })
-        })
+    /// The next row, for readers that cannot keep an iterator.
+    pub fn next_row(&self, from: &mut RowsFrom) -> Option<(RowRef<'_>, Weight)> {
+        loop {
+            if from.chunk >= self.chunks.len() {
+                return None;
+            }
+            match next(&self.chunks, self.current, from.chunk, &mut from.at) {
+                Some((_, row, weight)) => return Some((row, weight)),
+                None => *from = RowsFrom { chunk: from.chunk + 1, at: 0 },
+            }
+        }
     }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
+        (0..self.chunks.len()).flat_map(|number| ids(&self.chunks, self.current, number))
+    }
+}
+
+/// The rows of positive weight in chunk `number`, in storage order.
+fn ids(
+    chunks: &[Chunk],
+    current: Option<(usize, usize)>,
+    number: usize,
+) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
+    let mut at = 0;
+    std::iter::from_fn(move || next(chunks, current, number, &mut at))
+}
+
+/// The first row of positive weight at or after byte `at` of chunk `number`.
+fn next<'a>(
+    chunks: &'a [Chunk],
+    current: Option<(usize, usize)>,
+    number: usize,
+    at: &mut usize,
+) -> Option<(RowId, RowRef<'a>, Weight)> {
+    let chunk = &chunks[number];
+    let end = match current {
+        Some((current, used)) if current == number => used,
+        _ => chunk.len(),
+    };
+    while *at + HEADER <= end {
+        let start = *at;
+        let length = read_u32(chunk, start) as usize;
+        if length == 0 {
+            // The unused end of a chunk that had no room for the next row.
+            return None;
+        }
+        *at += units(length) * 8;
+        let weight = read_u32(chunk, start + 4) as i32;
+        if weight > 0 {
+            let id = RowId((number as u32) << UNITS_BITS | (start / 8) as u32);
+            let row = RowRef::new(&chunk[start + HEADER..start + HEADER + length]);
+            return Some((id, row, Weight::from(weight)));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -203,16 +269,11 @@ mod tests {
         let big = "x".repeat(3 * CHUNK_BYTES);
         let ids: Vec<_> = (0..5000)
             .map(|i| if i == 77 { row(&big) } else { row(&format!("row {i:05}")) })
-            .map(|row| {
-                let id = arena.insert(row.as_ref());
-                arena.set_weight(id, 1);
-                id
-            })
+            .map(|row| arena.insert(row.as_ref(), 1))
             .collect();
         let before = arena.snapshot();
         arena.remove(ids[4]);
-        let again = arena.insert(row("row again").as_ref());
-        arena.set_weight(again, 2);
+        let again = arena.insert(row("row again").as_ref(), 2);
         assert_eq!(again, ids[4], "a place of the same size is reused");
         assert_eq!(before.rows().count(), 5000);
         assert!(before.rows().all(|(_, weight)| weight == 1));

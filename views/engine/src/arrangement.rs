@@ -27,9 +27,13 @@ pub(crate) struct Arrangement {
     pub(crate) kinds: Arc<[Kind]>,
     /// The columns that identify a row, if any do.
     pub(crate) key: Option<Vec<KeyColumn>>,
+    /// The key's columns in a row that has no others.
+    key_alone: Vec<KeyColumn>,
     pub(crate) arena: Arena,
     /// The first finds a row by its identity: by key or by all of its bytes.
     indexes: Vec<Index>,
+    /// Indexes that do not hold all rows yet: the number of each, and of the first chunk whose rows are not in it.
+    unfilled: Vec<(usize, usize)>,
     /// Weight before the tick of each row touched in it.
     touched: FxHashMap<RowId, Weight>,
     /// Rows that have no value but an error, with multiplicities. Every reader of the arrangement gets one of them instead.
@@ -43,17 +47,22 @@ impl Arrangement {
             Some(key) => Index::new(key.clone(), Vec::new(), kinds.clone()),
             None => Index::whole_row(kinds.clone()),
         };
+        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
+        let key_alone = key.iter().flatten().enumerate().map(alone).collect();
         Arrangement {
             kinds,
             key,
+            key_alone,
             arena: Arena::default(),
             indexes: vec![identity],
+            unfilled: Vec::new(),
             touched: FxHashMap::default(),
             errors: FxHashMap::default(),
         }
     }
 
-    /// The number of an index by `key` whose rows are in `order` (empty: any order), made now if there is none.
+    /// The number of an index by `key` whose rows are in `order` (empty: any order). A new one is empty until
+    /// [`Arrangement::fill_index`] has been through all chunks, unless there are no rows.
     pub(crate) fn index(&mut self, key: &[usize], order: &[OrderColumn]) -> usize {
         let key: Vec<_> = key.iter().map(|&column| KeyColumn::new(column, &self.kinds)).collect();
         let identity_fits = self.key.as_ref() == Some(&key);
@@ -63,28 +72,50 @@ impl Arrangement {
         if let Some((number, _)) = self.indexes.iter().enumerate().find(fits) {
             return number;
         }
-        let mut index = Index::new(key, order.to_vec(), self.kinds.clone());
-        for (id, _, _) in self.arena.snapshot().ids() {
-            index.insert(&self.arena, id);
+        self.indexes.push(Index::new(key, order.to_vec(), self.kinds.clone()));
+        let number = self.indexes.len() - 1;
+        if self.arena.chunks() > 0 {
+            self.unfilled.push((number, 0));
         }
-        self.indexes.push(index);
-        self.indexes.len() - 1
+        number
+    }
+
+    /// Whether an index holds all rows.
+    pub(crate) fn is_filled(&self, index: usize) -> bool {
+        self.unfilled.iter().all(|(number, _)| *number != index)
+    }
+
+    /// Puts the rows of one more chunk into an index that does not hold all yet; false once there is none.
+    pub(crate) fn fill_index(&mut self) -> bool {
+        let Some((index, chunk)) = self.unfilled.first_mut() else { return false };
+        for (id, _) in self.arena.chunk_ids(*chunk) {
+            self.indexes[*index].insert(&self.arena, id);
+        }
+        *chunk += 1;
+        if *chunk == self.arena.chunks() {
+            self.unfilled.remove(0);
+        }
+        true
+    }
+
+    /// The indexes that hold the rows of a chunk.
+    fn indexes_of(&mut self, chunk: usize) -> impl Iterator<Item = (&mut Index, &Arena)> {
+        let (unfilled, arena) = (&self.unfilled, &self.arena);
+        let holds = move |number: usize| unfilled.iter().all(|&(index, filled)| index != number || chunk < filled);
+        self.indexes.iter_mut().enumerate().filter(move |(number, _)| holds(*number)).map(move |(_, i)| (i, arena))
     }
 
     /// Changes the weight of `row`, storing it if it is new.
     pub(crate) fn update(&mut self, row: RowRef<'_>, weight: Weight) {
-        let found = self.indexes[0].same_key_as(&self.arena, row).find(|&id| self.arena.row(id) == row);
-        let id = match found {
-            Some(id) => id,
-            None => {
-                let id = self.arena.insert(row);
-                for index in &mut self.indexes {
-                    index.insert(&self.arena, id);
-                }
-                id
-            }
-        };
-        self.add_weight(id, weight);
+        let slot = self.indexes[0].slot(&self.arena, row);
+        if let Some(id) = self.indexes[0].slot_ids(slot).find(|&id| self.arena.row(id) == row) {
+            self.add_weight(id, weight);
+            return;
+        }
+        let id = self.arena.insert(row, weight);
+        self.touched.insert(id, 0);
+        self.indexes[0].insert_at(slot, &self.arena, id);
+        self.indexes_of(id.chunk()).skip(1).for_each(|(index, arena)| index.insert(arena, id));
     }
 
     /// Changes the weight of a stored row.
@@ -94,9 +125,14 @@ impl Arrangement {
         self.arena.set_weight(id, before + weight);
     }
 
-    /// The row that has the identity `columns` of `row`, if there is one now.
-    pub(crate) fn current(&self, row: RowRef<'_>, columns: &[KeyColumn]) -> Option<RowId> {
-        self.indexes[0].with_key(&self.arena, row, columns).find(|&id| self.arena.weight(id) > 0)
+    /// The row that has the key of `row`, which has the key columns in their places, if there is one now.
+    pub(crate) fn current(&self, row: RowRef<'_>) -> Option<RowId> {
+        self.group(row).find(|&id| self.arena.weight(id) > 0)
+    }
+
+    /// The row that has this key, a row of the key's columns only, if there is one now.
+    pub(crate) fn by_key(&self, key: RowRef<'_>) -> Option<RowId> {
+        self.indexes[0].with_key(&self.arena, key, &self.key_alone).find(|&id| self.arena.weight(id) > 0)
     }
 
     /// Weight of a row in a version.
@@ -159,9 +195,7 @@ impl Arrangement {
             let weight = self.arena.weight(id);
             assert!(weight >= 0, "a row left more often than it came");
             if weight == 0 {
-                for index in &mut self.indexes {
-                    index.remove(&self.arena, id);
-                }
+                self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
                 self.arena.remove(id);
             }
         }

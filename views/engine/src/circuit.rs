@@ -4,27 +4,41 @@
 //! inputs come first. A tick takes whole commits through the nodes in that order; whoever reads between two ticks sees all
 //! nodes at the same moment.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use delta::{KeyColumn, Kind, Op, RowRef, Weight};
 
 use crate::arena::Snapshot;
 use crate::arrangement::Arrangement;
+use crate::build::Fed;
 use crate::expr::EvalError;
 use crate::join::{Join, JoinError, JoinSpec};
 use crate::reduce::{Reduce, ReduceSpec};
-use crate::walk::{Pending, materialise, run_full, run_term};
+use crate::walk::{Pending, materialise, run_term};
 
 /// Names a node of the circuit; a node's inputs have smaller numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(usize);
+pub struct NodeId(pub(crate) usize);
 
 #[derive(Debug)]
-enum Operator {
+pub(crate) enum Operator {
     Input,
     Join(Arc<Join>),
     Reduce(Box<Reduce>),
     Union(Vec<NodeId>),
+}
+
+impl Operator {
+    /// The nodes that it reads.
+    pub(crate) fn inputs(&self) -> Vec<NodeId> {
+        match self {
+            Operator::Input => Vec::new(),
+            Operator::Join(join) => join.spec.inputs.iter().map(|input| input.node).collect(),
+            Operator::Reduce(reduce) => vec![reduce.spec.input],
+            Operator::Union(inputs) => inputs.clone(),
+        }
+    }
 }
 
 /// The arrangements, by node.
@@ -37,24 +51,33 @@ impl Nodes {
         self.0[node.0].as_ref().expect("a node is not read after its removal, nor while it is written")
     }
 
-    fn arrangement_mut(&mut self, node: NodeId) -> &mut Arrangement {
+    pub(crate) fn arrangement_mut(&mut self, node: NodeId) -> &mut Arrangement {
         self.0[node.0].as_mut().expect("a node is not written after its removal")
     }
 
     /// Runs `write` with the node's arrangement taken out, so that the others stay readable.
-    fn write<T>(&mut self, node: NodeId, write: impl FnOnce(&Nodes, &mut Arrangement) -> T) -> T {
+    pub(crate) fn write<T>(&mut self, node: NodeId, write: impl FnOnce(&Nodes, &mut Arrangement) -> T) -> T {
         let mut arrangement = self.0[node.0].take().expect("a node is written by one operator at a time");
         let result = write(self, &mut arrangement);
         self.0[node.0] = Some(arrangement);
         result
+    }
+
+    /// Puts more rows into an index that does not hold all yet; false if there is none.
+    pub(crate) fn fill_index(&mut self) -> bool {
+        self.0.iter_mut().flatten().any(Arrangement::fill_index)
     }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Circuit {
-    nodes: Nodes,
-    operators: Vec<Option<Operator>>,
+    pub(crate) nodes: Nodes,
+    pub(crate) operators: Vec<Option<Operator>>,
+    /// Nodes that do not hold all of their rows yet, in the order in which they are built.
+    pub(crate) building: VecDeque<NodeId>,
+    /// The part of its inputs that each node has taken in.
+    pub(crate) fed: Vec<Fed>,
     pending: Vec<Pending>,
     /// For each node, the nodes that read it and through which of their inputs.
     consumers: Vec<Vec<(NodeId, usize)>>,
@@ -69,12 +92,21 @@ impl Circuit {
     }
 
     fn add(&mut self, kinds: Arc<[Kind]>, key: Option<&[usize]>, operator: Operator) -> NodeId {
+        let node = NodeId(self.operators.len());
+        let inputs = operator.inputs();
+        for (number, input) in inputs.iter().enumerate() {
+            self.consumers[input.0].push((node, number));
+        }
+        self.fed.push(if inputs.is_empty() { Fed::ALL } else { Fed::NONE });
+        if !inputs.is_empty() {
+            self.building.push_back(node);
+        }
         self.nodes.0.push(Some(Arrangement::new(kinds, key)));
         self.operators.push(Some(operator));
         self.pending.push(Pending::default());
         self.consumers.push(Vec::new());
         self.waiting.push(Vec::new());
-        NodeId(self.operators.len() - 1)
+        node
     }
 
     /// Adds a base table. With a key, changes are upserts and deletes by key; without, insertions and removals of rows.
@@ -82,7 +114,7 @@ impl Circuit {
         self.add(kinds, key, Operator::Input)
     }
 
-    /// Adds a join and computes its rows.
+    /// Adds a join; [`Circuit::build`] computes its rows.
     ///
     /// # Errors
     /// If no equality connects one of its inputs with the others.
@@ -91,72 +123,60 @@ impl Circuit {
         let nodes = &mut self.nodes;
         let mut index_of = |node: NodeId, columns: &[usize]| nodes.arrangement_mut(node).index(columns, &[]);
         let join = Arc::new(Join::plan(spec, kinds, &mut index_of)?);
-        let node = self.add(join.spec.kinds.clone(), join.spec.key.as_deref(), Operator::Join(join.clone()));
-        for (number, input) in join.spec.inputs.iter().enumerate() {
-            self.consumers[input.node.0].push((node, number));
-        }
-        self.nodes.write(node, |nodes, output| {
-            let mut pending = Pending::default();
-            run_full(&join, nodes, &mut pending);
-            materialise(&join, nodes, pending, output);
-            output.end_tick();
-        });
-        Ok(node)
+        Ok(self.add(join.spec.kinds.clone(), join.spec.key.as_deref(), Operator::Join(join.clone())))
     }
 
-    /// Adds a reduce and computes its rows.
+    /// Adds a reduce; [`Circuit::build`] computes its rows.
     pub fn add_reduce(&mut self, spec: ReduceSpec) -> NodeId {
-        let input = spec.input;
         let kinds = spec.kinds.clone();
         let key: Vec<usize> = (0..spec.key.len()).collect();
-        let mut reduce = Reduce::new(spec, &self.nodes.arrangement(input).kinds);
-        if !reduce.accumulates() {
-            let arrangement = self.nodes.arrangement_mut(input);
-            reduce.index = Some(arrangement.index(&reduce.spec.key, &reduce.spec.order));
-        }
-        let node = self.add(kinds, Some(&key), Operator::Input);
-        self.consumers[input.0].push((node, 0));
-        self.nodes.write(node, |nodes, output| {
-            reduce.run(nodes.arrangement(input), output, true);
-            output.end_tick();
-        });
-        self.operators[node.0] = Some(Operator::Reduce(Box::new(reduce)));
-        node
+        let input = self.nodes.arrangement_mut(spec.input);
+        let input_kinds = input.kinds.clone();
+        let reduce = Reduce::new(spec, &input_kinds, |key, order| input.index(key, order));
+        self.add(kinds, Some(&key), Operator::Reduce(Box::new(reduce)))
     }
 
-    /// Adds the union of nodes of the same kinds, repeated rows kept, and computes its rows.
+    /// Adds the union of nodes of the same kinds, repeated rows kept; [`Circuit::build`] computes its rows.
     pub fn add_union(&mut self, inputs: Vec<NodeId>) -> NodeId {
         let kinds = self.nodes.arrangement(inputs[0]).kinds.clone();
-        let node = self.add(kinds, None, Operator::Union(inputs.clone()));
-        for (number, input) in inputs.iter().enumerate() {
-            self.consumers[input.0].push((node, number));
-        }
-        self.nodes.write(node, |nodes, output| {
-            for &input in &inputs {
-                nodes.arrangement(input).snapshot().rows().for_each(|(row, weight)| output.update(row, weight));
-            }
-            output.end_tick();
-        });
-        node
+        self.add(kinds, None, Operator::Union(inputs))
     }
 
-    /// Removes a node that nothing reads any more; its number is not used again.
-    ///
-    /// # Panics
-    /// If another node reads it.
-    pub fn remove(&mut self, node: NodeId) {
-        assert!(self.consumers[node.0].is_empty(), "a node that others read stays");
+    /// Removes all nodes but those of `kept` and the ones that they are made from; gives the removed ones. Their numbers are
+    /// not used again.
+    pub fn retain(&mut self, kept: impl IntoIterator<Item = NodeId>) -> Vec<NodeId> {
+        let mut stays = vec![false; self.operators.len()];
+        let mut open: Vec<NodeId> = kept.into_iter().collect();
+        while let Some(node) = open.pop() {
+            if let Some(operator) = &self.operators[node.0]
+                && !std::mem::replace(&mut stays[node.0], true)
+            {
+                open.extend(operator.inputs());
+            }
+        }
+        let leaves = |node: &NodeId| self.operators[node.0].is_some() && !stays[node.0];
+        let leaving: Vec<NodeId> = (0..self.operators.len()).map(NodeId).filter(leaves).collect();
+        leaving.iter().for_each(|&node| self.remove(node));
+        leaving
+    }
+
+    fn remove(&mut self, node: NodeId) {
         self.nodes.0[node.0] = None;
         self.operators[node.0] = None;
+        self.building.retain(|other| *other != node);
+        self.pending[node.0] = Pending::default();
         for consumers in &mut self.consumers {
             consumers.retain(|(consumer, _)| *consumer != node);
         }
     }
 
-    /// Takes changes of base tables, in their order, through all nodes. Readers see all of them or none.
+    /// Takes changes of base tables, in their order, through all nodes. Readers see all of them or none. Changes of a table
+    /// that was removed are passed over.
     pub fn tick(&mut self, changes: impl IntoIterator<Item = (NodeId, Op)>) {
         for (node, op) in changes {
-            self.waiting[node.0].push(op);
+            if self.operators[node.0].is_some() {
+                self.waiting[node.0].push(op);
+            }
         }
         for number in 0..self.operators.len() {
             self.step(NodeId(number));
@@ -169,6 +189,7 @@ impl Circuit {
     /// Brings one node up to date, its inputs being so, and sends its delta on to the joins that read it.
     fn step(&mut self, node: NodeId) {
         let Some(mut operator) = self.operators[node.0].take() else { return };
+        let fed = self.fed[node.0];
         match &mut operator {
             Operator::Input => {
                 let ops = std::mem::take(&mut self.waiting[node.0]);
@@ -183,13 +204,22 @@ impl Circuit {
             }
             Operator::Reduce(reduce) => {
                 let input = reduce.spec.input;
-                if self.nodes.arrangement(input).is_touched() {
-                    self.nodes.write(node, |nodes, output| reduce.run(nodes.arrangement(input), output, false));
+                if fed != Fed::NONE && self.nodes.arrangement(input).is_touched() {
+                    self.nodes.write(node, |nodes, output| {
+                        let input = nodes.arrangement(input);
+                        let changed: Vec<_> = input.delta().filter(|(id, _)| fed.includes(0, *id)).collect();
+                        if fed == Fed::ALL {
+                            reduce.run(&changed, input, output);
+                        } else {
+                            reduce.feed(&changed, input, output);
+                        }
+                    });
                 }
             }
             Operator::Union(inputs) => self.nodes.write(node, |nodes, output| {
-                for input in inputs.iter().map(|&input| nodes.arrangement(input)) {
-                    input.delta().for_each(|(id, weight)| output.update(input.arena.row(id), weight));
+                for (number, input) in inputs.iter().map(|&input| nodes.arrangement(input)).enumerate() {
+                    let changed = input.delta().filter(|(id, _)| fed.includes(number, *id));
+                    changed.for_each(|(id, weight)| output.update(input.arena.row(id), weight));
                 }
             }),
         }
@@ -201,8 +231,11 @@ impl Circuit {
 
     fn propagate(&mut self, node: NodeId) {
         for &(consumer, input) in &self.consumers[node.0] {
-            if let Some(Operator::Join(join)) = &self.operators[consumer.0] {
-                run_term(join, &join.terms[input], &self.nodes, &mut self.pending[consumer.0]);
+            let fed = self.fed[consumer.0];
+            if let Some(Operator::Join(join)) = &self.operators[consumer.0]
+                && fed != Fed::NONE
+            {
+                run_term(join, &join.terms[input], &self.nodes, fed, &mut self.pending[consumer.0]);
             }
         }
     }
@@ -214,12 +247,7 @@ impl Circuit {
 
     /// The error that readers of this node get instead of rows: one of its own or of a node it is made from.
     pub fn error(&self, node: NodeId) -> Option<&EvalError> {
-        let inputs = match self.operators[node.0].as_ref() {
-            Some(Operator::Join(join)) => join.spec.inputs.iter().map(|input| input.node).collect(),
-            Some(Operator::Reduce(reduce)) => vec![reduce.spec.input],
-            Some(Operator::Union(inputs)) => inputs.clone(),
-            Some(Operator::Input) | None => Vec::new(),
-        };
+        let inputs = self.operators[node.0].as_ref().map(Operator::inputs).unwrap_or_default();
         let own = self.nodes.arrangement(node).error();
         own.or_else(|| inputs.into_iter().find_map(|input| self.error(input)))
     }
@@ -227,6 +255,11 @@ impl Circuit {
     /// Makes sure that the node has an index by these columns, so that [`Circuit::lookup`] finds rows through it.
     pub fn add_index(&mut self, node: NodeId, columns: &[usize]) -> IndexId {
         IndexId { node, index: self.nodes.arrangement_mut(node).index(columns, &[]) }
+    }
+
+    /// Whether an index holds all rows already.
+    pub fn is_filled(&self, index: IndexId) -> bool {
+        self.nodes.arrangement(index.node).is_filled(index.index)
     }
 
     /// The rows whose indexed columns equal the columns of `key`, in order.
@@ -251,23 +284,20 @@ impl Circuit {
     }
 
     fn explain_into(&self, node: NodeId, depth: usize, text: &mut String) {
-        let (what, inputs) = match self.operators[node.0].as_ref() {
-            Some(Operator::Join(join)) => {
+        let Some(operator) = self.operators[node.0].as_ref() else { return };
+        let inputs = operator.inputs();
+        let what = match operator {
+            Operator::Join(_) if inputs.len() == 1 => "Map and filter".to_owned(),
+            Operator::Join(join) => {
                 let outer = join.spec.inputs.iter().filter(|input| input.outer).count();
-                let inputs: Vec<_> = join.spec.inputs.iter().map(|input| input.node).collect();
-                let what = match inputs.len() {
-                    1 => "Map and filter".to_owned(),
-                    count => format!("Delta join of {count} inputs, {outer} of them optional"),
-                };
-                (what, inputs)
+                format!("Delta join of {} inputs, {outer} of them optional", inputs.len())
             }
-            Some(Operator::Reduce(reduce)) => {
-                let how = if reduce.accumulates() { "accumulating" } else { "rereading the group through an index" };
-                (format!("Reduce by {} columns, {how}", reduce.spec.key.len()), vec![reduce.spec.input])
+            Operator::Reduce(reduce) => {
+                let how = if reduce.accumulates() { "by totals" } else { "reading rows of the group through an index" };
+                format!("Reduce by {} columns, {how}", reduce.spec.key.len())
             }
-            Some(Operator::Union(inputs)) => (format!("Union of {}", inputs.len()), inputs.clone()),
-            Some(Operator::Input) => ("Table".to_owned(), Vec::new()),
-            None => ("Gone".to_owned(), Vec::new()),
+            Operator::Union(_) => format!("Union of {}", inputs.len()),
+            Operator::Input => "Table".to_owned(),
         };
         let (rows, bytes) = self.size(node);
         text.push_str(&format!(
@@ -305,9 +335,9 @@ pub struct IndexId {
 
 /// Applies one operation to a base table.
 fn apply(table: &mut Arrangement, op: Op) {
-    match (op, table.key.clone()) {
-        (Op::Upsert(row), Some(key)) => {
-            let current = table.current(row.as_ref(), &key);
+    match (op, table.key.is_some()) {
+        (Op::Upsert(row), true) => {
+            let current = table.current(row.as_ref());
             if current.is_some_and(|id| table.arena.row(id) == row.as_ref()) {
                 return;
             }
@@ -316,18 +346,15 @@ fn apply(table: &mut Arrangement, op: Op) {
             }
             table.update(row.as_ref(), 1);
         }
-        (Op::Delete(row), Some(key)) => {
-            let columns: Vec<_> =
-                key.iter().enumerate().map(|(column, part)| KeyColumn { column, tail: part.tail }).collect();
-            if let Some(id) = table.current(row.as_ref(), &columns) {
+        (Op::Delete(row), true) => {
+            if let Some(id) = table.by_key(row.as_ref()) {
                 table.add_weight(id, -1);
             }
         }
         (Op::Upsert(row) | Op::Insert(row), _) => table.update(row.as_ref(), 1),
         (Op::Delete(row) | Op::Remove(row), _) => {
             // A row that is not there (its insertion came before the snapshot began) is not taken out.
-            let found = table.group(row.as_ref()).find(|&id| table.arena.weight(id) > 0);
-            if let Some(id) = found {
+            if let Some(id) = table.current(row.as_ref()) {
                 table.add_weight(id, -1);
             }
         }

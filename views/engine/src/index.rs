@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use delta::{Datum, KeyColumn, Kind, RowRef, hash_bytes, hash_key, same_key};
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::arena::{Arena, RowId};
 
@@ -30,8 +31,77 @@ struct Entry {
 
 /// Marks `Entry::posting` as the number of a list.
 const LIST: u32 = 1 << 31;
-/// Lists longer than this are split, so that an insertion moves at most this many ids.
+/// Longer parts of a list are split, so that an insertion moves at most this many ids.
 const SPLIT: usize = 512;
+
+/// The rows of one key in order, two or more: most keys have few, which lie in place.
+#[derive(Debug)]
+enum List {
+    Few(SmallVec<[RowId; 6]>),
+    /// Parts of at most [`SPLIT`] ids, none empty.
+    Many(Vec<Vec<RowId>>),
+}
+
+impl List {
+    fn first(&self) -> RowId {
+        match self {
+            List::Few(ids) => ids[0],
+            List::Many(parts) => parts[0][0],
+        }
+    }
+
+    fn insert(&mut self, id: RowId, compare: impl Fn(RowId) -> Ordering) {
+        match self {
+            List::Few(ids) if ids.len() < SPLIT => {
+                let place = ids.partition_point(|&other| compare(other).is_lt());
+                ids.insert(place, id);
+            }
+            List::Few(ids) => {
+                *self = List::Many(vec![ids.to_vec()]);
+                self.insert(id, compare);
+            }
+            List::Many(parts) => {
+                let part = parts.partition_point(|part| compare(part[0]).is_le()).saturating_sub(1);
+                let place = parts[part].partition_point(|&other| compare(other).is_lt());
+                parts[part].insert(place, id);
+                if parts[part].len() > SPLIT {
+                    let rest = parts[part].split_off(SPLIT / 2);
+                    parts.insert(part + 1, rest);
+                }
+            }
+        }
+    }
+
+    /// Takes out an id, which is there; gives the only one left, if it is.
+    fn remove(&mut self, compare: impl Fn(RowId) -> Ordering) -> Option<RowId> {
+        let only = |ids: &[RowId]| if let [only] = ids { Some(*only) } else { None };
+        match self {
+            List::Few(ids) => {
+                let place = ids.partition_point(|&other| compare(other).is_lt());
+                ids.remove(place);
+                only(ids)
+            }
+            List::Many(parts) => {
+                let part = parts.partition_point(|part| compare(part[0]).is_le()).saturating_sub(1);
+                let place = parts[part].partition_point(|&other| compare(other).is_lt());
+                parts[part].remove(place);
+                if parts[part].is_empty() {
+                    parts.remove(part);
+                }
+                if let [last] = parts.as_slice() { only(last) } else { None }
+            }
+        }
+    }
+
+    /// Bytes outside of the list itself.
+    fn bytes(&self) -> usize {
+        match self {
+            List::Few(ids) if ids.spilled() => ids.capacity() * 4,
+            List::Few(_) => 0,
+            List::Many(parts) => parts.iter().map(|part| part.capacity() * 4 + 24).sum(),
+        }
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -42,7 +112,7 @@ pub(crate) struct Index {
     /// Whether the key is the whole row, hashed as bytes.
     whole_row: bool,
     table: HashTable<Entry>,
-    lists: Vec<Vec<Vec<RowId>>>,
+    lists: Vec<List>,
     free_lists: Vec<u32>,
 }
 
@@ -115,7 +185,7 @@ impl Index {
 
     /// Some row of the entry; all its rows have the same key.
     fn sample(&self, posting: u32) -> RowId {
-        if posting & LIST == 0 { RowId(posting) } else { self.lists[(posting & !LIST) as usize][0][0] }
+        if posting & LIST == 0 { RowId(posting) } else { self.lists[(posting & !LIST) as usize].first() }
     }
 
     fn find(&self, hash: u32, arena: &Arena, same: impl Fn(RowRef<'_>) -> bool) -> Option<u32> {
@@ -125,10 +195,14 @@ impl Index {
     }
 
     fn ids(&self, posting: Option<u32>) -> Ids<'_> {
+        let none = Ids { one: None, ids: [].iter(), parts: [].iter() };
         match posting {
-            None => Ids { one: None, lists: &[], list: 0, at: 0 },
-            Some(id) if id & LIST == 0 => Ids { one: Some(RowId(id)), lists: &[], list: 0, at: 0 },
-            Some(list) => Ids { one: None, lists: &self.lists[(list & !LIST) as usize], list: 0, at: 0 },
+            None => none,
+            Some(id) if id & LIST == 0 => Ids { one: Some(RowId(id)), ..none },
+            Some(list) => match &self.lists[(list & !LIST) as usize] {
+                List::Few(ids) => Ids { ids: ids.iter(), ..none },
+                List::Many(parts) => Ids { parts: parts.iter(), ..none },
+            },
         }
     }
 
@@ -157,27 +231,47 @@ impl Index {
         compare_rows(x, y, &self.order, &self.kinds).then_with(|| x.bytes().cmp(y.bytes())).then_with(|| a.cmp(&b))
     }
 
-    pub(crate) fn insert(&mut self, arena: &Arena, id: RowId) {
-        let row = arena.row(id);
+    /// Where `row`'s key is or belongs; holds until the index changes.
+    pub(crate) fn slot(&self, arena: &Arena, row: RowRef<'_>) -> Slot {
         let hash = self.hash(row);
-        let Some(posting) = self.find(hash, arena, |other| self.same(other, row)) else {
+        Slot { hash, posting: self.find(hash, arena, |other| self.same(other, row)) }
+    }
+
+    /// The rows of a slot, in the index's order.
+    pub(crate) fn slot_ids(&self, slot: Slot) -> Ids<'_> {
+        self.ids(slot.posting)
+    }
+
+    pub(crate) fn insert(&mut self, arena: &Arena, id: RowId) {
+        let slot = self.slot(arena, arena.row(id));
+        self.insert_at(slot, arena, id);
+    }
+
+    /// Inserts a row whose key has this slot.
+    pub(crate) fn insert_at(&mut self, Slot { hash, posting }: Slot, arena: &Arena, id: RowId) {
+        let Some(posting) = posting else {
             self.table.insert_unique(spread(hash), Entry { hash, posting: id.0 }, |e| spread(e.hash));
             return;
         };
         if posting & LIST != 0 {
-            self.insert_into_list((posting & !LIST) as usize, arena, id);
+            let mut list = std::mem::replace(&mut self.lists[(posting & !LIST) as usize], List::Few(SmallVec::new()));
+            list.insert(id, |other| self.compare(arena, other, id));
+            self.lists[(posting & !LIST) as usize] = list;
             return;
         }
         let first = RowId(posting);
-        let pair = if self.compare(arena, first, id).is_lt() { vec![first, id] } else { vec![id, first] };
+        let in_order = self.compare(arena, first, id).is_lt();
+        let pair = List::Few(SmallVec::from_slice(&if in_order { [first, id] } else { [id, first] }));
         let list = match self.free_lists.pop() {
-            Some(list) => list,
+            Some(list) => {
+                self.lists[list as usize] = pair;
+                list
+            }
             None => {
-                self.lists.push(Vec::new());
+                self.lists.push(pair);
                 self.lists.len() as u32 - 1
             }
         };
-        self.lists[list as usize] = vec![pair];
         self.replace(hash, posting, Some(list | LIST));
     }
 
@@ -191,50 +285,22 @@ impl Index {
         }
     }
 
-    /// Where `id` is, or belongs: number of the part, and place in it.
-    fn locate(&self, list: usize, arena: &Arena, id: RowId) -> (usize, Result<usize, usize>) {
-        let parts = &self.lists[list];
-        let after = parts.partition_point(|part| self.compare(arena, part[0], id).is_le());
-        let part = after.saturating_sub(1);
-        (part, parts[part].binary_search_by(|&other| self.compare(arena, other, id)))
-    }
-
-    fn insert_into_list(&mut self, list: usize, arena: &Arena, id: RowId) {
-        let (part, place) = self.locate(list, arena, id);
-        let (Ok(place) | Err(place)) = place;
-        let parts = &mut self.lists[list];
-        parts[part].insert(place, id);
-        if parts[part].len() > SPLIT {
-            let rest = parts[part].split_off(SPLIT / 2);
-            parts.insert(part + 1, rest);
-        }
-    }
-
     /// Takes out a row; it must be in the index and its bytes still in the arena.
     pub(crate) fn remove(&mut self, arena: &Arena, id: RowId) {
-        let row = arena.row(id);
-        let hash = self.hash(row);
-        let posting = self.find(hash, arena, |other| self.same(other, row));
+        let Slot { hash, posting } = self.slot(arena, arena.row(id));
         let posting = posting.expect("a stored row is in every index of its arrangement");
         if posting & LIST == 0 {
             self.replace(hash, posting, None);
             return;
         }
-        let list = (posting & !LIST) as usize;
-        let (part, place) = self.locate(list, arena, id);
-        let place = place.expect("a stored row is in its key's list");
-        let parts = &mut self.lists[list];
-        parts[part].remove(place);
-        if parts[part].is_empty() {
-            parts.remove(part);
-        }
-        if let [only] = parts.as_slice()
-            && let [last] = only.as_slice()
-        {
-            let last = last.0;
-            self.lists[list] = Vec::new();
-            self.free_lists.push(list as u32);
-            self.replace(hash, posting, Some(last));
+        let number = (posting & !LIST) as usize;
+        let mut list = std::mem::replace(&mut self.lists[number], List::Few(SmallVec::new()));
+        match list.remove(|other| self.compare(arena, other, id)) {
+            None => self.lists[number] = list,
+            Some(last) => {
+                self.free_lists.push(number as u32);
+                self.replace(hash, posting, Some(last.0));
+            }
         }
     }
 
@@ -245,8 +311,8 @@ impl Index {
 
     /// Bytes of the table and the lists, approximately.
     pub(crate) fn bytes(&self) -> usize {
-        let ids: usize = self.lists.iter().flatten().map(|part| part.capacity() * 4 + 24).sum();
-        self.table.capacity() * 9 + self.lists.capacity() * 24 + ids
+        let lists = self.lists.capacity() * size_of::<List>() + self.lists.iter().map(List::bytes).sum::<usize>();
+        self.table.capacity() * 9 + lists
     }
 }
 
@@ -271,13 +337,19 @@ pub(crate) fn compare_rows(a: RowRef<'_>, b: RowRef<'_>, order: &[OrderColumn], 
     Ordering::Equal
 }
 
+/// Where the rows of one key are in an index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    hash: u32,
+    posting: Option<u32>,
+}
+
 /// The ids of one key, in the index's order.
 #[derive(Debug, Clone)]
 pub(crate) struct Ids<'a> {
     one: Option<RowId>,
-    lists: &'a [Vec<RowId>],
-    list: usize,
-    at: usize,
+    ids: std::slice::Iter<'a, RowId>,
+    parts: std::slice::Iter<'a, Vec<RowId>>,
 }
 
 impl Iterator for Ids<'_> {
@@ -288,12 +360,11 @@ impl Iterator for Ids<'_> {
         if let Some(id) = self.one.take() {
             return Some(id);
         }
-        let part = self.lists.get(self.list)?;
-        let id = part[self.at];
-        self.at += 1;
-        if self.at == part.len() {
-            (self.list, self.at) = (self.list + 1, 0);
+        loop {
+            if let Some(id) = self.ids.next() {
+                return Some(*id);
+            }
+            self.ids = self.parts.next()?.iter();
         }
-        Some(id)
     }
 }

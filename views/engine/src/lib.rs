@@ -5,6 +5,7 @@
 
 mod arena;
 mod arrangement;
+mod build;
 mod circuit;
 mod expr;
 mod index;
@@ -12,7 +13,7 @@ mod join;
 mod reduce;
 mod walk;
 
-pub use arena::Snapshot;
+pub use arena::{RowsFrom, Snapshot};
 pub use circuit::{Circuit, IndexId, NodeId};
 pub use expr::{EvalError, Expr, Scratch, Tuple};
 pub use index::OrderColumn;

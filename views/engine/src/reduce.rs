@@ -1,8 +1,9 @@
 //! GROUP BY, DISTINCT and DISTINCT ON.
 //!
-//! Two ways, chosen by the aggregates. Where every aggregate can take a row back (count, sum, avg, bool_and, bool_or of
-//! non-distinct values), a group keeps accumulators and a change costs the change. Otherwise the group's rows are read again
-//! through an index of the input that keeps them in the order of the aggregates; `first_value` reads one row of it.
+//! Two ways, chosen for each aggregate. One that can take a row back (count, sum, avg, bool_and, bool_or of non-distinct
+//! values) keeps totals for each group, and a change costs the change. Any other reads its group's rows through an index of
+//! the input that holds them in the aggregate's order: `first_value`, and so min and max, read one row of it; the rest, whose
+//! result is about as long as the group (`string_agg`), read all.
 
 use std::sync::Arc;
 
@@ -67,6 +68,8 @@ pub struct Aggregate {
     pub filter: Option<Expr>,
     /// Whether equal values count once.
     pub distinct: bool,
+    /// Order in which it takes the rows of a group.
+    pub order: Vec<OrderColumn>,
 }
 
 /// A grouping of one node's rows.
@@ -76,8 +79,6 @@ pub struct ReduceSpec {
     pub input: NodeId,
     /// Its columns that make a group; empty: all rows are one group, which exists without rows, too.
     pub key: Vec<usize>,
-    /// Order of the rows within a group.
-    pub order: Vec<OrderColumn>,
     /// The aggregates; the output is the key columns, then these.
     pub aggregates: Vec<Aggregate>,
     /// Kinds of the output's columns.
@@ -103,109 +104,169 @@ struct Totals {
     sum: i128,
 }
 
+/// How an aggregate gets its value.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// From totals, by number.
+    Totals(usize),
+    /// From the group's rows in an index of the input, by number.
+    Index(usize),
+}
+
+/// A group's rows and totals.
+type State = (Weight, Box<[Totals]>);
+
 /// A reduce with its state.
 #[derive(Debug)]
 pub(crate) struct Reduce {
     pub(crate) spec: ReduceSpec,
-    /// Index of the input by the key, in order; accumulating reduces need none.
-    pub(crate) index: Option<usize>,
     key: Vec<KeyColumn>,
-    groups: FxHashMap<Row, (Weight, Vec<Totals>)>,
+    /// The key's columns in a row that has no others.
+    key_alone: Vec<KeyColumn>,
+    ways: Vec<Way>,
+    /// Aggregates with totals, in the order of the totals.
+    totalled: Vec<usize>,
+    /// Of each group; empty where no aggregate keeps totals and indexes tell which groups exist.
+    groups: FxHashMap<Row, State>,
+    /// Groups whose output row is not written yet, while the reduce is being built.
+    waiting: FxHashSet<Row>,
     /// Groups whose output has no value.
     failed: FxHashMap<Row, EvalError>,
 }
 
 impl Reduce {
-    pub(crate) fn new(spec: ReduceSpec, input_kinds: &[Kind]) -> Self {
-        let key = spec.key.iter().map(|&column| KeyColumn::new(column, input_kinds)).collect();
-        Reduce { spec, index: None, key, groups: FxHashMap::default(), failed: FxHashMap::default() }
-    }
-
-    /// Whether groups keep accumulators.
-    pub(crate) fn accumulates(&self) -> bool {
-        self.spec.aggregates.iter().all(|a| a.function.takes_back() && !a.distinct)
-    }
-
-    /// Takes in the input's delta (or, with `all`, its whole content) and updates the output.
-    pub(crate) fn run(&mut self, input: &Arrangement, output: &mut Arrangement, all: bool) {
-        let changed: Vec<(RowId, Weight)> = if all {
-            input.snapshot().ids().map(|(id, _, weight)| (id, weight)).collect()
-        } else {
-            input.delta().collect()
+    /// `index_of` makes sure that the input has an index by the key, in an order.
+    pub(crate) fn new(
+        spec: ReduceSpec,
+        input_kinds: &[Kind],
+        mut index_of: impl FnMut(&[usize], &[OrderColumn]) -> usize,
+    ) -> Self {
+        let key: Vec<_> = spec.key.iter().map(|&column| KeyColumn::new(column, input_kinds)).collect();
+        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
+        let key_alone = key.iter().enumerate().map(alone).collect();
+        let mut totalled = Vec::new();
+        let way = |(number, aggregate): (usize, &Aggregate)| {
+            if aggregate.function.takes_back() && !aggregate.distinct {
+                totalled.push(number);
+                Way::Totals(totalled.len() - 1)
+            } else {
+                Way::Index(index_of(&spec.key, &aggregate.order))
+            }
         };
-        let mut groups = self.affected(input, &changed);
-        if all && self.spec.key.is_empty() {
-            groups.insert(RowBuilder::new(Vec::new()).take());
-        }
-        if self.accumulates() {
-            self.accumulate(input, &changed, output);
-        }
+        let ways = spec.aggregates.iter().enumerate().map(way).collect();
+        // The group of a reduce without a key is there without any rows.
+        let whole = spec.key.is_empty().then(|| RowBuilder::new(Vec::new()).take());
+        let waiting = whole.into_iter().collect();
+        let (groups, failed) = (FxHashMap::default(), FxHashMap::default());
+        Reduce { spec, key, key_alone, ways, totalled, groups, waiting, failed }
+    }
+
+    /// Whether no aggregate reads a group's rows.
+    pub(crate) fn accumulates(&self) -> bool {
+        self.totalled.len() == self.ways.len()
+    }
+
+    /// Whether it keeps a state for each group.
+    fn keeps_groups(&self) -> bool {
+        self.ways.is_empty() || !self.totalled.is_empty()
+    }
+
+    /// Takes in changed rows of the input and brings the rows of their groups up to date.
+    pub(crate) fn run(&mut self, changed: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
+        let groups = self.take(changed, input, output);
         let mut builder = RowBuilder::new(self.spec.kinds.clone());
+        let mut scratch = Scratch::new();
         for group in groups {
-            self.refresh(&group, input, output, &mut builder);
+            self.waiting.remove(&group);
+            scratch.reset();
+            self.refresh(&group, input, output, &mut builder, &scratch);
         }
     }
 
-    fn key_builder(&self) -> RowBuilder {
-        RowBuilder::new(self.spec.kinds[..self.key.len()].to_vec())
+    /// While it is being built: takes in rows, but leaves the output's for [`Reduce::emit`].
+    pub(crate) fn feed(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
+        let groups = self.take(rows, input, output);
+        self.waiting.extend(groups);
     }
 
-    fn affected(&self, input: &Arrangement, changed: &[(RowId, Weight)]) -> FxHashSet<Row> {
-        let mut builder = self.key_builder();
-        changed.iter().map(|&(id, _)| key_of(input.arena.row(id), &self.key, &mut builder)).collect()
-    }
-
-    fn accumulate(&mut self, input: &Arrangement, changed: &[(RowId, Weight)], output: &mut Arrangement) {
-        let mut builder = self.key_builder();
+    /// Writes the rows of up to `limit` waiting groups; false once none waits.
+    pub(crate) fn emit(&mut self, limit: usize, input: &Arrangement, output: &mut Arrangement) -> bool {
+        let groups: Vec<_> = self.waiting.iter().take(limit).cloned().collect();
+        let mut builder = RowBuilder::new(self.spec.kinds.clone());
         let mut scratch = Scratch::new();
-        for &(id, weight) in changed {
+        for group in groups {
+            self.waiting.remove(&group);
             scratch.reset();
+            self.refresh(&group, input, output, &mut builder, &scratch);
+        }
+        !self.waiting.is_empty()
+    }
+
+    /// Takes rows into the groups' totals; gives the groups.
+    fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) -> FxHashSet<Row> {
+        let mut groups: FxHashSet<Row> = FxHashSet::default();
+        let mut builder = RowBuilder::new(self.spec.kinds[..self.key.len()].to_vec());
+        let mut scratch = Scratch::new();
+        for &(id, weight) in rows {
             let row = input.arena.row(id);
-            let key = key_of(row, &self.key, &mut builder);
-            let fresh = || (0, vec![Totals::default(); self.spec.aggregates.len()]);
-            let (rows, totals) = self.groups.entry(key).or_insert_with(fresh);
-            *rows += weight;
-            for (aggregate, totals) in self.spec.aggregates.iter().zip(totals) {
-                match value(aggregate, row, &scratch) {
+            builder.reset();
+            write_key(row, &self.key, &mut builder);
+            let group = builder.finish();
+            if !groups.contains(group.bytes()) {
+                groups.insert(group.into());
+            }
+            if !self.keeps_groups() {
+                continue;
+            }
+            scratch.reset();
+            if !self.groups.contains_key(group.bytes()) {
+                let totals = vec![Totals::default(); self.totalled.len()];
+                self.groups.insert(group.into(), (0, totals.into()));
+            }
+            let Some((count, totals)) = self.groups.get_mut(group.bytes()) else { continue };
+            *count += weight;
+            for (&number, totals) in self.totalled.iter().zip(totals) {
+                match value(&self.spec.aggregates[number], row, &scratch) {
                     Ok(Some(value)) => totals.add(value, weight),
                     Ok(None) => {}
                     Err(error) => output.add_error(error, weight),
                 }
             }
         }
+        groups
     }
 
     /// Brings one group's output row up to date.
-    fn refresh(&mut self, group: &Row, input: &Arrangement, output: &mut Arrangement, builder: &mut RowBuilder) {
+    fn refresh(
+        &mut self,
+        group: &Row,
+        input: &Arrangement,
+        output: &mut Arrangement,
+        builder: &mut RowBuilder,
+        scratch: &Scratch,
+    ) {
         builder.reset();
         let mut present = self.spec.key.is_empty();
-        let scratch = Scratch::new();
-        let result = if self.accumulates() {
-            let state = self.groups.get(group);
-            present |= state.is_some_and(|(rows, _)| *rows != 0);
-            let none = vec![Totals::default(); self.spec.aggregates.len()];
-            let totals = state.map_or(&none, |(_, totals)| totals);
-            self.write_totals(totals, builder)
-        } else {
-            let rows = self.rows_of(group, input);
-            present |= !rows.is_empty();
-            self.write_rows(&rows, builder, &scratch)
-        };
-        if !present {
-            self.groups.remove(group);
+        if self.keeps_groups() {
+            present |= self.groups.get(group).is_some_and(|(rows, _)| *rows != 0);
+            if !present {
+                self.groups.remove(group);
+            }
+        } else if let Some(Way::Index(index)) = self.ways.first() {
+            present |= self.rows(group, input, *index).next().is_some();
         }
+        let result = if present { self.write(group, input, builder, scratch) } else { Ok(()) };
         for (column, part) in self.key.iter().enumerate() {
             let kind = &self.spec.kinds[column];
             debug_assert_eq!(part.tail, kind.is_tail(), "a key column keeps its kind");
             builder.set(column, group.as_ref().get(column, kind));
         }
-        let columns = output.key.clone().expect("a reduce's output has its group as key");
-        let current = output.current(builder.finish(), &columns);
+        let current = output.current(builder.finish());
         if let Some(error) = self.failed.remove(group) {
             output.add_error(error, -1);
         }
         match result {
-            Err(error) if present => {
+            Err(error) => {
                 output.add_error(error.clone(), 1);
                 self.failed.insert(group.clone(), error);
             }
@@ -215,46 +276,66 @@ impl Reduce {
                 }
                 output.update(builder.finish(), 1);
             }
-            _ => {}
+            Ok(()) => {}
         }
         if let Some(id) = current {
             output.add_weight(id, -1);
         }
     }
 
-    fn write_totals(&self, totals: &[Totals], builder: &mut RowBuilder) -> Result<(), EvalError> {
-        for (number, (aggregate, totals)) in self.spec.aggregates.iter().zip(totals).enumerate() {
-            totals.write(&aggregate.function, self.key.len() + number, builder)?;
-        }
-        Ok(())
-    }
-
-    /// The group's rows in order, with weights. Only the first where nothing else is asked for.
-    fn rows_of<'a>(&self, group: &Row, input: &'a Arrangement) -> Vec<(RowRef<'a>, Weight)> {
-        let columns: Vec<_> =
-            self.key.iter().enumerate().map(|(column, part)| KeyColumn { column, tail: part.tail }).collect();
-        let index = self.index.expect("a reduce that reads rows has an index");
-        let rows = input.find(index, group.as_ref(), &columns).map(|id| (id, input.weight(id, Version::New)));
-        let rows = rows.filter(|(_, weight)| *weight != 0).map(|(id, weight)| (input.arena.row(id), weight));
-        let first = |a: &Aggregate| a.function == Function::First && a.filter.is_none();
-        let limit = if self.spec.aggregates.iter().all(first) { 1 } else { usize::MAX };
-        rows.take(limit).collect()
-    }
-
-    fn write_rows<'a>(
+    /// The group's rows in an index's order, with weights.
+    fn rows<'a>(
         &self,
-        rows: &'a [(RowRef<'a>, Weight)],
+        group: &Row,
+        input: &'a Arrangement,
+        index: usize,
+    ) -> impl Iterator<Item = (RowRef<'a>, Weight)> + use<'a> {
+        let rows = input.find(index, group.as_ref(), &self.key_alone).map(|id| (id, input.weight(id, Version::New)));
+        rows.filter(|(_, weight)| *weight != 0).map(|(id, weight)| (input.arena.row(id), weight))
+    }
+
+    /// The values of all aggregates for a group.
+    fn write(
+        &self,
+        group: &Row,
+        input: &Arrangement,
         builder: &mut RowBuilder,
-        scratch: &'a Scratch,
+        scratch: &Scratch,
     ) -> Result<(), EvalError> {
-        for (number, aggregate) in self.spec.aggregates.iter().enumerate() {
-            write_aggregate(aggregate, rows, self.key.len() + number, builder, scratch)?;
+        let state = self.groups.get(group);
+        // The rows of the index read last: most often all aggregates read one.
+        let mut read: Option<(usize, Vec<(RowRef<'_>, Weight)>)> = None;
+        for (number, (aggregate, way)) in self.spec.aggregates.iter().zip(&self.ways).enumerate() {
+            let column = self.key.len() + number;
+            match *way {
+                Way::Totals(number) => {
+                    let none = Totals::default();
+                    let totals = state.map_or(&none, |(_, totals)| &totals[number]);
+                    totals.write(&aggregate.function, column, builder)?;
+                }
+                Way::Index(index) if aggregate.function == Function::First => {
+                    for (row, _) in self.rows(group, input, index) {
+                        if let Some(value) = value(aggregate, row, scratch)? {
+                            builder.set(column, value);
+                            break;
+                        }
+                    }
+                }
+                Way::Index(index) => {
+                    if read.as_ref().is_none_or(|(number, _)| *number != index) {
+                        read = Some((index, self.rows(group, input, index).collect()));
+                    }
+                    if let Some((_, rows)) = &read {
+                        write_aggregate(aggregate, rows, column, builder, scratch)?;
+                    }
+                }
+            }
         }
         Ok(())
     }
 }
 
-fn key_of(row: RowRef<'_>, key: &[KeyColumn], builder: &mut RowBuilder) -> Row {
+fn write_key(row: RowRef<'_>, key: &[KeyColumn], builder: &mut RowBuilder) {
     for (column, part) in key.iter().enumerate() {
         if row.is_null(part.column) {
             continue;
@@ -265,7 +346,6 @@ fn key_of(row: RowRef<'_>, key: &[KeyColumn], builder: &mut RowBuilder) -> Row {
             builder.set_slot(column, row.slot(part.column));
         }
     }
-    builder.take()
 }
 
 /// The aggregate's value for a row, or `None` where the filter drops it. `count(*)` counts a true.
@@ -334,12 +414,12 @@ impl Totals {
 }
 
 /// Computes one aggregate over a group's rows in order.
-fn write_aggregate<'a>(
+fn write_aggregate(
     aggregate: &Aggregate,
-    rows: &'a [(RowRef<'a>, Weight)],
+    rows: &[(RowRef<'_>, Weight)],
     column: usize,
     builder: &mut RowBuilder,
-    scratch: &'a Scratch,
+    scratch: &Scratch,
 ) -> Result<(), EvalError> {
     let mut values = Vec::with_capacity(rows.len());
     for (row, weight) in rows {
@@ -352,7 +432,6 @@ fn write_aggregate<'a>(
     }
     let kind = &aggregate.kind;
     match &aggregate.function {
-        Function::First => builder.set(column, values.first().map_or(Datum::Null, |(value, _)| *value)),
         Function::ArrayAgg => write_list(&values, kind, column, builder),
         Function::StringAgg(delimiter) => write_joined(&values, delimiter, column, builder),
         Function::Min | Function::Max => {

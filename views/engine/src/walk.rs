@@ -3,11 +3,12 @@
 //! Values are read through the ids only where a predicate or the output needs them (late materialisation). Tuples that
 //! cancel within the tick are dropped before that.
 
-use delta::{Datum, KeyColumn, RowBuilder, RowRef, Weight};
+use delta::{Datum, RowBuilder, RowRef, Weight};
 use rustc_hash::FxHashSet;
 
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
+use crate::build::Fed;
 use crate::circuit::Nodes;
 use crate::expr::{EvalError, Scratch};
 use crate::index::Probe;
@@ -65,29 +66,33 @@ impl Pending {
 struct Walk<'a> {
     join: &'a Join,
     nodes: &'a Nodes,
+    /// The part of the first input that counts.
+    fed: Fed,
     rows: Vec<RowRef<'a>>,
     ids: Vec<RowId>,
     scratch: Scratch,
     pending: &'a mut Pending,
 }
 
-/// Sends the delta of the term's input, as its node holds it now, through the walk.
-pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, pending: &mut Pending) {
+/// Sends the delta of the term's input, as its node holds it now, through the walk. Of the join's first input only the part
+/// that is `fed` counts.
+pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, fed: Fed, pending: &mut Pending) {
     let start = nodes.arrangement(join.spec.inputs[term.start].node);
-    run(join, term, nodes, pending, start, start.delta());
+    let counts = |id: &RowId| term.start != 0 || fed.includes(0, *id);
+    run(join, term, nodes, fed, pending, start, start.delta().filter(|(id, _)| counts(id)));
 }
 
-/// Sends all rows of the first input through the walk.
-pub(crate) fn run_full(join: &Join, nodes: &Nodes, pending: &mut Pending) {
+/// Sends the rows of one chunk of the first input through the walk.
+pub(crate) fn run_chunk(join: &Join, nodes: &Nodes, chunk: usize, pending: &mut Pending) {
     let start = nodes.arrangement(join.spec.inputs[0].node);
-    let snapshot = start.snapshot();
-    run(join, &join.full, nodes, pending, start, snapshot.ids().map(|(id, _, weight)| (id, weight)));
+    run(join, &join.full, nodes, Fed::ALL, pending, start, start.arena.chunk_ids(chunk));
 }
 
 fn run(
     join: &Join,
     term: &Term,
     nodes: &Nodes,
+    fed: Fed,
     pending: &mut Pending,
     start: &Arrangement,
     delta: impl Iterator<Item = (RowId, Weight)>,
@@ -95,7 +100,7 @@ fn run(
     pending.deltas += 1;
     let rows: Vec<_> = join.missing.iter().map(|row| row.as_ref()).collect();
     let ids = vec![RowId::MISSING; rows.len()];
-    let mut walk = Walk { join, nodes, rows, ids, scratch: Scratch::new(), pending };
+    let mut walk = Walk { join, nodes, fed, rows, ids, scratch: Scratch::new(), pending };
     if join.spec.inputs[term.start].outer {
         walk.outer_delta(term, start, delta);
         return;
@@ -134,17 +139,21 @@ impl<'a> Walk<'a> {
     }
 
     /// The rows that a step finds, each with its weights before and after the tick as this walk must see them.
-    fn matches(&self, step: &Step) -> Vec<(RowId, RowRef<'a>, Weight, Weight)> {
+    fn matches(&self, step: &Step) -> impl Iterator<Item = (RowId, RowRef<'a>, Weight, Weight)> + use<'a> {
         let nodes: &'a Nodes = self.nodes;
         let arrangement = nodes.arrangement(step.node);
         let probe = Probe { rows: &self.rows, parts: &step.parts };
-        let weights = |id: RowId| {
-            let new = arrangement.weight(id, step.version);
-            let old = if step.delta { arrangement.weight(id, Version::Old) } else { new };
-            (id, arrangement.arena.row(id), old, if step.delta { arrangement.weight(id, Version::New) } else { new })
+        let (version, delta) = (step.version, step.delta);
+        let weights = move |id: RowId| {
+            let (old, new) = match delta {
+                true => (arrangement.weight(id, Version::Old), arrangement.weight(id, Version::New)),
+                false => (arrangement.weight(id, version), arrangement.weight(id, version)),
+            };
+            (id, arrangement.arena.row(id), old, new)
         };
-        let found = arrangement.probe(step.index, probe).map(weights);
-        found.filter(|(_, _, old, new)| *old != 0 || *new != 0).collect()
+        let fed = if step.input == 0 { self.fed } else { Fed::ALL };
+        let found = arrangement.probe(step.index, probe).filter(move |id| fed.includes(0, *id)).map(weights);
+        found.filter(|(_, _, old, new)| *old != 0 || *new != 0)
     }
 
     fn steps(&mut self, steps: &[Step], weight: Weight, suspect: bool) {
@@ -248,23 +257,22 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
         pending.tuples.consolidate(width);
         pending.suspects.consolidate(width);
     }
-    let mut writer = Writer { join, nodes, builder: RowBuilder::new(join.spec.kinds.clone()), scratch: Scratch::new() };
-    let key = output.key.clone();
+    let builder = RowBuilder::new(join.spec.kinds.clone());
+    let mut writer = Writer { join, nodes, rows: Vec::with_capacity(width), builder, scratch: Scratch::new() };
     // Rows leave before others come: with a key there is at most one row for it at any time.
     for leaving in [true, false] {
         for (ids, weight) in pending.tuples.iter(width).filter(|(_, weight)| (*weight < 0) == leaving) {
-            if let (true, Some(key)) = (leaving, &key)
-                && writer.remove_by_key(ids, key, weight, output)
-            {
-                continue;
+            writer.load(ids);
+            if !(leaving && writer.remove_by_key(weight, output)) {
+                writer.apply(weight, output);
             }
-            writer.apply(ids, weight, output);
         }
     }
     for (ids, weight) in pending.suspects.iter(width) {
+        writer.load(ids);
         match writer.first_failure(ids) {
             Some(error) => output.add_error(error, weight),
-            None => writer.apply(ids, weight, output),
+            None => writer.apply(weight, output),
         }
     }
 }
@@ -272,24 +280,28 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
 struct Writer<'a> {
     join: &'a Join,
     nodes: &'a Nodes,
+    /// Of the tuple that is being written.
+    rows: Vec<RowRef<'a>>,
     builder: RowBuilder,
     scratch: Scratch,
 }
 
-impl<'a> Writer<'a> {
-    fn rows(&self, ids: &[RowId]) -> Vec<RowRef<'a>> {
-        let join: &'a Join = self.join;
-        let row = |(input, &id): (usize, &RowId)| match id {
-            RowId::MISSING => join.missing[input].as_ref(),
-            id => self.nodes.arrangement(join.spec.inputs[input].node).arena.row(id),
-        };
-        ids.iter().enumerate().map(row).collect()
+impl Writer<'_> {
+    fn load(&mut self, ids: &[RowId]) {
+        self.scratch.reset();
+        self.rows.clear();
+        for (input, &id) in ids.iter().enumerate() {
+            self.rows.push(match id {
+                RowId::MISSING => self.join.missing[input].as_ref(),
+                id => self.nodes.arrangement(self.join.spec.inputs[input].node).arena.row(id),
+            });
+        }
     }
 
-    fn column(&mut self, rows: &[RowRef<'_>], column: usize) -> Result<(), EvalError> {
+    fn column(&mut self, column: usize) -> Result<(), EvalError> {
         match &self.join.spec.output[column] {
             Output::Column(at) => {
-                let row = rows[at.input];
+                let row = self.rows[at.input];
                 if row.is_null(at.column) {
                 } else if self.join.spec.kinds[column].is_tail() {
                     self.builder.set_tail(column, row.tail(at.column));
@@ -297,42 +309,37 @@ impl<'a> Writer<'a> {
                     self.builder.set_slot(column, row.slot(at.column));
                 }
             }
-            Output::Expr(expr) => self.builder.set(column, expr.eval(rows, &self.scratch)?),
+            Output::Expr(expr) => self.builder.set(column, expr.eval(&self.rows, &self.scratch)?),
         }
         Ok(())
     }
 
     /// Takes out the row that has the tuple's key, without computing the rest of it. False where there is none (its values
-    /// could not be computed) or the key itself cannot be.
-    fn remove_by_key(&mut self, ids: &[RowId], key: &[KeyColumn], weight: Weight, output: &mut Arrangement) -> bool {
-        self.scratch.reset();
+    /// could not be computed), there is no key or the key itself cannot be computed.
+    fn remove_by_key(&mut self, weight: Weight, output: &mut Arrangement) -> bool {
+        let Some(key) = &self.join.spec.key else { return false };
         self.builder.reset();
-        let rows = self.rows(ids);
-        if key.iter().any(|part| self.column(&rows, part.column).is_err()) {
+        if key.iter().any(|&column| self.column(column).is_err()) {
             return false;
         }
-        let found = output.current(self.builder.finish(), key);
+        let found = output.current(self.builder.finish());
         if let Some(id) = found {
             output.add_weight(id, weight);
         }
         found.is_some()
     }
 
-    fn apply(&mut self, ids: &[RowId], weight: Weight, output: &mut Arrangement) {
-        self.scratch.reset();
+    fn apply(&mut self, weight: Weight, output: &mut Arrangement) {
         self.builder.reset();
-        let rows = self.rows(ids);
-        match (0..self.join.spec.output.len()).try_for_each(|column| self.column(&rows, column)) {
+        match (0..self.join.spec.output.len()).try_for_each(|column| self.column(column)) {
             Ok(()) => output.update(self.builder.finish(), weight),
             Err(error) => output.add_error(error, weight),
         }
     }
 
-    fn first_failure(&mut self, ids: &[RowId]) -> Option<EvalError> {
-        self.scratch.reset();
-        let rows = self.rows(ids);
+    fn first_failure(&self, ids: &[RowId]) -> Option<EvalError> {
         let applies = |on: Option<usize>| on.is_none_or(|input| ids[input] != RowId::MISSING);
         let filters = self.join.spec.filters.iter().filter(|filter| applies(filter.on));
-        filters.map(|filter| filter.expr.eval(&rows, &self.scratch)).find_map(Result::err)
+        filters.map(|filter| filter.expr.eval(&self.rows, &self.scratch)).find_map(Result::err)
     }
 }

@@ -33,6 +33,16 @@ fn pack(cells: &[Option<i64>]) -> Row {
     builder.take()
 }
 
+/// The row with one more column, so long that a chunk of the arena holds two rows only.
+fn widened(row: RowRef<'_>, kinds: &[Kind]) -> Row {
+    let mut builder = RowBuilder::new(kinds.to_vec());
+    for (column, kind) in kinds[..COLUMNS].iter().enumerate() {
+        builder.set(column, row.get(column, kind));
+    }
+    builder.set_text(COLUMNS, &"x".repeat(30_000));
+    builder.take()
+}
+
 fn unpack(row: RowRef<'_>) -> Cells {
     (0..row.columns()).map(|i| row.get(i, &Kind::Int).as_int()).collect()
 }
@@ -151,6 +161,10 @@ fn add(circuit: &mut Circuit, tables: &[NodeId], plan: &Plan) -> NodeId {
     circuit.add_join(spec).expect("the plan is connected")
 }
 
+fn build(circuit: &mut Circuit) {
+    while circuit.build() {}
+}
+
 fn any_plan() -> impl Strategy<Value = Plan> {
     let inputs =
         prop::collection::vec((0..TABLES, any::<bool>(), 0..COLUMNS, 0..COLUMNS, any::<prop::sample::Index>()), 1..5);
@@ -224,6 +238,7 @@ fn add_tables(circuit: &mut Circuit) -> Vec<NodeId> {
 fn run(circuit: &mut Circuit, nodes: &[NodeId], steps: &[Step], mut check: impl FnMut(&Circuit, &[Bag])) {
     let mut tables = vec![Bag::new(); TABLES];
     let mut changes = Vec::new();
+    build(circuit);
     for step in steps {
         changes.push((nodes[step.table], op(step, &mut tables[step.table])));
         if step.ends_tick {
@@ -241,31 +256,50 @@ fn int_column(column: usize) -> Expr {
 }
 
 fn aggregate(function: Function, column: usize, distinct: bool) -> Aggregate {
-    Aggregate { function, argument: Some(int_column(column)), kind: Kind::Int, filter: None, distinct }
+    let order = match function {
+        Function::First => vec![
+            OrderColumn { column: 1, descending: true, nulls_first: false },
+            OrderColumn { column: 2, descending: false, nulls_first: true },
+        ],
+        _ => Vec::new(),
+    };
+    Aggregate { function, argument: Some(int_column(column)), kind: Kind::Int, filter: None, distinct, order }
+}
+
+/// The least or the greatest value as the first in an order.
+fn extreme(column: usize, greatest: bool) -> Aggregate {
+    let order = vec![OrderColumn { column, descending: greatest, nulls_first: false }];
+    Aggregate { order, ..aggregate(Function::First, column, false) }
 }
 
 fn group_by_first(circuit: &mut Circuit, input: NodeId, aggregates: Vec<Aggregate>) -> NodeId {
-    let order = vec![
-        OrderColumn { column: 1, descending: true, nulls_first: false },
-        OrderColumn { column: 2, descending: false, nulls_first: true },
-    ];
     let kinds = kinds(1 + aggregates.len());
-    circuit.add_reduce(ReduceSpec { input, key: vec![0], order, aggregates, kinds })
+    circuit.add_reduce(ReduceSpec { input, key: vec![0], aggregates, kinds })
 }
 
-/// Count, sum; min, max, count distinct; first: of each group of column 0, recomputed.
-fn regroup(input: &Bag) -> [Bag; 3] {
+/// The reduces whose rows [`regroup`] recomputes.
+fn add_reduces(circuit: &mut Circuit, input: NodeId) -> [NodeId; 4] {
+    let of = |function, distinct| aggregate(function, 2, distinct);
+    let totals = vec![of(Function::Count, false), of(Function::SumInt, false)];
+    let read = vec![of(Function::Min, false), of(Function::Max, false), of(Function::Count, true)];
+    let mixed = vec![extreme(2, false), of(Function::Count, false), extreme(2, true)];
+    [totals, read, vec![of(Function::First, false)], mixed].map(|all| group_by_first(circuit, input, all))
+}
+
+/// Of each group of column 0: count, sum; min, max, count distinct; first; min, count, max.
+fn regroup(input: &Bag) -> [Bag; 4] {
     let mut groups: BTreeMap<Option<i64>, Vec<&Cells>> = BTreeMap::new();
     for (cells, weight) in input {
         groups.entry(cells[0]).or_default().extend(std::iter::repeat_n(cells, *weight as usize));
     }
-    let mut result = [Bag::new(), Bag::new(), Bag::new()];
+    let mut result = [const { Bag::new() }; 4];
     for (key, mut rows) in groups {
         let values = || rows.iter().filter_map(|row| row[2]);
         let count = values().count() as i64;
         result[0].insert(vec![key, Some(count), (count > 0).then(|| values().sum())], 1);
         let distinct = values().collect::<std::collections::BTreeSet<_>>().len() as i64;
         result[1].insert(vec![key, values().min(), values().max(), Some(distinct)], 1);
+        result[3].insert(vec![key, values().min(), Some(count), values().max()], 1);
         rows.sort_by_key(|row| (row[1].is_none(), std::cmp::Reverse(row[1]), row[2].is_some(), row[2]));
         result[2].insert(vec![key, rows[0][2]], 1);
     }
@@ -291,7 +325,52 @@ proptest! {
         let changes: Vec<_> = steps.iter().map(|step| (tables[step.table], op(step, &mut filled[step.table]))).collect();
         circuit.tick(changes);
         let node = add(&mut circuit, &tables, &late);
+        build(&mut circuit);
         prop_assert_eq!(bag(&circuit, node), recompute(&late, &filled).0);
+    }
+
+    #[test]
+    fn views_built_in_slices_while_ticks_go_on_equal_their_recomputation(
+        plan in any_plan(),
+        before in any_steps(),
+        during in any_steps(),
+        slices in prop::collection::vec(0..4_usize, 60),
+    ) {
+        let mut circuit = Circuit::new();
+        let mut kinds = kinds(COLUMNS).to_vec();
+        kinds.push(Kind::Text);
+        let inputs: Vec<_> = (0..TABLES).map(|t| circuit.add_input(kinds.clone().into(), keyed(t).then_some(&[0][..]))).collect();
+        let mut filled = vec![Bag::new(); TABLES];
+        let wide = |op: Op| match op {
+            Op::Upsert(row) => Op::Upsert(widened(row.as_ref(), &kinds)),
+            Op::Insert(row) => Op::Insert(widened(row.as_ref(), &kinds)),
+            Op::Remove(row) => Op::Remove(widened(row.as_ref(), &kinds)),
+            op => op,
+        };
+        for step in &before {
+            circuit.tick([(inputs[step.table], wide(op(step, &mut filled[step.table])))]);
+        }
+        let mut plan = plan;
+        plan.output = (0..COLUMNS).map(|column| ColumnAt { input: 0, column }).collect();
+        let view = add(&mut circuit, &inputs, &plan);
+        let reduces = add_reduces(&mut circuit, view);
+        let both = circuit.add_union(vec![view, view]);
+        for (step, slices) in during.iter().zip(slices) {
+            (0..slices).for_each(|_| _ = circuit.build());
+            circuit.tick([(inputs[step.table], wide(op(step, &mut filled[step.table])))]);
+        }
+        build(&mut circuit);
+        let (rows, errors) = recompute(&plan, &filled);
+        prop_assert_eq!(circuit.error(view).is_some(), errors != 0);
+        let expected = regroup(&rows);
+        for (node, expected) in reduces.iter().zip(&expected) {
+            prop_assert_eq!(&bag(&circuit, *node), expected);
+        }
+        let union: Bag = rows.iter().map(|(cells, weight)| (cells.clone(), 2 * weight)).collect();
+        prop_assert_eq!(bag(&circuit, both), union);
+        prop_assert_eq!(bag(&circuit, view), rows);
+        circuit.tick(inputs.iter().map(|&node| (node, Op::Truncate)));
+        prop_assert!(circuit.is_empty());
     }
 
     #[test]
@@ -331,13 +410,7 @@ proptest! {
         let output: Vec<_> = [column, 1, 2].into_iter().map(|column| ColumnAt { input: 0, column }).collect();
         let plan = Plan { inputs: vec![(table, false)], equalities: vec![], predicates: vec![], output };
         let input = add(&mut circuit, &tables, &plan);
-        let nodes = [
-            group_by_first(&mut circuit, input, vec![aggregate(Function::Count, 2, false), aggregate(Function::SumInt, 2, false)]),
-            group_by_first(&mut circuit, input, vec![
-                aggregate(Function::Min, 2, false), aggregate(Function::Max, 2, false), aggregate(Function::Count, 2, true),
-            ]),
-            group_by_first(&mut circuit, input, vec![aggregate(Function::First, 2, false)]),
-        ];
+        let nodes = add_reduces(&mut circuit, input);
         run(&mut circuit, &tables, &steps, |circuit, tables| {
             let expected = regroup(&recompute(&plan, tables).0);
             for (node, expected) in nodes.iter().zip(expected) {

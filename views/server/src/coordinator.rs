@@ -27,6 +27,8 @@ const STATEMENTS: usize = 256;
 const BATCHES: usize = 64;
 /// Changes taken into one tick when more wait: readers see the state between two ticks.
 const TICK_CHANGES: usize = 50_000;
+/// Time given at once to views that are being built: readers and commits wait no longer than this.
+const BUILD_SLICE: Duration = Duration::from_millis(2);
 
 enum Request {
     Execute {
@@ -50,6 +52,8 @@ enum Request {
 enum Event {
     Request(Request),
     Source(SourceEvent),
+    /// Nothing came, and views are being built.
+    Build,
 }
 
 /// Counters of the process.
@@ -70,7 +74,7 @@ pub struct Metrics {
 pub struct Handle {
     database: Arc<RwLock<Database>>,
     requests: mpsc::Sender<Request>,
-    /// Changes when a source has all its rows, or is gone.
+    /// Changes when a source or view has all its rows, or is gone.
     hydrated: watch::Receiver<u64>,
     metrics: Arc<Metrics>,
     restored: Arc<watch::Sender<bool>>,
@@ -111,6 +115,7 @@ impl Coordinator {
             file,
             restored: handle.restored.clone(),
             problems: HashMap::new(),
+            building: None,
         };
         let runtime = tokio::runtime::Handle::current();
         let (alive, ended) = oneshot::channel();
@@ -210,10 +215,9 @@ impl Handle {
         let database = self.database.read();
         let reads = database.query(prepared, &[]).map(|query| query.reads).unwrap_or_default();
         let waits = database.hydrating(reads.iter().map(String::as_str));
-        let shown: Vec<_> =
-            waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {} records)", p.read, p.of)).collect();
+        let shown: Vec<_> = waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {})", p.read, p.of)).collect();
         Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
-            .hint("SHOW SOURCES tells how far they are; SET statement_timeout waits longer")
+            .hint("SHOW SOURCES and SHOW VIEWS tell how far they are; SET statement_timeout waits longer")
     }
 
     /// Runs a statement in the loop, after those of the catalog.
@@ -297,9 +301,7 @@ impl Handle {
         let waits = database.hydrating(catalog.iter().map(|object| object.name.as_str()));
         match waits.first() {
             None => Ok(()),
-            Some((name, progress)) => {
-                Err(format!("source \"{name}\": {} of {} records read", progress.read, progress.of))
-            }
+            Some((name, progress)) => Err(format!("\"{name}\": {} of {} initial rows", progress.read, progress.of)),
         }
     }
 
@@ -363,6 +365,8 @@ struct Loop {
     restored: Arc<watch::Sender<bool>>,
     /// What sources wait for, so that it is told once.
     problems: HashMap<delta::TableId, String>,
+    /// Since when views or indexes are being built.
+    building: Option<Instant>,
 }
 
 impl Loop {
@@ -371,6 +375,7 @@ impl Loop {
             let event = tokio::select! {
                 Some(request) = requests.recv() => Event::Request(request),
                 Some(event) = sources.recv() => Event::Source(event),
+                () = std::future::ready(()), if self.building.is_some() => Event::Build,
                 else => break,
             };
             match event {
@@ -386,7 +391,9 @@ impl Loop {
                     let _ = answer.send(self.create_source(&parsed, *config, schema));
                 }
                 Event::Source(event) => self.source(event, &mut sources),
+                Event::Build => {}
             }
+            self.build();
         }
         drop(sources);
         if let Some(readers) = self.readers.take() {
@@ -408,8 +415,25 @@ impl Loop {
             }
             outcome => outcome,
         };
+        self.building.get_or_insert_with(Instant::now);
         self.save(parsed)?;
         Ok(outcome)
+    }
+
+    /// Gives views and indexes that are being built a slice of time.
+    fn build(&mut self) {
+        let Some(since) = self.building else { return };
+        let begun = Instant::now();
+        let mut database = self.database.write();
+        while begun.elapsed() < BUILD_SLICE {
+            if !database.build() {
+                drop(database);
+                self.building = None;
+                tracing::debug!(seconds = since.elapsed().as_secs_f64(), "all views and indexes are built");
+                self.hydrated.send_modify(|changes| *changes += 1);
+                return;
+            }
+        }
     }
 
     /// Writes the catalog if the statement changed it.

@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{IntervalMonthDayNano, i256};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, LargeStringArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray,
+    StringViewArray,
+};
+use arrow::datatypes::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    IntervalMonthDayNano, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type, i256,
+};
 use arrow_schema::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::common::scalar::ScalarStructBuilder;
@@ -201,16 +208,106 @@ pub(crate) fn batch_of(
     columns: &[usize],
     projected: SchemaRef,
 ) -> Result<RecordBatch, EvalError> {
-    let array = |&column: &usize| -> Result<ArrayRef, EvalError> {
-        let data_type = schema.field(column).data_type();
-        if rows.is_empty() {
-            return Ok(arrow::array::new_empty_array(data_type));
-        }
-        let scalars = rows.iter().map(|row| cell(*row, column, data_type)).collect::<Result<Vec<_>, _>>()?;
-        ScalarValue::iter_to_array(scalars).map_err(|error| mismatch(error.strip_backtrace(), data_type))
-    };
+    let array = |&column: &usize| column_of(rows, column, schema.field(column).data_type());
     let arrays = columns.iter().map(array).collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     RecordBatch::try_new_with_options(projected, arrays, &options)
         .map_err(|error| EvalError::new(b"XX000", error.to_string()))
+}
+
+/// One column of rows as an array.
+fn column_of(rows: &[RowRef<'_>], column: usize, data_type: &DataType) -> Result<ArrayRef, EvalError> {
+    use DataType as T;
+    let kind = Kind::of(data_type).ok_or_else(|| mismatch("a row's column", data_type))?;
+    let slots = rows.iter().map(|row| (!row.is_null(column)).then(|| row.slot(column)));
+    macro_rules! integers {
+        ($type:ty) => {{
+            let values = slots.map(|slot| slot.map(|slot| slot as <$type as ArrowPrimitiveType>::Native));
+            Arc::new(PrimitiveArray::<$type>::from_iter(values).with_data_type(data_type.clone()))
+        }};
+    }
+    let texts = || {
+        rows.iter().map(|row| match row.is_null(column) {
+            true => Ok(None),
+            false => std::str::from_utf8(row.tail(column)).map(Some),
+        })
+    };
+    let not_text = |_| mismatch("text that is not UTF-8", data_type);
+    Ok(match data_type {
+        T::Boolean => Arc::new(slots.map(|slot| slot.map(|slot| slot != 0)).collect::<BooleanArray>()),
+        T::Int8 => integers!(Int8Type),
+        T::Int16 => integers!(Int16Type),
+        T::Int32 => integers!(Int32Type),
+        T::Int64 => integers!(Int64Type),
+        T::UInt8 => integers!(UInt8Type),
+        T::UInt16 => integers!(UInt16Type),
+        T::UInt32 => integers!(UInt32Type),
+        T::UInt64 => integers!(UInt64Type),
+        T::Date32 => integers!(Date32Type),
+        T::Time64(TimeUnit::Microsecond) => integers!(Time64MicrosecondType),
+        T::Timestamp(TimeUnit::Microsecond, _) => integers!(TimestampMicrosecondType),
+        T::Float64 => {
+            let values = slots.map(|slot| slot.map(f64::from_bits));
+            Arc::new(PrimitiveArray::<Float64Type>::from_iter(values))
+        }
+        T::Decimal128(..) => {
+            let values = rows.iter().map(|row| match row.get(column, &kind) {
+                Datum::Decimal(value) => Some(value),
+                _ => None,
+            });
+            Arc::new(PrimitiveArray::<Decimal128Type>::from_iter(values).with_data_type(data_type.clone()))
+        }
+        T::Utf8 => Arc::new(texts().collect::<Result<StringArray, _>>().map_err(not_text)?),
+        T::LargeUtf8 => Arc::new(texts().collect::<Result<LargeStringArray, _>>().map_err(not_text)?),
+        T::Utf8View => Arc::new(texts().collect::<Result<StringViewArray, _>>().map_err(not_text)?),
+        _ if rows.is_empty() => arrow::array::new_empty_array(data_type),
+        _ => {
+            let scalars = rows.iter().map(|row| cell(*row, column, data_type)).collect::<Result<Vec<_>, _>>()?;
+            ScalarValue::iter_to_array(scalars).map_err(|error| mismatch(error.strip_backtrace(), data_type))?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every type that has an array of its own, beside the way through scalars.
+    #[test]
+    fn columns_equal_those_made_from_scalars() {
+        let utc = Some("UTC".into());
+        let types = [
+            (DataType::Boolean, Datum::Bool(true)),
+            (DataType::Int8, Datum::Int(-3)),
+            (DataType::Int16, Datum::Int(-300)),
+            (DataType::Int32, Datum::Int(i64::from(i32::MIN))),
+            (DataType::Int64, Datum::Int(i64::MIN)),
+            (DataType::UInt8, Datum::UInt(200)),
+            (DataType::UInt16, Datum::UInt(60_000)),
+            (DataType::UInt32, Datum::UInt(u64::from(u32::MAX))),
+            (DataType::UInt64, Datum::UInt(u64::MAX)),
+            (DataType::Date32, Datum::Int(-1)),
+            (DataType::Time64(TimeUnit::Microsecond), Datum::Int(86_399_999_999)),
+            (DataType::Timestamp(TimeUnit::Microsecond, None), Datum::Int(-5)),
+            (DataType::Timestamp(TimeUnit::Microsecond, utc), Datum::Int(1_704_067_200_000_000)),
+            (DataType::Float64, Datum::Float(-1.5)),
+            (DataType::Decimal128(10, 2), Datum::Decimal(-12_345)),
+            (DataType::Decimal128(38, 4), Datum::Decimal(10_i128.pow(37))),
+            (DataType::Utf8, Datum::Text("häuser".as_bytes())),
+            (DataType::LargeUtf8, Datum::Text(b"")),
+            (DataType::Utf8View, Datum::Text(b"a text of more than twelve bytes")),
+        ];
+        for (data_type, value) in types {
+            let mut builder = RowBuilder::new(vec![Kind::of(&data_type).unwrap()]);
+            let rows = [Datum::Null, value].map(|value| {
+                builder.set(0, value);
+                builder.take()
+            });
+            let rows: Vec<_> = rows.iter().map(Row::as_ref).collect();
+            let scalars = rows.iter().map(|row| cell(*row, 0, &data_type).unwrap());
+            let expected = ScalarValue::iter_to_array(scalars).unwrap();
+            assert_eq!(&column_of(&rows, 0, &data_type).unwrap(), &expected, "{data_type}");
+            assert_eq!(column_of(&[], 0, &data_type).unwrap().data_type(), &data_type);
+        }
+    }
 }

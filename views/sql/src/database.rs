@@ -14,6 +14,7 @@ use delta::{Change, Commit, Op, RowRef, TableId, TableSchema};
 use engine::{Circuit, IndexId, NodeId};
 
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object};
+use crate::checked::{CheckedIntegers, CheckedSums};
 use crate::error::{Error, Result};
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
@@ -21,12 +22,12 @@ use crate::parse::ast::{Connection, ObjectKind};
 /// The first number of an object of the user's, as in PostgreSQL.
 const FIRST_OID: u32 = 16_384;
 
-/// Rows of a source read so far, and how many there were when it was made.
+/// How much of its first rows a source has read or a view was computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Records read.
+    /// Records or rows taken in.
     pub read: u64,
-    /// Records in all; 0 while unknown.
+    /// Records or rows in all; 0 while unknown.
     pub of: u64,
 }
 
@@ -42,7 +43,10 @@ pub struct Database {
     /// Of nodes that have a key: its columns and its index.
     pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
     tables: Vec<NodeId>,
+    /// Plans views.
     pub(crate) state: SessionState,
+    /// Runs queries.
+    pub(crate) answering: SessionState,
     /// Changes with every CREATE and DROP: a plan made before may not hold any more.
     pub(crate) generation: u64,
     next_oid: u32,
@@ -66,7 +70,17 @@ impl Database {
             .with_information_schema(false);
         config.options_mut().execution.time_zone = Some("UTC".into());
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
-        let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_analyzer_rule(Arc::new(CheckedIntegers))
+            .build();
+        // The rule cannot take out a key that is the cast of another: it would give both one name.
+        let rules = state.optimizers().iter().filter(|rule| rule.name() != "eliminate_group_by_constant").cloned();
+        let rules = rules.collect();
+        let state = SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
+        let answering =
+            SessionStateBuilder::new_from_existing(state.clone()).with_analyzer_rule(Arc::new(CheckedSums)).build();
         let mut database = Database {
             circuit: Circuit::new(),
             objects: BTreeMap::new(),
@@ -77,6 +91,7 @@ impl Database {
             key_indexes: HashMap::new(),
             tables: Vec::new(),
             state,
+            answering,
             generation: 0,
             next_oid: FIRST_OID,
             hydrating: BTreeMap::new(),
@@ -120,9 +135,10 @@ impl Database {
         self.circuit.kinds(self.tables[self.dead_letters.0 as usize])
     }
 
-    /// Progress of the sources among what `names` read, views included, whose initial rows have not all come.
+    /// Progress of those among what `names` read that do not hold all rows yet: sources whose initial rows have not all come
+    /// and views that are being built.
     pub fn hydrating<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(String, Progress)> {
-        if self.hydrating.is_empty() {
+        if self.hydrating.is_empty() && self.circuit.is_all_built() {
             return Vec::new();
         }
         let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -132,7 +148,14 @@ impl Database {
             let Some(object) = self.objects.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
             match &object.body {
                 Body::Source { table, .. } => found.extend(self.hydrating.get(table).map(|&progress| (name, progress))),
-                Body::MaterializedView { reads, .. } | Body::View { reads, .. } => open.extend(reads.iter().cloned()),
+                Body::MaterializedView { reads, node } => {
+                    open.extend(reads.iter().cloned());
+                    if !self.circuit.is_built(*node) {
+                        let (read, of) = self.circuit.progress(*node);
+                        found.push((name, Progress { read: read as u64, of: of as u64 }));
+                    }
+                }
+                Body::View { reads, .. } => open.extend(reads.iter().cloned()),
                 _ => {}
             }
         }
@@ -204,22 +227,31 @@ impl Database {
         self.define(name, definition, Body::Table(node), Some(schema.schema.clone()));
     }
 
-    /// Forgets a name. The nodes of a view stay: others may share them. A table's rows go.
-    pub(crate) fn forget(&mut self, name: &str) -> Option<TableId> {
-        let object = self.objects.remove(name)?;
-        self.nodes.remove(name);
-        self.columns.remove(name);
-        self.generation += 1;
-        match object.body {
-            Body::Table(node) => self.change(node, [Op::Truncate]),
-            Body::Source { node, table } => {
+    /// Forgets names; gives the sources among them. Rows that no other object is made from go.
+    pub(crate) fn forget(&mut self, names: &[String]) -> Vec<TableId> {
+        let mut sources = Vec::new();
+        for name in names {
+            let Some(object) = self.objects.remove(name) else { continue };
+            self.nodes.remove(name);
+            self.columns.remove(name);
+            if let Body::Source { table, .. } = object.body {
                 self.hydrating.remove(&table);
-                self.change(node, [Op::Truncate]);
-                return Some(table);
+                sources.push(table);
             }
-            _ => {}
         }
-        None
+        self.generation += 1;
+        let gone = self.circuit.retain(self.nodes.values().copied());
+        self.shared.retain(|_, node| !gone.contains(node));
+        for node in gone {
+            self.schemas.remove(&node);
+            self.key_indexes.remove(&node);
+        }
+        sources
+    }
+
+    /// Computes a slice of what views and indexes that were made lately still lack; false once they lack nothing.
+    pub fn build(&mut self) -> bool {
+        self.circuit.build()
     }
 
     /// The names that depend on `name` directly.
@@ -242,7 +274,7 @@ impl Database {
         reads: Vec<String>,
     ) -> Result<()> {
         refuse_unstable(plan)?;
-        let plan = self.state.optimize(plan)?;
+        let plan = self.optimized(plan)?;
         let mut lowering = Lowering {
             circuit: &mut self.circuit,
             tables: &self.nodes,
@@ -252,6 +284,14 @@ impl Database {
         let node = lowering.node(&plan)?;
         self.define(name, definition, Body::MaterializedView { node, reads }, Some(schema));
         Ok(())
+    }
+
+    /// The plan to keep: optimised without the rule that makes a join into a semi join where only one side is shown, for
+    /// joins are kept and semi joins are not.
+    fn optimized(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        let rules = self.state.optimizers().iter().filter(|rule| rule.name() != "eliminate_join").cloned().collect();
+        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_optimizer_rules(rules).build();
+        Ok(state.optimize(plan)?)
     }
 
     /// The connection of this name.

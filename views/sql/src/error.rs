@@ -51,6 +51,7 @@ impl From<engine::EvalError> for Error {
 
 impl From<datafusion::error::DataFusionError> for Error {
     fn from(error: datafusion::error::DataFusionError) -> Self {
+        use arrow::error::ArrowError as A;
         use datafusion::common::SchemaError;
         use datafusion::error::DataFusionError as D;
         let sqlstate = match error.find_root() {
@@ -63,13 +64,16 @@ impl From<datafusion::error::DataFusionError> for Error {
             D::NotImplemented(_) => "0A000",
             D::Plan(message) if message.contains("not found") || message.ends_with("does not exist") => "42P01",
             D::Plan(_) => "42000",
-            D::ArrowError(arrow, _) if matches!(arrow.as_ref(), arrow::error::ArrowError::DivideByZero) => "22012",
-            D::ArrowError(..) => "22000",
+            D::ArrowError(arrow, _) => match arrow.as_ref() {
+                A::ArithmeticOverflow(_) => return Error::new("22003", "integer out of range"),
+                A::DivideByZero => return Error::new("22012", "division by zero"),
+                A::InvalidArgumentError(message) if message.contains("too large to store in a Decimal") => "22003",
+                A::CastError(message) if message.contains("out of range") => "22003",
+                A::CastError(_) | A::ParseError(_) => "22P02",
+                _ => "22000",
+            },
             _ => "XX000",
         };
-        if sqlstate == "22012" {
-            return Error::new(sqlstate, "division by zero");
-        }
         Error::new(sqlstate, error.strip_backtrace())
     }
 }

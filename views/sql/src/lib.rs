@@ -2,6 +2,7 @@
 
 mod arrow_rows;
 mod catalog;
+mod checked;
 mod compile;
 mod database;
 mod error;

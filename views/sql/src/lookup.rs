@@ -91,11 +91,15 @@ impl Database {
         })
     }
 
-    /// The rows of a lookup; `None` where a value is of another type than its column, which planning sorts out.
+    /// The rows of a lookup; `None` where a value is of another type than its column, which planning sorts
+    /// out, or the index is still being filled.
     ///
     /// # Errors
     /// The error that a row of the view has instead of a value.
     pub(crate) fn look_up(&self, lookup: &Lookup, parameters: &[ScalarValue]) -> Result<Option<RecordBatch>> {
+        if !self.circuit.is_filled(lookup.index) {
+            return Ok(None);
+        }
         if let Some(error) = self.circuit.error(lookup.node) {
             return Err(error.clone().into());
         }

@@ -14,6 +14,8 @@ use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast as sql;
 use engine::Snapshot;
@@ -119,10 +121,17 @@ impl Database {
                 });
             }
         };
-        let plan = self.plan(query)?;
+        let mut plan = self.uncoerced(query)?;
         let parameters = parameters(&plan, parameter_types)?;
-        let columns = plan.schema().inner().clone();
         let lookup = self.lookup_of(&plan).map(Arc::new);
+        let columns = if parameters.is_empty() {
+            plan = self.coerced(plan)?;
+            plan.schema().inner().clone()
+        } else {
+            // The values may be of other types than the parameters, so the plan itself is coerced when it has them.
+            let plan = self.coerced(plan.clone()).unwrap_or_else(|_| plan.clone());
+            plan.schema().inner().clone()
+        };
         Ok(Prepared {
             parsed: parsed.clone(),
             parameters,
@@ -172,6 +181,11 @@ impl Database {
 
     /// Plans a query against the columns of what it names; it holds no rows.
     pub(crate) fn plan(&self, query: &sql::Query) -> Result<LogicalPlan> {
+        self.coerced(self.uncoerced(query)?)
+    }
+
+    /// A plan whose expressions stand as they were written.
+    pub(crate) fn uncoerced(&self, query: &sql::Query) -> Result<LogicalPlan> {
         let context = self.context()?;
         let statement = planned(query);
         let references = self.state.resolve_table_references(&statement)?;
@@ -197,6 +211,11 @@ impl Database {
             statement
         };
         Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
+    }
+
+    /// The plan with its final types: the branches of a union, CASE or COALESCE have one type only once they are coerced.
+    fn coerced(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        Ok(TypeCoercion::new().analyze(plan, self.state.config_options())?)
     }
 
     /// A context with a catalog of its own, named as clients know it. Clones of one state would share theirs.
@@ -265,7 +284,7 @@ impl Database {
             }
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
         })?;
-        let context = Box::new(SessionContext::new_with_state(self.state.clone()));
+        let context = Box::new(SessionContext::new_with_state(self.answering.clone()));
         Ok(Query { schema, reads, body: QueryBody::Plan(Box::new(attached.data), context) })
     }
 }

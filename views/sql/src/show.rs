@@ -117,7 +117,7 @@ impl Database {
             None => "running".into(),
             Some((source, progress)) if progress.of == 0 => format!("hydrating: waiting for \"{source}\""),
             Some((source, progress)) => {
-                format!("hydrating: {} of {} records of \"{source}\"", progress.read, progress.of)
+                format!("hydrating: {} of {} rows of \"{source}\"", progress.read, progress.of)
             }
         }
     }
@@ -154,7 +154,7 @@ impl Database {
     fn explain(&self, target: &ExplainTarget) -> Result<RecordBatch> {
         let text = match target {
             ExplainTarget::Query(query) => {
-                let plan = self.plan(query)?;
+                let plan = self.uncoerced(query)?;
                 match self.lookup_of(&plan) {
                     Some(lookup) => format!("Lookup in {} through an index", lookup.name),
                     None => self.state.optimize(&plan)?.display_indent().to_string(),

@@ -1,30 +1,26 @@
-//! A node's rows at one moment as a table that DataFusion can scan.
+//! A node's rows at one moment as a table that DataFusion can scan, made into batches as they are asked for.
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Statistics;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::stats::Precision;
+use datafusion::common::{Statistics, tree_node::TreeNodeRecursion};
 use datafusion::datasource::TableType;
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::TaskContext;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use delta::RowRef;
-use engine::Snapshot;
-use futures::StreamExt;
+use engine::{RowsFrom, Snapshot};
 
 use crate::arrow_rows::batch_of;
 
@@ -36,17 +32,6 @@ const BATCH_ROWS: usize = 8192;
 pub(crate) struct SnapshotTable {
     pub(crate) schema: SchemaRef,
     pub(crate) snapshot: Snapshot,
-}
-
-impl SnapshotTable {
-    fn batches(&self, columns: &[usize], projected: &SchemaRef, limit: usize) -> Result<Vec<RecordBatch>> {
-        let times = |(row, weight): (_, i64)| std::iter::repeat_n(row, weight as usize);
-        let rows: Vec<RowRef<'_>> = self.snapshot.rows().flat_map(times).take(limit).collect();
-        rows.chunks(BATCH_ROWS)
-            .map(|rows| batch_of(rows, &self.schema, columns, projected.clone()))
-            .collect::<Result<_, _>>()
-            .map_err(|error| DataFusionError::External(Box::new(error)))
-    }
 }
 
 #[async_trait]
@@ -66,35 +51,44 @@ impl TableProvider for SnapshotTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let columns = projection.unwrap_or(&all);
-        let projected = Arc::new(self.schema.project(columns)?);
-        let batches = self.batches(columns, &projected, limit.unwrap_or(usize::MAX))?;
-        Ok(Arc::new(Paced { input: MemorySourceConfig::try_new_exec(&[batches], projected, None)? }))
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let projected = Arc::new(self.schema.project(&columns)?);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(projected.clone()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let (schema, snapshot) = (self.schema.clone(), self.snapshot.clone());
+        let scan = SnapshotScan { schema, snapshot, columns, projected, limit, properties: Arc::new(properties) };
+        Ok(Arc::new(scan))
     }
 }
 
-/// A scan that pauses after each batch, so that a query which nobody waits for any more can end there: DataFusion's
-/// operators otherwise compute all that they can before they pause, a join of two large tables for minutes.
+/// A scan of some columns.
 #[derive(Debug)]
-struct Paced {
-    input: Arc<dyn ExecutionPlan>,
+struct SnapshotScan {
+    schema: SchemaRef,
+    snapshot: Snapshot,
+    columns: Vec<usize>,
+    projected: SchemaRef,
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
 }
 
-impl DisplayAs for Paced {
-    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.input.fmt_as(format, f)
+impl DisplayAs for SnapshotScan {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SnapshotScan: {} rows", self.snapshot.len())
     }
 }
 
-/// A leaf to the optimizer: what it reads is as wanted already.
-impl ExecutionPlan for Paced {
-    fn name(&self) -> &str {
+impl ExecutionPlan for SnapshotScan {
+    fn name(&self) -> &'static str {
         "SnapshotScan"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
+        &self.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -112,30 +106,39 @@ impl ExecutionPlan for Paced {
         Ok(self)
     }
 
-    fn replace_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut batches = self.input.execute(partition, context)?;
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (schema, columns, projected) = (self.schema.clone(), self.columns.clone(), self.projected.clone());
+        let (snapshot, mut from) = (self.snapshot.clone(), RowsFrom::default());
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        let mut batches = std::iter::from_fn(move || {
+            let mut rows: Vec<RowRef<'_>> = Vec::with_capacity(BATCH_ROWS);
+            while rows.len() < BATCH_ROWS.min(left) {
+                let Some((row, weight)) = snapshot.next_row(&mut from) else { break };
+                rows.extend(std::iter::repeat_n(row, left.saturating_sub(rows.len()).min(weight as usize)));
+            }
+            left -= rows.len();
+            (!rows.is_empty()).then(|| batch(&rows, &schema, &columns, &projected))
+        });
+        // After each batch a pause, in which a query that nobody waits for any more can end: DataFusion's operators
+        // otherwise compute all that they can before they pause, a join of two large tables for minutes.
         let mut pause = false;
         let paced = futures::stream::poll_fn(move |context| {
             if std::mem::take(&mut pause) {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let batch = ready!(batches.poll_next_unpin(context));
-            pause = batch.is_some();
-            Poll::Ready(batch)
+            pause = true;
+            Poll::Ready(batches.next())
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), paced)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.projected.clone(), paced)))
     }
 
-    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        self.input.statistics_from_inputs(inputs, args)
+    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        let rows = Precision::Inexact(self.snapshot.len());
+        Ok(Arc::new(Statistics { num_rows: rows, ..Statistics::new_unknown(&self.projected) }))
     }
+}
+
+fn batch(rows: &[RowRef<'_>], schema: &SchemaRef, columns: &[usize], projected: &SchemaRef) -> Result<RecordBatch> {
+    batch_of(rows, schema, columns, projected.clone()).map_err(|error| DataFusionError::External(Box::new(error)))
 }

@@ -52,7 +52,12 @@ impl Database {
     /// # Errors
     /// The first error; statements before it have taken effect.
     pub fn execute(&mut self, text: &str) -> Result<Vec<Outcome>> {
-        crate::parse::parse(text)?.into_iter().map(|parsed| self.execute_statement(&Arc::new(parsed), &[])).collect()
+        let mut run = |parsed| {
+            let outcome = self.execute_statement(&Arc::new(parsed), &[]);
+            while self.build() {}
+            outcome
+        };
+        crate::parse::parse(text)?.into_iter().map(&mut run).collect()
     }
 
     /// Runs one statement.
@@ -222,7 +227,7 @@ impl Database {
                 return Err(Error::new("2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
             }
         }
-        Ok(gone.iter().filter_map(|name| self.forget(name)).collect())
+        Ok(self.forget(&gone))
     }
 
     /// The node and columns of a table that statements may change.
@@ -240,6 +245,10 @@ impl Database {
             return Err(Error::new("42601", "expected a query"));
         };
         let query = self.attached(self.plan(&query)?, &[])?;
+        if let Some((name, _)) = self.hydrating(query.reads.iter().map(String::as_str)).first() {
+            let message = format!("\"{name}\" does not hold all of its initial rows yet");
+            return Err(Error::new("55000", message).hint("SHOW SOURCES and SHOW VIEWS tell how far it is; try again"));
+        }
         // A value that does not fit is an error, never a NULL.
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let mut rows = Vec::new();

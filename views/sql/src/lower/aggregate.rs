@@ -89,7 +89,6 @@ impl Lowering<'_> {
     fn add_reduce(&mut self, input: &Relation, keys: &[usize], calls: &[Call], schema: &DFSchema) -> Result<Relation> {
         let column = |number: usize| place(&input.columns[number]).map(|at| at.column);
         let key: Vec<usize> = keys.iter().filter_map(|&number| column(number)).collect();
-        let order = shared_order(calls, column)?;
         let slots = self.slot_schema(input)?;
         let mut aggregates = Vec::new();
         for call in calls {
@@ -106,21 +105,23 @@ impl Lowering<'_> {
                 kind,
                 filter: part(call.filter)?,
                 distinct: call.distinct,
+                order: order_columns(call, column),
             });
         }
         let kinds = schema.fields().iter().map(|field| kind_of(field.data_type())).collect::<Result<Vec<_>>>()?;
         let describe: Vec<_> = calls
             .iter()
             .map(|c| {
-                (&c.function, c.argument.map(|n| &input.columns[n]), c.filter.map(|n| &input.columns[n]), c.distinct)
+                let part = |number: Option<usize>| number.map(|number| &input.columns[number]);
+                (&c.function, part(c.argument), part(c.filter), c.distinct, order_columns(c, column))
             })
             .collect();
         let source = input.sources[0].node;
-        let signature = format!("reduce {source:?} {key:?} {order:?} {describe:?} {kinds:?}");
+        let signature = format!("reduce {source:?} {key:?} {describe:?} {kinds:?}");
         let width = kinds.len();
         let node = match self.shared.get(&signature) {
             Some(node) => *node,
-            None => self.circuit.add_reduce(ReduceSpec { input: source, key, order, aggregates, kinds: kinds.into() }),
+            None => self.circuit.add_reduce(ReduceSpec { input: source, key, aggregates, kinds: kinds.into() }),
         };
         self.remember(node, signature, schema);
         Ok(Relation::of_node(node, (0..width).collect()))
@@ -131,22 +132,12 @@ fn kind_of(data_type: &DataType) -> Result<Kind> {
     Kind::of(data_type).ok_or_else(|| Error::unsupported(format_args!("type {data_type}")))
 }
 
-/// The one order of all aggregates that have one.
-fn shared_order(calls: &[Call], column: impl Fn(usize) -> Option<usize>) -> Result<Vec<OrderColumn>> {
-    let mut order: Option<Vec<OrderColumn>> = None;
-    for call in calls.iter().filter(|call| !call.order.is_empty()) {
-        let this: Vec<_> = call
-            .order
-            .iter()
-            .filter_map(|(number, sort)| {
-                Some(OrderColumn { column: column(*number)?, descending: !sort.asc, nulls_first: sort.nulls_first })
-            })
-            .collect();
-        if order.get_or_insert_with(|| this.clone()) != &this {
-            return Err(Error::unsupported("two aggregates with different ORDER BY in one SELECT"));
-        }
-    }
-    Ok(order.unwrap_or_default())
+/// The order in which an aggregate takes the rows of a group.
+fn order_columns(call: &Call, column: impl Fn(usize) -> Option<usize>) -> Vec<OrderColumn> {
+    let order = call.order.iter().filter_map(|(number, sort)| {
+        Some(OrderColumn { column: column(*number)?, descending: !sort.asc, nulls_first: sort.nulls_first })
+    });
+    order.collect()
 }
 
 fn read_call(expr: &Expr, columns: &mut Columns<'_>) -> Result<Call> {
@@ -161,7 +152,15 @@ fn read_call(expr: &Expr, columns: &mut Columns<'_>) -> Result<Call> {
     }
     let data_type = params.args.first().map(|arg| arg.get_type(columns.schema)).transpose()?;
     let result = expr.get_type(columns.schema)?;
-    let function = function(call, data_type.as_ref(), &result)?;
+    let mut function = function(call, data_type.as_ref(), &result)?;
+    if let (Function::Min | Function::Max, [argument]) = (&function, params.args.as_slice()) {
+        // The least value is the first in order, so that a change costs no walk through its group.
+        let number = columns.number(argument)?;
+        let sort = SortExpr::new(argument.clone(), function == Function::Min, false);
+        let filter = params.filter.as_ref().map(|filter| columns.number(filter)).transpose()?;
+        function = Function::First;
+        return Ok(Call { argument: Some(number), filter, distinct: false, function, order: vec![(number, sort)] });
+    }
     let reversed = call.func.name() == "last_value";
     let mut order = Vec::new();
     for sort in &params.order_by {
@@ -174,8 +173,7 @@ fn read_call(expr: &Expr, columns: &mut Columns<'_>) -> Result<Call> {
     Ok(Call {
         argument: params.args.first().map(|arg| columns.number(arg)).transpose()?,
         filter: params.filter.as_ref().map(|filter| columns.number(filter)).transpose()?,
-        // Repeated values change none of these.
-        distinct: params.distinct && !matches!(function, Function::Min | Function::Max),
+        distinct: params.distinct,
         function,
         order,
     })

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use arrow_schema::SchemaRef;
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Union, utils::split_conjunction_owned};
+use delta::Kind;
 use engine::{Circuit, ColumnAt, NodeId};
 
 use crate::error::{Error, Result};
@@ -82,6 +83,8 @@ impl Lowering<'_> {
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.relation(&sort.input),
             LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => Err(Error::unsupported("LIMIT")),
             LogicalPlan::Window(_) => Err(Error::unsupported("a window function")),
+            // What a condition that never holds leaves of a plan.
+            LogicalPlan::EmptyRelation(empty) if !empty.produce_one_row => self.empty(plan.schema()),
             LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
                 Err(Error::unsupported("a SELECT without a table"))
             }
@@ -104,6 +107,20 @@ impl Lowering<'_> {
         };
         self.remember(node, signature, schema);
         Ok(Relation::of_node(node, (0..schema.fields().len()).collect()))
+    }
+
+    /// No rows, ever: a table that nothing feeds.
+    fn empty(&mut self, schema: &DFSchema) -> Result<Relation> {
+        let types: Vec<_> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        let kind = |data_type| Kind::of(data_type).ok_or_else(|| Error::unsupported(format_args!("type {data_type}")));
+        let kinds = types.iter().map(kind).collect::<Result<Vec<_>>>()?;
+        let signature = format!("empty {types:?}");
+        let node = match self.shared.get(&signature) {
+            Some(node) => *node,
+            None => self.circuit.add_input(kinds.into(), None),
+        };
+        self.remember(node, signature, schema);
+        Ok(Relation::of_node(node, (0..types.len()).collect()))
     }
 
     fn join(&mut self, join: &Join) -> Result<Relation> {

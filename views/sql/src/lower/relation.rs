@@ -109,6 +109,40 @@ impl Relation {
         self.columns.extend(other.columns.into_iter().map(|column| shift(column, by)));
     }
 
+    /// Whether a row of `start` has at most one row of every other input: each is found by its whole key.
+    fn determines(&self, start: usize, keys: &[Option<Vec<usize>>]) -> bool {
+        let mut known = vec![false; self.sources.len()];
+        known[start] = true;
+        loop {
+            let found = |input: usize, column: usize, known: &[bool]| {
+                let here = ColumnAt { input, column };
+                let with =
+                    |(a, b): &(ColumnAt, ColumnAt)| (*a == here && known[b.input]) || (*b == here && known[a.input]);
+                self.equalities.iter().any(with)
+            };
+            let next = (0..known.len()).find(|&input| {
+                let key = keys[input].as_ref().filter(|_| !known[input]);
+                key.is_some_and(|key| key.iter().all(|&column| found(input, column, &known)))
+            });
+            match next {
+                Some(input) => known[input] = true,
+                None => return known.into_iter().all(|known| known),
+            }
+        }
+    }
+
+    /// The output column that is this column of an input, or an equal one of an inner input.
+    fn column_at(&self, at: ColumnAt) -> Option<usize> {
+        let inner = |at: &ColumnAt| !self.sources[at.input].outer;
+        let equal = self.equalities.iter().filter_map(|(a, b)| match (*a == at, *b == at) {
+            (true, _) => Some(*b),
+            (_, true) => Some(*a),
+            _ => None,
+        });
+        let mut places = std::iter::once(at).chain(equal.filter(inner));
+        places.find_map(|at| self.columns.iter().position(|column| place(column) == Some(at)))
+    }
+
     /// The node, if this relation is exactly the rows of one.
     fn as_node(&self, width: usize) -> Option<NodeId> {
         let [Source { node, outer: false }] = self.sources[..] else { return None };
@@ -195,7 +229,18 @@ impl Lowering<'_> {
             filters,
             output,
             kinds: kinds.into(),
-            key: None,
+            key: self.key_of(relation),
+        })
+    }
+
+    /// Columns of a relation that identify its rows: those of one input's key, where each other input has at most one row for
+    /// a row of the inputs before it.
+    fn key_of(&self, relation: &Relation) -> Option<Vec<usize>> {
+        let keys: Vec<_> = relation.sources.iter().map(|source| self.circuit.key(source.node)).collect();
+        let starts = (0..keys.len()).filter(|&input| !relation.sources[input].outer);
+        starts.filter(|&input| relation.determines(input, &keys)).find_map(|input| {
+            let place_of = |&column: &usize| relation.column_at(ColumnAt { input, column });
+            keys[input].as_ref()?.iter().map(place_of).collect()
         })
     }
 

@@ -42,6 +42,9 @@ const VIEWS: &[&str] = &[
        LEFT JOIN (SELECT DISTINCT ON (order_id) order_id, status, at FROM updates ORDER BY order_id, at DESC, status) l ON l.order_id = o.id
        LEFT JOIN (SELECT order_id, string_agg(quantity || ' @' || price, ', ' ORDER BY id) AS details FROM items GROUP BY order_id) d ON d.order_id = o.id",
     "SELECT order_id, status, count(*) AS n FROM updates GROUP BY order_id, status",
+    "SELECT DISTINCT u.name FROM users u JOIN orders o ON o.user_id = u.id",
+    "SELECT id FROM orders WHERE total > 2 AND total < 1 UNION ALL SELECT id FROM users",
+    "SELECT count(*) AS n, max(id) AS id FROM orders WHERE false",
 ];
 
 fn schemas() -> Vec<(&'static str, TableSchema)> {

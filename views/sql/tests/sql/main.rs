@@ -3,6 +3,7 @@
 mod batch;
 mod catalog;
 mod parse;
+mod random;
 mod shop;
 mod statements;
 

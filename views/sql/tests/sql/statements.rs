@@ -100,6 +100,65 @@ fn an_integer_that_leaves_its_type_is_an_error() {
 }
 
 #[test]
+fn a_query_fails_too_where_an_integer_leaves_its_type() {
+    let mut db = Database::new();
+    run(&mut db, "CREATE TABLE t (a bigint, b bigint, c int)");
+    run(&mut db, "INSERT INTO t VALUES (9223372036854775807, 2, 46341), (1, 1, 1)");
+    for text in [
+        "SELECT a + b FROM t",
+        "SELECT -3 - a FROM t",
+        "SELECT a * b FROM t",
+        "SELECT c * c FROM t",
+        "SELECT abs(c * c) FROM t",
+        "SELECT 9223372036854775807 + 1",
+        "SELECT -(-9223372036854775807 - 1)",
+        "SELECT sum(a) FROM t",
+        "SELECT b FROM t WHERE b < 5 AND a + b > 0",
+        "SELECT count(*) FROM t GROUP BY CASE WHEN a + b > 0 THEN 1 END",
+    ] {
+        let error = try_answer(&mut db, text).expect_err(text);
+        assert_eq!(error.sqlstate, "22003", "{text}: {error}");
+    }
+    assert_eq!(answer(&mut db, "SELECT sum(b), sum(c) AS x, min(a) + 1 FROM t HAVING sum(b) > 2"), ["3|46342|2"]);
+    assert_eq!(
+        answer(&mut db, "SELECT b, sum(DISTINCT c) FILTER (WHERE c < 5) FROM t GROUP BY b ORDER BY 1"),
+        ["1|1", "2|NULL"]
+    );
+    run(&mut db, "CREATE MATERIALIZED VIEW v AS SELECT abs(c * c) AS x, CASE WHEN c * c > 1 THEN 2 END AS y FROM t");
+    assert_eq!(try_answer(&mut db, "SELECT * FROM v").expect_err("out of range").sqlstate, "22003");
+}
+
+#[test]
+fn aggregates_may_each_have_an_order() {
+    let mut db = Database::new();
+    run(&mut db, "CREATE TABLE t (g int, a text, b int)");
+    run(
+        &mut db,
+        "CREATE MATERIALIZED VIEW v AS SELECT g, string_agg(a, ',' ORDER BY b) AS up, string_agg(a, ',' ORDER BY b DESC) AS down,
+           min(b) AS least, max(b) FILTER (WHERE a <> 'z') AS most, count(*) AS n FROM t GROUP BY g",
+    );
+    run(&mut db, "INSERT INTO t VALUES (1, 'x', 2), (1, 'y', 1), (1, 'z', 3), (2, 'q', NULL)");
+    let all = "SELECT * FROM v ORDER BY g";
+    assert_eq!(answer(&mut db, all), ["1|y,x,z|z,x,y|1|2|3", "2|q|q|NULL|NULL|1"]);
+    run(&mut db, "DELETE FROM t WHERE a = 'y' OR g = 2");
+    assert_eq!(answer(&mut db, all), ["1|x,z|z,x|2|2|2"]);
+}
+
+#[test]
+fn what_is_dropped_leaves_nothing() {
+    let mut db = Database::new();
+    run(&mut db, "CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 2), (3, 4)");
+    run(&mut db, "CREATE MATERIALIZED VIEW v AS SELECT a, sum(b) AS s FROM t GROUP BY a");
+    run(&mut db, "CREATE MATERIALIZED VIEW w AS SELECT v.a, s, t.b FROM v JOIN t ON t.a = v.a");
+    run(&mut db, "DROP MATERIALIZED VIEW w; INSERT INTO t VALUES (1, 5)");
+    assert_eq!(answer(&mut db, "SELECT * FROM v ORDER BY a"), ["1|7", "3|4"]);
+    run(&mut db, "CREATE MATERIALIZED VIEW w AS SELECT v.a, s, t.b FROM v JOIN t ON t.a = v.a");
+    assert_eq!(answer(&mut db, "SELECT * FROM w ORDER BY b"), ["1|7|2", "1|7|5", "3|4|4"]);
+    run(&mut db, "DROP TABLE t CASCADE");
+    assert!(db.is_empty());
+}
+
+#[test]
 fn a_query_keeps_the_moment_at_which_it_was_taken() {
     let mut db = shop();
     run(&mut db, "INSERT INTO orders VALUES (1, 1, 1, 'a')");
@@ -205,4 +264,46 @@ fn views_name_their_columns_and_are_replaced() {
     fails(&mut db, "SELECT * FROM dead_letters", "42P01", "dead_letters");
     fails(&mut db, "CREATE SINK s FROM v INTO KAFKA", "0A000", "CREATE SINK");
     fails(&mut db, "DROP TABLE v", "42809", "not a table");
+}
+
+#[test]
+fn branches_of_a_case_have_one_type() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1, NULL)");
+    let text = "SELECT CASE id WHEN 1 THEN total ELSE CAST(total AS numeric(20,4)) END AS x FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    assert_eq!(answer(&mut db, "SHOW COLUMNS FROM v"), ["x|true|numeric(20,4)"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM v"), ["1.0000", "12.5000"]);
+    let parsed = std::sync::Arc::new(sql::parse(&text.replace("id", "$1")).expect("a query").remove(0));
+    let prepared = db.prepare(&parsed, &[]).expect("it plans");
+    let columns = prepared.columns.expect("rows");
+    assert_eq!(*columns.field(0).data_type(), arrow_schema::DataType::Decimal128(20, 4));
+}
+
+#[test]
+fn branches_of_a_union_have_one_type() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL)");
+    let text = "SELECT id AS x FROM orders UNION ALL SELECT 0.5 FROM orders UNION ALL SELECT total FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    run(&mut db, &format!("CREATE VIEW w AS {text}"));
+    let types = answer(&mut db, "SHOW COLUMNS FROM v");
+    assert_eq!(types, ["x|true|numeric(30,15)"]);
+    assert_eq!(answer(&mut db, "SHOW COLUMNS FROM w"), types);
+    let rows = answer(&mut db, text);
+    assert_eq!(rows, ["0.500000000000000", "1.000000000000000", "12.500000000000000"]);
+    for name in ["v", "w"] {
+        assert_eq!(answer(&mut db, &format!("SELECT * FROM {name}")), rows, "{name}");
+        assert_eq!(answer(&mut db, &format!("SELECT x FROM {name} WHERE x < 1")), ["0.500000000000000"], "{name}");
+    }
+}
+
+#[test]
+fn a_key_may_be_a_cast_of_another() {
+    let mut db = shop();
+    let text = "SELECT id, CAST(id AS text) AS t, CAST(total AS bigint) AS b, total, count(*) AS n FROM orders GROUP BY 1, 2, 3, 4";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v (a, b, c, d, e) AS {text}"));
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (1, 8, 12.50, NULL), (2, 8, NULL, NULL)");
+    assert_eq!(answer(&mut db, text), ["1|1|12|12.50|2", "2|2|NULL|NULL|1"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM v"), answer(&mut db, text));
 }
