@@ -74,6 +74,43 @@ impl From<datafusion::error::DataFusionError> for Error {
             },
             _ => "XX000",
         };
-        Error::new(sqlstate, error.strip_backtrace())
+        if let D::SchemaError(schema, _) = error.find_root()
+            && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
+        {
+            let names: Vec<_> = valid_fields.iter().map(|column| column.flat_name()).take(SHOWN_COLUMNS).collect();
+            let error = Error::new(sqlstate, format!("column \"{}\" does not exist", field.flat_name()));
+            return if names.is_empty() { error } else { error.hint(format!("there are {}", names.join(", "))) };
+        }
+        said(sqlstate, &error.strip_backtrace())
     }
+}
+
+/// A hint names no more columns than these: catalog queries have hundreds.
+const SHOWN_COLUMNS: usize = 20;
+
+/// What DataFusion puts before what happened.
+const PREFIXES: [&str; 10] = [
+    "Error during planning: ",
+    "Execution error: ",
+    "Schema error: ",
+    "SQL error: ",
+    "Arrow error: ",
+    "External error: ",
+    "Cast error: ",
+    "Parser error: ",
+    "Compute error: ",
+    "Invalid argument error: ",
+];
+
+/// The innermost cause in one line; what follows the line is advice.
+fn said(sqlstate: &str, text: &str) -> Error {
+    let mut text = text.rsplit("\ncaused by\n").next().unwrap_or(text).trim();
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+        text = rest;
+    }
+    let (line, advice) = text.split_once('\n').unwrap_or((text, ""));
+    let table = line.strip_prefix("table 'materialize.public.").and_then(|rest| rest.strip_suffix("' not found"));
+    let message = table.map_or_else(|| line.to_owned(), |table| format!("unknown catalog item \"{table}\""));
+    let error = Error::new(sqlstate, message);
+    if advice.is_empty() { error } else { error.hint(advice.trim()) }
 }

@@ -322,14 +322,25 @@ fn type_oid(data_type: &DataType) -> i32 {
         T::Timestamp(_, Some(_)) => 1184,
         T::Duration(_) | T::Interval(_) => 1186,
         T::List(item) | T::LargeList(item) => match item.data_type() {
+            T::Boolean => 1000,
+            T::Int16 => 1005,
             T::Int32 => 1007,
             T::Int64 => 1016,
+            T::Timestamp(_, None) => 1115,
+            T::Date32 => 1182,
+            T::Timestamp(_, Some(_)) => 1185,
+            T::Decimal128(..) => 1231,
             T::Float32 => 1021,
             T::Float64 => 1022,
             _ => 1009,
         },
         _ => 25,
     }
+}
+
+/// PostgreSQL's name of a type, by which it calls a column that is a cast.
+pub(crate) fn type_label(data_type: &DataType) -> String {
+    names::type_name_of(type_oid(data_type)).unwrap_or_else(|| "?column?".into())
 }
 
 /// A numeric's digits, as PostgreSQL keeps them with a column.

@@ -25,6 +25,7 @@ use crate::catalog::{Body, SYSTEM_SCHEMA, object_name};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
+use crate::output;
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
 use crate::snapshot_table::SnapshotTable;
@@ -61,6 +62,14 @@ impl Query {
     /// A query whose rows are known.
     pub(crate) fn of(batch: RecordBatch) -> Self {
         Query { schema: batch.schema(), reads: Vec::new(), body: QueryBody::Rows(batch) }
+    }
+
+    /// The query whose columns are called as its preparation says.
+    fn labelled(mut self, prepared: &Prepared) -> Self {
+        if let Some(labels) = &prepared.columns {
+            output::relabel(&mut self.schema, labels);
+        }
+        self
     }
 
     /// The rows, if they are known without running anything.
@@ -121,8 +130,10 @@ impl Database {
                 });
             }
         };
-        let mut plan = self.uncoerced(query)?;
-        let parameters = parameters(&plan, parameter_types)?;
+        let (cast, known) = self.known_parameters(query, parameter_types)?;
+        let query = cast.as_ref().unwrap_or(query);
+        let mut plan = self.uncoerced(output::distinct(query).as_ref().unwrap_or(query))?;
+        let parameters = parameters(&plan, &known)?;
         let lookup = self.lookup_of(&plan).map(Arc::new);
         let columns = if parameters.is_empty() {
             plan = self.coerced(plan)?;
@@ -135,7 +146,7 @@ impl Database {
         Ok(Prepared {
             parsed: parsed.clone(),
             parameters,
-            columns: Some(columns),
+            columns: Some(output::labelled(query, columns)),
             plan: Some(Arc::new(plan)),
             lookup,
             generation: self.generation,
@@ -161,9 +172,9 @@ impl Database {
             if again.columns != prepared.columns {
                 return Err(Error::new("0A000", "cached plan must not change result type"));
             }
-            return self.run_prepared(&again, parameters);
+            return self.run_prepared(&again, parameters).map(|query| query.labelled(&again));
         }
-        self.run_prepared(prepared, parameters)
+        self.run_prepared(prepared, parameters).map(|query| query.labelled(prepared))
     }
 
     fn run_prepared(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Query> {

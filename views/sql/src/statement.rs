@@ -17,6 +17,7 @@ use crate::arrow_rows::rows_of;
 use crate::catalog::Body;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
 use crate::query::{Query, renamed};
 use crate::types::declared_schema;
@@ -142,13 +143,16 @@ impl Database {
         }
         self.free(name)?;
         if view.materialized {
-            let plan = renamed(self.plan(&view.query)?, &view.columns)?;
+            let plan = self.plan(&view.query)?;
+            let columns = output::view_columns(view, plan.schema().inner());
+            let plan = renamed(plan, &columns)?;
             let schema = plan.schema().inner().clone();
             let reads = self.references(&view.query)?;
             self.materialize(name, text, &plan, schema, reads)?;
         } else {
             let reads = self.references(&view.query)?;
-            let view = Arc::new(self.view(&view.query, &view.columns)?);
+            let plan = self.plan(&view.query)?;
+            let view = Arc::new(self.view(&view.query, &output::view_columns(view, plan.schema().inner()))?);
             let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
             self.define(name, text, Body::View { view, reads }, Some(schema));
         }
