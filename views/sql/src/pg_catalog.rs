@@ -397,10 +397,14 @@ fn indexes(objects: &[CatalogObject]) -> Result<RecordBatch> {
         Some((oid(index), oid(on), key.join(" "), key.len() as i16))
     };
     let all: Vec<_> = objects.iter().filter_map(pair).collect();
+    let zeros = || all.iter().map(|index| vec!["0"; index.3 as usize].join(" "));
     Columns::default()
         .ints("indexrelid", all.iter().map(|index| index.0))
         .ints("indrelid", all.iter().map(|index| index.1))
         .texts("indkey", all.iter().map(|index| &index.2))
+        .texts("indcollation", zeros())
+        .texts("indclass", zeros())
+        .texts("indoption", zeros())
         .shorts("indnatts", all.iter().map(|index| index.3))
         .shorts("indnkeyatts", all.iter().map(|index| index.3))
         .constant(
@@ -417,9 +421,6 @@ fn indexes(objects: &[CatalogObject]) -> Result<RecordBatch> {
                 ("indisready", Bool(true)),
                 ("indislive", Bool(true)),
                 ("indisreplident", Bool(false)),
-                ("indcollation", Text("")),
-                ("indclass", Text("")),
-                ("indoption", Text("")),
                 ("indexprs", Null),
                 ("indpred", Null),
             ],
