@@ -118,11 +118,12 @@ fn decimal(digits: i128, scale: i8) -> String {
 
 /// A value in one form whatever the units and widths of its type.
 fn show(datum: Datum<'_>, data_type: &DataType) -> String {
+    // Broken records hold any number.
     let micros = |value: i64, unit: &TimeUnit| match unit {
-        TimeUnit::Second => value * 1_000_000,
-        TimeUnit::Millisecond => value * 1_000,
-        TimeUnit::Microsecond => value,
-        TimeUnit::Nanosecond => value / 1_000,
+        TimeUnit::Second => i128::from(value) * 1_000_000,
+        TimeUnit::Millisecond => i128::from(value) * 1_000,
+        TimeUnit::Microsecond => i128::from(value),
+        TimeUnit::Nanosecond => i128::from(value) / 1_000,
     };
     match (datum, data_type) {
         (Datum::Null, _) => "NULL".into(),

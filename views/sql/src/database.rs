@@ -282,6 +282,10 @@ impl Database {
             shared: &mut self.shared,
         };
         let node = lowering.node(&plan)?;
+        // Constants that are folded may give a function another type: `round(x, 1)` a scale of one.
+        let fields = schema.fields().iter().zip(plan.schema().fields());
+        let fields = fields.map(|(field, of)| field.as_ref().clone().with_data_type(of.data_type().clone()));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         self.define(name, definition, Body::MaterializedView { node, reads }, Some(schema));
         Ok(())
     }

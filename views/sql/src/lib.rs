@@ -8,7 +8,7 @@ mod database;
 mod error;
 mod lookup;
 mod lower;
-mod output;
+mod output_names;
 mod parameters;
 pub mod parse;
 mod pg_catalog;

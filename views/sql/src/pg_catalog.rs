@@ -338,11 +338,6 @@ fn type_oid(data_type: &DataType) -> i32 {
     }
 }
 
-/// PostgreSQL's name of a type, by which it calls a column that is a cast.
-pub(crate) fn type_label(data_type: &DataType) -> String {
-    names::type_name_of(type_oid(data_type)).unwrap_or_else(|| "?column?".into())
-}
-
 /// A numeric's digits, as PostgreSQL keeps them with a column.
 fn type_modifier(data_type: &DataType) -> i32 {
     match data_type {

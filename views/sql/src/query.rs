@@ -25,7 +25,7 @@ use crate::catalog::{Body, SYSTEM_SCHEMA, object_name};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
-use crate::output;
+use crate::output_names::{named, shown};
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
 use crate::snapshot_table::SnapshotTable;
@@ -62,14 +62,6 @@ impl Query {
     /// A query whose rows are known.
     pub(crate) fn of(batch: RecordBatch) -> Self {
         Query { schema: batch.schema(), reads: Vec::new(), body: QueryBody::Rows(batch) }
-    }
-
-    /// The query whose columns are called as its preparation says.
-    fn labelled(mut self, prepared: &Prepared) -> Self {
-        if let Some(labels) = &prepared.columns {
-            output::relabel(&mut self.schema, labels);
-        }
-        self
     }
 
     /// The rows, if they are known without running anything.
@@ -132,7 +124,7 @@ impl Database {
         };
         let (cast, known) = self.known_parameters(query, parameter_types)?;
         let query = cast.as_ref().unwrap_or(query);
-        let mut plan = self.uncoerced(output::distinct(query).as_ref().unwrap_or(query))?;
+        let mut plan = self.uncoerced(query)?;
         let parameters = parameters(&plan, &known)?;
         let lookup = self.lookup_of(&plan).map(Arc::new);
         let columns = if parameters.is_empty() {
@@ -146,7 +138,7 @@ impl Database {
         Ok(Prepared {
             parsed: parsed.clone(),
             parameters,
-            columns: Some(output::labelled(query, columns)),
+            columns: Some(shown(columns)),
             plan: Some(Arc::new(plan)),
             lookup,
             generation: self.generation,
@@ -172,9 +164,9 @@ impl Database {
             if again.columns != prepared.columns {
                 return Err(Error::new("0A000", "cached plan must not change result type"));
             }
-            return self.run_prepared(&again, parameters).map(|query| query.labelled(&again));
+            return self.run_prepared(&again, parameters);
         }
-        self.run_prepared(prepared, parameters).map(|query| query.labelled(prepared))
+        self.run_prepared(prepared, parameters)
     }
 
     fn run_prepared(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Query> {
@@ -182,7 +174,7 @@ impl Database {
             && let Some(batch) = self.look_up(lookup, parameters)?
         {
             let reads = vec![lookup.name.clone()];
-            return Ok(Query { schema: batch.schema(), reads, body: QueryBody::Rows(batch) });
+            return Ok(Query { schema: shown(batch.schema()), reads, body: QueryBody::Rows(batch) });
         }
         let Some(plan) = &prepared.plan else {
             return Err(Error::new("XX000", "a statement that answers no rows was run as a query"));
@@ -216,10 +208,11 @@ impl Database {
         }
         let statement = if system {
             pg_catalog::register(&context, &self.state.config_options().catalog.default_catalog, &self.catalog())?;
-            let rewritten = pg_catalog::rewritten(query);
-            rewritten.map_or(statement, |rewritten| Planned::Statement(Box::new(rewritten)))
+            let named = named(query.clone());
+            let rewritten = pg_catalog::rewritten(&named);
+            rewritten.map_or_else(|| planned(&named), |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
-            statement
+            planned(&named(query.clone()))
         };
         Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
     }
@@ -277,7 +270,7 @@ impl Database {
                 return Err(error.clone().into());
             }
         }
-        let schema = plan.schema().inner().clone();
+        let schema = shown(plan.schema().inner().clone());
         let plan = match parameters {
             [] => plan,
             values => plan.replace_params_with_values(&ParamValues::from(values.to_vec()))?,

@@ -65,7 +65,8 @@ impl TableProvider for SnapshotTable {
     }
 }
 
-/// A scan of some columns.
+/// A scan of some columns. It pauses after each batch, so that a query which nobody waits for any more can end there:
+/// DataFusion's operators otherwise compute all that they can before they pause, a join of two large tables for minutes.
 #[derive(Debug)]
 struct SnapshotScan {
     schema: SchemaRef,
@@ -110,7 +111,7 @@ impl ExecutionPlan for SnapshotScan {
         let (schema, columns, projected) = (self.schema.clone(), self.columns.clone(), self.projected.clone());
         let (snapshot, mut from) = (self.snapshot.clone(), RowsFrom::default());
         let mut left = self.limit.unwrap_or(usize::MAX);
-        let mut batches = std::iter::from_fn(move || {
+        let mut next = move || {
             let mut rows: Vec<RowRef<'_>> = Vec::with_capacity(BATCH_ROWS);
             while rows.len() < BATCH_ROWS.min(left) {
                 let Some((row, weight)) = snapshot.next_row(&mut from) else { break };
@@ -118,17 +119,16 @@ impl ExecutionPlan for SnapshotScan {
             }
             left -= rows.len();
             (!rows.is_empty()).then(|| batch(&rows, &schema, &columns, &projected))
-        });
-        // After each batch a pause, in which a query that nobody waits for any more can end: DataFusion's operators
-        // otherwise compute all that they can before they pause, a join of two large tables for minutes.
+        };
         let mut pause = false;
         let paced = futures::stream::poll_fn(move |context| {
             if std::mem::take(&mut pause) {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            pause = true;
-            Poll::Ready(batches.next())
+            let batch = next();
+            pause = batch.is_some();
+            Poll::Ready(batch)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.projected.clone(), paced)))
     }

@@ -17,7 +17,6 @@ use crate::arrow_rows::rows_of;
 use crate::catalog::Body;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::output;
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
 use crate::query::{Query, renamed};
 use crate::types::declared_schema;
@@ -126,6 +125,7 @@ impl Database {
         self.free(&name)?;
         refuse_table_clauses(table, &name)?;
         let schema = declared_schema(&table.columns)?;
+        distinct_names(&schema)?;
         let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
         self.create_table(&name, &schema, text);
         Ok("CREATE TABLE".into())
@@ -143,17 +143,16 @@ impl Database {
         }
         self.free(name)?;
         if view.materialized {
-            let plan = self.plan(&view.query)?;
-            let columns = output::view_columns(view, plan.schema().inner());
-            let plan = renamed(plan, &columns)?;
+            let plan = renamed(self.plan(&view.query)?, &view.columns)?;
             let schema = plan.schema().inner().clone();
+            distinct_names(&schema)?;
             let reads = self.references(&view.query)?;
             self.materialize(name, text, &plan, schema, reads)?;
         } else {
             let reads = self.references(&view.query)?;
-            let plan = self.plan(&view.query)?;
-            let view = Arc::new(self.view(&view.query, &output::view_columns(view, plan.schema().inner()))?);
+            let view = Arc::new(self.view(&view.query, &view.columns)?);
             let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
+            distinct_names(&schema)?;
             self.define(name, text, Body::View { view, reads }, Some(schema));
         }
         Ok(tag.into())
@@ -453,6 +452,15 @@ fn refuse_table_clauses(table: &CreateTable, name: &str) -> Result<()> {
 
 pub(crate) fn unknown(name: &str) -> Error {
     Error::new("42P01", format!("unknown catalog item \"{name}\""))
+}
+
+/// Columns of a view can be told apart.
+fn distinct_names(schema: &SchemaRef) -> Result<()> {
+    match crate::output_names::repeated(schema) {
+        None => Ok(()),
+        Some(name) => Err(Error::new("42701", format!("column \"{name}\" specified more than once"))
+            .hint("give one of them another name with AS")),
+    }
 }
 
 fn quote(name: &str) -> String {

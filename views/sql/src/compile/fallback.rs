@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::DataFusionError;
@@ -13,7 +14,7 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use engine::EvalError;
 
-use super::{ColumnPlace, Compiler};
+use super::{ColumnPlace, Compiler, is_text};
 use crate::arrow_rows::{cell, from_scalar};
 use crate::error::{Error, Result};
 
@@ -38,10 +39,23 @@ pub(super) fn by_datafusion(expr: &Expr, compiler: &Compiler<'_>) -> Result<engi
     let batch_schema: SchemaRef = Arc::new(Schema::new(fields));
     let narrow = DFSchema::try_from(batch_schema.clone())?;
     let physical = create_physical_expr(expr, &narrow, &ExecutionProps::new(), &PhysicalPlanningContext::default())?;
+    let planned = compiler.type_of(expr)?;
     Ok(engine::Expr::new(move |tuple, scratch| {
-        let scalar = evaluate(physical.as_ref(), &arguments, &batch_schema, tuple)?;
-        from_scalar(&scalar, scratch)
+        let array = evaluate(physical.as_ref(), &arguments, &batch_schema, tuple)?;
+        let array = of_type(array, &planned)?;
+        from_scalar(&ScalarValue::try_from_array(&array, 0).map_err(failure)?, scratch)
     }))
+}
+
+/// The value as one of the planned type. A function may answer another, such as a decimal of another scale, and rows hold no
+/// types that would tell.
+fn of_type(array: ArrayRef, planned: &DataType) -> Result<ArrayRef, EvalError> {
+    let have = array.data_type();
+    if have == planned || (is_text(have) && is_text(planned)) {
+        return Ok(array);
+    }
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(&array, planned, &strict).map_err(|error| failure(error.into()))
 }
 
 fn evaluate(
@@ -49,7 +63,7 @@ fn evaluate(
     arguments: &[Argument],
     schema: &SchemaRef,
     tuple: engine::Tuple<'_>,
-) -> Result<ScalarValue, EvalError> {
+) -> Result<ArrayRef, EvalError> {
     let array = |argument: &Argument| -> Result<ArrayRef, EvalError> {
         let scalar = cell(tuple[argument.place.input], argument.place.column, &argument.data_type)?;
         scalar.to_array().map_err(failure)
@@ -59,8 +73,7 @@ fn evaluate(
     let batch =
         RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(|error| failure(error.into()))?;
     let value = physical.evaluate(&batch).map_err(failure)?;
-    let array = value.into_array(1).map_err(failure)?;
-    ScalarValue::try_from_array(&array, 0).map_err(failure)
+    value.into_array(1).map_err(failure)
 }
 
 /// An error of evaluation, with PostgreSQL's code where there is one.

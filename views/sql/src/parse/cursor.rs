@@ -23,7 +23,7 @@ pub(super) struct Cursor<'a> {
 }
 
 /// A name as PostgreSQL folds it.
-pub(crate) fn fold(ident: &Ident) -> String {
+pub(super) fn fold(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 

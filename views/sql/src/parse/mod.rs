@@ -9,8 +9,7 @@ mod cursor;
 mod session;
 
 use ast::{CreateView, ObjectKind, Parsed, Statement};
-use cursor::Cursor;
-pub(crate) use cursor::fold;
+use cursor::{Cursor, fold};
 use datafusion::sql::sqlparser::ast as sql;
 
 use crate::error::{Error, Result};

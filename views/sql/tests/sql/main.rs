@@ -2,6 +2,7 @@
 
 mod batch;
 mod catalog;
+mod large;
 mod parse;
 mod random;
 mod shop;

@@ -129,6 +129,48 @@ fn a_query_fails_too_where_an_integer_leaves_its_type() {
 }
 
 #[test]
+fn columns_are_named_as_in_postgresql() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 2.5, 'a'), (2, 7, 1.5, 'b')");
+    let names = |db: &mut Database, text: &str| {
+        let _guard = RUNTIME.enter();
+        let Some(Outcome::Rows(query)) = db.execute(text).unwrap_or_else(|e| panic!("{text}: {e}")).pop() else {
+            panic!("{text} answers rows")
+        };
+        let names: Vec<_> = query.schema.fields().iter().map(|field| field.name().clone()).collect();
+        (names.join(" "), RUNTIME.block_on(query.run()).unwrap_or_else(|e| panic!("{text}: {e}")))
+    };
+    for (text, expected) in [
+        ("SELECT count(*), count(*), max(total), id, id FROM orders GROUP BY id", "count count max id id"),
+        ("SELECT 1, 1, 'x' || note, note::varchar FROM orders", "?column? ?column? ?column? note"),
+        ("SELECT id % 2, count(*) FROM orders GROUP BY id % 2 ORDER BY count(*), id % 2", "?column? count"),
+        ("SELECT DISTINCT lower(note), id + 1 FROM orders ORDER BY lower(note), id + 1", "lower ?column?"),
+        ("SELECT count FROM (SELECT count(*), max(id) FROM orders) x WHERE max > 0", "count"),
+        (
+            "WITH w AS (SELECT customer, sum(total) FROM orders GROUP BY customer) SELECT sum, w.customer FROM w",
+            "sum customer",
+        ),
+        ("SELECT o.*, u.id FROM orders o JOIN orders u ON u.id = o.id", "id customer total note id"),
+        ("SELECT CAST(id AS text) FROM orders ORDER BY id", "id"),
+        ("SELECT total::int, sum(id) FROM orders GROUP BY total ORDER BY sum(id) DESC", "total sum"),
+        ("SELECT id AS a, id AS a FROM orders", "a a"),
+    ] {
+        assert_eq!(names(&mut db, text).0, expected, "{text}");
+    }
+    run(&mut db, "CREATE MATERIALIZED VIEW v AS SELECT customer, count(*), sum(total) FROM orders GROUP BY customer");
+    assert_eq!(answer(&mut db, "SELECT count, sum FROM v WHERE customer = 7"), ["2|4.00"]);
+    fails(
+        &mut db,
+        "CREATE MATERIALIZED VIEW w AS SELECT id, id FROM orders",
+        "42701",
+        "\"id\" specified more than once",
+    );
+    fails(&mut db, "CREATE VIEW w AS SELECT count(*), count(id) FROM orders", "42701", "\"count\"");
+    run(&mut db, "CREATE VIEW w (a, b) AS SELECT id, id FROM orders");
+    assert_eq!(answer(&mut db, "SELECT a, b FROM w"), ["1|1", "2|2"]);
+}
+
+#[test]
 fn aggregates_may_each_have_an_order() {
     let mut db = Database::new();
     run(&mut db, "CREATE TABLE t (g int, a text, b int)");
@@ -306,4 +348,31 @@ fn a_key_may_be_a_cast_of_another() {
     run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (1, 8, 12.50, NULL), (2, 8, NULL, NULL)");
     assert_eq!(answer(&mut db, text), ["1|1|12|12.50|2", "2|2|NULL|NULL|1"]);
     assert_eq!(answer(&mut db, "SELECT * FROM v"), answer(&mut db, text));
+}
+
+#[test]
+fn a_function_keeps_the_scale_of_its_constants() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders VALUES (1, 7, 12.50, NULL), (2, 7, 1.25, NULL)");
+    let text = "SELECT round(total, 1) AS r, round(total, 1) + total AS s, round(total) || 'x' AS t FROM orders";
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v AS {text}"));
+    let rows = answer(&mut db, text);
+    assert_eq!(rows, ["1.3|2.55|1x", "12.5|25.00|13x"]);
+    assert_eq!(answer(&mut db, "SELECT * FROM v"), rows);
+    assert_eq!(answer(&mut db, "SELECT r FROM v WHERE r > 2"), ["12.5"]);
+}
+
+#[test]
+fn columns_of_one_object_have_names_of_their_own() {
+    let mut db = shop();
+    let select = "SELECT a.id, b.id FROM orders a JOIN orders b ON a.id = b.customer";
+    for text in [
+        format!("CREATE MATERIALIZED VIEW v AS {select}"),
+        format!("CREATE VIEW v AS {select}"),
+        "CREATE TABLE v (id int, note text, id int)".into(),
+    ] {
+        fails(&mut db, &text, "42701", "column \"id\" specified more than once");
+    }
+    run(&mut db, &format!("CREATE MATERIALIZED VIEW v (a, b) AS {select}"));
+    assert_eq!(answer(&mut db, "SELECT a, b FROM v"), Vec::<String>::new());
 }

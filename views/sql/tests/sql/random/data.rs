@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Datum, Op, Position, Row, RowBuilder, TableId, TableSchema};
 use proptest::prelude::*;
 use sql::Database;
 
@@ -19,17 +19,28 @@ pub(super) const LOCAL: &str = "notes";
 const CREATE_LOCAL: &str =
     "CREATE TABLE notes (id bigint, ref bigint, body text, amount numeric(12,3), day date, score double precision)";
 
-type Columns = Vec<(&'static str, DataType)>;
+/// Columns of a table, at most.
+const COLUMNS: usize = 8;
 
-/// Sources: columns, and how many of the first are the key. Key columns are never NULL.
-fn sources() -> Vec<(&'static str, Columns, Option<usize>)> {
-    use DataType::{Boolean, Date32, Float64, Int32, Int64, Utf8};
+/// A source: its name, its columns, and how many of the first are the key. Key columns are never NULL.
+type Source = (&'static str, Vec<(&'static str, DataType)>, Option<usize>);
+
+fn sources() -> Vec<Source> {
+    use DataType::{Binary, Boolean, Date32, Float32, Float64, Int16, Int32, Int64, Utf8};
     let time = |unit| DataType::Timestamp(unit, None);
     let money = || DataType::Decimal128(10, 2);
     vec![
         (
             "users",
-            vec![("id", Int64), ("name", Utf8), ("phone", Utf8), ("joined", Date32), ("active", Boolean)],
+            vec![
+                ("id", Int64),
+                ("name", Utf8),
+                ("phone", Utf8),
+                ("joined", Date32),
+                ("active", Boolean),
+                ("rank", Int16),
+                ("photo", Binary),
+            ],
             Some(1),
         ),
         (
@@ -40,6 +51,7 @@ fn sources() -> Vec<(&'static str, Columns, Option<usize>)> {
                 ("total", money()),
                 ("at", time(TimeUnit::Microsecond)),
                 ("weight", Float64),
+                ("ratio", Float32),
             ],
             Some(1),
         ),
@@ -56,6 +68,7 @@ fn sources() -> Vec<(&'static str, Columns, Option<usize>)> {
                 ("at", time(TimeUnit::Millisecond)),
                 ("ok", Boolean),
                 ("amount", DataType::Decimal128(20, 3)),
+                ("hour", DataType::Time64(TimeUnit::Microsecond)),
                 ("seen", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
             ],
             None,
@@ -66,11 +79,13 @@ fn sources() -> Vec<(&'static str, Columns, Option<usize>)> {
 /// What statements may name.
 pub(super) fn tables() -> Vec<Named> {
     let kind = |data_type: &DataType| match data_type {
-        DataType::Int64 | DataType::Int32 => Type::Int,
+        DataType::Int64 | DataType::Int32 | DataType::Int16 => Type::Int,
         DataType::Utf8 => Type::Text,
         DataType::Boolean => Type::Bool,
         DataType::Date32 => Type::Date,
-        DataType::Float64 => Type::Float,
+        DataType::Float64 | DataType::Float32 => Type::Float,
+        DataType::Time64(_) => Type::Time,
+        DataType::Binary => Type::Bytes,
         DataType::Timestamp(_, None) => Type::Timestamp,
         DataType::Timestamp(_, Some(_)) => Type::Instant,
         _ => Type::Decimal,
@@ -99,7 +114,7 @@ pub(super) fn tables() -> Vec<Named> {
 pub(super) struct Step {
     table: usize,
     /// The numbers from which the columns' values are made; a key's are never NULL.
-    cells: [Option<u8>; 6],
+    cells: [Option<u8>; COLUMNS],
     action: Action,
     /// Whether the commits so far become one tick.
     pub(super) ends_tick: bool,
@@ -115,9 +130,9 @@ enum Action {
 
 pub(super) fn any_step() -> impl Strategy<Value = Step> {
     let cell = || prop_oneof![5 => (0..6_u8).prop_map(Some), 1 => Just(None)];
-    let cells = [(); 6].map(|()| cell());
-    let action = prop_oneof![12 => Just(Action::Put), 7 => Just(Action::Remove), 1 => Just(Action::Other)];
-    let step = (0..5_usize, cells, action, prop::bool::weighted(0.2));
+    let cells = [(); COLUMNS].map(|()| cell());
+    let action = prop_oneof![40 => Just(Action::Put), 12 => Just(Action::Remove), 1 => Just(Action::Other)];
+    let step = (0..5_usize, cells, action, prop::bool::weighted(0.1));
     step.prop_map(|(table, cells, action, ends_tick)| Step { table, cells, action, ends_tick })
 }
 
@@ -127,15 +142,23 @@ pub(super) struct Tables {
     sources: Vec<(TableId, TableSchema)>,
 }
 
+/// Bytes of a filler: a chunk of an arena holds two such rows.
+const FILLER: usize = 30_000;
+
 impl Tables {
-    pub(super) fn new() -> Self {
+    /// Tables whose sources' rows have a `filler`, too, or not. It makes many chunks of few rows, which views are built from
+    /// one by one.
+    pub(super) fn new(wide: bool) -> Self {
         let mut database = Database::new();
         let mut sources = Vec::new();
         for (name, columns, key) in self::sources() {
             let field = |(number, (name, data_type)): (usize, (&str, DataType))| {
                 Field::new(name, data_type, key.is_none_or(|key| number >= key))
             };
-            let fields: Vec<_> = columns.into_iter().enumerate().map(field).collect();
+            let mut fields: Vec<_> = columns.into_iter().enumerate().map(field).collect();
+            if wide {
+                fields.push(Field::new("filler", DataType::Utf8, true));
+            }
             let key = key.map(|key| (0..key).collect());
             let schema = TableSchema::new(Arc::new(Schema::new(fields)), key).expect("supported types");
             sources.push((database.create_source(name, &schema, "").expect("a free name"), schema));
@@ -192,7 +215,7 @@ impl Step {
 
     fn statement(&self) -> String {
         let number = |cell: Option<u8>| cell.map_or("NULL".to_owned(), |cell| cell.to_string());
-        let [id, reference, body, amount, day, score] = self.cells;
+        let [id, reference, body, amount, day, score, ..] = self.cells;
         match self.action {
             Action::Put => {
                 let body = body.map_or("NULL".into(), |body| format!("'{}'", text(body)));
@@ -234,16 +257,28 @@ fn text(cell: u8) -> &'static str {
 fn row(schema: &TableSchema, cells: &[Option<u8>], columns: usize) -> Row {
     let mut builder = RowBuilder::new(schema.kinds[..columns].to_vec());
     for (column, field) in schema.schema.fields().iter().take(columns).enumerate() {
+        if field.name() == "filler" {
+            builder.set_text(column, &"x".repeat(FILLER));
+            continue;
+        }
         let Some(cell) = cells[column].or((!field.is_nullable()).then_some(0)) else { continue };
         match field.data_type() {
             DataType::Utf8 => builder.set_text(column, text(cell)),
-            DataType::Float64 => builder.set_float(column, f64::from(cell) / 4.0 - 0.5),
+            DataType::Float64 | DataType::Float32 => builder.set_float(column, f64::from(cell) / 4.0 - 0.5),
+            DataType::Binary => builder.set(column, Datum::Bytes(&[0, b'a'][..usize::from(cell) % 3])),
+            DataType::Decimal256(..) => builder.set(column, Datum::Decimal256(wide(i64::from(cell) * 12_500 - 25_000))),
             DataType::Decimal128(..) => builder.set_decimal(column, i128::from(cell) * 125 - 250),
-            DataType::Boolean => builder.set(column, delta::Datum::Bool(cell % 2 == 1)),
+            DataType::Boolean => builder.set(column, Datum::Bool(cell % 2 == 1)),
             other => builder.set_int(column, integer(other, cell)),
         }
     }
     builder.take()
+}
+
+fn wide(value: i64) -> [u8; 32] {
+    let mut bytes = if value < 0 { [0xff; 32] } else { [0; 32] };
+    bytes[..8].copy_from_slice(&value.to_le_bytes());
+    bytes
 }
 
 fn integer(data_type: &DataType, cell: u8) -> i64 {
@@ -254,6 +289,7 @@ fn integer(data_type: &DataType, cell: u8) -> i64 {
     let cell = i64::from(cell);
     match data_type {
         DataType::Date32 => DAY + cell,
+        DataType::Time64(_) => cell * 3_600_000_000 * 4,
         DataType::Timestamp(TimeUnit::Millisecond, _) => DAY * 86_400_000 + cell * STEP_MS,
         DataType::Timestamp(..) => (DAY * 86_400_000 + cell * STEP_MS) * 1000,
         _ => cell,
@@ -263,8 +299,10 @@ fn integer(data_type: &DataType, cell: u8) -> i64 {
 fn shown(data_type: &DataType, cell: u8) -> String {
     match data_type {
         DataType::Utf8 => format!("'{}'", text(cell)),
-        DataType::Float64 => format!("{}", f64::from(cell) / 4.0 - 0.5),
+        DataType::Float64 | DataType::Float32 => format!("{}", f64::from(cell) / 4.0 - 0.5),
+        DataType::Binary => format!("{} bytes", cell % 3),
         DataType::Decimal128(_, scale) => format!("{}e-{scale}", i64::from(cell) * 125 - 250),
+        DataType::Decimal256(..) => format!("{}e-5", i64::from(cell) * 12_500 - 25_000),
         DataType::Boolean => format!("{}", cell % 2 == 1),
         other => format!("{}", integer(other, cell)),
     }

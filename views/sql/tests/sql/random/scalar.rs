@@ -39,13 +39,26 @@ pub(super) enum Type {
     Timestamp,
     /// A timestamp with time zone.
     Instant,
+    /// A time of day.
+    Time,
+    Bytes,
     Float,
-    /// What is only passed on: a list or a span of time.
+    /// What is only passed on: a list.
     Opaque,
 }
 
-pub(super) const TYPES: [Type; 8] =
-    [Type::Int, Type::Text, Type::Decimal, Type::Bool, Type::Date, Type::Timestamp, Type::Instant, Type::Float];
+pub(super) const TYPES: [Type; 10] = [
+    Type::Int,
+    Type::Text,
+    Type::Decimal,
+    Type::Bool,
+    Type::Date,
+    Type::Timestamp,
+    Type::Instant,
+    Type::Time,
+    Type::Bytes,
+    Type::Float,
+];
 
 /// A column in scope: how it is written and its type.
 #[derive(Debug, Clone)]
@@ -81,6 +94,11 @@ impl Scalars<'_, '_> {
             Type::Date => &["DATE '2024-02-29'", "DATE '2024-03-01'", "DATE '1969-12-31'"],
             Type::Timestamp => &["TIMESTAMP '2024-02-29 12:30:00'", "TIMESTAMP '2024-03-01 00:00:00.250'"],
             Type::Instant => &["TIMESTAMPTZ '2024-02-29 12:30:00+02'", "TIMESTAMPTZ '2024-02-28 00:00:00Z'"],
+            Type::Time => {
+                // Union knows no common type of times in different units.
+                &["arrow_cast('12:00:00', 'Time64(Microsecond)')", "arrow_cast('00:00:00', 'Time64(Microsecond)')"]
+            }
+            Type::Bytes => &["X'0061'", "X''", "X'61'"],
             Type::Float | Type::Opaque => {
                 &["CAST(0.5 AS double precision)", "CAST(-1.25 AS double precision)", "CAST(2 AS double precision)"]
             }
@@ -103,7 +121,7 @@ impl Scalars<'_, '_> {
             Type::Bool => self.boolean(depth - 1),
             Type::Date | Type::Timestamp | Type::Instant => self.time(kind, depth - 1),
             Type::Float => self.float(depth - 1),
-            Type::Opaque => self.leaf(kind),
+            Type::Time | Type::Bytes | Type::Opaque => self.leaf(kind),
         }
     }
 
@@ -124,7 +142,12 @@ impl Scalars<'_, '_> {
 
     fn int(&mut self, depth: usize) -> String {
         let a = self.expr(Type::Int, depth);
-        match self.choices.below(12) {
+        match self.choices.below(17) {
+            11 => format!("greatest({a}, {}, 2)", self.leaf(Type::Int)),
+            12 => format!("CAST({a} AS int)"),
+            13 => format!("CAST({} AS bigint)", self.leaf(Type::Decimal)),
+            14 => format!("bit_length({})", self.leaf(Type::Text)),
+            15 => format!("CAST({} AS int)", self.leaf(Type::Bool)),
             0 => format!("({a} + {})", self.expr(Type::Int, depth)),
             1 => format!("({a} - {})", self.expr(Type::Int, depth)),
             2 => format!("({a} * {})", self.choices.pick(&["2", "3", "-1"])),
@@ -148,7 +171,14 @@ impl Scalars<'_, '_> {
 
     fn text(&mut self, depth: usize) -> String {
         let a = self.expr(Type::Text, depth);
-        match self.choices.below(14) {
+        match self.choices.below(20) {
+            13 => format!("initcap({a})"),
+            14 => format!("reverse({a})"),
+            15 => format!("split_part({a}, ' ', {})", self.choices.pick(&["1", "2", "-1"])),
+            16 => format!("repeat({a}, 2)"),
+            17 => format!("greatest({a}, {})", self.leaf(Type::Text)),
+            18 => format!("concat_ws('/', {a}, {})", self.leaf(Type::Text)),
+            19 => format!("md5({a})"),
             0 => format!("upper({a})"),
             1 => format!("({a} || {})", self.expr(Type::Text, depth)),
             2 => format!("({a} || {})", self.leaf(Type::Int)),
@@ -168,7 +198,12 @@ impl Scalars<'_, '_> {
 
     fn decimal(&mut self, depth: usize) -> String {
         let a = self.expr(Type::Decimal, depth);
-        match self.choices.below(8) {
+        match self.choices.below(13) {
+            8 => format!("round({a}, 1)"),
+            9 => format!("CAST(ceil({a}) AS numeric(24,2))"),
+            10 => format!("least({a}, {})", self.leaf(Type::Decimal)),
+            11 => format!("({a} % 3)"),
+            12 => format!("(- {a})"),
             0 => format!("({a} + {})", self.expr(Type::Decimal, depth)),
             1 => format!("({a} - {})", self.leaf(Type::Decimal)),
             2 => format!("CAST({a} * 2 AS numeric(24,4))"),
@@ -197,7 +232,10 @@ impl Scalars<'_, '_> {
 
     fn float(&mut self, depth: usize) -> String {
         let a = self.expr(Type::Float, depth);
-        match self.choices.below(5) {
+        match self.choices.below(8) {
+            5 => format!("(- {a})"),
+            6 => format!("abs({a})"),
+            7 => format!("CAST({} AS double precision)", self.leaf(Type::Decimal)),
             0 => format!("({a} + {})", self.leaf(Type::Float)),
             1 => format!("({a} * 2)"),
             2 => format!("CAST({} AS double precision)", self.leaf(Type::Int)),
@@ -218,7 +256,9 @@ impl Scalars<'_, '_> {
         }
         let kind = self.common_type();
         let a = self.expr(kind, depth);
-        match self.choices.below(12) {
+        match self.choices.below(14) {
+            11 => format!("starts_with({}, {})", self.leaf(Type::Text), self.literal(Type::Text)),
+            12 => format!("({} ~ '^[ab]')", self.leaf(Type::Text)),
             0..3 => {
                 let op = *self.choices.pick(&["=", "<", ">", "<>", "<=", ">="]);
                 format!("({a} {op} {})", self.expr(kind, depth))

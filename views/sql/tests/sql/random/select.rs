@@ -125,9 +125,15 @@ impl<'a> Generator<'a> {
     /// FROM and WHERE, with the columns that they bring into scope.
     fn from(&mut self, depth: usize) -> (String, Vec<Column>) {
         let (mut text, mut scope) = self.item(depth);
-        let joins = [0, 0, 0, 1, 1, 2, 2, 3, 4][self.choices.below(9)];
-        for _ in 0..joins {
+        let joins = [0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4][self.choices.below(11)];
+        for number in 0..joins {
             let (item, columns) = self.item(depth);
+            if let Some(name) = common_name(&scope, &columns).filter(|_| number == 0 && self.choices.chance(10)) {
+                let join = *self.choices.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN"]);
+                text = format!("{text} {join} {item} USING ({name})");
+                scope.extend(columns);
+                continue;
+            }
             let mut on = self.equality(&scope, &columns);
             let join = *self.choices.pick(&["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN"]);
             if self.choices.chance(15) {
@@ -136,7 +142,7 @@ impl<'a> Generator<'a> {
             }
             let from_first = scope.len();
             scope.extend(columns);
-            if self.choices.chance(35) {
+            if self.choices.chance(25) {
                 let part = match self.choices.below(3) {
                     0 => &scope[..],
                     1 => &scope[..from_first],
@@ -147,7 +153,7 @@ impl<'a> Generator<'a> {
             }
             text = format!("{text} {join} {item} ON {on}");
         }
-        if self.choices.chance(45) {
+        if self.choices.chance(30) {
             let condition = self.predicate(&scope);
             text = format!("{text} WHERE {condition}");
         }
@@ -156,7 +162,7 @@ impl<'a> Generator<'a> {
 
     fn equality(&mut self, left: &[Column], right: &[Column]) -> String {
         let pairs = |kind: Type| left.iter().any(|c| c.kind == kind) && right.iter().any(|c| c.kind == kind);
-        let computed = self.choices.chance(15);
+        let computed = self.choices.chance(10);
         let usual = if pairs(Type::Int) && !self.choices.chance(25) { Some(Type::Int) } else { None };
         let kinds: Vec<_> = TYPES.into_iter().filter(|kind| pairs(*kind)).collect();
         let Some(kind) = usual.or_else(|| (!kinds.is_empty()).then(|| *self.choices.pick(&kinds))) else {
@@ -166,8 +172,11 @@ impl<'a> Generator<'a> {
         let a = self.scalars(left).column(kind).unwrap_or_default();
         let b = self.scalars(right).column(kind).unwrap_or_default();
         if computed {
-            let b = self.scalars(right).expr(kind, 2);
-            return format!("{a} = {b}");
+            let computed = self.scalars(right).expr(kind, 2);
+            // Without a column of the right side this would be no equality of two sides.
+            if right.iter().any(|column| computed.contains(&column.text)) {
+                return format!("{a} = {computed}");
+            }
         }
         format!("{a} = {b}")
     }
@@ -369,6 +378,13 @@ impl<'a> Generator<'a> {
         let sorted: Vec<_> = parts.iter().map(|part| self.sort(part)).collect();
         sorted.join(", ")
     }
+}
+
+/// The name of a column that both sides have.
+fn common_name(left: &[Column], right: &[Column]) -> Option<String> {
+    let name = |column: &Column| column.text.split_once('.').map(|(_, name)| name.to_owned());
+    let same = |column: &&Column| right.iter().any(|other| name(other) == name(column) && other.kind == column.kind);
+    left.iter().find(same).and_then(name)
 }
 
 impl Call {
