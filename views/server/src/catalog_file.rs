@@ -2,7 +2,7 @@
 //!
 //! The file is replaced as a whole: written beside, synced, renamed. Secrets are in it, so only its owner may read it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct CatalogFile {
     folder: PathBuf,
+    /// Locked for as long as this server runs: two of them would write over each other's statements.
+    _lock: File,
 }
 
 impl CatalogFile {
     /// The file in `folder` and the statements it holds; none if there is no file yet.
     pub(crate) fn open(folder: &Path) -> io::Result<(Self, Vec<String>)> {
         fs::create_dir_all(folder)?;
-        let file = CatalogFile { folder: folder.to_owned() };
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, "another tidewater uses it"),
+            TryLockError::Error(error) => error,
+        })?;
+        let file = CatalogFile { folder: folder.to_owned(), _lock: lock };
         let statements = match fs::read(file.path()) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged: {error}", file.path().display()))

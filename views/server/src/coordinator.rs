@@ -13,7 +13,7 @@ use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
 use delta::{RowBuilder, TableSchema};
 use ingest::{DeadLetter, Readers, SourceConfig, SourceEvent};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard};
 use sql::parse::ast::{CreateSource, Statement};
 use sql::{Database, Error, Insertion, Outcome, Parsed, Prepared, Progress, Query, Result};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -172,12 +172,20 @@ async fn restore(handle: Handle, statements: Vec<String>) {
 }
 
 impl Handle {
+    /// The database, when no statement changes it. One may for long: meanwhile other tasks of this thread go on elsewhere.
+    fn read(&self) -> RwLockReadGuard<'_, Database> {
+        match self.database.try_read() {
+            Some(database) => database,
+            None => tokio::task::block_in_place(|| self.database.read()),
+        }
+    }
+
     /// See [`Database::prepare`].
     ///
     /// # Errors
     /// What is wrong with the statement.
     pub fn prepare(&self, parsed: &Arc<Parsed>, types: &[Option<DataType>]) -> Result<Prepared> {
-        self.database.read().prepare(parsed, types)
+        self.read().prepare(parsed, types)
     }
 
     /// A query over this moment's rows, if all sources that it reads have all of their initial rows.
@@ -185,7 +193,7 @@ impl Handle {
     /// # Errors
     /// See [`Database::query`].
     pub fn try_query(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Option<Query>> {
-        let database = self.database.read();
+        let database = self.read();
         let query = database.query(prepared, parameters)?;
         Ok(database.hydrating(query.reads.iter().map(String::as_str)).is_empty().then_some(query))
     }
@@ -212,7 +220,7 @@ impl Handle {
     }
 
     fn still_hydrating(&self, prepared: &Prepared) -> Error {
-        let database = self.database.read();
+        let database = self.read();
         let reads = database.query(prepared, &[]).map(|query| query.reads).unwrap_or_default();
         let waits = database.hydrating(reads.iter().map(String::as_str));
         let shown: Vec<_> = waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {})", p.read, p.of)).collect();
@@ -262,7 +270,7 @@ impl Handle {
 
     /// Whether there is an object of this name.
     pub fn exists(&self, name: &str) -> bool {
-        self.database.read().exists(name)
+        self.read().exists(name)
     }
 
     async fn send(&self, request: Request) -> Result<()> {
@@ -272,7 +280,7 @@ impl Handle {
     /// Asks Kafka and the registry first, so that the loop never waits for them.
     async fn create_source(&self, parsed: &Arc<Parsed>, source: &CreateSource) -> Result<Outcome> {
         let config = {
-            let database = self.database.read();
+            let database = self.read();
             if source.if_not_exists && database.exists(&source.name) {
                 return Ok(Outcome::Tag("CREATE SOURCE".into()));
             }
@@ -296,7 +304,7 @@ impl Handle {
         if !*self.restored.borrow() {
             return Err("the catalog is being restored".into());
         }
-        let database = self.database.read();
+        let database = self.read();
         let catalog = database.catalog();
         let waits = database.hydrating(catalog.iter().map(|object| object.name.as_str()));
         match waits.first() {
@@ -331,7 +339,7 @@ impl Handle {
             "When the newest commit was made upstream.",
             &[(String::new(), committed)],
         );
-        let database = self.database.read();
+        let database = self.read();
         let sizes = database.sizes();
         let labels = |name: &str| format!("{{object=\"{}\"}}", name.replace('\\', "\\\\").replace('"', "\\\""));
         let rows: Vec<_> = sizes.iter().map(|(name, _, rows, _)| (labels(name), *rows as f64)).collect();

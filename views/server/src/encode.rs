@@ -38,6 +38,8 @@ pub fn pg_type(data_type: &DataType) -> Type {
         T::Timestamp(_, None) => Type::TIMESTAMP,
         T::Timestamp(_, Some(_)) => Type::TIMESTAMPTZ,
         T::Duration(_) | T::Interval(_) => Type::INTERVAL,
+        // See what `$1::oid[]` is prepared as.
+        T::List(item) if *item.data_type() == T::UInt32 => Type::OID_ARRAY,
         T::List(item) | T::LargeList(item) | T::FixedSizeList(item, _) => match pg_type(item.data_type()) {
             Type::BOOL => Type::BOOL_ARRAY,
             Type::INT2 => Type::INT2_ARRAY,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
 use arrow_schema::{DataType, SchemaRef};
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -27,6 +27,9 @@ use crate::parameters;
 use crate::runner::Batches;
 use crate::session::Session;
 
+/// Bytes of a request: an INSERT of many rows, and little enough that many such requests fit into memory.
+const BODY: usize = 16 << 20;
+
 /// Answers requests until `stopping` says so, and those that are open then.
 ///
 /// # Errors
@@ -36,7 +39,7 @@ pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::R
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/sql", post(api_sql))
+        .route("/api/sql", post(api_sql).layer(DefaultBodyLimit::max(BODY)))
         .with_state(handle);
     let stopped = async move {
         // The sender lives as long as the process.
@@ -73,11 +76,11 @@ enum Request {
 async fn api_sql(State(handle): State<Handle>, request: Result<Json<Request>, JsonRejection>) -> Response {
     let request = match request {
         Ok(Json(request)) => request,
-        Err(rejection) => return (StatusCode::BAD_REQUEST, format!("{}\n", rejection.body_text())).into_response(),
+        Err(rejection) => return refused(&rejection),
     };
-    let queries = match request {
-        Request::Simple { query } => vec![Extended { query, params: Vec::new() }],
-        Request::Extended { queries } => queries,
+    let (queries, extended) = match request {
+        Request::Simple { query } => (vec![Extended { query, params: Vec::new() }], false),
+        Request::Extended { queries } => (queries, true),
     };
     let mut session = Session::default();
     let mut results = Vec::new();
@@ -89,6 +92,10 @@ async fn api_sql(State(handle): State<Handle>, request: Result<Json<Request>, Js
                 break;
             }
         };
+        if extended && statements.len() != 1 {
+            results.push(failure(&Error::new("42601", "each of the queries must contain exactly one statement")));
+            break;
+        }
         for parsed in statements {
             match run(&handle, &mut session, &Arc::new(parsed), &params).await {
                 Ok(result) => results.push(result),
@@ -100,6 +107,22 @@ async fn api_sql(State(handle): State<Handle>, request: Result<Json<Request>, Js
         }
     }
     Json(json!({ "results": results })).into_response()
+}
+
+fn refused(rejection: &JsonRejection) -> Response {
+    let shape = r#"expected {"query": "…; …"} or {"queries": [{"query": "…", "params": ["…", null]}]}"#;
+    let (status, text) = match rejection {
+        JsonRejection::JsonDataError(_) => (StatusCode::BAD_REQUEST, shape.to_owned()),
+        JsonRejection::JsonSyntaxError(error) => (StatusCode::BAD_REQUEST, format!("{}; {shape}", error.body_text())),
+        JsonRejection::MissingJsonContentType(_) => {
+            (rejection.status(), "the request needs the header Content-Type: application/json".to_owned())
+        }
+        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            (rejection.status(), format!("a request takes {} MiB at most", BODY >> 20))
+        }
+        _ => (rejection.status(), rejection.body_text()),
+    };
+    (status, format!("{text}\n")).into_response()
 }
 
 async fn run(
@@ -132,6 +155,11 @@ async fn run(
         _ => {}
     }
     let prepared = handle.prepare(parsed, &[])?;
+    let (given, wanted) = (params.len(), prepared.parameters.len());
+    if given != wanted {
+        let message = format!("request supplies {given} parameters, but the statement requires {wanted}");
+        return Err(Error::new("08P01", message));
+    }
     let mut values = Vec::new();
     for (number, data_type) in prepared.parameters.iter().enumerate() {
         let text = params.get(number).and_then(|value| value.as_deref());

@@ -36,12 +36,12 @@ pub struct Running {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A port that cannot be had.
-    #[error("cannot listen on {address}: {source}; is another program using the port? choose one with {option}")]
+    #[error("cannot listen on {address}: {source}; {fix}")]
     Listen {
         /// Host and port.
         address: String,
-        /// The option that changes it.
-        option: &'static str,
+        /// What would help.
+        fix: String,
         /// What the system says.
         source: std::io::Error,
     },
@@ -57,7 +57,15 @@ pub enum Error {
 
 async fn listen(host: &str, port: u16, option: &'static str) -> Result<TcpListener, Error> {
     let listener = TcpListener::bind((host, port)).await;
-    listener.map_err(|source| Error::Listen { address: format!("{host}:{port}"), option, source })
+    listener.map_err(|source| {
+        use std::io::ErrorKind as K;
+        let fix = match source.kind() {
+            K::AddrInUse => format!("another program uses the port: stop it, or choose another port with {option}"),
+            K::PermissionDenied => format!("choose a port above 1023 with {option}"),
+            _ => "choose an address of this machine with --host".to_owned(),
+        };
+        Error::Listen { address: format!("{host}:{port}"), fix, source }
+    })
 }
 
 /// Starts a server. It needs a multi-threaded Tokio runtime.

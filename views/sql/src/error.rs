@@ -74,6 +74,100 @@ impl From<datafusion::error::DataFusionError> for Error {
             },
             _ => "XX000",
         };
-        Error::new(sqlstate, error.strip_backtrace())
+        if let D::SchemaError(schema, _) = error.find_root()
+            && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
+        {
+            let names: Vec<_> = valid_fields.iter().map(|column| column.flat_name()).take(SHOWN_COLUMNS).collect();
+            let error = Error::new(sqlstate, format!("column \"{}\" does not exist", field.flat_name()));
+            return if names.is_empty() { error } else { error.hint(format!("there are {}", names.join(", "))) };
+        }
+        said(sqlstate, &error.strip_backtrace())
+    }
+}
+
+/// A hint names no more columns than these: catalog queries have hundreds.
+const SHOWN_COLUMNS: usize = 20;
+
+/// What DataFusion puts before what happened.
+const PREFIXES: [&str; 12] = [
+    "This feature is not implemented: ",
+    "Internal error: ",
+    "Error during planning: ",
+    "Execution error: ",
+    "Schema error: ",
+    "SQL error: ",
+    "Arrow error: ",
+    "External error: ",
+    "Cast error: ",
+    "Parser error: ",
+    "Compute error: ",
+    "Invalid argument error: ",
+];
+
+/// Arrow's types as its messages about text name them, and PostgreSQL's.
+const TYPES: [(&str, &str); 8] = [
+    ("Int16", "smallint"),
+    ("Int32", "integer"),
+    ("Int64", "bigint"),
+    ("Float32", "real"),
+    ("Float64", "double precision"),
+    ("Boolean", "boolean"),
+    ("Date32", "date"),
+    ("Decimal", "numeric"),
+];
+
+/// What stands between `before` and the next quote, and what follows.
+fn between<'a>(text: &'a str, before: &str) -> Option<(&'a str, &'a str)> {
+    text.split_once(before)?.1.split_once('\'')
+}
+
+/// The innermost cause in one line; what follows the line is advice.
+fn said(sqlstate: &str, text: &str) -> Error {
+    let mut text = text.rsplit("\ncaused by\n").next().unwrap_or(text).trim();
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+        text = rest;
+    }
+    let (line, advice) = text.split_once('\n').unwrap_or((text, ""));
+    if let Some((call, _)) = between(text, "argument types '") {
+        let candidates = text.split_once("Candidate functions:").map(|(_, list)| list.split_whitespace());
+        let candidates = candidates.map(|list| list.collect::<Vec<_>>().join(" ")).unwrap_or_default();
+        return Error::new("42883", format!("no function matches {call}")).hint(format!("there are {candidates}"));
+    }
+    if let Some((value, rest)) = between(line, "Cannot cast string '")
+        && let Some((_, name)) = TYPES.iter().find(|(arrow, _)| rest.contains(arrow))
+    {
+        return Error::new("22P02", format!("invalid input syntax for type {name}: \"{value}\""));
+    }
+    let table = line.strip_prefix("table 'materialize.public.").and_then(|rest| rest.strip_suffix("' not found"));
+    let message = table.map_or_else(|| line.to_owned(), |table| format!("unknown catalog item \"{table}\""));
+    let error = Error::new(sqlstate, message);
+    if advice.is_empty() { error } else { error.hint(advice.trim()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_for_users() {
+        let cases = [
+            (
+                "type_coercion\ncaused by\nError during planning: table 'materialize.public.t' not found",
+                "unknown catalog item \"t\"",
+            ),
+            (
+                "Arrow error: Cast error: Cannot cast string 'a' to value of Int32 type",
+                "invalid input syntax for type integer: \"a\"",
+            ),
+            (
+                "Internal error: bug. No function matches the given name and argument types 'sum(Utf8)'. You\n\tCandidate functions:\n\tsum(Int64)",
+                "no function matches sum(Utf8)",
+            ),
+            ("Schema error: x", "x"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(said("42000", text).message, expected);
+        }
+        assert_eq!(said("42000", "a\nDid you mean 'b'?").hint.as_deref(), Some("Did you mean 'b'?"));
     }
 }

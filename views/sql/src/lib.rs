@@ -12,6 +12,7 @@ mod output_names;
 mod parameters;
 pub mod parse;
 mod pg_catalog;
+mod placeholders;
 mod query;
 mod show;
 mod snapshot_table;

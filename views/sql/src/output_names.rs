@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{
     DataType, Distinct, Expr, FunctionArguments, Ident, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
-    SetExpr, VisitMut, VisitorMut,
+    SetExpr, Value, VisitMut, VisitorMut,
 };
 
 /// Stands before the number of a repeated name.
@@ -132,6 +132,7 @@ fn figure(expr: &Expr) -> (String, Fit) {
         Expr::Cast { expr, data_type, .. } => within(expr, &type_name(data_type)),
         Expr::TypedString(typed) => (type_name(&typed.data_type), Fit::Weak),
         Expr::Interval(_) => ("interval".to_owned(), Fit::Weak),
+        Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => ("bool".to_owned(), Fit::Weak),
         Expr::Case { else_result, .. } => match else_result {
             Some(expr) => within(expr, "case"),
             None => ("case".to_owned(), Fit::Weak),

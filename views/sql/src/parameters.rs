@@ -2,16 +2,18 @@
 
 use std::ops::ControlFlow;
 
+use arrow::array::Array as _;
 use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, SetExpr, TableObject, Update, Value,
-    Visit, VisitMut, Visitor, VisitorMut,
+    Array, Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, SetExpr, TableObject, Update,
+    Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::parse::ast::Statement;
+use crate::placeholders::placeholder;
 use crate::query;
 use crate::statement::{column_of, condition, name_of, table_of};
 
@@ -42,9 +44,12 @@ impl Database {
         let parsed = reads.and_then(|text| crate::parse::parse(&text).ok()?.pop());
         if let Some(Statement::Query(read)) = parsed.map(|parsed| parsed.statement)
             // A list of bare parameters has no plan; its types are the columns'.
-            && let Ok(plan) = self.plan(&read)
+            && let Ok((cast, known)) = self.known_parameters(&read, &types)
         {
-            return query::parameters(&plan, &types);
+            types.clone_from(&known);
+            if let Ok(plan) = self.uncoerced(cast.as_ref().unwrap_or(&read)) {
+                return query::parameters(&plan, &known);
+            }
         }
         Ok(types.into_iter().map(|known| known.unwrap_or(DataType::Utf8)).collect())
     }
@@ -91,18 +96,6 @@ fn select(update: &Update) -> Result<String> {
 fn source_of(delete: &Delete) -> Option<String> {
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
     from.first().map(|from| format!("SELECT * FROM {from}{}", condition(delete.selection.as_ref())))
-}
-
-/// The number of the parameter that an expression is, from 0.
-fn placeholder(expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Placeholder(name) => name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1),
-            _ => None,
-        },
-        Expr::Nested(inner) => placeholder(inner),
-        _ => None,
-    }
 }
 
 /// How many parameters a statement names.
@@ -160,7 +153,19 @@ impl VisitorMut for Binder<'_> {
         let Some(scalar) = number.and_then(|number| self.values.get(number.checked_sub(1)?)) else {
             return ControlFlow::Break(Error::new("42P02", format!("there is no parameter {name}")));
         };
-        value.value = literal(scalar);
+        match scalar {
+            ScalarValue::List(list) if !scalar.is_null() => {
+                let items = list.value(0);
+                let item =
+                    |row| ScalarValue::try_from_array(&items, row).map(|item| Expr::Value(literal(&item).into()));
+                let items = (0..items.len()).map(item).collect::<Result<Vec<_>, _>>();
+                match items {
+                    Ok(elem) => *expr = Expr::Array(Array { elem, named: true }),
+                    Err(error) => return ControlFlow::Break(error.into()),
+                }
+            }
+            _ => value.value = literal(scalar),
+        }
         ControlFlow::Continue(())
     }
 }

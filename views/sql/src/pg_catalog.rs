@@ -322,8 +322,14 @@ fn type_oid(data_type: &DataType) -> i32 {
         T::Timestamp(_, Some(_)) => 1184,
         T::Duration(_) | T::Interval(_) => 1186,
         T::List(item) | T::LargeList(item) => match item.data_type() {
+            T::Boolean => 1000,
+            T::Int16 => 1005,
             T::Int32 => 1007,
             T::Int64 => 1016,
+            T::Timestamp(_, None) => 1115,
+            T::Date32 => 1182,
+            T::Timestamp(_, Some(_)) => 1185,
+            T::Decimal128(..) => 1231,
             T::Float32 => 1021,
             T::Float64 => 1022,
             _ => 1009,
@@ -386,10 +392,14 @@ fn indexes(objects: &[CatalogObject]) -> Result<RecordBatch> {
         Some((oid(index), oid(on), key.join(" "), key.len() as i16))
     };
     let all: Vec<_> = objects.iter().filter_map(pair).collect();
+    let zeros = || all.iter().map(|index| vec!["0"; index.3 as usize].join(" "));
     Columns::default()
         .ints("indexrelid", all.iter().map(|index| index.0))
         .ints("indrelid", all.iter().map(|index| index.1))
         .texts("indkey", all.iter().map(|index| &index.2))
+        .texts("indcollation", zeros())
+        .texts("indclass", zeros())
+        .texts("indoption", zeros())
         .shorts("indnatts", all.iter().map(|index| index.3))
         .shorts("indnkeyatts", all.iter().map(|index| index.3))
         .constant(
@@ -406,9 +416,6 @@ fn indexes(objects: &[CatalogObject]) -> Result<RecordBatch> {
                 ("indisready", Bool(true)),
                 ("indislive", Bool(true)),
                 ("indisreplident", Bool(false)),
-                ("indcollation", Text("")),
-                ("indclass", Text("")),
-                ("indoption", Text("")),
                 ("indexprs", Null),
                 ("indpred", Null),
             ],

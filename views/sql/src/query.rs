@@ -122,8 +122,10 @@ impl Database {
                 });
             }
         };
+        let (cast, known) = self.known_parameters(query, parameter_types)?;
+        let query = cast.as_ref().unwrap_or(query);
         let mut plan = self.uncoerced(query)?;
-        let parameters = parameters(&plan, parameter_types)?;
+        let parameters = parameters(&plan, &known)?;
         let lookup = self.lookup_of(&plan).map(Arc::new);
         let columns = if parameters.is_empty() {
             plan = self.coerced(plan)?;
@@ -206,8 +208,9 @@ impl Database {
         }
         let statement = if system {
             pg_catalog::register(&context, &self.state.config_options().catalog.default_catalog, &self.catalog())?;
-            let rewritten = pg_catalog::rewritten(query);
-            rewritten.map_or(statement, |rewritten| Planned::Statement(Box::new(rewritten)))
+            let named = named(query.clone());
+            let rewritten = pg_catalog::rewritten(&named);
+            rewritten.map_or_else(|| planned(&named), |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
             planned(&named(query.clone()))
         };

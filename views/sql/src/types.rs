@@ -113,6 +113,7 @@ fn kept_type(declared: &DataType) -> DataType {
         DataType::UInt32 => DataType::Int64,
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
+        DataType::List(item) => DataType::List(Arc::new(Field::new_list_field(kept_type(item.data_type()), true))),
         other => other.clone(),
     }
 }

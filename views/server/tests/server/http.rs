@@ -56,3 +56,35 @@ fn health_readiness_and_metrics() {
         running.stop().await;
     });
 }
+
+#[test]
+fn requests_that_cannot_be_done_say_why() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        for (body, expected) in [
+            ("{}", "expected {\"query\""),
+            ("{\"query\": 1}", "expected {\"query\""),
+            ("[", "expected {\"query\""),
+        ] {
+            let (status, text) = request(running.http_address, "POST /api/sql", body).await;
+            assert!(status == 400 && text.contains(expected), "{body}: {status} {text}");
+        }
+        let large = json!({"query": format!("SELECT '{}'", "x".repeat(17 << 20))}).to_string();
+        assert_eq!(request(running.http_address, "POST /api/sql", &large).await.0, 413);
+        let large = json!({"query": format!("SELECT length('{}') AS n", "x".repeat(3 << 20))}).to_string();
+        assert!(request(running.http_address, "POST /api/sql", &large).await.1.contains("3145728"));
+        let error = async |body: Value| {
+            let (_, text) = request(running.http_address, "POST /api/sql", &body.to_string()).await;
+            let results = serde_json::from_str::<Value>(&text).expect("JSON")["results"].clone();
+            results.as_array().and_then(|all| all.last()).expect("a result")["error"]["code"].clone()
+        };
+        assert_eq!(error(json!({"queries": [{"query": "SELECT $1::int", "params": []}]})).await, "08P01");
+        assert_eq!(error(json!({"queries": [{"query": "SELECT $1::int", "params": ["1", "2"]}]})).await, "08P01");
+        assert_eq!(error(json!({"queries": [{"query": "SELECT 1; SELECT 2"}]})).await, "42601");
+        assert_eq!(error(json!({"query": "CREATE TABLE t (a int); BEGIN; INSERT INTO t VALUES (1); ROLLBACK"})).await, "0A000");
+        assert_eq!(error(json!({"query": "SELECT * FROM t"})).await, Value::Null);
+        let long = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value + b.value = -1";
+        assert_eq!(error(json!({"query": format!("SET statement_timeout = 300; {long}")})).await, "57014");
+        running.stop().await;
+    });
+}

@@ -282,3 +282,33 @@ fn many_idle_clients_and_some_that_vanish() {
         running.stop().await;
     });
 }
+
+#[test]
+fn a_server_that_cannot_start_says_why_in_one_sentence() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let folder = std::env::temp_dir().join(format!("tidewater-start-{}", std::process::id()));
+        let config = |pg_port, http_port, data_dir: &std::path::Path| tidewater::config::Config {
+            host: "127.0.0.1".into(),
+            pg_port,
+            http_port,
+            data_dir: data_dir.to_owned(),
+        };
+        let why = async |config: &tidewater::config::Config| match tidewater::start(config).await {
+            Ok(_) => panic!("it started"),
+            Err(error) => error.to_string(),
+        };
+        let told = why(&config(running.pg_address.port(), 0, &folder)).await;
+        assert!(told.contains("another program uses the port") && told.contains("--pg-port"), "{told}");
+        let told = why(&config(0, running.http_address.port(), &folder)).await;
+        assert!(told.contains("another program uses the port") && told.contains("--http-port"), "{told}");
+        let told = why(&config(0, 0, std::path::Path::new("/proc/nothing"))).await;
+        assert!(told.contains("/proc/nothing") && told.contains("--data-dir"), "{told}");
+        let other = tidewater::start(&config(0, 0, &folder)).await.expect("a server");
+        let told = why(&config(0, 0, &folder)).await;
+        assert!(told.contains("another tidewater uses it") && told.contains("--data-dir"), "{told}");
+        other.stop().await;
+        tidewater::start(&config(0, 0, &folder)).await.expect("the folder is free again").stop().await;
+        running.stop().await;
+    });
+}

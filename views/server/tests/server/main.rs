@@ -1,6 +1,7 @@
 //! The server through its sockets: SQL logic tests, drivers, psql, HTTP.
 
 mod build;
+mod clients;
 mod http;
 mod limits;
 mod protocol;

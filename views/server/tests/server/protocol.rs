@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use futures::TryStreamExt;
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::{RUNTIME, connect, server};
 
@@ -223,7 +224,7 @@ fn what_a_statement_says_and_the_server_does_not_do_is_refused_by_name() {
             ("INSERT INTO t VALUES (1, 2) ON CONFLICT DO NOTHING", "ON CONFLICT"),
             ("DELETE FROM t RETURNING a", "RETURNING"),
             ("UPDATE t SET b = 1 RETURNING a", "RETURNING"),
-            ("COPY t TO STDOUT (FORMAT binary)", "BINARY"),
+            ("COPY t TO STDOUT (FORMAT binary)", "binary"),
         ] {
             let error = client.batch_execute(text).await.expect_err(text);
             let error = error.as_db_error().expect("of the server");
@@ -252,6 +253,78 @@ fn prepared_statements_are_forgotten() {
         }
         // What pools send to a connection that comes back.
         client.batch_execute("CLOSE ALL; UNLISTEN *; RESET ALL").await.expect("a clean session");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn lists_are_parameters() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute("CREATE TABLE t (id bigint, s text, n numeric(10,2)); INSERT INTO t VALUES (1, 'a', 1.5), (2, 'b', 2), (3, 'c', NULL)")
+            .await
+            .expect("rows");
+        let ids = async |text: &str, parameter: &(dyn ToSql + Sync)| {
+            let rows = client.query(text, &[parameter]).await.expect(text);
+            rows.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>()
+        };
+        let statement = client.prepare("SELECT id FROM t WHERE id = ANY($1) ORDER BY id").await.expect("it prepares");
+        assert_eq!(statement.params(), [Type::INT8_ARRAY]);
+        assert_eq!(ids("SELECT id FROM t WHERE id = ANY($1) ORDER BY id", &vec![3_i64, 1, 9]).await, [1, 3]);
+        assert_eq!(ids("SELECT id FROM t WHERE s = ANY($1::text[]) ORDER BY id", &vec!["b", "a"]).await, [1, 2]);
+        assert_eq!(ids("SELECT id FROM t WHERE id = ANY($1) ORDER BY id", &Vec::<i64>::new()).await, [0_i64; 0]);
+        let gone = client.execute("DELETE FROM t WHERE id = ANY($1)", &[&vec![1_i64, 2]]).await.expect("rows");
+        assert_eq!((gone, ids("SELECT id FROM t WHERE id > $1", &0_i64).await), (2, vec![3]));
+        running.stop().await;
+    });
+}
+
+#[test]
+fn columns_are_called_as_in_postgresql() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute(
+                "CREATE TABLE t (id bigint, s text);
+                 CREATE VIEW v AS SELECT s, count(*), max(id) AS top FROM t GROUP BY s;
+                 CREATE MATERIALIZED VIEW m AS SELECT lower(s), id FROM t;
+                 INSERT INTO t VALUES (1, 'A')",
+            )
+            .await
+            .expect("objects");
+        for (text, names) in [
+            (
+                "SELECT 1, 1, 'x', count(*), count(id), sum(id) AS \"Sum\" FROM t",
+                "?column? ?column? ?column? count count Sum",
+            ),
+            ("SELECT id, id, t.s, lower(s), id::text, 'a'::text, (id) FROM t", "id id s lower id text id"),
+            ("SELECT *, CASE WHEN id = 1 THEN 2 END, coalesce(s, 'x') FROM t", "id s case coalesce"),
+            ("SELECT count(*) FROM t UNION ALL SELECT 1", "count"),
+            ("SELECT current_user, session_user, current_database()", "current_user session_user current_database"),
+            ("SELECT count, top FROM v", "count top"),
+            ("SELECT * FROM m", "lower id"),
+            (
+                "SELECT extract(year FROM now()), date '2024-01-02', true, NULL, id + $1 FROM t",
+                "extract date bool ?column? ?column?",
+            ),
+        ] {
+            let statement = client.prepare(text).await.expect(text);
+            let found: Vec<_> = statement.columns().iter().map(|column| column.name()).collect();
+            assert_eq!(found.join(" "), names, "{text}");
+            if statement.params().is_empty() {
+                assert_eq!(client.query(&statement, &[]).await.expect(text)[0].columns()[0].name(), found[0]);
+                for message in client.simple_query(text).await.expect(text) {
+                    if let SimpleQueryMessage::RowDescription(columns) = message {
+                        assert_eq!(columns.iter().map(|column| column.name()).collect::<Vec<_>>(), found, "{text}");
+                    }
+                }
+            }
+        }
+        let row = client.query_one("SELECT 1, 2, 1", &[]).await.expect("a row");
+        assert_eq!([0, 1, 2].map(|at| row.get::<_, i64>(at)), [1, 2, 1]);
         running.stop().await;
     });
 }

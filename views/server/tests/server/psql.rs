@@ -62,7 +62,9 @@ fn listings_and_descriptions() {
         // Footers are shown without -t only.
         let described = run_psql("-q", "\\d m").await;
         assert!(described.contains("n|numeric(10,2)") && described.contains("m_by_id"), "{described}");
-        for command in ["\\du", "\\dx", "\\ds"] {
+        assert!(psql("\\df now").await.contains("pg_catalog|now|"));
+        assert!(psql("\\dT int8").await.contains("bigint"));
+        for command in ["\\du", "\\dx", "\\ds", "\\df", "\\df+", "\\dT", "\\dT+", "\\dp", "\\db", "\\dt+", "\\l+"] {
             psql(command).await;
         }
         assert!(psql("SELECT version()").await.contains("tidewater"));

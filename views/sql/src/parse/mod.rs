@@ -9,7 +9,7 @@ mod cursor;
 mod session;
 
 use ast::{CreateView, ObjectKind, Parsed, Statement};
-use cursor::Cursor;
+use cursor::{Cursor, fold};
 use datafusion::sql::sqlparser::ast as sql;
 
 use crate::error::{Error, Result};
@@ -107,7 +107,7 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
             materialized: view.materialized,
             or_replace: view.or_replace,
             if_not_exists: view.if_not_exists,
-            columns: view.columns.iter().map(|column| cursor::fold(&column.name)).collect(),
+            columns: view.columns.iter().map(|column| fold(&column.name)).collect(),
             query: view.query,
         })),
         _ => Statement::Unsupported { words },

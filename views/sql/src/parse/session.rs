@@ -258,14 +258,24 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CopyOut { query, format: copy_format(cursor)? })
 }
 
+const COPY_HINT: &str = "FORMAT text or csv, HEADER, DELIMITER and NULL are";
+
 /// `[WITH] (FORMAT csv, HEADER, DELIMITER ';', NULL '')`, or the same words without parentheses, as they once were.
 fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
     let (mut csv, mut header, mut delimiter, mut null) = (false, false, None, None);
     cursor.word("WITH");
     let parenthesis = cursor.token(&Token::LParen);
     while !matches!(cursor.peek(), Token::EOF | Token::SemiColon | Token::RParen) {
-        cursor.word("FORMAT");
-        if cursor.word("CSV") {
+        if cursor.word("FORMAT") {
+            // A word, or in quotes of either kind.
+            match scalar(cursor)?.to_lowercase().as_str() {
+                "csv" => csv = true,
+                "text" => {}
+                other => {
+                    return Err(Error::new("0A000", format!("COPY format {other} is not supported")).hint(COPY_HINT));
+                }
+            }
+        } else if cursor.word("CSV") {
             csv = true;
         } else if cursor.word("HEADER") {
             let off = cursor.word("FALSE") || cursor.word("OFF");
@@ -286,8 +296,7 @@ fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
             null = Some(cursor.string()?);
         } else if !cursor.word("TEXT") {
             let option = cursor.identifier()?.to_uppercase();
-            return Err(Error::new("0A000", format!("COPY option {option} is not supported"))
-                .hint("FORMAT text or csv, HEADER, DELIMITER and NULL are"));
+            return Err(Error::new("0A000", format!("COPY option {option} is not supported")).hint(COPY_HINT));
         }
         cursor.comma();
     }

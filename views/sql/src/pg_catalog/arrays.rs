@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, ListBuilder, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Builder, ListArray, ListBuilder, StringBuilder};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow_schema::{DataType, Field};
@@ -19,6 +19,10 @@ enum Kind {
     Elements,
     /// `no_elements()`: an empty array of text.
     NoElements,
+    /// `numbers(array)`: the numbers of an array or of an int2vector's text, `1 2`.
+    Numbers,
+    /// `subscripts(array)`: 0, 1, … for each of its elements.
+    Subscripts,
     /// `is_element(array, value)`: whether one of the array's elements reads as the value does.
     IsElement,
 }
@@ -31,7 +35,7 @@ struct ArrayFunction {
 
 /// Adds the functions to a context.
 pub(super) fn register(context: &SessionContext) {
-    for kind in [Kind::Elements, Kind::NoElements, Kind::IsElement] {
+    for kind in [Kind::Elements, Kind::NoElements, Kind::Numbers, Kind::Subscripts, Kind::IsElement] {
         let signature =
             Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Immutable);
         context.register_udf(ScalarUDF::new_from_impl(ArrayFunction { kind, signature }));
@@ -52,6 +56,8 @@ impl ScalarUDFImpl for ArrayFunction {
         match self.kind {
             Kind::Elements => "elements",
             Kind::NoElements => "no_elements",
+            Kind::Numbers => "numbers",
+            Kind::Subscripts => "subscripts",
             Kind::IsElement => "is_element",
         }
     }
@@ -63,6 +69,9 @@ impl ScalarUDFImpl for ArrayFunction {
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
         Ok(match (self.kind, args) {
             (Kind::IsElement, _) => DataType::Boolean,
+            (Kind::Numbers | Kind::Subscripts, _) => {
+                DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true)))
+            }
             (Kind::Elements, [list @ DataType::List(_)]) => list.clone(),
             _ => texts_type(),
         })
@@ -73,6 +82,8 @@ impl ScalarUDFImpl for ArrayFunction {
         let arrays: Vec<_> = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
         let answer: ArrayRef = match (self.kind, arrays.as_slice()) {
             (Kind::Elements, [array]) if matches!(array.data_type(), DataType::List(_)) => without_nulls(array)?,
+            (Kind::Numbers, [array]) => numbers(array, |_, number| number.parse().ok())?,
+            (Kind::Subscripts, [array]) => numbers(array, |at, _| i32::try_from(at).ok())?,
             (Kind::IsElement, [array, value]) => Arc::new(contains(array, value)?),
             _ => {
                 let mut empty = ListBuilder::new(StringBuilder::new());
@@ -94,6 +105,17 @@ fn without_nulls(array: &ArrayRef) -> Result<ArrayRef> {
     let parts: Vec<&dyn Array> = kept.iter().map(AsRef::as_ref).collect();
     let values = if parts.is_empty() { lists.values().slice(0, 0) } else { arrow::compute::concat(&parts)? };
     Ok(Arc::new(ListArray::try_new(field.clone(), offsets, values, None)?))
+}
+
+/// A list of numbers for each array or text of one.
+fn numbers(array: &ArrayRef, number: impl Fn(usize, &str) -> Option<i32>) -> Result<ArrayRef> {
+    let texts = cast(array, &DataType::Utf8)?;
+    let mut lists = ListBuilder::new(Int32Builder::new());
+    for text in texts.as_string::<i32>() {
+        let words = text.unwrap_or_default().split([' ', ',', '{', '}', '[', ']']).filter(|word| !word.is_empty());
+        lists.append_value(words.enumerate().map(|(at, word)| number(at, word)));
+    }
+    Ok(Arc::new(lists.finish()))
 }
 
 fn contains(array: &ArrayRef, value: &ArrayRef) -> Result<BooleanArray> {

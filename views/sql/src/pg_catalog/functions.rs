@@ -99,6 +99,8 @@ fn constants(context: &SessionContext) {
     for name in ["pg_table_size", "pg_indexes_size", "pg_relation_size", "pg_total_relation_size", "pg_database_size"] {
         constant(name, DataType::Int64, None);
     }
+    // What pools ask of a connection that comes back; nobody can hold a lock here.
+    constant("pg_advisory_unlock_all", DataType::Utf8, Some(""));
     constant("pg_char_to_encoding", DataType::Int32, Some("6"));
     constant("getdatabaseencoding", DataType::Utf8, Some("UTF8"));
     constant("pg_relation_is_updatable", DataType::Int32, Some("0"));

@@ -14,7 +14,9 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 /// System relations that hold no rows here: what is gathered from them is empty.
-const EMPTY: [&str; 11] = [
+const EMPTY: [&str; 13] = [
+    "pg_attrdef",
+    "pg_collation",
     "pg_auth_members",
     "pg_db_role_setting",
     "pg_default_acl",
@@ -30,8 +32,39 @@ const EMPTY: [&str; 11] = [
 
 /// Rewrites a query in place.
 pub(super) fn rewrite(query: &mut Query) {
+    if let Some(known) = types_of_asyncpg(query) {
+        *query = known;
+        return;
+    }
     // What is visited is only read and replaced: nothing breaks off.
     let _: ControlFlow<()> = query.visit(&mut Rewriting);
+}
+
+/// What asyncpg asks of types that it does not know, arrays among them: a recursive query that DataFusion does not run.
+/// There are no composite types, domains and ranges here, so two steps answer it: the types, and their elements.
+const ASYNCPG_TYPES: &str = "
+    SELECT t.oid, 'pg_catalog' AS ns, t.typname AS name, 'b' AS kind, CAST(NULL AS text) AS basetype,
+        nullif(t.typelem, 0) AS elemtype, ',' AS elemdelim, CAST(NULL AS text) AS range_subtype,
+        CAST(NULL AS text) AS attrtypoids, CAST(NULL AS text) AS attrnames, 0 AS depth,
+        CAST(NULL AS text) AS basetype_name, e.typname AS elemtype_name, CAST(NULL AS text) AS range_subtype_name
+    FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+    WHERE t.oid = ANY(CAST($1 AS bigint[]))
+    UNION ALL
+    SELECT e.oid, 'pg_catalog', e.typname, 'b', CAST(NULL AS text), nullif(e.typelem, 0), ',', CAST(NULL AS text),
+        CAST(NULL AS text), CAST(NULL AS text), 1, CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text)
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+    WHERE t.oid = ANY(CAST($1 AS bigint[]))
+    ORDER BY depth DESC";
+
+fn types_of_asyncpg(query: &Query) -> Option<Query> {
+    let first = query.with.as_ref()?.cte_tables.first()?;
+    if first.alias.name.value != "typeinfo_tree" {
+        return None;
+    }
+    match crate::parse::parse(ASYNCPG_TYPES).ok()?.pop()?.statement {
+        crate::Statement::Query(known) => Some(*known),
+        _ => None,
+    }
 }
 
 struct Rewriting;
@@ -47,6 +80,7 @@ impl VisitorMut for Rewriting {
             name_constants(&mut select.projection);
             let _: ControlFlow<()> = select.projection.visit(&mut Existence);
             select.projection.iter_mut().for_each(show_name);
+            let _: ControlFlow<()> = select.projection.visit(&mut ScalarSubqueries);
             for predicate in [&mut select.selection, &mut select.having].into_iter().flatten() {
                 let _: ControlFlow<()> = predicate.visit(&mut ScalarSubqueries);
             }
@@ -116,8 +150,45 @@ fn rewritten(expr: &Expr) -> Option<Expr> {
             FunctionArguments::Subquery(query) => Some(gathered(query)),
             _ => None,
         },
+        // Vectors of numbers are kept as text.
+        Expr::Function(function) if ["unnest", "generate_subscripts"].contains(&last_name(&function.name).as_str()) => {
+            let vector = first_argument(function)?;
+            let name = column_name(vector)?.value.to_lowercase();
+            let known = ["indkey", "indclass", "indoption", "conkey", "confkey"].contains(&name.as_str());
+            let list = if last_name(&function.name) == "unnest" { "numbers" } else { "subscripts" };
+            known.then(|| call("unnest", [call(list, [vector.clone()])]))
+        }
+        // What SQLAlchemy gathers of collations and identities, of which there are none.
+        Expr::Function(function) if last_name(&function.name) == "json_build_object" => {
+            let text = function.args.to_string();
+            (text.contains("collname") || text.contains("seqstart")).then(null_text)
+        }
+        Expr::Like { negated, any: false, expr, pattern, escape_char: Some(escape) } if matches!(&escape.value, Value::SingleQuotedString(text) if text == "/") =>
+        {
+            let text = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
+            let pattern = Box::new(call("replace", [pattern.as_ref().clone(), text("/"), text("\\")]));
+            Some(Expr::Like { negated: *negated, any: false, expr: expr.clone(), pattern, escape_char: None })
+        }
+        // Rights that the crate's relations keep as text: there are none.
+        Expr::Function(function) if last_name(&function.name) == "array_to_string" => {
+            let name = column_name(first_argument(function)?)?.value.to_lowercase();
+            ["typacl", "proacl", "lanacl", "spcacl", "fdwacl", "srvacl"].contains(&name.as_str()).then(null_text)
+        }
         _ => None,
     }
+}
+
+fn first_argument(function: &Function) -> Option<&Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(first)) => Some(first),
+        _ => None,
+    }
+}
+
+fn null_text() -> Expr {
+    let (kind, expr) = (CastKind::Cast, Box::new(Expr::Value(Value::Null.into())));
+    Expr::Cast { kind, expr, data_type: DataType::Text, array: false, format: None }
 }
 
 /// `regclass`, `regtype`, `regnamespace` or `regrole`.
@@ -236,6 +307,13 @@ fn single_expr(select: &Select) -> Option<Expr> {
     }
 }
 
+/// Whether an expression has a value of no rows: it may count them.
+fn is_aggregate(expr: &Expr) -> bool {
+    let Expr::Function(function) = expr else { return false };
+    let name = last_name(&function.name);
+    !name.starts_with("pg_get_") && name != "json_build_object"
+}
+
 /// Whether a SELECT reads a relation without rows, or the options of relations, which have none.
 fn reads_nothing(select: &Select) -> bool {
     let outer = |join: &Join| {
@@ -314,9 +392,13 @@ impl VisitorMut for ScalarSubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let Expr::Subquery(query) = expr else { return ControlFlow::Continue(()) };
         let Some(select) = simple_select(query) else { return ControlFlow::Continue(()) };
+        if reads_nothing(select) && single_expr(select).is_some_and(|value| !is_aggregate(&value)) {
+            *expr = null_text();
+            return ControlFlow::Continue(());
+        }
         if select.selection.is_some()
             && let Some(value) = single_expr(select)
-            && !matches!(value, Expr::Function(_))
+            && !is_aggregate(&value)
         {
             select.projection = vec![SelectItem::UnnamedExpr(call("first_value", [value]))];
         }
