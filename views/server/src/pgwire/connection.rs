@@ -21,6 +21,8 @@ use super::handler::{Extended, Handler};
 
 /// A client that has not introduced itself by then is dropped.
 const STARTUP: Duration = Duration::from_secs(60);
+/// How long a statement may go on when the server stops: less than the server waits, so that its client is told.
+const LAST: Duration = Duration::from_secs(4);
 /// How often a client whose statement runs is looked at: whether it is still there.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -119,6 +121,9 @@ pub(super) async fn serve(
             done = work => done,
             // A statement whose client is gone ends here: what it computed is dropped with it.
             () = gone(&socket) => return Ok(()),
+            () = cut_off(&mut stopping) => {
+                return refuse(&mut client, "57P01", "terminating connection: the server shut down before the statement ended").await;
+            }
         };
         if let Err(error) = done {
             process_error(&mut client, error, extended).await?;
@@ -132,6 +137,12 @@ pub(super) async fn serve(
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // The sender lives as long as the server.
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Returns when the server stops and a statement that runs has had its time.
+async fn cut_off(stopping: &mut watch::Receiver<bool>) {
+    stopped(stopping).await;
+    tokio::time::sleep(LAST).await;
 }
 
 /// Returns when the other side has closed the connection.

@@ -177,7 +177,7 @@ fn long_queries_hold_nobody_up_and_end_at_their_timeout() {
 fn the_server_stops_while_clients_are_busy() {
     RUNTIME.block_on(async {
         let running = server().await;
-        let (busy, mut idle) = (big(&running, 30_000).await, ready(&running).await);
+        let (busy, mut idle) = (big(&running, 100_000).await, ready(&running).await);
         let long = tokio::spawn(async move { busy.query(LONG, &[]).await.map(drop) });
         tokio::time::sleep(Duration::from_millis(200)).await;
         let begun = Instant::now();
@@ -185,7 +185,8 @@ fn the_server_stops_while_clients_are_busy() {
         assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
         let (kind, body) = next(&mut idle).await;
         assert!(kind == b'E' && String::from_utf8_lossy(&body).contains("57P01"), "an idle client is told");
-        assert!(long.await.expect("no panic").is_err());
+        let told = long.await.expect("no panic").expect_err("it was cut off");
+        assert_eq!(told.code(), Some(&SqlState::ADMIN_SHUTDOWN), "a busy client is told, too: {told:?}");
     });
 }
 
