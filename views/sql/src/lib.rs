@@ -13,6 +13,7 @@ mod parameters;
 pub mod parse;
 mod pg_catalog;
 mod query;
+mod rounding;
 mod show;
 mod snapshot_table;
 mod statement;

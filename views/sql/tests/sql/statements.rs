@@ -360,6 +360,10 @@ fn a_function_keeps_the_scale_of_its_constants() {
     assert_eq!(rows, ["1.3|2.55|1x", "12.5|25.00|13x"]);
     assert_eq!(answer(&mut db, "SELECT * FROM v"), rows);
     assert_eq!(answer(&mut db, "SELECT r FROM v WHERE r > 2"), ["12.5"]);
+    assert_eq!(answer(&mut db, "SHOW COLUMNS FROM v")[0], "r|true|numeric(10,1)");
+    assert_eq!(answer(&mut db, "SELECT id FROM orders WHERE total = round(total, 1)"), ["1"]);
+    let grouped = "SELECT round(total, -1) AS t, sum(round(total, 1)) FROM orders GROUP BY round(total, -1) ORDER BY 1";
+    assert_eq!(answer(&mut db, grouped), ["0|1.3", "10|12.5"]);
 }
 
 #[test]
