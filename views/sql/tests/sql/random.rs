@@ -285,6 +285,8 @@ fn check(tables: &Tables, pairs: &[Pair], when: &str) -> Result<Vec<Rows>, TestC
         // Batch cannot order the rows of a group in two ways. Either may divide in rows that another condition leaves out.
         let no_answer = match (&kept, &anew) {
             (_, Err(error)) if error.sqlstate == "0A000" => true,
+            // Its own check of a plan that sorts below a join.
+            (_, Err(error)) if error.message.starts_with("SanityCheckPlan") => true,
             (Err(_), _) | (_, Err(_)) => pair.may_fail_early,
             _ => false,
         };
