@@ -14,6 +14,7 @@ pub mod parse;
 mod pg_catalog;
 mod placeholders;
 mod query;
+mod rounding;
 mod show;
 mod snapshot_table;
 mod statement;

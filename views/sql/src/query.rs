@@ -28,6 +28,7 @@ use crate::lookup::Lookup;
 use crate::output_names::{named, shown};
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
+use crate::rounding::with_digits;
 use crate::snapshot_table::SnapshotTable;
 
 /// A statement that was understood, with the types of its parameters and of its answer.
@@ -214,7 +215,7 @@ impl Database {
         } else {
             planned(&named(query.clone()))
         };
-        Ok(futures::executor::block_on(context.state().statement_to_plan(statement))?)
+        Ok(with_digits(futures::executor::block_on(context.state().statement_to_plan(statement))?)?)
     }
 
     /// The plan with its final types: the branches of a union, CASE or COALESCE have one type only once they are coerced.

@@ -32,8 +32,12 @@ pub(super) struct Generator<'a> {
     pub(super) tables: Vec<Named>,
     pub(super) views: Vec<Named>,
     aliases: usize,
-    /// Whether the SELECT may show a division by zero.
+    /// Whether the outermost SELECT may show a division by zero.
     may_fail: bool,
+    /// Whether a condition of the outermost SELECT may divide by zero.
+    pub(super) may_fail_early: bool,
+    /// Until the outermost FROM is written, whether its conditions may.
+    failing: bool,
     /// Whether the outermost SELECT leaves its columns without names.
     bare: bool,
 }
@@ -62,13 +66,24 @@ impl<'a> Generator<'a> {
     /// A generator for one statement. It may name `views`, inside which are other aliases than its own.
     pub(super) fn new(numbers: &'a [u16], tables: Vec<Named>, views: Vec<Named>) -> Self {
         let aliases = views.len() * 100;
-        Generator { choices: Choices::new(numbers), tables, views, aliases, may_fail: false, bare: false }
+        Generator {
+            choices: Choices::new(numbers),
+            tables,
+            views,
+            aliases,
+            may_fail: false,
+            may_fail_early: false,
+            failing: false,
+            bare: false,
+        }
     }
 
     /// A SELECT; a `last` one, whose columns nothing reads, may have rows without a value.
     pub(super) fn view(&mut self, last: bool) -> Select {
         if last && self.choices.chance(15) {
             self.may_fail = true;
+            self.may_fail_early = self.choices.chance(50);
+            self.failing = self.may_fail_early;
             return self.plain(DEPTH, None);
         }
         self.query(DEPTH)
@@ -142,6 +157,7 @@ impl<'a> Generator<'a> {
 
     /// FROM and WHERE, with the columns that they bring into scope.
     fn from(&mut self, depth: usize) -> (String, Vec<Column>) {
+        let failing = std::mem::take(&mut self.failing);
         let (mut text, mut scope) = self.item(depth);
         let joins = [0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4][self.choices.below(11)];
         for number in 0..joins {
@@ -169,13 +185,23 @@ impl<'a> Generator<'a> {
                 let extra = Scalars { choices: &mut self.choices, scope: part }.boolean(1);
                 on = format!("{on} AND {extra}");
             }
+            if failing && self.choices.chance(40) {
+                on = format!("{on} AND {}", self.division(&scope));
+            }
             text = format!("{text} {join} {item} ON {on}");
         }
         if self.choices.chance(30) {
             let condition = self.predicate(&scope);
             text = format!("{text} WHERE {condition}");
+        } else if failing {
+            text = format!("{text} WHERE {}", self.division(&scope));
         }
         (text, scope)
+    }
+
+    fn division(&mut self, scope: &[Column]) -> String {
+        let (a, b) = (self.expr(scope, Type::Int), self.expr(scope, Type::Int));
+        format!("{a} / {b} < 2")
     }
 
     fn equality(&mut self, left: &[Column], right: &[Column]) -> String {
