@@ -71,6 +71,8 @@ impl Database {
         config.options_mut().execution.time_zone = Some("UTC".into());
         // DataFusion's plans and their physical form do not agree in all cases of CASE on whether a value may be NULL.
         config.options_mut().execution.skip_physical_aggregate_schema_check = true;
+        // 1.1 is a numeric, as in PostgreSQL, not a double.
+        config.options_mut().sql_parser.parse_float_as_decimal = true;
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
         let state = SessionStateBuilder::new()
             .with_config(config)
