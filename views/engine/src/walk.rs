@@ -12,7 +12,7 @@ use crate::build::Fed;
 use crate::circuit::Nodes;
 use crate::expr::{EvalError, Scratch};
 use crate::index::Probe;
-use crate::join::{Join, Output, Step, Term};
+use crate::join::{Join, JoinInput, Output, Step, Term};
 
 /// Tuples with weights: flat ids, `width` a tuple.
 #[derive(Debug, Default)]
@@ -77,6 +77,11 @@ struct Walk<'a> {
 /// Sends the delta of the term's input, as its node holds it now, through the walk. Of the join's first input only the part
 /// that is `fed` counts.
 pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, fed: Fed, pending: &mut Pending) {
+    // Rows that left in this tick still count here: an input without any is empty in both versions.
+    let empty = |input: &JoinInput| !input.outer && nodes.arrangement(input.node).rows() == 0;
+    if join.spec.inputs.iter().any(empty) {
+        return;
+    }
     let start = nodes.arrangement(join.spec.inputs[term.start].node);
     let counts = |id: &RowId| term.start != 0 || fed.includes(0, *id);
     run(join, term, nodes, fed, pending, start, start.delta().filter(|(id, _)| counts(id)));
