@@ -9,6 +9,7 @@ use crate::avro::{self, AvroDecoder};
 use crate::debezium::Shape;
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::include::set_metadata;
 use crate::json::{self, JsonDecoder};
 use crate::registry::{Registry, RegistryConfig};
 use crate::source::{Envelope, Format, SourceConfig};
@@ -110,7 +111,7 @@ impl Decoder {
                     return Err(Error::decode("the value is not UTF-8"));
                 }
                 builder.set_tail(0, value);
-                json::set_metadata(builder, 1, &self.include, &record.meta);
+                set_metadata(builder, 1, &self.include, &record.meta);
                 let row = builder.take();
                 Ok(Decoded::Ops(vec![self.put(row)?]))
             }

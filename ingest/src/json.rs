@@ -16,21 +16,9 @@ use crate::column::{Column, Writer};
 use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::include::set_metadata;
 use crate::json_schema::Described;
 pub use crate::json_schema::debezium_table;
-
-/// Fills the columns of `INCLUDE`, which begin at `first`.
-pub(crate) fn set_metadata(row: &mut RowBuilder, first: usize, include: &[MetaColumn], meta: &RecordMeta) {
-    for (i, column) in include.iter().enumerate() {
-        let value = match column {
-            MetaColumn::Partition => i64::from(meta.partition),
-            MetaColumn::Offset => meta.offset,
-            // Producers choose the time: any number may come.
-            MetaColumn::Timestamp => meta.timestamp_ms.saturating_mul(1_000),
-        };
-        row.set_int(first + i, value);
-    }
-}
 
 /// Columns by the names that records give them, in the table's order.
 type Columns = Vec<(Box<str>, Column)>;

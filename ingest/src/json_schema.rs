@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Field, Schema};
 use delta::TableSchema;
 use serde::Deserialize;
 
-use crate::avro::{column_type, connect_type};
 use crate::column;
+use crate::connect_types::{column_type, connect_type};
 use crate::error::{Error, Result};
 
 /// A schema as Connect's JsonConverter writes it.

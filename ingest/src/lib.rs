@@ -7,11 +7,13 @@
 pub mod avro;
 mod avro_bytes;
 pub mod column;
+mod connect_types;
 mod debezium;
 mod decimal;
 mod decode;
 mod error;
 pub mod event;
+mod include;
 pub mod json;
 mod json_schema;
 mod json_text;

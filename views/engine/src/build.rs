@@ -10,31 +10,12 @@ use std::cmp::Ordering;
 use delta::Weight;
 
 use crate::arena::RowId;
-use crate::circuit::{Circuit, NodeId, Operator};
+use crate::circuit::{Circuit, Operator};
+use crate::nodes::{Fed, NodeId};
 use crate::walk::{Pending, materialise, run_chunk};
 
 /// Groups of a reduce whose rows one slice writes.
 const GROUPS: usize = 512;
-
-/// The part of its inputs that a node has taken in: all inputs before `input`, and of that one the chunks before `chunk`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fed {
-    input: usize,
-    chunk: usize,
-}
-
-impl Fed {
-    /// Nothing yet.
-    pub(crate) const NONE: Fed = Fed { input: 0, chunk: 0 };
-    /// Everything.
-    pub(crate) const ALL: Fed = Fed { input: usize::MAX, chunk: 0 };
-
-    /// Whether a row of an input is taken in.
-    #[inline]
-    pub(crate) fn includes(self, input: usize, id: RowId) -> bool {
-        input < self.input || (input == self.input && id.chunk() < self.chunk)
-    }
-}
 
 impl Circuit {
     /// Does one slice of what is left to compute of nodes and indexes; false once nothing is left.

@@ -11,15 +11,11 @@ use delta::{KeyColumn, Kind, Op, RowRef, Weight};
 
 use crate::arena::Snapshot;
 use crate::arrangement::Arrangement;
-use crate::build::Fed;
 use crate::expr::EvalError;
 use crate::join::{Join, JoinError, JoinSpec};
+use crate::nodes::{Fed, NodeId, Nodes};
 use crate::reduce::{Reduce, ReduceSpec};
 use crate::walk::{Pending, materialise, run_term};
-
-/// Names a node of the circuit; a node's inputs have smaller numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub(crate) usize);
 
 #[derive(Debug)]
 pub(crate) enum Operator {
@@ -38,34 +34,6 @@ impl Operator {
             Operator::Reduce(reduce) => vec![reduce.spec.input],
             Operator::Union(inputs) => inputs.clone(),
         }
-    }
-}
-
-/// The arrangements, by node.
-#[derive(Debug, Default)]
-pub(crate) struct Nodes(Vec<Option<Arrangement>>);
-
-impl Nodes {
-    #[inline]
-    pub(crate) fn arrangement(&self, node: NodeId) -> &Arrangement {
-        self.0[node.0].as_ref().expect("a node is not read after its removal, nor while it is written")
-    }
-
-    pub(crate) fn arrangement_mut(&mut self, node: NodeId) -> &mut Arrangement {
-        self.0[node.0].as_mut().expect("a node is not written after its removal")
-    }
-
-    /// Runs `write` with the node's arrangement taken out, so that the others stay readable.
-    pub(crate) fn write<T>(&mut self, node: NodeId, write: impl FnOnce(&Nodes, &mut Arrangement) -> T) -> T {
-        let mut arrangement = self.0[node.0].take().expect("a node is written by one operator at a time");
-        let result = write(self, &mut arrangement);
-        self.0[node.0] = Some(arrangement);
-        result
-    }
-
-    /// Puts more rows into an index that does not hold all yet; false if there is none.
-    pub(crate) fn fill_index(&mut self) -> bool {
-        self.0.iter_mut().flatten().any(Arrangement::fill_index)
     }
 }
 

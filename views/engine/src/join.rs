@@ -9,8 +9,8 @@ use std::sync::Arc;
 use delta::{KeyColumn, Kind, Row, RowBuilder};
 
 use crate::arrangement::Version;
-use crate::circuit::NodeId;
 use crate::expr::Expr;
+use crate::nodes::NodeId;
 
 /// An input of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

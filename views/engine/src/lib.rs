@@ -11,13 +11,15 @@ mod circuit;
 mod expr;
 mod index;
 mod join;
+mod nodes;
 mod reduce;
 mod walk;
 
 pub use aggregate::{Aggregate, Function};
 pub use arena::{RowsFrom, Snapshot};
-pub use circuit::{Circuit, IndexId, NodeId};
+pub use circuit::{Circuit, IndexId};
 pub use expr::{EvalError, Expr, Scratch, Tuple};
 pub use index::OrderColumn;
 pub use join::{ColumnAt, Filter, JoinError, JoinInput, JoinSpec, Output};
+pub use nodes::NodeId;
 pub use reduce::ReduceSpec;

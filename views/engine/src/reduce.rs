@@ -13,9 +13,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::aggregate::{Aggregate, Function, Totals, value, write_aggregate};
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
-use crate::circuit::NodeId;
 use crate::expr::{EvalError, Scratch};
 use crate::index::OrderColumn;
+use crate::nodes::NodeId;
 
 /// A grouping of one node's rows.
 #[derive(Debug, Clone)]

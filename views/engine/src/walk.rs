@@ -8,11 +8,10 @@ use rustc_hash::FxHashSet;
 
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
-use crate::build::Fed;
-use crate::circuit::Nodes;
 use crate::expr::{EvalError, Scratch};
 use crate::index::Probe;
 use crate::join::{Join, JoinInput, Output, Step, Term};
+use crate::nodes::{Fed, Nodes};
 
 /// Tuples with weights: flat ids, `width` a tuple.
 #[derive(Debug, Default)]

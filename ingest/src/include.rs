@@ -1,0 +1,18 @@
+//! Columns of `INCLUDE`: what Kafka says of a record.
+
+use delta::RowBuilder;
+
+use crate::event::{MetaColumn, RecordMeta};
+
+/// Fills the columns of `INCLUDE`, which begin at `first`.
+pub(crate) fn set_metadata(row: &mut RowBuilder, first: usize, include: &[MetaColumn], meta: &RecordMeta) {
+    for (i, column) in include.iter().enumerate() {
+        let value = match column {
+            MetaColumn::Partition => i64::from(meta.partition),
+            MetaColumn::Offset => meta.offset,
+            // Producers choose the time: any number may come.
+            MetaColumn::Timestamp => meta.timestamp_ms.saturating_mul(1_000),
+        };
+        row.set_int(first + i, value);
+    }
+}
