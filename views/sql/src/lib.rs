@@ -18,6 +18,7 @@ mod rounding;
 mod show;
 mod snapshot_table;
 mod statement;
+mod table_changes;
 mod type_names;
 mod types;
 
@@ -27,6 +28,7 @@ pub use error::{Error, Result};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;
 pub use query::{Prepared, Query};
-pub use statement::{Insertion, Outcome};
+pub use statement::Outcome;
+pub use table_changes::Insertion;
 pub use type_names::type_name;
 pub use types::declared_schema;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::parse::ast::Statement;
 use crate::placeholders::placeholder;
 use crate::query;
-use crate::statement::{column_of, condition, name_of, table_of};
+use crate::table_changes::{column_of, condition, name_of, table_of};
 
 impl Database {
     /// Types of a statement's parameters: as the client says, else as the column that takes the value has it, else as the

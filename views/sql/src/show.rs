@@ -9,7 +9,7 @@ use crate::catalog::{Body, CatalogObject, DEAD_LETTERS};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::parse::ast::{ExplainTarget, ObjectKind, Statement};
-use crate::statement::unknown;
+use crate::table_changes::unknown;
 use crate::type_names::type_name;
 
 /// Rows of text columns.
