@@ -97,6 +97,16 @@ impl Query {
             QueryBody::Rows(batch) => Ok(vec![batch]),
         }
     }
+
+    /// The rows, computed while this thread waits. Needs a multi-threaded Tokio runtime.
+    ///
+    /// # Errors
+    /// As [`Query::run`].
+    pub(crate) fn wait(self) -> Result<Vec<RecordBatch>> {
+        // A task's budget comes back only when the task returns to its runtime, which it does not meanwhile: operators that
+        // wait for it would wait for ever.
+        futures::executor::block_on(tokio::task::unconstrained(self.run()))
+    }
 }
 
 /// A statement as DataFusion plans it.

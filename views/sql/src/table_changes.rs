@@ -56,7 +56,7 @@ impl Database {
         // A value that does not fit is an error, never a NULL.
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let mut rows = Vec::new();
-        for batch in futures::executor::block_on(query.run())? {
+        for batch in query.wait()? {
             if batch.num_columns() != target.fields().len() {
                 return Err(Error::new("42601", "the number of values differs from the number of columns"));
             }

@@ -170,6 +170,21 @@ fn columns_are_named_as_in_postgresql() {
     assert_eq!(answer(&mut db, "SELECT a, b FROM w"), ["1|1", "2|2"]);
 }
 
+/// The server runs statements inside a task; Tokio gives each turn of a task a budget of 128 operations.
+#[test]
+fn statements_end_inside_a_task_that_has_used_its_budget() {
+    let mut db = shop();
+    run(&mut db, "INSERT INTO orders SELECT value, 1, 2, 'n' FROM generate_series(1, 20000)");
+    let tags = RUNTIME.block_on(async {
+        for _ in 0..127 {
+            tokio::task::coop::consume_budget().await;
+        }
+        db.execute("UPDATE orders SET note = 'm'; DELETE FROM orders").expect("it ends")
+    });
+    let tags: Vec<_> = tags.iter().map(|tag| if let Outcome::Tag(tag) = tag { tag.as_str() } else { "" }).collect();
+    assert_eq!(tags, ["UPDATE 20000", "DELETE 20000"]);
+}
+
 #[test]
 fn numbers_with_a_point_are_exact() {
     let mut db = shop();
