@@ -13,7 +13,7 @@ const LIVE_TICKS: usize = 60;
 /// Bulk and live phase in ticks of random lengths, from empty ones to a third of the bulk phase.
 fn ticks(seed: u64) -> Vec<Vec<Event>> {
     let mut random = SplitMix64(!seed);
-    let mut workload = Workload::new(Sizes::new(SCALE).unwrap(), seed);
+    let mut workload = Workload::new(Sizes::new(SCALE).expect("a scale within its limits"), seed);
     let mut ticks = Vec::new();
     loop {
         let tick = workload.bulk(1 + random.below(1500) as usize);

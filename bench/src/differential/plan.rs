@@ -20,6 +20,9 @@ pub type Output = Rc<RefCell<Vec<(SummaryRow, isize)>>>;
 
 type Input<V> = InputSession<u64, (i64, V), isize>;
 
+/// id, name, price, quantity.
+type Item = (i64, String, i64, i32);
+
 /// Where rows go in, each as (key, the columns that the view reads).
 pub struct Inputs {
     /// id → phone.
@@ -29,7 +32,7 @@ pub struct Inputs {
     /// id → user_id, address_id, total, created_at.
     pub orders: Input<(i64, i64, i64, i64)>,
     /// order_id → id, name, price, quantity.
-    pub items: Input<(i64, String, i64, i32)>,
+    pub items: Input<Item>,
     /// order_id → updated_at, status.
     pub updates: Input<(i64, String)>,
 }
@@ -256,7 +259,7 @@ fn latest<'s>(updates: VecCollection<'s, u64, (i64, (i64, String)), isize>) -> A
 }
 
 /// The details of each order.
-fn details<'s>(items: VecCollection<'s, u64, (i64, (i64, String, i64, i32)), isize>) -> Arrangement<'s, String> {
+fn details<'s>(items: VecCollection<'s, u64, (i64, Item), isize>) -> Arrangement<'s, String> {
     items.arrange_by_key_named("items").reduce_abelian::<_, ValBuilder<_, _, _, _>, Index<_>, _, _>(
         "details",
         // Values come in order, so by item id.
@@ -271,7 +274,7 @@ fn output_of<V>(into: &mut Vec<((i64, V), u64, isize)>, key: &i64, changes: &mut
     into.extend(changes.drain(..).map(|(value, time, weight)| ((*key, value), time, weight)));
 }
 
-fn details_text(items: &[(&(i64, String, i64, i32), isize)]) -> String {
+fn details_text(items: &[(&Item, isize)]) -> String {
     let mut text = String::new();
     for ((_, name, price, quantity), _) in items {
         let comma = if text.is_empty() { "" } else { ", " };
