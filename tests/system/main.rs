@@ -9,7 +9,7 @@ mod watch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use servers::Servers;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -100,7 +100,7 @@ async fn prove(servers: &Servers, proofs: &mut Proofs) -> Result<()> {
     let running = tidewater::start(&config).await?;
     let client = connect(running.pg_address.port()).await?;
     let again = async {
-        wait_until(|| async { Ok(running.handle.ready().is_ok()) }).await?;
+        wait_until(async || Ok(running.handle.ready().is_ok())).await?;
         compare(servers, &traffic, &client).await
     };
     proofs.take("a restart brings everything back", again.await);
@@ -156,13 +156,14 @@ async fn define(servers: &Servers, client: &Client) -> Result<()> {
                 "CREATE SOURCE {prefix}{table} {columns} FROM KAFKA CONNECTION kafka (TOPIC '{topic}.shop.{table}'{options}) {format}"
             );
             // The schema comes with the snapshot's first row.
-            let begun = Instant::now();
-            while let Err(error) = client.batch_execute(&statement).await {
-                if begun.elapsed() > PATIENCE {
-                    return Err(format!("{statement}: {}", describe(&error)).into());
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+            let mut told = String::new();
+            wait_until(async || {
+                let created = client.batch_execute(&statement).await;
+                told = created.as_ref().err().map(describe).unwrap_or_default();
+                Ok(created.is_ok())
+            })
+            .await
+            .map_err(|error| format!("{statement}: {error}: {told}"))?;
         }
     }
     client
@@ -210,20 +211,21 @@ async fn rows(client: &Client, query: &str) -> Result<Vec<Vec<Option<String>>>> 
     Ok(messages.into_iter().filter_map(row).collect())
 }
 
-async fn wait_until<F: Future<Output = Result<bool>>>(mut done: impl FnMut() -> F) -> Result<()> {
-    let begun = Instant::now();
-    while !done().await? {
-        if begun.elapsed() > PATIENCE {
-            return Err("it did not come to pass in time".into());
+/// Asks again and again until it is so.
+async fn wait_until(mut done: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let mut again = tokio::time::interval(Duration::from_millis(50));
+    let asked = tokio::time::timeout(PATIENCE, async {
+        while !done().await? {
+            again.tick().await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
+        Ok(())
+    });
+    asked.await.unwrap_or_else(|_| Err("it did not come to pass in time".into()))
 }
 
 async fn wait_for_marker(client: &Client, marker: i64) -> Result<()> {
     for prefix in ["avro", "json", "loose"] {
-        wait_until(|| async {
+        wait_until(async || {
             let found = rows(client, &format!("SELECT count(*) FROM {prefix}_marker WHERE id = {marker}")).await?;
             Ok(found[0][0].as_deref() == Some("1"))
         })
@@ -276,7 +278,7 @@ async fn statuses(traffic: &shop_traffic::Traffic, client: &Client) -> Result<()
     if updates.is_empty() {
         return Err("no update was sent".into());
     }
-    wait_until(|| async {
+    wait_until(async || {
         let found = rows(client, "SELECT order_id, order_status FROM avro_order_summary").await?;
         let shown = |id: i64| found.iter().find(|row| row[0] == Some(id.to_string())).map(|row| row[1].clone());
         // Orders that were deleted meanwhile are not shown.
@@ -287,13 +289,13 @@ async fn statuses(traffic: &shop_traffic::Traffic, client: &Client) -> Result<()
 
 async fn dead_letter(servers: &Servers, traffic: &shop_traffic::Traffic, client: &Client) -> Result<()> {
     servers.produce("order_updates", b"{\"order_id\": \"no")?;
-    wait_until(|| async {
+    wait_until(async || {
         let found = rows(client, "SELECT source, topic, reason FROM tidewater.dead_letters").await?;
         Ok(found.len() == 1 && found[0][0].as_deref() == Some("order_updates"))
     })
     .await?;
     let order = traffic.update_one("after the dead letter").await?;
-    wait_until(|| async {
+    wait_until(async || {
         let query = format!("SELECT order_status FROM avro_order_summary WHERE order_id = {order}");
         Ok(rows(client, &query).await?.first().is_some_and(|row| row[0].as_deref() == Some("after the dead letter")))
     })

@@ -11,6 +11,7 @@ mod transactions;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tidewater::Running;
 use tidewater::config::Config;
@@ -34,4 +35,29 @@ async fn connect(running: &Running) -> Client {
     let (client, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls).await.expect("a connection");
     tokio::spawn(connection);
     client
+}
+
+/// Far longer than anything here takes: it ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it comes to pass")
+}
+
+/// Queries that the server has begun so far.
+fn queries_begun(running: &Running) -> u64 {
+    let metrics = running.handle.metrics();
+    let count = metrics.lines().find_map(|line| line.strip_prefix("tidewater_queries_total "));
+    count.and_then(|count| count.parse().ok()).expect("a count of queries")
+}
+
+/// Waits until the server has begun a query more than `before`.
+async fn until_begun(running: &Running, before: u64) {
+    let mut again = tokio::time::interval(Duration::from_millis(5));
+    within(async {
+        while queries_begun(running) <= before {
+            again.tick().await;
+        }
+    })
+    .await;
 }

@@ -7,7 +7,7 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::{RUNTIME, connect, server};
+use crate::{RUNTIME, connect, queries_begun, server, until_begun};
 
 #[test]
 fn values_come_back_in_binary() {
@@ -143,10 +143,11 @@ fn a_running_query_is_cancelled() {
         let values: Vec<_> = (0..400).map(|n| format!("({n})")).collect();
         client.batch_execute(&format!("INSERT INTO t VALUES {}", values.join(","))).await.expect("rows");
         let cancel = client.cancel_token();
-        // Millions of rows: it takes longer than the test waits.
+        let before = queries_begun(&running);
+        // Millions of rows: it takes longer than it is left to run.
         let long = client.query("SELECT count(*) FROM t a, t b, t c WHERE a.a + b.a + c.a = -1", &[]);
         let stop = async {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            until_begun(&running, before).await;
             cancel.cancel_query(tokio_postgres::NoTls).await
         };
         let (long, stopped) = futures::future::join(long, stop).await;
