@@ -100,13 +100,7 @@ impl Reduce {
     /// Takes in changed rows of the input and brings the rows of their groups up to date.
     pub(crate) fn run(&mut self, changed: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
         let groups = self.take(changed, input, output);
-        let mut builder = RowBuilder::new(self.spec.kinds.clone());
-        let mut scratch = Scratch::new();
-        for group in groups {
-            self.waiting.remove(&group);
-            scratch.reset();
-            self.refresh(&group, input, output, &mut builder, &scratch);
-        }
+        self.refresh_all(groups, input, output);
     }
 
     /// While it is being built: takes in rows, but leaves the output's for [`Reduce::emit`].
@@ -118,6 +112,11 @@ impl Reduce {
     /// Writes the rows of up to `limit` waiting groups; false once none waits.
     pub(crate) fn emit(&mut self, limit: usize, input: &Arrangement, output: &mut Arrangement) -> bool {
         let groups: Vec<_> = self.waiting.iter().take(limit).cloned().collect();
+        self.refresh_all(groups, input, output);
+        !self.waiting.is_empty()
+    }
+
+    fn refresh_all(&mut self, groups: impl IntoIterator<Item = Row>, input: &Arrangement, output: &mut Arrangement) {
         let mut builder = RowBuilder::new(self.spec.kinds.clone());
         let mut scratch = Scratch::new();
         for group in groups {
@@ -125,7 +124,6 @@ impl Reduce {
             scratch.reset();
             self.refresh(&group, input, output, &mut builder, &scratch);
         }
-        !self.waiting.is_empty()
     }
 
     /// Takes rows into the groups' totals; gives the groups.
