@@ -225,7 +225,7 @@ impl Handle {
         let waits = database.hydrating(reads.iter().map(String::as_str));
         let shown: Vec<_> = waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {})", p.read, p.of)).collect();
         Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
-            .hint("SHOW SOURCES and SHOW VIEWS tell how far they are; SET statement_timeout waits longer")
+            .hint("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are; SET statement_timeout waits longer")
     }
 
     /// Runs a statement in the loop, after those of the catalog.

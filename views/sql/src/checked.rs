@@ -1,7 +1,7 @@
 //! Integers fail where a result leaves its type, as PostgreSQL's do; DataFusion's arithmetic and sums wrap around.
 //!
-//! Arithmetic becomes calls of functions on Arrow's checked kernels, sums are added up as decimals. Views need neither: their
-//! closures and reduces check by themselves.
+//! Arithmetic becomes calls of functions on Arrow's checked kernels, in views (which have closures for most of it) and in queries;
+//! sums are added up as decimals in queries, and checked by the reduces of views.
 
 use std::sync::{Arc, LazyLock};
 

@@ -51,7 +51,8 @@ impl Database {
         let query = self.attached(self.plan(&query)?, &[])?;
         if let Some((name, _)) = self.hydrating(query.reads.iter().map(String::as_str)).first() {
             let message = format!("\"{name}\" does not hold all of its initial rows yet");
-            return Err(Error::new("55000", message).hint("SHOW SOURCES and SHOW VIEWS tell how far it is; try again"));
+            return Err(Error::new("55000", message)
+                .hint("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far it is; try again"));
         }
         // A value that does not fit is an error, never a NULL.
         let strict = CastOptions { safe: false, ..CastOptions::default() };
