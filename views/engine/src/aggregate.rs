@@ -28,10 +28,6 @@ pub enum Function {
         /// Scale of the result minus scale of the argument.
         scale_up: u32,
     },
-    /// Least value.
-    Min,
-    /// Greatest value.
-    Max,
     /// Whether all values are true.
     BoolAnd,
     /// Whether a value is true.
@@ -40,7 +36,7 @@ pub enum Function {
     StringAgg(String),
     /// List of the values, NULLs included, in the group's order.
     ArrayAgg,
-    /// The value of the first row in the group's order, be it NULL.
+    /// The value of the first row in the group's order, be it NULL: ordered by itself, NULLs last, the least or greatest value.
     First,
 }
 
@@ -171,14 +167,6 @@ pub(crate) fn write_aggregate(
     match &aggregate.function {
         Function::ArrayAgg => write_list(&values, kind, column, builder),
         Function::StringAgg(delimiter) => write_joined(&values, delimiter, column, builder),
-        Function::Min | Function::Max => {
-            let present = values.iter().map(|(value, _)| *value).filter(|value| !value.is_null());
-            let found = match aggregate.function {
-                Function::Min => present.min_by(|a, b| a.compare(b, kind)),
-                _ => present.max_by(|a, b| a.compare(b, kind)),
-            };
-            builder.set(column, found.unwrap_or(Datum::Null));
-        }
         Function::SumFloat | Function::AvgFloat => {
             let floats =
                 || values.iter().filter_map(|(v, w)| if let Datum::Float(v) = v { Some((*v, *w)) } else { None });

@@ -295,7 +295,7 @@ fn group_by_first(circuit: &mut Circuit, input: NodeId, aggregates: Vec<Aggregat
 fn add_reduces(circuit: &mut Circuit, input: NodeId) -> [NodeId; 4] {
     let of = |function, distinct| aggregate(function, 2, distinct);
     let totals = vec![of(Function::Count, false), of(Function::SumInt, false)];
-    let read = vec![of(Function::Min, false), of(Function::Max, false), of(Function::Count, true)];
+    let read = vec![extreme(2, false), extreme(2, true), of(Function::Count, true)];
     let mixed = vec![extreme(2, false), of(Function::Count, false), extreme(2, true)];
     [totals, read, vec![of(Function::First, false)], mixed].map(|all| group_by_first(circuit, input, all))
 }

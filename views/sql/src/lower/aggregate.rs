@@ -152,15 +152,7 @@ fn read_call(expr: &Expr, columns: &mut Columns<'_>) -> Result<Call> {
     }
     let data_type = params.args.first().map(|arg| arg.get_type(columns.schema)).transpose()?;
     let result = expr.get_type(columns.schema)?;
-    let mut function = function(call, data_type.as_ref(), &result)?;
-    if let (Function::Min | Function::Max, [argument]) = (&function, params.args.as_slice()) {
-        // The least value is the first in order, so that a change costs no walk through its group.
-        let number = columns.number(argument)?;
-        let sort = SortExpr::new(argument.clone(), function == Function::Min, false);
-        let filter = params.filter.as_ref().map(|filter| columns.number(filter)).transpose()?;
-        function = Function::First;
-        return Ok(Call { argument: Some(number), filter, distinct: false, function, order: vec![(number, sort)] });
-    }
+    let function = function(call, data_type.as_ref(), &result)?;
     let reversed = call.func.name() == "last_value";
     let mut order = Vec::new();
     for sort in &params.order_by {
@@ -170,10 +162,17 @@ fn read_call(expr: &Expr, columns: &mut Columns<'_>) -> Result<Call> {
         }
         order.push((columns.number(&sort.expr)?, sort));
     }
+    let extreme = matches!(call.func.name(), "min" | "max");
+    if let (true, [argument]) = (extreme, params.args.as_slice()) {
+        // The least value is the first in order, so that a change costs no walk through its group.
+        let sort = SortExpr::new(argument.clone(), call.func.name() == "min", false);
+        order = vec![(columns.number(argument)?, sort)];
+    }
     Ok(Call {
         argument: params.args.first().map(|arg| columns.number(arg)).transpose()?,
         filter: params.filter.as_ref().map(|filter| columns.number(filter)).transpose()?,
-        distinct: params.distinct,
+        // Repeated values change neither the least nor the greatest.
+        distinct: params.distinct && !extreme,
         function,
         order,
     })
@@ -196,11 +195,9 @@ fn function(call: &AggregateFunction, argument: Option<&DataType>, result: &Data
             T::Decimal128(_, to) if to >= from => Function::AvgDecimal { scale_up: (to - from) as u32 },
             other => return Err(Error::unsupported(format_args!("avg as {other}"))),
         },
-        ("min", Some(_)) => Function::Min,
-        ("max", Some(_)) => Function::Max,
         ("bool_and", Some(_)) => Function::BoolAnd,
         ("bool_or", Some(_)) => Function::BoolOr,
-        ("first_value" | "last_value", Some(_)) => Function::First,
+        ("first_value" | "last_value" | "min" | "max", Some(_)) => Function::First,
         ("array_agg", Some(_)) => Function::ArrayAgg,
         ("string_agg", Some(_)) => Function::StringAgg(delimiter(call)?),
         _ => return Err(Error::unsupported(format_args!("aggregate {name}"))),
