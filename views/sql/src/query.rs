@@ -201,8 +201,8 @@ impl Database {
     /// A plan whose expressions stand as they were written.
     pub(crate) fn uncoerced(&self, query: &sql::Query) -> Result<LogicalPlan> {
         let context = self.context()?;
-        let statement = planned(query);
-        let references = self.state.resolve_table_references(&statement)?;
+        let query = named(query.clone());
+        let references = self.state.resolve_table_references(&planned(&query))?;
         let system = pg_catalog::wanted(&references, |name| self.objects.contains_key(name));
         for reference in references {
             let name = object_name(&reference);
@@ -219,11 +219,10 @@ impl Database {
         }
         let statement = if system {
             pg_catalog::register(&context, &self.state.config_options().catalog.default_catalog, &self.catalog())?;
-            let named = named(query.clone());
-            let rewritten = pg_catalog::rewritten(&named);
-            rewritten.map_or_else(|| planned(&named), |rewritten| Planned::Statement(Box::new(rewritten)))
+            let rewritten = pg_catalog::rewritten(&query);
+            rewritten.map_or_else(|| planned(&query), |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
-            planned(&named(query.clone()))
+            planned(&query)
         };
         Ok(with_digits(futures::executor::block_on(context.state().statement_to_plan(statement))?)?)
     }

@@ -77,7 +77,6 @@ impl VisitorMut for Rewriting {
             if reads_nothing(select) {
                 let _: ControlFlow<()> = select.projection.visit(&mut NoSubqueries);
             }
-            name_constants(&mut select.projection);
             let _: ControlFlow<()> = select.projection.visit(&mut Existence);
             select.projection.iter_mut().for_each(show_name);
             let _: ControlFlow<()> = select.projection.visit(&mut ScalarSubqueries);
@@ -109,16 +108,11 @@ fn each_select(body: &mut SetExpr, act: &mut impl FnMut(&mut Select)) {
 
 /// A number that the client sees as a name: `c.oid::regclass` as a column of the answer.
 fn show_name(item: &mut SelectItem) {
-    let (expr, alias) = match item {
-        SelectItem::UnnamedExpr(expr) => (expr, None),
-        SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.clone())),
-        _ => return,
-    };
+    // Whatever is no plain column has been named before.
+    let SelectItem::ExprWithAlias { expr, .. } = item else { return };
     let Expr::Cast { expr: number, data_type, .. } = &*expr else { return };
     let Some(kind) = reg_type(data_type) else { return };
-    let name = name_of(kind, number);
-    let alias = alias.unwrap_or_else(|| column_name(number).unwrap_or_else(|| Ident::new(kind)));
-    *item = SelectItem::ExprWithAlias { expr: name, alias };
+    *expr = name_of(kind, number);
 }
 
 fn column_name(expr: &Expr) -> Option<Ident> {
@@ -366,20 +360,6 @@ impl VisitorMut for Existence {
             false => exists,
         };
         ControlFlow::Continue(())
-    }
-}
-
-/// `SELECT NULL, NULL`: columns of one name, which DataFusion refuses.
-fn name_constants(projection: &mut [SelectItem]) {
-    let mut seen = Vec::new();
-    for (number, item) in (1..).zip(projection) {
-        let SelectItem::UnnamedExpr(Expr::Value(value)) = item else { continue };
-        if seen.contains(&value.value) {
-            let alias = Ident::with_quote('"', format!("?column?{number}"));
-            *item = SelectItem::ExprWithAlias { expr: Expr::Value(value.clone()), alias };
-        } else {
-            seen.push(value.value.clone());
-        }
     }
 }
 
