@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::event::{Event, Op, SummaryRow};
-use delta::{Change, Commit, Position, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Row, RowBuilder, TableId, TableSchema};
 use sql::{Database, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ impl Engine for Tidewater {
     fn tick(&mut self, events: &[Event]) {
         let mut changes = Vec::with_capacity(events.len());
         events.iter().for_each(|event| self.push(event, &mut changes));
-        self.database.apply([Commit { position: Position::Local(0), committed_ms: 0, changes }]);
+        self.database.apply([Commit::local(changes)]);
     }
 
     fn state(&mut self) -> BTreeMap<i64, SummaryRow> {

@@ -12,7 +12,7 @@ mod position;
 mod row;
 mod table;
 
-pub use change::{Change, Commit, Op, TableId};
+pub use change::{Change, Commit, LOCAL, Op, TableId};
 pub use datum::{Datum, Interval};
 pub use error::{Error, Result};
 pub use kind::Kind;

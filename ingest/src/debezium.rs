@@ -206,6 +206,7 @@ impl Shape {
         let read = if operation == Operation::Read { Snapshot::Row } else { Snapshot::No };
         let origin = Origin {
             snapshot: fields.snapshot.unwrap_or(read),
+            collection: Arc::from(""),
             file: fields.file.unwrap_or_else(|| Arc::from("")),
             pos: fields.pos,
             row: fields.row,

@@ -187,6 +187,7 @@ mod tests {
             envelope: Envelope::Upsert,
             declared: Some((Arc::new(Schema::new(fields.to_vec())), Some(vec![1]))),
             include: Vec::new(),
+            on_error: crate::OnError::DeadLetter,
         };
         let table = config.table_schema().expect("a table");
         let mut decoder = Decoder::new(&config, &table).expect("a decoder");

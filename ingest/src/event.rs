@@ -50,6 +50,8 @@ pub struct TransactionRef {
 pub struct Origin {
     /// Its place in a snapshot.
     pub snapshot: Snapshot,
+    /// The table: `database.table`. Empty where the record does not say.
+    pub collection: Arc<str>,
     /// Binlog file.
     pub file: Arc<str>,
     /// Offset in the binlog file.

@@ -31,4 +31,4 @@ pub use error::{Error, Result};
 pub use kafka::Cluster;
 pub use reader::Readers;
 pub use registry::RegistryConfig;
-pub use source::{DeadLetter, Envelope, Format, SourceConfig, SourceEvent};
+pub use source::{DeadLetter, Envelope, Format, Health, OnError, SourceConfig, SourceEvent, State};

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::kafka::Cluster;
 use crate::lane::{Lane, Table, is_passing};
 use crate::registry::RegistryConfig;
-use crate::source::{Envelope, Format, SourceConfig, SourceEvent};
+use crate::source::{Envelope, Format, Health, SourceConfig, SourceEvent};
 
 /// Wait for a first record where nothing else is to be done; also the delay of a command.
 const IDLE: Duration = Duration::from_millis(20);
@@ -284,7 +284,12 @@ impl Group {
             }
             let joiner = self.joiners.swap_remove(number);
             let position = joiner.position.unwrap_or(Position::Local(0));
-            commits.push(Commit { position, committed_ms: joiner.committed_ms, changes: joiner.rows });
+            commits.push(Commit {
+                timeline: "".into(),
+                position,
+                committed_ms: joiner.committed_ms,
+                changes: joiner.rows,
+            });
             self.main.absorb(joiner.lane)?;
             hydrated.push(joiner.id);
         }
@@ -329,7 +334,8 @@ impl Group {
         };
         let id = table.id;
         let collection = match &table.config.envelope {
-            Envelope::Debezium { collection, .. } => collection.clone(),
+            Envelope::Debezium { collection: Some(collection), .. } => collection.clone(),
+            Envelope::Debezium { collection: None, .. } => derived_collection(&table.config.topic),
             Envelope::Upsert | Envelope::None => table.config.topic.clone(),
         };
         // Together, so that one fetch takes both.
@@ -357,7 +363,8 @@ impl Joiner {
 
 fn status(out: &mpsc::Sender<SourceEvent>, table: TableId, problem: Option<String>) {
     // Nobody listens any more only when the process ends.
-    let _ = out.blocking_send(SourceEvent::Status { table, problem });
+    let health = problem.map_or_else(Health::running, Health::waiting);
+    let _ = out.blocking_send(SourceEvent::Health { table, health });
 }
 
 /// Reads one topic without transactions: what has arrived is one commit.
@@ -444,7 +451,7 @@ fn batch(
             }
             Some(Err(error)) if is_passing(&error) => {}
             Some(Err(error)) => {
-                events.push(SourceEvent::Status { table: table.id, problem: Some(error.to_string()) });
+                events.push(SourceEvent::Health { table: table.id, health: Health::waiting(error.to_string()) });
                 std::thread::sleep(LOOK);
                 break;
             }
@@ -453,5 +460,12 @@ fn batch(
     }
     let (partition, offset, committed_ms) = last?;
     let position = Position::Offset { topic: table.config.topic.clone(), partition, offset };
-    Some(Commit { position, committed_ms, changes })
+    Some(Commit { timeline: "".into(), position, committed_ms, changes })
+}
+
+/// Debezium names topics PREFIX.DATABASE.TABLE.
+fn derived_collection(topic: &str) -> String {
+    let mut parts = topic.rsplitn(3, '.');
+    let table = parts.next().unwrap_or_default();
+    format!("{}.{table}", parts.next().unwrap_or_default())
 }

@@ -22,13 +22,24 @@ pub enum Envelope {
     Debezium {
         /// The topic of transaction boundaries; `None` takes every event as a commit by itself.
         transaction_topic: Option<String>,
-        /// What that topic calls the table: `database.table`.
-        collection: String,
+        /// What that topic calls the table, where it was declared; else the records' own `source.db` and `source.table` tell.
+        collection: Option<String>,
     },
     /// A record replaces the row of its key; a record without a value deletes it.
     Upsert,
     /// Every record is a new row.
     None,
+}
+
+/// What becomes of a transaction of which a record is lost: it could not be decoded, or was deleted unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnError {
+    /// The timeline stands still at it and says why; readers go on reading the last whole state.
+    Stall,
+    /// It is released without the record, which is a dead letter; the source is marked and its readers get a notice.
+    DeadLetter,
+    /// It is released without the record, which is a dead letter.
+    Skip,
 }
 
 /// How bytes become values.
@@ -61,6 +72,50 @@ pub struct SourceConfig {
     pub declared: Option<(Arc<Schema>, Option<Vec<usize>>)>,
     /// Columns of `INCLUDE` and their names.
     pub include: Vec<(MetaColumn, String)>,
+    /// What becomes of a transaction that misses a record.
+    pub on_error: OnError,
+}
+
+/// What a source is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Nothing can be read yet: its topic is not there, Kafka or the registry do not answer.
+    Waiting,
+    /// Its first rows are coming.
+    Hydrating,
+    /// It follows its topic.
+    Running,
+    /// It shows the last whole state and cannot go on.
+    Stalled,
+    /// Its topic does not hold all of the table: no answer can be given.
+    Incomplete,
+}
+
+/// A source's state and why it is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What it is about.
+    pub state: State,
+    /// One sentence that names the object (topic, partition, offset, transaction); empty where nothing is wrong.
+    pub reason: String,
+    /// What the user can do about it; may be empty.
+    pub hint: String,
+    /// Records lost since the source was read from its beginning.
+    pub lost: u64,
+    /// Records that Kafka holds and the source has not read yet, where known.
+    pub lag: Option<u64>,
+}
+
+impl Health {
+    /// Nothing is wrong.
+    pub fn running() -> Self {
+        Health { state: State::Running, reason: String::new(), hint: String::new(), lost: 0, lag: None }
+    }
+
+    /// It cannot read yet, because of `reason`.
+    pub fn waiting(reason: impl Into<String>) -> Self {
+        Health { state: State::Waiting, reason: reason.into(), ..Health::running() }
+    }
 }
 
 /// What a reader tells the engine, in order.
@@ -81,12 +136,12 @@ pub enum SourceEvent {
     },
     /// A record that could not be decoded.
     DeadLetter(Box<DeadLetter>),
-    /// What a source waits for, or `None` when it goes on.
-    Status {
+    /// A source's state has changed.
+    Health {
         /// The source.
         table: TableId,
-        /// One sentence that names the object and the fix.
-        problem: Option<String>,
+        /// Its state.
+        health: Health,
     },
 }
 

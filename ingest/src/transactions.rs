@@ -259,14 +259,24 @@ impl Assembler {
             return;
         }
         let changes = changes(table, ops).collect();
-        self.ready.push(Commit { position: position(origin), committed_ms: origin.ts_ms, changes });
+        self.ready.push(Commit {
+            timeline: "".into(),
+            position: position(origin),
+            committed_ms: origin.ts_ms,
+            changes,
+        });
     }
 
     fn end_snapshot(&mut self, table: TableId) {
         let Some(state) = self.tables.get_mut(&table) else { return };
         state.complete = true;
         if let Some((position, ops)) = state.snapshot.take() {
-            self.ready.push(Commit { position, committed_ms: 0, changes: changes(table, ops).collect() });
+            self.ready.push(Commit {
+                timeline: "".into(),
+                position,
+                committed_ms: 0,
+                changes: changes(table, ops).collect(),
+            });
         }
     }
 
@@ -317,7 +327,12 @@ impl Assembler {
             let parts = transaction.events.into_values().chain(transaction.after);
             let changes: Vec<_> = parts.flat_map(|(table, ops)| changes(table, ops)).collect();
             if !changes.is_empty() {
-                commits.push(Commit { position: transaction_position(&id), committed_ms, changes });
+                commits.push(Commit {
+                    timeline: "".into(),
+                    position: transaction_position(&id),
+                    committed_ms,
+                    changes,
+                });
             }
         }
         commits

@@ -19,7 +19,7 @@ fn row(value: i64) -> Row {
 fn origin(snapshot: Snapshot, transaction: Option<(&str, u64)>, pos: u64) -> Origin {
     let transaction =
         transaction.map(|(id, order)| TransactionRef { id: id.into(), total_order: order, data_collection_order: 0 });
-    Origin { snapshot, file: "b.1".into(), pos, row: 0, gtid: None, ts_ms: 7, transaction }
+    Origin { snapshot, collection: "".into(), file: "b.1".into(), pos, row: 0, gtid: None, ts_ms: 7, transaction }
 }
 
 fn event(snapshot: Snapshot, transaction: Option<(&str, u64)>, pos: u64) -> Event {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
 use delta::{RowBuilder, TableSchema};
-use ingest::{DeadLetter, Readers, SourceConfig, SourceEvent};
+use ingest::{DeadLetter, Health, Readers, SourceConfig, SourceEvent, State};
 use parking_lot::{RwLock, RwLockReadGuard};
 use sql::parse::ast::{CreateSource, Statement};
 use sql::{Database, Error, Insertion, Outcome, Parsed, Prepared, Progress, Query, Result};
@@ -114,7 +114,7 @@ impl Coordinator {
             metrics,
             file,
             restored: handle.restored.clone(),
-            problems: HashMap::new(),
+            health: HashMap::new(),
             building: None,
         };
         let runtime = tokio::runtime::Handle::current();
@@ -371,8 +371,8 @@ struct Loop {
     metrics: Arc<Metrics>,
     file: CatalogFile,
     restored: Arc<watch::Sender<bool>>,
-    /// What sources wait for, so that it is told once.
-    problems: HashMap<delta::TableId, String>,
+    /// What sources are about, so that a change is told once.
+    health: HashMap<delta::TableId, Health>,
     /// Since when views or indexes are being built.
     building: Option<Instant>,
 }
@@ -519,18 +519,7 @@ impl Loop {
                     }
                 }
                 SourceEvent::DeadLetter(letter) => self.dead_letter(&letter),
-                SourceEvent::Status { table, problem } => {
-                    let told = match &problem {
-                        Some(text) => self.problems.insert(table, text.clone()).as_ref() != Some(text),
-                        None => self.problems.remove(&table).is_some(),
-                    };
-                    let name = self.database.read().source_name(table).map(str::to_owned).unwrap_or_default();
-                    match problem.filter(|_| told) {
-                        None if !told => {}
-                        Some(problem) => tracing::warn!(source = name, problem, "waiting"),
-                        None => tracing::info!(source = name, "reading"),
-                    }
-                }
+                SourceEvent::Health { table, health } => self.health(table, health),
             }
             next = if changes < TICK_CHANGES { sources.try_recv().ok() } else { None };
         }
@@ -558,6 +547,22 @@ impl Loop {
         self.database.write().apply(commits);
         self.metrics.ticks.fetch_add(1, Ordering::Relaxed);
         self.metrics.tick_micros.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+    }
+
+    fn health(&mut self, table: delta::TableId, health: Health) {
+        let before = self.health.insert(table, health.clone());
+        let told = |health: &Health| (health.state, health.reason.clone());
+        if before.as_ref().map(told) == Some(told(&health)) {
+            return;
+        }
+        let name = self.database.read().source_name(table).map(str::to_owned).unwrap_or_default();
+        match health.state {
+            State::Running | State::Hydrating => tracing::info!(source = name, state = ?health.state, "reading"),
+            State::Waiting => tracing::warn!(source = name, reason = health.reason, "waiting"),
+            State::Stalled | State::Incomplete => {
+                tracing::error!(source = name, reason = health.reason, hint = health.hint, state = ?health.state, "no progress");
+            }
+        }
     }
 
     fn dead_letter(&self, letter: &DeadLetter) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use datafusion::sql::sqlparser::ast::ColumnDef;
 use ingest::event::MetaColumn;
-use ingest::{Cluster, Envelope, Format, RegistryConfig, SourceConfig};
+use ingest::{Cluster, Envelope, Format, OnError, RegistryConfig, SourceConfig};
 use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, OptionValue, Registry};
 use sql::{Database, Error, Result};
 
@@ -60,6 +60,11 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
     });
     let include = include.collect::<Result<Vec<_>>>()?;
     let envelope = envelope(source, transaction_topic);
+    // A transaction without one of its records is no state of the database; a record of a service is a change by itself.
+    let on_error = match envelope {
+        Envelope::Debezium { .. } => OnError::Stall,
+        Envelope::Upsert | Envelope::None => OnError::DeadLetter,
+    };
     if matches!(envelope, Envelope::Debezium { .. }) && !include.is_empty() {
         let message = format!("source \"{}\": INCLUDE with ENVELOPE DEBEZIUM is not supported", source.name);
         return Err(Error::new("0A000", message));
@@ -72,6 +77,7 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
         envelope,
         declared: declared(source)?,
         include,
+        on_error,
     })
 }
 
@@ -82,15 +88,13 @@ fn envelope(source: &CreateSource, transaction_topic: Option<String>) -> Envelop
         ast::Envelope::Debezium { .. } => {
             // Debezium names topics PREFIX.DATABASE.TABLE and that of transactions PREFIX.transaction.
             let mut parts = source.topic.rsplitn(3, '.');
-            let table = parts.next().unwrap_or_default();
-            let database = parts.next().unwrap_or_default();
-            let derived = parts.next().map(|prefix| format!("{prefix}.transaction"));
+            let derived = parts.nth(2).map(|prefix| format!("{prefix}.transaction"));
             let transaction_topic = match transaction_topic {
                 Some(topic) if topic.eq_ignore_ascii_case("none") => None,
                 Some(topic) => Some(topic),
                 None => derived,
             };
-            Envelope::Debezium { transaction_topic, collection: format!("{database}.{table}") }
+            Envelope::Debezium { transaction_topic, collection: None }
         }
     }
 }

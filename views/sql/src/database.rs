@@ -178,8 +178,7 @@ impl Database {
     /// Keeps a record that could not be decoded: a row of `tidewater.dead_letters`.
     pub fn add_dead_letter(&mut self, row: RowRef<'_>) {
         let change = Change { table: self.dead_letters, op: Op::Insert(row.into()) };
-        let position = delta::Position::Local(0);
-        self.apply([Commit { position, committed_ms: 0, changes: vec![change] }]);
+        self.apply([Commit::local(vec![change])]);
     }
 
     /// Changes one local table.

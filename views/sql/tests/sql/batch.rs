@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
-use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Op, Row, RowBuilder, TableId, TableSchema};
 use proptest::prelude::*;
 use sql::Database;
 
@@ -140,7 +140,7 @@ fn check(database: &mut Database, views: &[(usize, &str)]) {
 }
 
 fn commit(changes: Vec<Change>) -> Commit {
-    Commit { position: Position::Local(0), committed_ms: 0, changes }
+    Commit::local(changes)
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
-use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Op, Row, RowBuilder, TableId, TableSchema};
 use sql::Database;
 
 use super::{RUNTIME, answer};
@@ -61,7 +61,7 @@ fn tick(table: TableId, schema: &TableSchema, number: u64) -> Commit {
             Change { table, op: Op::Upsert(row(schema, id, seed)) }
         }
     };
-    Commit { position: Position::Local(0), committed_ms: 0, changes: (0..CHANGES).map(change).collect() }
+    Commit::local((0..CHANGES).map(change).collect())
 }
 
 fn create_views(database: &mut Database) {
@@ -102,7 +102,7 @@ fn run(made_before: u64, slices: usize) {
     while database.build() {}
     check(&mut database, TICKS);
     let truncate = vec![Change { table, op: Op::Truncate }];
-    database.apply([Commit { position: Position::Local(0), committed_ms: 0, changes: truncate }]);
+    database.apply([Commit::local(truncate)]);
     assert!(database.is_empty());
 }
 

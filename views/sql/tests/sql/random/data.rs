@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use delta::{Change, Commit, Datum, Op, Position, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Datum, Op, Row, RowBuilder, TableId, TableSchema};
 use proptest::prelude::*;
 use sql::Database;
 
@@ -186,7 +186,7 @@ impl Tables {
                 None => self.execute(&step.statement()),
             }
         }
-        self.database.apply([Commit { position: Position::Local(0), committed_ms: 0, changes }]);
+        self.database.apply([Commit::local(changes)]);
     }
 
     /// Takes out all rows of a table, by its number.
@@ -194,7 +194,7 @@ impl Tables {
         match self.sources.get(table) {
             Some((table, _)) => {
                 let changes = vec![Change { table: *table, op: Op::Truncate }];
-                self.database.apply([Commit { position: Position::Local(0), committed_ms: 0, changes }]);
+                self.database.apply([Commit::local(changes)]);
             }
             None => self.execute(&format!("DELETE FROM {LOCAL}")),
         }
