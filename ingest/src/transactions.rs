@@ -200,12 +200,12 @@ impl Assembler {
         let Event { ops, origin, .. } = event;
         let Some(state) = self.tables.get_mut(&table) else { return };
         match origin.snapshot {
-            Snapshot::First | Snapshot::Row | Snapshot::Last => {
+            Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
                 if origin.snapshot == Snapshot::First {
                     // A snapshot that was interrupted begins again.
                     state.snapshot = None;
                 }
-                let last = origin.snapshot == Snapshot::Last;
+                let last = matches!(origin.snapshot, Snapshot::Last | Snapshot::LastOfAll);
                 state.snapshot.get_or_insert_with(|| (position(&origin), Vec::new())).1.extend(ops);
                 if last {
                     self.end_snapshot(table);
