@@ -22,9 +22,9 @@ mod lane;
 mod reader;
 pub mod registry;
 pub mod schema;
-mod seen;
 mod source;
 mod time_text;
+pub mod timeline;
 pub mod transactions;
 
 pub use error::{Error, Result};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use delta::{Change, Commit, Op, Position, TableId};
 
 use crate::event::{Boundary, Event, Origin, Snapshot};
-use crate::seen::Seen;
+use crate::timeline::seen::Seen;
 
 /// Before the first END of the transaction topic.
 pub const NOTHING: i64 = -1;
