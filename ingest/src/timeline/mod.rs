@@ -342,6 +342,7 @@ impl Timeline {
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
         partition.next = partition.next.max(place.offset + 1);
         let Event { operation, ops, origin } = event;
+        let keyed = table.keyed;
         if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
             self.learn(id, &origin.collection);
         } else if table.naming == Naming::Guessed {
@@ -351,7 +352,7 @@ impl Timeline {
             Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
                 self.snapshot_row(id, place, &origin, ops);
             }
-            Snapshot::Incremental if !table.keyed => {
+            Snapshot::Incremental if !keyed => {
                 let reason = "rows of an incremental snapshot can't be told from those that are there, for the table has no key: take a blocking one".to_owned();
                 let transaction = None;
                 self.lost(id, place, Loss { transaction, snapshot: false, reason });
