@@ -18,14 +18,12 @@ pub mod json;
 mod json_schema;
 mod json_text;
 pub mod kafka;
-mod lane;
 mod reader;
 pub mod registry;
 pub mod schema;
 mod source;
 mod time_text;
 pub mod timeline;
-pub mod transactions;
 
 pub use error::{Error, Result};
 pub use kafka::Cluster;

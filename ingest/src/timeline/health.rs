@@ -48,6 +48,13 @@ impl Timeline {
                 "check that the connector runs and that the transaction topic is the right one",
             );
         }
+        if table.log && table.lost > 0 {
+            let text = format!(
+                "{} records of topic \"{}\" were deleted by Kafka or could not be decoded",
+                table.lost, table.topic
+            );
+            return of(State::Running, &text, "");
+        }
         if table.untold {
             let text = "records carry no transaction: each table is in order, several tables together may be torn";
             return of(State::Running, text, "set provide.transaction.metadata=true in the connector");

@@ -55,6 +55,8 @@ pub struct Timeline {
     name: Arc<str>,
     /// Whether there is a transaction topic; otherwise every event is a change by itself.
     whole: bool,
+    /// Whether its one topic's records have no envelope.
+    log: bool,
     tables: BTreeMap<TableId, Table>,
     owners: HashMap<Arc<str>, Owner>,
     boundaries: Boundaries,
@@ -75,6 +77,9 @@ pub struct Timeline {
     blocked: Option<Blocked>,
     /// Changes that wait because Kafka's compaction has taken the states between.
     merging: Option<release::Merging>,
+    /// Of a timeline without transactions: changes that go on with the next release, and where they end.
+    alone: Vec<Change>,
+    alone_at: Option<(Position, i64)>,
     out: Vec<Output>,
 }
 
@@ -98,6 +103,8 @@ struct Boundaries {
     newest_ms: i64,
     /// Records that could not be decoded: offset and reason.
     lost: Vec<(i64, String)>,
+    /// Why it cannot be followed any more.
+    gone: Option<String>,
 }
 
 /// A transaction that was released: events by collection, and when the database committed it.
@@ -122,6 +129,9 @@ impl Timeline {
         Timeline {
             name: name.into(),
             whole: transactions,
+            log: false,
+            alone: Vec::new(),
+            alone_at: None,
             tables: BTreeMap::new(),
             owners: HashMap::new(),
             boundaries: Boundaries::default(),
@@ -139,6 +149,54 @@ impl Timeline {
         }
     }
 
+    /// The timeline of one topic whose records are changes by themselves, without an envelope.
+    pub fn of_log(name: &str) -> Self {
+        Timeline { log: true, ..Timeline::new(name, false) }
+    }
+
+    /// Takes a record without an envelope.
+    pub fn record(&mut self, id: TableId, place: Place, ops: Vec<Op>) {
+        self.quiet = false;
+        self.read(id, place.partition, place.offset + 1);
+        let Some(table) = self.tables.get(&id) else { return };
+        if !table.live {
+            return self.base(id, ops);
+        }
+        let (topic, offset) = (table.topic.to_string(), place.offset + 1);
+        let position = Position::Offset { topic, partition: place.partition, offset };
+        self.alone.extend(changes(id, ops));
+        self.alone_at = Some((position, place.timestamp_ms));
+    }
+
+    /// A partition of the table was deleted and made again; it will be read from its beginning.
+    pub fn anew(&mut self, id: TableId, bounds: Bounds) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        table.partitions.insert(bounds.partition, Partition::new(bounds));
+        let topic = &table.topic;
+        let why = format!("topic \"{topic}\" was deleted and made again, and may lack what the old one held");
+        if !table.log {
+            table.incomplete.get_or_insert(why);
+        }
+        self.quiet = false;
+        self.hide(id);
+    }
+
+    /// Boundaries were deleted before they were read: nothing tells any more what belongs together.
+    pub fn boundaries_gone(&mut self, why: &str) {
+        self.boundaries.gone.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// The next offset of the transaction topic to read.
+    pub fn boundaries_next(&self) -> i64 {
+        self.boundaries.next
+    }
+
+    /// Whether something waits for more to come.
+    pub fn is_waiting(&self) -> bool {
+        let waits = |table: &Table| !table.live || !table.steps.is_empty();
+        !self.quiet && (!self.queue.is_empty() || !self.pending.is_empty() || self.tables.values().any(waits))
+    }
+
     /// The transaction topic was found, which holds the offsets from `low` to before `end`.
     pub fn begin_boundaries(&mut self, low: i64, end: i64) {
         self.boundaries.found = true;
@@ -150,7 +208,7 @@ impl Timeline {
     /// Adds a table, whose topic will be read from its beginning.
     pub fn add_table(&mut self, id: TableId, spec: TableSpec) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
-        let mut table = Table::new(spec, horizon);
+        let mut table = Table::new(spec, horizon, self.log);
         table.owed = self.recent.iter().cloned().collect();
         for collection in table.collections.clone() {
             self.own(&collection, id);
@@ -251,7 +309,7 @@ impl Timeline {
     /// A shown table is not shown any more, until a whole snapshot comes.
     fn hide(&mut self, id: TableId) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
-        let Some(table) = self.tables.get_mut(&id).filter(|table| table.live) else { return };
+        let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
         table.live = false;
         table.boundaries = horizon;
         // What waits for its turn is part of a state that is lost.
@@ -284,6 +342,7 @@ impl Timeline {
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
         partition.next = partition.next.max(place.offset + 1);
         let Event { operation, ops, origin } = event;
+        let keyed = table.keyed;
         if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
             self.learn(id, &origin.collection);
         } else if table.naming == Naming::Guessed {
@@ -292,6 +351,11 @@ impl Timeline {
         match origin.snapshot {
             Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
                 self.snapshot_row(id, place, &origin, ops);
+            }
+            Snapshot::Incremental if !keyed => {
+                let reason = "rows of an incremental snapshot can't be told from those that are there, for the table has no key: take a blocking one".to_owned();
+                let transaction = None;
+                self.lost(id, place, Loss { transaction, snapshot: false, reason });
             }
             Snapshot::Incremental => self.step(id, place, &origin, ops, StepKind::Rows),
             Snapshot::No => self.change(id, place, operation, &origin, ops),
@@ -403,6 +467,13 @@ impl Timeline {
             return self.base(id, ops);
         }
         if ops.is_empty() {
+            return;
+        }
+        if !self.whole && table.steps.is_empty() && !matches!(kind, StepKind::Snapshot(_)) {
+            self.alone.extend(changes(id, ops));
+            let position = origin.gtid.as_ref().map(|gtid| Position::Gtid(gtid.to_string()));
+            let place = BinlogPlace::of(origin);
+            self.alone_at = Some((position.unwrap_or_else(|| place.position()), place.ms));
             return;
         }
         let extends = matches!((&kind, table.steps.back()), (StepKind::Rows, Some(Step { kind: StepKind::Rows, .. })));

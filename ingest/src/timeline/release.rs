@@ -58,6 +58,10 @@ impl Timeline {
     pub fn release(&mut self) -> Vec<Output> {
         self.check_ends();
         self.blocked = None;
+        if let Some((position, ms)) = self.alone_at.take() {
+            let changes = std::mem::take(&mut self.alone);
+            self.commit(position, ms, changes);
+        }
         while self.release_step() || self.release_front() {}
         self.end_merging();
         if self.merging.is_none() {
@@ -219,6 +223,11 @@ impl Timeline {
     }
 
     fn judge(&mut self, id: &Arc<str>, transaction: &mut Transaction) -> Verdict {
+        if let Some(gone) = &self.boundaries.gone {
+            let reason = format!("the transaction topic cannot be followed: {gone}");
+            let hint = "restart tidewater, which reads all topics again; take a new snapshot if tables then lack rows";
+            return Verdict::Wait(Blocked { definite: true, reason, hint: hint.into() });
+        }
         if transaction.end.is_none() {
             return self.unended(id, transaction);
         }

@@ -18,6 +18,8 @@ use crate::source::OnError;
 pub(crate) struct Table {
     pub(crate) topic: Arc<str>,
     pub(crate) keyed: bool,
+    /// Whether its records are changes by themselves: what the topic holds is all that the table is.
+    pub(crate) log: bool,
     pub(crate) on_error: OnError,
     pub(crate) compacted: bool,
     /// What the transaction topic calls it; several where several tables of MySQL share the topic.
@@ -138,7 +140,7 @@ pub(crate) struct Lost {
 }
 
 impl Table {
-    pub(crate) fn new(spec: TableSpec, boundaries: i64) -> Self {
+    pub(crate) fn new(spec: TableSpec, boundaries: i64, log: bool) -> Self {
         let (collections, naming) = match spec.collection {
             Some(declared) => (vec![declared], Naming::Declared),
             None => (derived_collection(&spec.topic).into_iter().collect(), Naming::Guessed),
@@ -146,6 +148,7 @@ impl Table {
         let mut table = Table {
             topic: spec.topic,
             keyed: spec.keyed,
+            log,
             on_error: spec.on_error,
             compacted: spec.compacted,
             collections,
@@ -175,6 +178,10 @@ impl Table {
 
     /// Takes note that records were deleted before they were read.
     pub(crate) fn misses(&mut self, partition: i32, from: i64, to: i64) {
+        if self.log {
+            self.lost += (to - from).max(0) as u64;
+            return;
+        }
         self.incomplete.get_or_insert_with(|| {
             let topic = &self.topic;
             format!("topic \"{topic}\", partition {partition}: the records at offsets {from} to {} were deleted from Kafka before they were read", to - 1)
