@@ -382,3 +382,115 @@ fn truncate_comes_in_its_place() {
     ];
     holds(&story(&[KEYED, KEYLESS], steps));
 }
+
+#[test]
+fn redelivery_into_another_partition_is_not_counted_twice() {
+    let rows = commit([insert(0, 1, 1), insert(0, 1, 1), delete(0, 1), insert(0, 2, 2)]);
+    for (into, back) in [(2, 1), (3, 2), (0, 4)] {
+        let crash = Step::Crash { into, back };
+        let steps = vec![INITIAL, rows.clone(), STREAM, rows.clone(), crash, STREAM];
+        holds(&story(&[(false, 3)], steps.clone()));
+        let mut old = story(&[(false, 3)], steps);
+        old.options.order_goes_on = false;
+        holds(&old);
+    }
+}
+
+#[test]
+fn a_late_partition_does_not_undo_what_others_brought() {
+    let rows = Step::Commit((1..6).map(|a| insert(0, a, a)).collect());
+    let steps = vec![rows, INITIAL, commit([insert(0, 7, 7)]), commit([insert(0, 8, 8), delete(0, 2)]), STREAM];
+    holds(&story(&[(true, 4)], steps.clone()));
+    holds(&story(&[(false, 4)], steps));
+}
+
+#[test]
+fn a_snapshot_whose_end_lies_in_a_topic_that_nobody_reads_is_whole() {
+    let steps = vec![commit([insert(0, 1, 1), insert(1, 1, 1)]), INITIAL];
+    let mut story = story(&[KEYED, KEYED], steps);
+    story.subscribed[1] = false;
+    holds(&story);
+}
+
+#[test]
+fn a_snapshot_whose_last_row_is_lost_is_over_when_nothing_comes() {
+    let steps = vec![commit([insert(0, 1, 1), insert(0, 2, 2)]), INITIAL];
+    for on_error in [OnError::Skip, OnError::DeadLetter, OnError::Stall] {
+        holds(&Story { losses: vec![1], on_error: vec![on_error; 2], ..story(&[KEYED], steps.clone()) });
+    }
+}
+
+#[test]
+fn rows_of_an_incremental_snapshot_take_their_turn_while_a_table_joins() {
+    let chunk = Step::Chunk(Chunk { table: 0, keys: (1, 60), during: vec![], read_after: 0 });
+    let steps = vec![
+        commit([insert(0, 2, 1)]),
+        INITIAL,
+        commit([insert(0, 4, 2), insert(1, 1, 1)]),
+        commit([delete(0, 4), insert(1, 2, 2)]),
+        commit([insert(0, 3, 2), insert(1, 3, 3)]),
+        chunk,
+        commit([insert(0, 5, 5), insert(1, 4, 4)]),
+        STREAM,
+    ];
+    let story = story(&[KEYED, KEYED], steps);
+    holds(&story);
+    let late = Reader { late: vec![true, false, false], ..story.reader.clone() };
+    holds(&Story { reader: late, ..story });
+}
+
+#[test]
+fn a_table_of_a_later_snapshot_waits_for_the_others() {
+    let second = commit([insert(1, 3, 2), insert(0, 9, 9)]);
+    let steps = vec![commit([insert(0, 4, 1)]), INITIAL, second, INITIAL, commit([insert(0, 2, 1)]), STREAM];
+    holds(&story(&[KEYED, KEYED], steps));
+}
+
+#[test]
+fn a_truncate_is_not_overtaken_by_other_tables() {
+    let steps = vec![
+        INITIAL,
+        commit([insert(1, 4, 4), insert(2, 1, 2)]),
+        Step::Idle,
+        Step::Truncate(2),
+        commit([insert(0, 5, 3), insert(1, 2, 5)]),
+        STREAM,
+    ];
+    holds(&story(&[KEYLESS, KEYED, KEYED], steps));
+}
+
+#[test]
+fn an_id_used_again_for_an_empty_transaction_keeps_its_order() {
+    let steps = vec![
+        commit([]),
+        INITIAL,
+        commit([]),
+        Step::Reset,
+        commit([insert(0, 4, 5)]),
+        commit([statement(0, Action::Rekey, 4, 1)]),
+        commit([insert(0, 7, 7)]),
+        STREAM,
+    ];
+    holds(&story(&[KEYED], steps));
+}
+
+#[test]
+fn rows_of_a_snapshot_come_before_an_empty_transaction_behind_it() {
+    let steps = vec![commit([insert(0, 2, 4)]), INITIAL, commit([]), commit([]), STREAM];
+    let story = story(&[KEYED], steps);
+    holds(&Story { reader: Reader { early: true, ..story.reader.clone() }, ..story });
+}
+
+#[test]
+fn events_whose_boundaries_are_gone_keep_their_order() {
+    let retain = Step::Retain { topic: 2, partition: 0, keep: 3 };
+    let steps = vec![
+        INITIAL,
+        commit([insert(0, 2, 2)]),
+        commit([]),
+        commit([statement(0, Action::Rekey, 2, 1)]),
+        STREAM,
+        retain,
+    ];
+    holds(&story(&[KEYED], steps));
+}
