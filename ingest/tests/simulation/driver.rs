@@ -384,7 +384,7 @@ impl Driver<'_> {
                 self.subject.boundary(offset, timestamp_ms, boundary.clone());
             }
             Payload::Event(event) if record.lost => {
-                let told = record.written % 3 > 0;
+                let told = !record.written.is_multiple_of(3);
                 let transaction = event.origin.transaction.as_ref().filter(|_| told).map(|t| t.id.clone());
                 let snapshot = told && event.operation == ingest::event::Operation::Read;
                 self.say(|| format!("t{topic}/{partition}@{offset} LOST told={told} {}", event_text(event)));
