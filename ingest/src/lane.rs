@@ -192,7 +192,7 @@ fn take(
     out: &mut Vec<SourceEvent>,
 ) {
     let record = record_of(message);
-    match patiently(stop, || table.decoder.decode(record)) {
+    match patiently(stop, || table.decoder.decode(record).map_err(|found| found.error)) {
         Ok(Decoded::Event(mut event)) => {
             if !whole {
                 // Nobody will tell where its transaction ends.
@@ -218,7 +218,7 @@ impl Table {
     ) -> Vec<delta::Op> {
         self.advance(message);
         let record = record_of(message);
-        match patiently(stop, || self.decoder.decode(record)) {
+        match patiently(stop, || self.decoder.decode(record).map_err(|found| found.error)) {
             Ok(Decoded::Ops(ops)) => ops,
             Ok(Decoded::Event(event)) => event.ops,
             Ok(Decoded::Nothing) => Vec::new(),
