@@ -39,7 +39,7 @@ type Ids = (Option<u32>, u32);
 
 enum Rows {
     Avro {
-        registry: Registry,
+        registry: Box<Registry>,
         decoders: HashMap<Ids, AvroDecoder>,
         history: Box<History>,
     },
@@ -65,7 +65,7 @@ impl Decoder {
         let include: Vec<_> = config.include.iter().map(|(column, _)| *column).collect();
         let rows = match &config.format {
             Format::Avro(registry) => Rows::Avro {
-                registry: Registry::new(registry)?,
+                registry: Registry::new(registry)?.into(),
                 decoders: HashMap::new(),
                 history: History::new(table, table.kinds.len() - include.len()).into(),
             },

@@ -6,6 +6,7 @@
 
 pub mod avro;
 mod avro_bytes;
+mod avro_table;
 pub mod column;
 mod connect_types;
 mod debezium;
