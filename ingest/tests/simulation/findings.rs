@@ -41,6 +41,8 @@ fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
             tombstones: true,
             names_collection: true,
             metadata: true,
+            coarse: false,
+            parallel: false,
         },
         steps,
         losses: Vec::new(),

@@ -99,10 +99,12 @@ pub(crate) enum Class {
     NewPartitions,
     Loose,
     EarlyReader,
+    ParallelSnapshot,
+    CoarseTimes,
     Mixed,
 }
 
-pub(crate) const CLASSES: [Class; 26] = {
+pub(crate) const CLASSES: [Class; 28] = {
     use Class as C;
     [
         C::Plain,
@@ -128,6 +130,8 @@ pub(crate) const CLASSES: [Class; 26] = {
         C::Control,
         C::LateTables,
         C::NewPartitions,
+        C::ParallelSnapshot,
+        C::CoarseTimes,
         C::Loose,
         C::EarlyReader,
         C::Mixed,
