@@ -202,7 +202,8 @@ impl World {
         for _ in 0..into {
             self.item();
         }
-        self.torn = self.connector.take().is_some_and(|connector| connector.begun);
+        let done = self.done;
+        self.torn = self.connector.take().is_some_and(|connector| connector.begun && connector.at.0 >= done);
     }
 
     /// Takes all that there is, and rests.
@@ -423,7 +424,7 @@ impl World {
             let by_collection = BTreeMap::new();
             self.connector = Some(Connector { at, floor: now, total: 0, by_collection, begun: false });
             (self.done, self.torn) = (now, false);
-            self.kafka.now_ms += 1_500;
+            self.kafka.pause(1_500);
         }
     }
 
