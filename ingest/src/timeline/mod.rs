@@ -246,6 +246,14 @@ impl Timeline {
         if let Some(merging) = &mut self.merging {
             merging.forget(id);
         }
+        self.alone.retain(|change| change.table != id);
+        self.out.retain_mut(|output| match output {
+            Output::Base { table, .. } | Output::Hydrated(table) => *table != id,
+            Output::Commit(commit) => {
+                commit.changes.retain(|change| change.table != id);
+                true
+            }
+        });
     }
 
     /// Takes a record of the transaction topic.
