@@ -28,6 +28,7 @@ impl Timeline {
                 continue;
             }
             table.owed.clear();
+            table.known.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;
             table.losses.clear();

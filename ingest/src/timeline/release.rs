@@ -405,9 +405,10 @@ impl Timeline {
         if let (Some(_), false) = (stalled.filter(|table| table.live), replaced) {
             return stalls(format!("transaction {id} has begun and never ended: {why}"));
         }
-        for table in with {
-            let Some(table) = self.tables.get_mut(&table) else { continue };
-            if replaced && table.live {
+        for part in &transaction.parts {
+            let Some(table) = self.tables.get_mut(&part.table) else { continue };
+            // What a snapshot holds already is not lost.
+            if replaced && table.live || part.is_empty() {
                 continue;
             }
             match (table.live, table.on_error) {
