@@ -1,7 +1,6 @@
 //! Reading one's own writes: queries that wait for a position, over PostgreSQL's protocol and HTTP. Commits are fed in-process.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
 use delta::{Change, Commit, Op, RowBuilder, TableSchema};
@@ -241,41 +240,35 @@ fn over_http_answers_tell_their_position_and_wait_for_one() {
     });
 }
 
-/// Writers and readers at once: whoever asks for a position sees its row or a later one.
+/// Clients that write and read at once: each sees its own write, whoever wrote since.
 #[test]
 fn every_read_after_a_write_shows_it() {
     RUNTIME.block_on(async {
         let (running, _client) = fed().await;
-        let readers = futures::future::join_all((0..4_u64).map(|_| connect(&running))).await;
-        let (told, newest) = tokio::sync::watch::channel(0_u64);
-        let read = |client: Client, mut newest: tokio::sync::watch::Receiver<u64>| async move {
-            let lookup = client.prepare("SELECT n FROM v WHERE id = $1").await.expect("a lookup");
-            let mut reads = 0;
-            while newest.changed().await.is_ok() {
-                let number = *newest.borrow_and_update();
-                after(&client, &format!("{UUID}:{number}")).await;
-                let seen: i64 = client.query_one(&lookup, &[&1_i64]).await.expect("a row").get(0);
-                assert!(seen as u64 >= number, "{seen} after {number}");
-                reads += 1;
+        let (running, newest) = (Arc::new(running), Arc::new(tokio::sync::Mutex::new(0_u64)));
+        let clients = futures::future::join_all((0..4).map(|_| connect(&running))).await;
+        let write_and_read = |client: Client| {
+            let (running, newest) = (running.clone(), newest.clone());
+            async move {
+                let lookup = client.prepare("SELECT n FROM v WHERE id = $1").await.expect("a lookup");
+                for _ in 0..100 {
+                    let number = {
+                        let mut newest = newest.lock().await;
+                        *newest += 1;
+                        order(&running, *newest, *newest as i64).await;
+                        *newest
+                    };
+                    let position = format!("{UUID}:{number}");
+                    let ((), row) = futures::join!(after(&client, &position), client.query_one(&lookup, &[&1_i64]));
+                    let seen: i64 = row.expect("a row").get(0);
+                    assert!(seen as u64 >= number, "{seen} after {number}");
+                }
             }
-            reads
         };
-        let reads: Vec<_> = readers.into_iter().map(|client| tokio::spawn(read(client, newest.clone()))).collect();
-        drop(newest);
-        for number in 1..=500 {
-            // Told first: readers ask for what has not come yet.
-            told.send_replace(number);
-            tokio::time::timeout(Duration::from_secs(60), order(&running, number, number as i64))
-                .await
-                .expect("it is taken");
-            tokio::task::yield_now().await;
+        let tasks: Vec<_> = clients.into_iter().map(|client| tokio::spawn(write_and_read(client))).collect();
+        for task in tasks {
+            within(task).await.expect("every read shows its write");
         }
-        drop(told);
-        let mut all = 0;
-        for read in reads {
-            all += within(read).await.expect("no panic");
-        }
-        assert!(all > 50, "{all} reads");
-        running.stop().await;
+        Arc::into_inner(running).expect("the tasks have ended").stop().await;
     });
 }
