@@ -1,6 +1,7 @@
 //! Benchmarks: each compares with a baseline in the same run and prints ratios, CPU time beside wall time.
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
+mod after;
 mod live;
 mod order_summary;
 
@@ -19,6 +20,8 @@ enum Command {
     OrderSummary(order_summary::Options),
     /// MySQL commit to SELECT on a running stack
     Freshness(live::Options),
+    /// A write through the shop, then its read with ?after, on a running stack
+    After(after::Options),
     /// Point lookups by prepared statement on a running server
     Lookups(live::LookupOptions),
 }
@@ -27,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
+        Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
     }
 }

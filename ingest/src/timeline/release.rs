@@ -58,16 +58,21 @@ impl Timeline {
     pub fn release(&mut self) -> Vec<Output> {
         self.check_ends();
         self.blocked = None;
-        if let Some((position, ms)) = self.alone_at.take() {
-            let changes = std::mem::take(&mut self.alone);
-            self.commit(position, ms, changes);
-        }
+        self.release_alone();
         while self.release_step() || self.release_front() {}
         self.end_merging();
         if self.merging.is_none() {
             self.hydrate();
         }
         std::mem::take(&mut self.out)
+    }
+
+    /// Changes that are commits by themselves.
+    pub(super) fn release_alone(&mut self) {
+        if let Some((position, ms)) = self.alone_at.take() {
+            let changes = std::mem::take(&mut self.alone);
+            self.commit(position, ms, changes);
+        }
     }
 
     /// Nothing has come for some seconds, and all partitions are read to their ends.
