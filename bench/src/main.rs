@@ -1,6 +1,7 @@
 //! Benchmarks: each compares with a baseline in the same run and prints ratios, CPU time beside wall time.
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
+mod catch_up;
 mod decode;
 mod live;
 mod order_summary;
@@ -20,6 +21,8 @@ enum Command {
     OrderSummary(order_summary::Options),
     /// Decoding of recorded Debezium records beside apache-avro's and serde_json's values
     Decode(decode::Options),
+    /// Full topics of a running Kafka to a view, in bulk and live
+    CatchUp(catch_up::Options),
     /// MySQL commit to SELECT on a running stack
     Freshness(live::Options),
     /// Point lookups by prepared statement on a running server
@@ -30,6 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
         Command::Decode(options) => decode::run(&options),
+        Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
     }

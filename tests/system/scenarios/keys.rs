@@ -12,13 +12,13 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
              INSERT INTO t VALUES (10, 'ten'), (20, 'twenty'), (30, 'thirty'), (1, 'one'), (2, 'two')",
         )
         .await?;
-    stage.connector("shop", "keys", &[]).await?;
-    stage.connector("shop-json", "keysj", &[]).await?;
+    stage.connector("shop", "pks", &[]).await?;
+    stage.connector("shop-json", "pksj", &[]).await?;
     let none = ", TRANSACTION TOPIC 'none'";
-    stage.avro("a", "keys.keys.t", "").await?;
-    stage.avro("a_none", "keys.keys.t", none).await?;
-    stage.json("j", COLUMNS, "keysj.keys.t", "").await?;
-    stage.json("j_none", COLUMNS, "keysj.keys.t", none).await?;
+    stage.avro("a", "pks.pks.t", "").await?;
+    stage.avro("a_none", "pks.pks.t", none).await?;
+    stage.json("j", COLUMNS, "pksj.pks.t", "").await?;
+    stage.json("j_none", COLUMNS, "pksj.pks.t", none).await?;
     let pairs = ["a", "a_none", "j", "j_none"].map(|source| Pair { source, table: "t", columns: "id, name" });
     stage.judge(&pairs).await?;
     for change in [

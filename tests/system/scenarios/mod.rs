@@ -48,7 +48,7 @@ macro_rules! scenario {
 /// All of them.
 pub(crate) const ALL: &[Scenario] = &[
     scenario!(
-        keys,
+        pks,
         false,
         keys::run,
         "primary keys change, swap and are replaced, with and without the transaction topic"
