@@ -228,7 +228,7 @@ impl Part {
     fn details(fields: &[(Box<str>, Node)], of: fn(&str) -> Option<Detail>) -> Self {
         let field = |(name, node): &(Box<str>, Node)| {
             let (inner, null) = node.nullable();
-            let scalar = matches!(inner.wire, Wire::String | Wire::Int | Wire::Long);
+            let scalar = matches!(inner.wire, Wire::String | Wire::Int | Wire::Long | Wire::Boolean);
             DetailField { detail: of(name).filter(|_| scalar), null, node: inner.clone() }
         };
         Part::Details(fields.iter().map(field).collect())
@@ -328,7 +328,7 @@ impl AvroDecoder {
             let row = read_row(&self.key_steps, &mut bytes, &mut self.before_row);
             fields.before = Some(row.and_then(|row| bytes.end().map(|()| row)).map_err(|error| error.at("the key"))?);
         }
-        self.shape.event(fields)
+        self.shape.event(fields, &mut self.names)
     }
 
     fn read_envelope(&mut self, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
@@ -394,6 +394,7 @@ impl Images<'_> {
         let Some(detail) = field.detail else { return bytes.skip(&field.node) };
         let value = match field.node.wire {
             Wire::String => Scalar::Text(bytes.text()?),
+            Wire::Boolean => Scalar::Bool(bytes.boolean()?),
             _ => Scalar::Long(bytes.long()?),
         };
         fields.detail(detail, value, self.names);

@@ -13,12 +13,15 @@ use crate::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef}
 pub(crate) enum Scalar<'a> {
     Text(&'a str),
     Long(i64),
+    Bool(bool),
 }
 
 /// A field of `source` or `transaction` that events need; all others are skipped unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
     Snapshot,
+    Database,
+    Table,
     File,
     Gtid,
     Pos,
@@ -33,6 +36,8 @@ impl Detail {
     pub(crate) fn of_source(name: &str) -> Option<Self> {
         Some(match name {
             "snapshot" => Detail::Snapshot,
+            "db" => Detail::Database,
+            "table" => Detail::Table,
             "file" => Detail::File,
             "gtid" => Detail::Gtid,
             "pos" => Detail::Pos,
@@ -52,11 +57,32 @@ impl Detail {
     }
 }
 
-/// Names that come again in record after record: the binlog's file, the transaction's id, which is its GTID, too.
+/// Names that come again in record after record: the binlog's file, the transaction's id, which is its GTID, too, and the
+/// table's.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     file: Option<Arc<str>>,
     id: Option<Arc<str>>,
+    database: String,
+    table: String,
+    /// `database.table`, once both have come.
+    collection: Option<Arc<str>>,
+}
+
+impl Names {
+    /// `database.table` of the record that has just been read.
+    fn collection(&mut self) -> Arc<str> {
+        let Names { database, table, collection, .. } = self;
+        collection.get_or_insert_with(|| format!("{database}.{table}").into()).clone()
+    }
+}
+
+/// Keeps `text` as one part of the collection's name, which is made anew if the part is another.
+fn part(kept: &mut String, collection: &mut Option<Arc<str>>, text: &str) {
+    if kept != text {
+        text.clone_into(kept);
+        *collection = None;
+    }
 }
 
 /// The name kept, if it is this one; else this one, which is kept from now on.
@@ -75,6 +101,9 @@ pub(crate) struct Fields {
     pub(crate) ts_ms: i64,
     operation: Option<Operation>,
     snapshot: Option<Snapshot>,
+    /// Whether `source` names the database, and the table.
+    database: bool,
+    table: bool,
     file: Option<Arc<str>>,
     pos: u64,
     row: u32,
@@ -104,10 +133,23 @@ impl Fields {
                 self.snapshot = Some(match text {
                     "false" => Snapshot::No,
                     "first" | "first_in_data_collection" => Snapshot::First,
-                    "last" | "last_in_data_collection" => Snapshot::Last,
+                    "last_in_data_collection" => Snapshot::Last,
+                    "last" => Snapshot::LastOfAll,
                     "incremental" => Snapshot::Incremental,
                     _ => Snapshot::Row,
                 });
+            }
+            // Older versions write truth values.
+            (Detail::Snapshot, Scalar::Bool(row)) => {
+                self.snapshot = Some(if row { Snapshot::Row } else { Snapshot::No });
+            }
+            (Detail::Database, Scalar::Text(text)) => {
+                part(&mut names.database, &mut names.collection, text);
+                self.database = true;
+            }
+            (Detail::Table, Scalar::Text(text)) => {
+                part(&mut names.table, &mut names.collection, text);
+                self.table = true;
             }
             (Detail::File, Scalar::Text(text)) => self.file = Some(shared(&mut names.file, text)),
             (Detail::Gtid, Scalar::Text(text)) => self.gtid = Some(shared(&mut names.id, text)),
@@ -195,7 +237,7 @@ impl Shape {
     }
 
     /// The event that an envelope's fields describe.
-    pub(crate) fn event(&self, fields: Fields) -> Result<Event> {
+    pub(crate) fn event(&self, fields: Fields, names: &mut Names) -> Result<Event> {
         let operation = fields.operation.ok_or_else(|| Error::decode("an envelope without \"op\""))?;
         let ops = match &self.key {
             Some(key) => key.ops(operation, fields.before, fields.after)?,
@@ -206,8 +248,8 @@ impl Shape {
         let read = if operation == Operation::Read { Snapshot::Row } else { Snapshot::No };
         let origin = Origin {
             snapshot: fields.snapshot.unwrap_or(read),
-            collection: Arc::from(""),
-            file: fields.file.unwrap_or_else(|| Arc::from("")),
+            collection: if fields.database && fields.table { names.collection() } else { Arc::default() },
+            file: fields.file.unwrap_or_default(),
             pos: fields.pos,
             row: fields.row,
             gtid: fields.gtid,

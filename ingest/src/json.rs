@@ -117,7 +117,7 @@ impl JsonDecoder {
             let key = key.ok_or_else(|| Error::decode("a deletion without key and before-image"))?;
             fields.before = Some(self.row_of(key, true).map_err(|error| error.at("the key"))?);
         }
-        self.shape.event(fields)
+        self.shape.event(fields, &mut self.names)
     }
 
     /// The row that an object is.
@@ -497,7 +497,8 @@ impl<'de> Visitor<'de> for Member<'_> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.fields.detail(self.detail, Scalar::Bool(value), self.names);
         Ok(())
     }
 

@@ -18,14 +18,12 @@ pub mod json;
 mod json_schema;
 mod json_text;
 pub mod kafka;
-mod lane;
 mod reader;
 pub mod registry;
 pub mod schema;
-mod seen;
 mod source;
 mod time_text;
-pub mod transactions;
+pub mod timeline;
 
 pub use error::{Error, Result};
 pub use kafka::Cluster;

@@ -246,6 +246,8 @@ fn every_variant_decodes_to_the_same_rows() {
                     assert_eq!(found, wanted, "{case}/{name} event {number}");
                 }
                 assert_eq!((event.operation, event.origin.snapshot), (expected.operation, expected.origin.snapshot));
+                assert_eq!(&*event.origin.collection, format!("shop.{name}"), "{case}/{name} event {number}");
+                assert_eq!(event.origin.collection, expected.origin.collection);
                 let order =
                     |event: &Event| event.origin.transaction.as_ref().map(|t| (t.total_order, t.data_collection_order));
                 assert_eq!(order(event), order(expected), "{case}/{name} event {number}");
