@@ -13,7 +13,9 @@ case "${1:-}" in
       if alive "$name"; then kill -9 "$(<"$DATA/pids/$name")" || true; fi
     done
     for name in "$@"; do
-      while alive "$name"; do sleep 0.05; done
+      # A killed process lets go of its port only when its last thread has ended.
+      port="${name^^}_PORT"
+      while alive "$name" || port_open "${!port}"; do sleep 0.05; done
     done
     exit 0
     ;;

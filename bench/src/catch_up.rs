@@ -145,7 +145,10 @@ async fn define(client: &Client, options: &Options, format: &str, prefix: &str) 
             .to_owned(),
     );
     for statement in statements {
-        client.batch_execute(&statement).await.map_err(|error| format!("{statement}: {error}: {:?}", error.as_db_error()))?;
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| format!("{statement}: {error}: {:?}", error.as_db_error()))?;
     }
     Ok(())
 }

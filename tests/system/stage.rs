@@ -10,12 +10,13 @@ use tokio_postgres::Client;
 
 use crate::Result;
 use crate::connect::{self, Connector};
+use crate::kafka;
 use crate::servers::{Servers, mysql_rows};
 use crate::sql::{Rows, describe, equal, rows, wait_for, wait_until};
 use crate::tidewater::Tidewater;
 
 /// How long a table may take to show what MySQL holds.
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_secs(45);
 
 /// See the module.
 pub(crate) struct Stage {
@@ -83,11 +84,23 @@ impl Stage {
         tidewater.up()
     }
 
+    /// Returns when the connector reads the binlog: what happens from now on is no part of its snapshot.
+    pub(crate) async fn streaming(&self, connector: &str) -> Result<()> {
+        self.sql("CREATE TABLE IF NOT EXISTS pulse (id BIGINT PRIMARY KEY AUTO_INCREMENT)").await?;
+        let (brokers, topic) = (self.servers.kafka(), format!("{connector}.{}.pulse", self.name));
+        wait_until(async || {
+            self.sql("INSERT INTO pulse () VALUES ()").await?;
+            Ok(kafka::watermarks(&brokers, &topic, 0).is_ok_and(|(_, end)| end > 0))
+        })
+        .await
+        .map_err(|error| format!("{topic}: {error}").into())
+    }
+
     /// Makes a source. Its topic, and so its schema, comes with Debezium's first row: tried again until then.
     pub(crate) async fn source(&self, statement: &str) -> Result<()> {
         let client = self.client().await?;
         let mut told = String::new();
-        wait_until(async || {
+        wait_for(CATCH_UP, async || {
             let created = client.batch_execute(statement).await;
             told = created.as_ref().err().map(describe).unwrap_or_default();
             Ok(created.is_ok())

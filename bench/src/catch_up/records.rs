@@ -138,7 +138,8 @@ impl Maker {
     /// From the recorded samples of `case` (`json` or `avro`).
     pub(super) fn new(case: &str, register: Register<'_>) -> Result<Self> {
         let mut find = |table: Table, wanted: fn(&str) -> bool| find(case, table, wanted, register);
-        let both = |text: &str| text.contains(r#""data_collection":"shop.orders""#) && text.contains("shop.order_items");
+        let both =
+            |text: &str| text.contains(r#""data_collection":"shop.orders""#) && text.contains("shop.order_items");
         Ok(Maker {
             order_read: find(Table::Orders, |text| text.contains(r#""op":"r""#))?,
             order_update: find(Table::Orders, |text| text.contains(r#""op":"u""#))?,
@@ -153,7 +154,9 @@ impl Maker {
     /// Row `id` of `last` in the snapshot of orders.
     pub(super) fn order(&mut self, id: i64, last: i64) -> Result<Record> {
         let marker = if id == last { "last_in_data_collection" } else { "true" };
-        self.order_read.value.set("/source/snapshot", Leaf::Text(if id == 1 { "first_in_data_collection" } else { marker }));
+        self.order_read
+            .value
+            .set("/source/snapshot", Leaf::Text(if id == 1 { "first_in_data_collection" } else { marker }));
         self.order_read.row(id, &[("/after/user_id", id % 1000)])
     }
 

@@ -21,6 +21,7 @@ pub(super) async fn avro(stage: &Stage) -> Result<()> {
 pub(super) async fn json(stage: &Stage) -> Result<()> {
     begin(stage).await?;
     stage.connector("shop-json", stage.name, &[]).await?;
+    stage.streaming(stage.name).await?;
     let columns = "id bigint, v bigint, wide bigint, gone text, renamed text, amount numeric(10,2), PRIMARY KEY (id) NOT ENFORCED";
     stage.json("t", columns, &topic(stage), "").await?;
     change(stage).await?;

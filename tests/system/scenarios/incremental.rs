@@ -18,6 +18,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
         ("incremental.snapshot.chunk.size", "20"),
     ];
     stage.connector("shop", "incremental", &settings).await?;
+    stage.streaming("incremental").await?;
     let tables = r#"{"data-collections": ["incremental.t", "incremental.u"], "type": "INCREMENTAL"}"#;
     stage.sql(&format!("INSERT INTO signals VALUES ('first', 'execute-snapshot', '{tables}')")).await?;
     for n in 0..25 {

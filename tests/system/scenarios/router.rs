@@ -22,8 +22,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     stage.avro("b", "rows-of-b", option).await?;
     stage
         .source(
-            "CREATE SOURCE transactions FROM KAFKA CONNECTION kafka (TOPIC 'router.transaction') \
-             FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION registry ENVELOPE NONE",
+            "CREATE SOURCE transactions FROM KAFKA CONNECTION kafka (TOPIC 'router.transaction') FORMAT BYTES ENVELOPE NONE",
         )
         .await?;
     for table in ["a", "b"] {
@@ -76,12 +75,19 @@ pub(super) async fn shards(stage: &Stage) -> Result<()> {
         ("transforms.route.type", "io.debezium.transforms.ByLogicalTableRouter"),
         ("transforms.route.topic.regex", r"(.*)shard_(.*)"),
         ("transforms.route.topic.replacement", "$1all"),
+        // Else the key has a column more than the table: rows of one key in both tables are one key in the topic.
+        ("transforms.route.key.enforce.uniqueness", "false"),
         ("table.include.list", r"shards.shard_.*"),
     ];
     stage.connector("shop", "shards", &settings).await?;
     let pair = Pair { source: "all_shards", table: "both_shards", columns: "id, v" };
     stage.avro("all_shards", "shards.shards.all", ", TRANSACTION TOPIC 'shards.transaction'").await?;
     stage.truth_or_refusal(pair, "shards.shards.all").await?;
-    stage.sql("BEGIN; UPDATE shard_1 SET v = 11 WHERE id = 1; UPDATE shard_2 SET v = 21 WHERE id = 1; DELETE FROM shard_1 WHERE id = 2; COMMIT").await?;
+    stage
+        .sql(
+            "BEGIN; UPDATE shard_1 SET v = 11 WHERE id = 1; UPDATE shard_2 SET v = 21 WHERE id = 1; \
+             DELETE FROM shard_1 WHERE id = 2; COMMIT",
+        )
+        .await?;
     stage.truth_or_refusal(pair, "shards.shards.all").await
 }
