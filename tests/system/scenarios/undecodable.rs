@@ -15,6 +15,10 @@ pub(super) async fn stall(stage: &Stage) -> Result<()> {
     // The first transaction is shown, the second never.
     shows(&client, 12, 8).await?;
     stage.status_names("b", &format!("{}.db.b", stage.name)).await?;
+    let states = rows(&client, "SELECT status FROM tidewater.sources WHERE name IN ('a', 'b')").await?;
+    if states.iter().flatten().any(|state| state.as_deref() != Some("stalled")) {
+        return Err(format!("both sources stand at the transaction, but: {states:?}").into());
+    }
     shows(&client, 12, 8).await?;
     stage.restart().await?;
     stage.status_names("b", &format!("{}.db.b", stage.name)).await?;
@@ -29,8 +33,11 @@ pub(super) async fn dead_letter(stage: &Stage) -> Result<()> {
     if lost != [expected] {
         return Err(format!("dead letters: {lost:?}").into());
     }
-    // The count since is shown.
-    stage.status_names("b", "1").await
+    let count = rows(&client, "SELECT lost, status FROM tidewater.sources WHERE name = 'b'").await?;
+    match count[0][0].as_deref() {
+        Some("1") => Ok(()),
+        _ => Err(format!("tidewater.sources counts no loss: {count:?}").into()),
+    }
 }
 
 pub(super) async fn skip(stage: &Stage) -> Result<()> {
