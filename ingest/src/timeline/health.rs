@@ -64,7 +64,10 @@ impl Timeline {
 
     /// A transaction that has events of the table and that the transaction topic does not name.
     fn unnamed(&self, id: TableId) -> Option<&str> {
-        let of = self.pending.iter().find(|(_, found)| !found.queued && found.part_of(id).is_some());
+        let of = self
+            .pending
+            .iter()
+            .find(|(_, found)| !found.queued && found.part_of(id).is_some_and(|part| !part.is_empty()));
         of.map(|(name, _)| &**name)
     }
 

@@ -2,6 +2,8 @@
 
 use delta::TableId;
 
+use super::log::{Entry, EntryKind};
+use super::place::BinlogPlace;
 use super::release::place;
 use super::snapshot::shown;
 use super::spec::Output;
@@ -12,10 +14,12 @@ use crate::source::OnError;
 impl Timeline {
     /// Shows the tables that hold all that they held at the timeline's position.
     pub(super) fn hydrate(&mut self) {
-        let hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.live).map(|(id, _)| *id).collect();
+        let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.live).map(|(id, _)| *id).collect();
+        // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
+        hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
         for id in hidden {
             self.settle_snapshot(id);
-            self.release_unnamed(id);
+            self.drain(id);
             let obstacle = self.obstacle(id);
             let Some(table) = self.tables.get_mut(&id) else { continue };
             table.live = obstacle.is_none();
@@ -24,9 +28,11 @@ impl Timeline {
                 continue;
             }
             table.owed.clear();
+            table.fence.renew();
             table.lost += table.losses.len() as u64;
             table.losses.clear();
             let moment = table.last_snapshot.clone();
+            self.hold(id);
             match (&self.reached, moment) {
                 (Some((position, ms)), _) => self.commit(position.clone(), *ms, Vec::new()),
                 (None, Some(moment)) => self.commit(moment.position(), moment.ms, Vec::new()),
@@ -36,19 +42,24 @@ impl Timeline {
         }
     }
 
-    /// Of transactions that the topic does not name: those that are older than all that it names.
-    fn release_unnamed(&mut self, id: TableId) {
-        if !self.tables.get(&id).is_some_and(Table::is_read) || self.boundaries.next < self.boundaries.horizon {
-            return;
-        }
-        let older = |(name, found): &(&std::sync::Arc<str>, &super::Transaction)| {
-            !found.queued && found.part_of(id).is_some() && self.released.is_older_than_all(name)
+    /// Whether the shown tables stand where the snapshot `moment` of `table` stands, or there are none.
+    fn stands_at(&self, id: TableId, moment: &BinlogPlace) -> bool {
+        let mut shown =
+            self.tables.iter().filter(|(other, table)| **other != id && table.live).map(|(_, table)| table).peekable();
+        let alike = |table: &Table| {
+            let coming = table.incoming().is_some_and(|incoming| incoming.moment == *moment);
+            !coming && table.last_snapshot.as_ref().is_some_and(|last| !last.is_older(moment))
         };
-        let mut older: Vec<_> = self.pending.iter().filter(older).map(|(name, _)| name.clone()).collect();
-        older.sort_by_key(|name| self.pending[name].part_of(id).map(|part| part.spans[0].1));
-        for name in older {
-            self.take_base(id, &name);
-        }
+        let alone = shown.peek().is_none();
+        let same = shown.all(alike);
+        let past = self.reached.as_ref().is_some_and(|(_, ms)| *ms >= moment.ms + 1_000);
+        let coming = self
+            .tables
+            .values()
+            .any(|table| table.live && table.incoming().is_some_and(|found| found.moment == *moment));
+        let front = self.queue.front().and_then(|front| self.pending.get(front));
+        let behind = front.is_some_and(|front| front.place.as_ref().is_some_and(|place| place.is_behind(moment)));
+        alone || same || past || !coming && (behind || front.is_none() && self.quiet)
     }
 
     /// What keeps a table from being shown.
@@ -90,39 +101,56 @@ impl Timeline {
             let held = format!("transaction {name} is not complete");
             return waits(self.blocked.as_ref().map_or(held, |blocked| blocked.reason.clone()));
         }
-        for (name, found) in &self.pending {
-            let spans = found.part_of(id).map_or(&[][..], |part| &part.spans);
-            let early = spans.iter().any(|(partition, first, _)| {
-                table.partitions.get(partition).is_some_and(|partition| *first < partition.horizon)
-            });
-            if early && !found.queued {
+        let early =
+            |entry: &&Entry| table.partitions.get(&entry.at.0).is_some_and(|partition| entry.at.1 < partition.horizon);
+        let waiting = table.partitions.values().flat_map(|partition| &partition.log).chain(&table.merged);
+        for entry in waiting.filter(early) {
+            let name = &entry.transaction;
+            if entry.kind != EntryKind::Event {
+                return waits(format!(
+                    "topic \"{topic}\" holds rows of an incremental snapshot at transaction {name}, which has not come"
+                ));
+            }
+            if !self.pending.get(name).is_some_and(|found| found.queued) {
                 let text = format!(
                     "transaction {name}, of which topic \"{topic}\" has events, is not in the transaction topic"
                 );
                 return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
             }
-            if early && table.compacted {
+            if table.compacted {
                 return waits(format!("topic \"{topic}\" is compacted, and transaction {name} is not complete"));
             }
         }
-        let owed = |table: &Table| {
-            let of = |name| table.collections.contains(name);
+        if let Some(moment) = &table.last_snapshot
+            && !self.stands_at(id, moment)
+        {
+            return waits(format!(
+                "topic \"{topic}\" holds a snapshot at {}, where other tables are not yet",
+                shown(moment)
+            ));
+        }
+        let of_nobody = |name: &std::sync::Arc<str>| !self.owners.contains_key(name);
+        let open = |table: &Table, own: bool| {
+            let of = |name| table.collections.contains(name) || !own && of_nobody(name);
             let open =
                 table.owed.iter().filter(|(_, owed)| owed.counts.iter().any(|(name, count)| *count > 0 && of(name)));
             open.map(|(id, _)| id.clone()).min()
         };
+        let (name, ambiguous) = (open(table, false), !table.owed.is_empty());
+        let own = open(table, true);
         let table = self.tables.get_mut(&id)?;
-        if let Some(name) = owed(table) {
-            let mut fence = table.owed_fence;
-            let behind = self.ends.behind(&mut fence);
-            table.owed_fence = fence;
-            let text = format!("topic \"{}\" lacks events of transaction {name}", table.topic);
-            match (behind, table.compacted, table.on_error) {
-                (true, true, _) => {}
-                (true, false, OnError::DeadLetter | OnError::Skip) if self.quiet => table.lost += 1,
-                (true, false, OnError::Stall) if self.quiet => return stalls(text),
-                _ => return waits(text),
-            }
+        if name.is_none() && !ambiguous {
+            return None;
+        }
+        let behind = table.fence.is_behind();
+        let text =
+            format!("topic \"{}\" lacks events of transaction {}", table.topic, name.as_deref().unwrap_or_default());
+        match (behind, own.is_some(), table.compacted, table.on_error) {
+            (false, ..) => return waits(text),
+            (true, false, ..) | (true, true, true, _) => {}
+            (true, true, false, OnError::DeadLetter | OnError::Skip) if self.quiet => table.lost += 1,
+            (true, true, false, OnError::Stall) if self.quiet => return stalls(text),
+            _ => return waits(text),
         }
         None
     }

@@ -22,6 +22,7 @@
 mod ends;
 mod health;
 mod hydrate;
+mod log;
 mod partition;
 mod place;
 mod release;
@@ -38,6 +39,7 @@ use delta::{Change, Commit, Op, Position, TableId};
 
 use crate::event::{Boundary, Event, Operation, Origin, Snapshot};
 use ends::Ends;
+use log::{Entry, EntryKind};
 use partition::Partition;
 use place::BinlogPlace;
 use seen::{Before, Seen};
@@ -381,10 +383,9 @@ impl Timeline {
         // A connector that paused for a snapshot goes on with what the snapshot holds already; it still counts.
         let happened = BinlogPlace::of(origin);
         let shown = table.snapshot.as_ref().map(|incoming| &incoming.moment).or(table.last_snapshot.as_ref());
-        let ops = if shown.is_some_and(|moment| happened.is_before(moment)) { Vec::new() } else { ops };
-        if !ops.is_empty()
-            && let Some(incoming) = &mut table.snapshot
-        {
+        let included = shown.is_some_and(|moment| happened.is_before(moment));
+        let ops = if included { Vec::new() } else { ops };
+        if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
         }
         if operation == Operation::Truncate {
@@ -401,47 +402,22 @@ impl Timeline {
         } else {
             origin.collection.clone()
         };
-        match (released, table.live) {
-            // It was whole when it was released.
-            (true, true) => {}
-            (true, false) => {
-                table.repay(&transaction, &collection);
-                self.flush_unnamed(id, place.partition);
-                self.base(id, ops);
+        if !table.live {
+            let at = (place.partition, place.offset);
+            return self
+                .log(id, Entry { at, transaction, collection, origin: origin.clone(), ops, kind: EntryKind::Event });
+        }
+        // Of one that was released it is redelivered: that one was whole.
+        if !released {
+            let several = table.is_split();
+            let keyless = !table.keyed;
+            let pending = self.pending.entry(transaction).or_default();
+            pending.place.get_or_insert(happened);
+            let again = pending.begins > 1;
+            let part = pending.part(id);
+            if !(several && keyless) || part.is_new(origin, operation == Operation::Delete, again) {
+                part.add(&collection, (place.partition, place.offset), origin, ops, several);
             }
-            (false, _) => {
-                let several = table.is_split();
-                let pending = self.pending.entry(transaction).or_default();
-                pending.place.get_or_insert(happened);
-                pending.part(id).add(&collection, (place.partition, place.offset), origin, ops, several);
-            }
-        }
-    }
-
-    /// Events of the partition that belong to transactions which the transaction topic does not name, and that came before a
-    /// released one: the topic's beginning is gone, and they are older.
-    fn flush_unnamed(&mut self, id: TableId, partition: i32) {
-        let of = |transaction: &Transaction| {
-            !transaction.queued
-                && transaction.part_of(id).is_some_and(|part| part.spans.iter().any(|(found, ..)| *found == partition))
-        };
-        let mut older: Vec<_> =
-            self.pending.iter().filter(|(_, transaction)| of(transaction)).map(|(id, _)| id.clone()).collect();
-        older.sort_by_key(|found| self.pending[found].part_of(id).map(|part| part.spans[0].1));
-        for transaction in older {
-            self.take_base(id, &transaction);
-        }
-    }
-
-    /// Hands a pending transaction's events of a table that is not shown on, and forgets it if that was all.
-    fn take_base(&mut self, id: TableId, transaction: &Arc<str>) {
-        let Some(found) = self.pending.get_mut(transaction) else { return };
-        let part = found.take(id);
-        if found.parts.is_empty() && !found.queued {
-            self.pending.remove(transaction);
-        }
-        if let Some(part) = part {
-            self.base(id, part.into_ops());
         }
     }
 
@@ -460,11 +436,10 @@ impl Timeline {
     fn step(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>, kind: StepKind) {
         let Some(table) = self.tables.get_mut(&id) else { return };
         if !table.live {
-            // A truncated table holds nothing of what came before it.
-            if matches!(kind, StepKind::Truncate) && !table.is_split() {
-                self.supersede(id, place.partition, &BinlogPlace::of(origin));
-            }
-            return self.base(id, ops);
+            let kind = if matches!(kind, StepKind::Truncate) { EntryKind::Truncate } else { EntryKind::Rows };
+            let (at, transaction) = ((place.partition, place.offset), transaction_id(origin));
+            let collection = origin.collection.clone();
+            return self.log(id, Entry { at, transaction, collection, origin: origin.clone(), ops, kind });
         }
         if ops.is_empty() {
             return;
@@ -482,21 +457,8 @@ impl Timeline {
             // Rows in a row are one step, unless a transaction lies between.
             Some(last) if extends && !part => last.ops.extend(ops),
             _ => {
-                let at = vec![(place.partition, place.offset)];
-                table.steps.push_back(Step { at, place: BinlogPlace::of(origin), ops, kind });
-            }
-        }
-    }
-
-    /// The pending events of a table that is not shown are part of what replaces it at `moment`; they only count.
-    fn supersede(&mut self, id: TableId, partition: i32, moment: &BinlogPlace) {
-        for transaction in self.pending.values_mut() {
-            let shown = transaction.place.as_ref().is_some_and(|place| place.is_before(moment));
-            if let Some(part) = transaction.parts.iter_mut().find(|part| part.table == id) {
-                let here = part.spans.iter().all(|(found, ..)| *found == partition);
-                if here || shown {
-                    part.supersede();
-                }
+                let (at, gtid) = (vec![(place.partition, place.offset)], origin.gtid.clone());
+                table.steps.push_back(Step { at, place: BinlogPlace::of(origin), gtid, ops, kind });
             }
         }
     }

@@ -7,8 +7,10 @@
 //! Debezium before 3.6.1 counts from 1 again when it restarts within a transaction; places alone do not, because another
 //! server has other files.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::log::Entry;
 use super::seen::{Before, Seen};
 use super::spec::Bounds;
 use crate::event::Origin;
@@ -24,6 +26,10 @@ pub(crate) struct Partition {
     seen: Seen,
     /// Whether a snapshot has begun since the newest transaction: after it a server may count anew.
     pub(crate) after_snapshot: bool,
+    /// Of a table that is not shown: what waits for its turn.
+    pub(crate) log: VecDeque<Entry>,
+    /// Whether records before the next one were deleted unread.
+    pub(crate) cut: bool,
 }
 
 /// The newest transaction of a partition and how far it has come.
@@ -44,6 +50,8 @@ impl Partition {
             newest: None,
             seen: Seen::default(),
             after_snapshot: false,
+            log: VecDeque::new(),
+            cut: bounds.low > 0,
         }
     }
 
@@ -59,7 +67,10 @@ impl Partition {
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
             let same_server = newest.file == origin.file;
             if order <= newest.order && (!same_server || place <= newest.place) {
-                return Before::Again;
+                if origin.ts_ms <= newest.ms {
+                    return Before::Again;
+                }
+                return self.anew(id, order, origin, place);
             }
             newest.order = newest.order.max(order);
             newest.place = if same_server { newest.place.max(place) } else { place };
@@ -68,16 +79,30 @@ impl Partition {
             return Before::New;
         }
         match self.seen.before(id, origin.ts_ms) {
-            Before::Reused if self.after_snapshot => self.seen.forget_like(id),
-            Before::New => {}
-            other => return other,
+            Before::Again => Before::Again,
+            Before::New => {
+                self.follow(id, order, origin, place);
+                Before::New
+            }
+            Before::Reused => self.anew(id, order, origin, place),
         }
+    }
+
+    /// The server counts anew, which is well only after a snapshot.
+    fn anew(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) -> Before {
+        let snapshotted = self.after_snapshot;
+        self.newest = None;
+        self.seen.forget_like(id);
+        self.follow(id, order, origin, place);
+        if snapshotted { Before::New } else { Before::Reused }
+    }
+
+    fn follow(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) {
         self.after_snapshot = false;
         let newest = Newest { id: id.clone(), order, file: origin.file.clone(), place, ms: origin.ts_ms };
         if let Some(older) = self.newest.replace(newest) {
             self.seen.insert_at(&older.id, older.ms);
         }
-        Before::New
     }
 }
 

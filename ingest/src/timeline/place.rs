@@ -7,7 +7,7 @@ use delta::Position;
 use crate::event::Origin;
 
 /// How far a snapshot's time, which has whole seconds, and a transaction's may lie apart for one moment.
-const SAME_MOMENT_MS: i64 = 2_000;
+const SAME_MOMENT_MS: i64 = 1_000;
 /// A change so much older than a snapshot is part of it, wherever it lies. Statements of a transaction may carry their own
 /// time, so it is not less.
 const LONG_AGO_MS: i64 = 60_000;

@@ -106,6 +106,15 @@ impl Timeline {
             return true;
         }
         let rows = matches!(step.kind, StepKind::Rows);
+        // It shows the state of that transaction, which is behind all that it is to follow.
+        if let (true, Some(gtid)) = (rows, &step.gtid) {
+            if self.released.contains(gtid) {
+                return true;
+            }
+            if self.pending.get(gtid).is_some_and(|found| found.queued) {
+                return false;
+            }
+        }
         let before = |transaction: &Transaction| {
             (!rows || transaction.part_of(id).is_some()) && step.is_after(transaction, id) == Some(true)
         };
@@ -190,7 +199,7 @@ impl Timeline {
                 before && self.has_ended(id, &step.place)
             }
             _ => false,
-        })
+        }) || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
     }
 
     /// Judges the oldest transaction and releases it if it is whole.
@@ -241,7 +250,7 @@ impl Timeline {
         if live.is_empty() {
             return Verdict::Release;
         }
-        for (name, _) in &end.counts {
+        for (name, _) in end.counts.iter() {
             let owner = self.owners.entry(name.clone()).or_insert(Owner::Nobody(0));
             if let Owner::Nobody(number) = owner {
                 let mut slot = Some(*number).filter(|number| *number > 0);
@@ -285,6 +294,7 @@ impl Timeline {
             ));
         }
         let missing = table.missing(transaction, of, &end.counts);
+        // A collection that END does not count has no events in it: those are of a later transaction of the same id.
         let stalls_at_loss = table.on_error == OnError::Stall;
         if missing == 0 {
             let part = transaction.part_of(of);
@@ -362,7 +372,10 @@ impl Timeline {
         let with: Vec<_> = transaction.parts.iter().map(|part| part.table).collect();
         let text = format!("transaction {id} has begun and its END has not come");
         let replaced = with.iter().filter(|id| live(id)).all(|id| self.is_replaced(*id, transaction));
-        if self.queue.len() == 1 && !(self.quiet && replaced && with.iter().any(live)) {
+        // A connector that was made anew never comes back to what the old one left; its snapshot holds it.
+        let renewed =
+            || self.tables.values().all(|table| transaction.begun_ms < table.snapshot_ms || !table.based_or_live());
+        if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
             return waits(text);
         }
         if !self.ends.behind(&mut transaction.fence) {
@@ -397,11 +410,14 @@ impl Timeline {
     /// Whether every table was snapshotted since the server's numbers began anew.
     fn is_renewed(&self, id: &str) -> bool {
         let Some(newest) = self.released.newest_ms(id) else { return true };
-        self.tables.values().all(|table| {
-            let moment = table.last_snapshot.as_ref().or(table.snapshot.as_ref().map(|incoming| &incoming.moment));
+        self.tables.values().any(|table| {
+            let step =
+                table.steps.iter().find(|step| matches!(step.kind, StepKind::Snapshot(_))).map(|step| &step.place);
+            let moment =
+                step.or(table.last_snapshot.as_ref()).or(table.snapshot.as_ref().map(|incoming| &incoming.moment));
             // A snapshot's time has whole seconds.
             moment.is_some_and(|moment| moment.ms + 1_000 > newest)
-        })
+        }) || self.tables.is_empty()
     }
 
     /// Hands a transaction on.
@@ -419,21 +435,37 @@ impl Timeline {
                 owed.counts.iter_mut().for_each(|(name, count)| *count = count.saturating_sub(part.count(name)));
             }
             owed.counts.retain(|(name, count)| {
-                let others = matches!(self.owners.get(name), Some(Owner::Tables(tables)) if !tables.contains(of));
+                let others = match self.owners.get(name) {
+                    Some(Owner::Tables(tables)) => !tables.contains(of),
+                    Some(Owner::Nobody(number)) => *number > 0 && self.ends.is_behind(*number),
+                    None => false,
+                };
                 *count > 0 && !others
             });
-            if !owed.counts.is_empty() {
+            // A connector that restarted within it may have sent more than END counts.
+            if !owed.counts.is_empty() || transaction.begins > 1 {
+                table.fence.renew();
                 table.owed.insert(id.clone(), owed);
             }
         }
         let mut shown = Vec::new();
+        let mut later = Vec::new();
         for part in transaction.parts {
             let table = part.table;
+            let counted = |table: &Table| recent.counts.is_empty() || table.expected(&recent.counts).next().is_some();
+            // A collection that END does not count has no events in it: these are of a later transaction of the same id.
+            if self.tables.get(&table).is_some_and(|table| table.live && !counted(table)) {
+                later.push(part);
+                continue;
+            }
             match self.tables.get(&table).map(|table| table.live) {
                 Some(true) => shown.extend(changes(table, part.into_ops())),
                 Some(false) => self.base(table, part.into_ops()),
                 None => {}
             }
+        }
+        if !later.is_empty() {
+            self.pending.insert(id.clone(), Transaction { parts: later, ..Transaction::default() });
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();

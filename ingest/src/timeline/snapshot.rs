@@ -19,6 +19,11 @@ impl Timeline {
     /// Takes a row of a snapshot of `table`.
     pub(super) fn snapshot_row(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>) {
         let moment = BinlogPlace::of(origin);
+        let cut = self
+            .tables
+            .get_mut(&id)
+            .and_then(|table| table.partitions.get_mut(&place.partition))
+            .is_some_and(|p| std::mem::take(&mut p.cut));
         if origin.snapshot == Snapshot::LastOfAll
             && self.ended_snapshot.as_ref().is_none_or(|ended| ended.is_older(&moment))
         {
@@ -40,6 +45,10 @@ impl Timeline {
         let Some(table) = self.tables.get_mut(&id) else { return };
         if let Some(incoming) = table.incoming_mut() {
             incoming.rows += 1;
+            incoming.cut |= cut && origin.snapshot != Snapshot::First;
+            if incoming.first_ms == 0 {
+                incoming.first_ms = place.timestamp_ms;
+            }
             incoming.last_ms = incoming.last_ms.max(place.timestamp_ms);
             incoming.markers.add(origin.snapshot);
         }
@@ -70,17 +79,27 @@ impl Timeline {
             table.steps.retain(|step| !matches!(step.kind, StepKind::Snapshot(_)));
             let at = vec![(place.partition, place.offset)];
             let kind = StepKind::Snapshot(Box::new(incoming));
-            table.steps.push_back(Step { at, place: moment, ops: vec![Op::Truncate], kind });
+            table.steps.push_back(Step { at, place: moment, gtid: None, ops: vec![Op::Truncate], kind });
             return;
         }
         table.snapshot = Some(incoming);
-        self.supersede(id, place.partition, &moment);
-        self.base(id, vec![Op::Truncate]);
+        let older = table.partitions.get_mut(&place.partition).map(|partition| std::mem::take(&mut partition.log));
+        let based = std::mem::replace(&mut table.based, true);
+        self.only_count(id, older.unwrap_or_default());
+        if based {
+            self.base(id, vec![Op::Truncate]);
+        }
     }
 
     /// Whether all rows of the snapshot of a table that is not shown were written.
     fn is_over(&self, id: TableId, incoming: &Incoming) -> bool {
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(&incoming.moment));
+        let stalls = self.tables.get(&id).is_some_and(|table| table.on_error == OnError::Stall);
+        let one = incoming.rows == 1 && incoming.markers.first;
+        // A row that was lost may have been the last; a first table of one row has no last.
+        if self.quiet && (one || !incoming.lost.is_empty() && !stalls) {
+            return true;
+        }
         if incoming.markers.last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {
             return true;
         }
@@ -102,8 +121,12 @@ impl Timeline {
         let read = self.tables.get_mut(&id).filter(|table| table.is_read());
         let Some(mut incoming) = read.and_then(|table| table.snapshot.take()) else { return };
         let split = self.tables.get(&id).is_some_and(super::table::Table::is_split);
-        let over = self.is_over(id, &incoming) && (!split || self.ends.behind(&mut incoming.fence));
+        let over = self.is_over(id, &incoming);
         let Some(table) = self.tables.get_mut(&id) else { return };
+        if over && split && !std::mem::replace(&mut incoming.fenced, true) {
+            table.fence.renew();
+        }
+        let over = over && (!split || table.fence.is_behind());
         if !over || !incoming.lost.is_empty() && table.on_error == OnError::Stall {
             table.snapshot = Some(incoming);
             return;
@@ -117,7 +140,10 @@ impl super::table::Table {
     pub(super) fn end_snapshot(&mut self, incoming: Incoming) {
         self.lost += incoming.lost.len() as u64;
         self.losses.drain(..incoming.earlier.min(self.losses.len()));
-        self.incomplete = None;
+        if !incoming.cut {
+            self.incomplete = None;
+        }
+        self.snapshot_ms = incoming.last_ms;
         let moment = incoming.moment;
         self.owed.retain(|_, owed| owed.committed_ms > moment.ms);
         self.last_snapshot = Some(moment);

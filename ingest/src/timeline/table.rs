@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use delta::Op;
 
+use super::ends::Fence;
+use super::log::Entry;
 use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::spec::TableSpec;
@@ -45,8 +47,14 @@ pub(crate) struct Table {
     pub(crate) owed: HashMap<Arc<str>, Recent>,
     /// END records before this offset must be released before the table is shown.
     pub(crate) boundaries: i64,
-    /// Which reading of the topics' ends shows that nothing more comes of what is owed.
-    pub(crate) owed_fence: Option<u64>,
+    /// Reading it to its present end.
+    pub(crate) fence: Fence,
+    /// What came of several partitions and waits for all to be read: in the order of the binlog.
+    pub(crate) merged: VecDeque<Entry>,
+    /// Whether changes of it have gone on.
+    pub(crate) based: bool,
+    /// When Kafka got the newest row of the last whole snapshot.
+    pub(crate) snapshot_ms: i64,
     /// Whether its newest record belongs to no transaction, although others do.
     pub(crate) untold: bool,
     /// Why it is not shown yet.
@@ -70,12 +78,17 @@ pub(crate) struct Incoming {
     /// The moment that it shows: all its rows carry it.
     pub(crate) moment: BinlogPlace,
     pub(crate) rows: u64,
-    /// The newest row's time in Kafka.
+    /// The first and the newest row's time in Kafka.
+    pub(crate) first_ms: i64,
     pub(crate) last_ms: i64,
+    /// Whether rows of it may have been deleted before they were read.
+    pub(crate) cut: bool,
     pub(crate) markers: Markers,
     /// Rows that could not be decoded.
     pub(crate) lost: Vec<Lost>,
     pub(crate) fence: Option<u64>,
+    /// Whether the table's end was asked for since it was over.
+    pub(crate) fenced: bool,
     /// Whether the table's log goes on behind it with changes that it does not hold.
     pub(crate) streamed: bool,
     /// How many losses the table had when it began: they are made good by it.
@@ -103,7 +116,19 @@ impl Markers {
 impl Incoming {
     pub(crate) fn new(origin: &Origin) -> Self {
         let (moment, markers) = (BinlogPlace::of(origin), Markers::default());
-        Incoming { moment, rows: 0, last_ms: 0, markers, lost: Vec::new(), fence: None, streamed: false, earlier: 0 }
+        Incoming {
+            moment,
+            rows: 0,
+            first_ms: 0,
+            last_ms: 0,
+            cut: false,
+            markers,
+            lost: Vec::new(),
+            fence: None,
+            fenced: false,
+            streamed: false,
+            earlier: 0,
+        }
     }
 }
 
@@ -113,6 +138,8 @@ pub(crate) struct Step {
     /// Its first offset by partition.
     pub(crate) at: Vec<(i32, i64)>,
     pub(crate) place: BinlogPlace,
+    /// The transaction whose state it shows, where the record says.
+    pub(crate) gtid: Option<Arc<str>>,
     pub(crate) ops: Vec<Op>,
     pub(crate) kind: StepKind,
 }
@@ -163,7 +190,10 @@ impl Table {
             lost: 0,
             owed: HashMap::new(),
             boundaries,
-            owed_fence: None,
+            fence: Fence::default(),
+            merged: VecDeque::new(),
+            based: false,
+            snapshot_ms: 0,
             untold: false,
             obstacle: None,
         };
@@ -186,6 +216,11 @@ impl Table {
             let topic = &self.topic;
             format!("topic \"{topic}\", partition {partition}: the records at offsets {from} to {} were deleted from Kafka before they were read", to - 1)
         });
+    }
+
+    /// Whether anything of it is or was shown or has gone on.
+    pub(crate) fn based_or_live(&self) -> bool {
+        self.live || self.based
     }
 
     /// Whether it has several partitions.
@@ -260,7 +295,15 @@ impl Step {
         if behind && !(replaces && shown == Some(true)) {
             return Some(false);
         }
-        shown
+        // What has no event of ours has no place; its producer is the one of the rows, and so are the times.
+        let by_time = || match &self.kind {
+            StepKind::Snapshot(incoming) if transaction.begun_ms > incoming.last_ms => Some(false),
+            StepKind::Snapshot(incoming) if transaction.queued && transaction.begun_ms < incoming.first_ms => {
+                Some(true)
+            }
+            _ => None,
+        };
+        shown.or_else(by_time)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What has come of one transaction.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use delta::{Op, TableId};
@@ -45,6 +46,9 @@ pub(crate) struct Part {
     ops: Vec<Op>,
     /// Where the events lie, of a table of several partitions: those are not read in order.
     order: Vec<EventOrder>,
+    /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
+    known: HashSet<(u64, u32, bool, u64)>,
+    file: Option<Arc<str>>,
     /// First and last offset by partition.
     pub(crate) spans: Vec<(i32, i64, i64)>,
 }
@@ -62,8 +66,7 @@ impl Transaction {
     /// The part of `table`, made if there is none.
     pub(crate) fn part(&mut self, table: TableId) -> &mut Part {
         let at = self.parts.iter().position(|part| part.table == table).unwrap_or_else(|| {
-            let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            self.parts.push(Part { table, counts, ops, order, spans });
+            self.parts.push(Part::new(table));
             self.parts.len() - 1
         });
         &mut self.parts[at]
@@ -82,6 +85,34 @@ impl Transaction {
 }
 
 impl Part {
+    pub(crate) fn new(table: TableId) -> Self {
+        let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Part { table, counts, ops, order, known: HashSet::new(), file: None, spans }
+    }
+
+    /// Whether an event comes for the first time, of whatever partition. `again` says that its transaction was begun again.
+    pub(crate) fn is_new(&mut self, origin: &Origin, deletes: bool, again: bool) -> bool {
+        let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
+        let same_server = self.file.as_ref().is_none_or(|file| *file == origin.file);
+        let place = (origin.pos, origin.row, deletes);
+        let came = |known: &(u64, u32, bool, u64)| match same_server {
+            true => (known.0, known.1, known.2) == place && (known.3 == number || again),
+            false => known.3 == number,
+        };
+        let exactly = self.known.contains(&(place.0, place.1, place.2, number));
+        if exactly || (again || !same_server) && self.known.iter().any(came) {
+            return false;
+        }
+        self.file = Some(origin.file.clone());
+        self.known.insert((place.0, place.1, place.2, number));
+        true
+    }
+
+    /// Whether nothing of it changes the table.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
     /// Adds an event's ops. `several` says that the table has several partitions.
     pub(crate) fn add(
         &mut self,
@@ -109,12 +140,6 @@ impl Part {
     /// How many events of `collection` have come.
     pub(crate) fn count(&self, collection: &str) -> u64 {
         self.counts.iter().find(|(name, _)| **name == *collection).map_or(0, |(_, count)| *count)
-    }
-
-    /// What replaces the table holds these changes: they only count.
-    pub(crate) fn supersede(&mut self) {
-        self.ops.clear();
-        self.order.clear();
     }
 
     /// The ops in their order.
