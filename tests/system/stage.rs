@@ -18,6 +18,9 @@ use crate::tidewater::Tidewater;
 /// How long a table may take to show what MySQL holds.
 const CATCH_UP: Duration = Duration::from_secs(45);
 
+/// Of [`Stage::streaming`].
+pub(crate) const PULSE: &str = "CREATE TABLE pulse (id BIGINT PRIMARY KEY AUTO_INCREMENT)";
+
 /// See the module.
 pub(crate) struct Stage {
     pub(crate) servers: Arc<Servers>,
@@ -84,9 +87,9 @@ impl Stage {
         tidewater.up()
     }
 
-    /// Returns when the connector reads the binlog: what happens from now on is no part of its snapshot.
+    /// Returns when the connector reads the binlog: what happens from now on is no part of its snapshot. The scenario has made
+    /// the table [`PULSE`] before the connector.
     pub(crate) async fn streaming(&self, connector: &str) -> Result<()> {
-        self.sql("CREATE TABLE IF NOT EXISTS pulse (id BIGINT PRIMARY KEY AUTO_INCREMENT)").await?;
         let (brokers, topic) = (self.servers.kafka(), format!("{connector}.{}.pulse", self.name));
         wait_until(async || {
             self.sql("INSERT INTO pulse () VALUES ()").await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::sql::{rows, wait_for};
-use crate::stage::{Pair, Stage};
+use crate::stage::{PULSE, Pair, Stage};
 
 pub(super) async fn avro(stage: &Stage) -> Result<()> {
     begin(stage).await?;
@@ -20,6 +20,7 @@ pub(super) async fn avro(stage: &Stage) -> Result<()> {
 
 pub(super) async fn json(stage: &Stage) -> Result<()> {
     begin(stage).await?;
+    stage.sql(PULSE).await?;
     stage.connector("shop-json", stage.name, &[]).await?;
     stage.streaming(stage.name).await?;
     let columns = "id bigint, v bigint, wide bigint, gone text, renamed text, amount numeric(10,2), PRIMARY KEY (id) NOT ENFORCED";

@@ -1,7 +1,7 @@
 //! A table that Debezium never read whole at its start: a signal makes it read the rows in chunks, between the changes.
 
 use crate::Result;
-use crate::stage::{Pair, Stage};
+use crate::stage::{PULSE, Pair, Stage};
 
 pub(super) async fn run(stage: &Stage) -> Result<()> {
     stage
@@ -12,6 +12,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
              INSERT INTO u SELECT * FROM t",
         )
         .await?;
+    stage.sql(PULSE).await?;
     let settings = [
         ("snapshot.mode", "no_data"),
         ("signal.data.collection", "incremental.signals"),

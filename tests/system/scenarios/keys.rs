@@ -1,7 +1,7 @@
 //! Primary keys that change: Debezium sends a delete and a create of one position in the binlog.
 
 use crate::Result;
-use crate::stage::{Pair, Stage};
+use crate::stage::{PULSE, Pair, Stage};
 
 const COLUMNS: &str = "id bigint, name text, PRIMARY KEY (id) NOT ENFORCED";
 
@@ -12,6 +12,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
              INSERT INTO t VALUES (10, 'ten'), (20, 'twenty'), (30, 'thirty'), (1, 'one'), (2, 'two')",
         )
         .await?;
+    stage.sql(PULSE).await?;
     stage.connector("shop", "pks", &[]).await?;
     stage.connector("shop-json", "pksj", &[]).await?;
     // JSON sources need no schema, so they can be made before their topic is there: another scenario's matter.
