@@ -6,17 +6,23 @@
 
 pub mod avro;
 mod avro_bytes;
+mod avro_table;
 pub mod column;
 mod connect_types;
 mod debezium;
 mod decimal;
 mod decode;
+pub mod defaults;
 mod error;
 pub mod event;
+mod foreign;
+mod history;
 mod include;
 pub mod json;
+mod json_reader;
 mod json_schema;
 mod json_text;
+mod json_value;
 pub mod kafka;
 mod reader;
 pub mod registry;
@@ -25,7 +31,7 @@ mod source;
 mod time_text;
 pub mod timeline;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, Undecodable};
 pub use kafka::Cluster;
 pub use reader::Readers;
 pub use registry::RegistryConfig;

@@ -228,7 +228,10 @@ impl SourceConfig {
         };
         let key = registry.latest(&self.topic, true)?;
         match self.envelope {
-            Envelope::Debezium { .. } => avro::debezium_table(key.as_deref(), &value),
+            Envelope::Debezium { .. } => {
+                let table = avro::debezium_table(key.as_deref(), &value)?;
+                avro::with_first_defaults(&table, &registry.versions(&self.topic)?)
+            }
             Envelope::Upsert => avro::plain_table(key.as_deref(), &value),
             Envelope::None => avro::plain_table(None, &value),
         }

@@ -18,8 +18,8 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
 
 use crate::decode::{BoundaryDecoder, Decoded, Decoder, Record};
-use crate::error::Error;
-use crate::event::{Boundary, Event, RecordMeta};
+use crate::error::{Error, Undecodable};
+use crate::event::{Boundary, Event, RecordMeta, Snapshot};
 use crate::kafka::{Cluster, TIMEOUT};
 use crate::registry::RegistryConfig;
 use crate::source::{DeadLetter, SourceConfig};
@@ -298,22 +298,22 @@ impl Worker {
                     Ok(Decoded::Event(event)) => Item::Event(place, event),
                     Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
                     Ok(Decoded::Nothing) => Item::Read(place.partition, place.offset + 1),
-                    Err(error) => self.lost(place, message, &error),
+                    Err(error) => self.lost(place, message, error),
                 }
             }
             Rows::Boundaries(decoder) => match message.payload() {
                 None => Item::Read(place.partition, place.offset + 1),
-                Some(value) => match self.registry_patiently(|| decoder.decode(value)) {
+                Some(value) => match self.registry_patiently(|| decoder.decode(value).map_err(Undecodable::from)) {
                     Ok(boundary) => Item::Boundary(place, boundary),
-                    Err(error) => self.lost(place, message, &error),
+                    Err(error) => self.lost(place, message, error),
                 },
             },
         };
         self.items.push(item);
     }
 
-    fn lost(&self, place: Place, message: &BorrowedMessage<'_>, error: &Error) -> Item {
-        let reason = error.to_string();
+    fn lost(&self, place: Place, message: &BorrowedMessage<'_>, found: Undecodable) -> Item {
+        let reason = found.error.to_string();
         let letter = DeadLetter {
             source: self.source.clone(),
             topic: self.topic.clone(),
@@ -324,19 +324,23 @@ impl Worker {
             value: message.payload().map(Into::into),
             reason: reason.clone(),
         };
-        Item::Lost(place, Loss { transaction: None, snapshot: false, reason }, Box::new(letter))
+        let snapshot = found.snapshot.is_some_and(|snapshot| !matches!(snapshot, Snapshot::No | Snapshot::Incremental));
+        Item::Lost(place, Loss { transaction: found.transaction, snapshot, reason }, Box::new(letter))
     }
 
     /// Decodes again as long as only the registry stands in the way, and tells so.
-    fn registry_patiently<T>(&mut self, mut decode: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    fn registry_patiently<T>(&mut self, mut decode: impl FnMut() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
         let mut pause = RETRY.0;
         loop {
             match decode() {
-                Err(error @ Error::RegistryUnreachable { .. }) if !self.stop.load(Ordering::Relaxed) => {
-                    tracing::warn!(topic = self.topic, %error, "asking again");
-                    self.trouble(Some(error.to_string()));
+                Err(found)
+                    if matches!(found.error, Error::RegistryUnreachable { .. })
+                        && !self.stop.load(Ordering::Relaxed) =>
+                {
+                    tracing::warn!(topic = self.topic, error = %found.error, "asking again");
+                    self.trouble(Some(found.error.to_string()));
                     if !self.send() {
-                        return Err(error);
+                        return Err(found);
                     }
                     rest(pause, &self.stop);
                     pause = (pause * 2).min(RETRY.1);

@@ -141,7 +141,8 @@ fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryC
     let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| plain(value, database));
     let user = option("username").transpose()?;
     let password = option("password").transpose()?.unwrap_or_default();
-    Ok(RegistryConfig { url: url.trim_end_matches('/').to_owned(), credentials: user.map(|user| (user, password)) })
+    let ca = option("ssl certificate authority").transpose()?;
+    Ok(RegistryConfig { url: url.trim_end_matches('/').to_owned(), credentials: user.map(|user| (user, password)), ca })
 }
 
 fn plain(value: &OptionValue, database: &Database) -> Result<String> {
