@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
 mod catch_up;
-mod decode;
 mod live;
 mod order_summary;
 
@@ -19,8 +18,6 @@ struct Cli {
 enum Command {
     /// Engines that keep the view order_summary over one stream of changes
     OrderSummary(order_summary::Options),
-    /// Decoding of recorded Debezium records beside apache-avro's and serde_json's values
-    Decode(decode::Options),
     /// Full topics of a running Kafka to a view, in bulk and live
     CatchUp(catch_up::Options),
     /// MySQL commit to SELECT on a running stack
@@ -32,7 +29,6 @@ enum Command {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
-        Command::Decode(options) => decode::run(&options),
         Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
