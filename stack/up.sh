@@ -165,6 +165,8 @@ start_registry() {
     cd "$REGISTRY_HOME"
     export QUARKUS_HTTP_HOST=127.0.0.1 QUARKUS_HTTP_PORT="$REGISTRY_PORT" APICURIO_STORAGE_KIND=sql APICURIO_STORAGE_SQL_KIND=h2
     export APICURIO_DATASOURCE_URL="jdbc:h2:file:$DATA/data/registry/db"
+    # After a kill its database recovers first; by default whoever waits for it gives up after 5 s.
+    export QUARKUS_DATASOURCE_H2_JDBC_ACQUISITION_TIMEOUT=60S
     launch registry java "-Xmx$REGISTRY_HEAP" "${JVM[@]}" -jar apicurio-registry-app-*-runner.jar
   )
 }
