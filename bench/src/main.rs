@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
 mod after;
+mod catch_up;
 mod live;
 mod order_summary;
 
@@ -18,6 +19,8 @@ struct Cli {
 enum Command {
     /// Engines that keep the view order_summary over one stream of changes
     OrderSummary(order_summary::Options),
+    /// Full topics of a running Kafka to a view, in bulk and live
+    CatchUp(catch_up::Options),
     /// MySQL commit to SELECT on a running stack
     Freshness(live::Options),
     /// A write through the shop, then its read with ?after, on a running stack
@@ -29,6 +32,7 @@ enum Command {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
+        Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
