@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::{RUNTIME, server};
 
 /// Status and body of one request.
-async fn request(address: std::net::SocketAddr, head: &str, body: &str) -> (u16, String) {
+pub(crate) async fn request(address: std::net::SocketAddr, head: &str, body: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(address).await.expect("a connection");
     let length = body.len();
     let request = format!(
