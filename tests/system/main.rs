@@ -71,7 +71,8 @@ async fn prove(servers: &Servers, proofs: &mut Proofs) -> Result<()> {
     servers.register("shop")?;
     servers.register("shop-json")?;
     let data_dir = servers.folder().join("tidewater");
-    let config = tidewater::config::Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir, dead_letters: 1_000 };
+    let config =
+        tidewater::config::Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir, dead_letters: 1_000 };
     let running = tidewater::start(&config).await?;
     let client = connect(running.pg_address.port()).await?;
     define(servers, &client).await?;
