@@ -204,8 +204,10 @@ impl Worker {
         let done = match order {
             Order::Assign(from) => self.assign(consumer, &from),
             Order::Seek(from) => {
-                self.next.insert(from.partition, (from.next, from.end));
-                let seek = consumer.seek(&self.topic, from.partition, Offset::Offset(from.next), TIMEOUT);
+                // What was handed on already may still wait for the timeline.
+                let next = self.next.get(&from.partition).map_or(from.next, |(next, _)| from.next.max(*next));
+                self.next.insert(from.partition, (next, from.end));
+                let seek = consumer.seek(&self.topic, from.partition, Offset::Offset(next), TIMEOUT);
                 seek.map_err(|error| self.cluster.error(&error))
             }
             Order::Restart(from) => match self.cluster.consumer() {

@@ -101,6 +101,8 @@ struct Boundaries {
     found: bool,
     /// The next offset to read.
     next: i64,
+    /// The offset behind the newest record.
+    taken: i64,
     /// Its end, as far as it is known.
     horizon: i64,
     /// The newest record's time in Kafka.
@@ -162,6 +164,9 @@ impl Timeline {
     /// Takes a record without an envelope.
     pub fn record(&mut self, id: TableId, place: Place, ops: Vec<Op>) {
         self.quiet = false;
+        if self.is_read_already(id, place) {
+            return;
+        }
         self.read(id, place.partition, place.offset + 1);
         let Some(table) = self.tables.get(&id) else { return };
         if !table.live {
@@ -263,8 +268,17 @@ impl Timeline {
         });
     }
 
+    fn is_read_already(&mut self, id: TableId, place: Place) -> bool {
+        let partition = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&place.partition));
+        partition.is_some_and(|partition| !partition.take(place.offset))
+    }
+
     /// Takes a record of the transaction topic.
     pub fn boundary(&mut self, offset: i64, timestamp_ms: i64, boundary: Boundary) {
+        if offset < self.boundaries.taken {
+            return;
+        }
+        self.boundaries.taken = offset + 1;
         self.boundaries_read(offset + 1);
         self.quiet = false;
         self.boundaries.newest_ms = self.boundaries.newest_ms.max(timestamp_ms);
@@ -335,6 +349,9 @@ impl Timeline {
 
     /// Takes a record that could not be decoded.
     pub fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
+        if self.is_read_already(id, place) {
+            return;
+        }
         self.read(id, place.partition, place.offset + 1);
         self.quiet = false;
         let again = loss.transaction.as_ref().is_some_and(|id| self.released.contains(id));
@@ -357,7 +374,10 @@ impl Timeline {
         self.quiet = false;
         let Some(table) = self.tables.get_mut(&id) else { return };
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
-        partition.next = partition.next.max(place.offset + 1);
+        // A reader that goes back reads records again; a snapshot's rows would go over what came after them.
+        if !partition.take(place.offset) {
+            return;
+        }
         let Event { operation, ops, origin } = event;
         let keyed = table.keyed;
         if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {

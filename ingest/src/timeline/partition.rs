@@ -23,6 +23,8 @@ pub(crate) struct Partition {
     pub(crate) horizon: i64,
     /// The next offset to read.
     pub(crate) next: i64,
+    /// The offset behind the newest record.
+    taken: i64,
     newest: Option<Newest>,
     seen: Seen,
     /// Whether a snapshot has begun since the newest transaction: after it a server may count anew.
@@ -48,12 +50,21 @@ impl Partition {
         Partition {
             horizon: if bounds.end > bounds.low { bounds.end } else { 0 },
             next: 0,
+            taken: 0,
             newest: None,
             seen: Seen::default(),
             after_snapshot: false,
             log: VecDeque::new(),
             cut: (bounds.low > 0).then_some(None),
         }
+    }
+
+    /// Takes note of a record; false if it was read before.
+    pub(crate) fn take(&mut self, offset: i64) -> bool {
+        let new = offset >= self.taken;
+        self.taken = self.taken.max(offset + 1);
+        self.next = self.next.max(offset + 1);
+        new
     }
 
     /// Takes note of the first record behind deleted ones.

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Enough to see what is wrong with a topic.
+pub const DEAD_LETTERS: usize = 10_000;
+
 /// Where the server listens and keeps its data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -17,4 +20,7 @@ pub struct Config {
     /// Folder of the server's own data: the statements that made what exists
     #[arg(long, env = "TIDEWATER_DATA_DIR", default_value = "tidewater-data")]
     pub data_dir: PathBuf,
+    /// Records that could not be decoded and are kept in tidewater.dead_letters; older ones go
+    #[arg(long, env = "TIDEWATER_DEAD_LETTERS", default_value_t = DEAD_LETTERS)]
+    pub dead_letters: usize,
 }

@@ -3,23 +3,26 @@
 //! Readers of the database take its lock for as long as it takes to make a query; ticks and statements take it for as long
 //! as they run. Everything arrives through bounded channels, so what cannot be taken holds its sender back.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
-use delta::{RowBuilder, TableSchema};
-use ingest::{DeadLetter, Health, Readers, SourceConfig, SourceEvent, State};
+use delta::{TableId, TableSchema};
+use ingest::{Readers, SourceConfig, SourceEvent};
 use parking_lot::{RwLock, RwLockReadGuard};
-use sql::parse::ast::{CreateSource, Statement};
-use sql::{Database, Error, Insertion, Outcome, Parsed, Positions, Prepared, Progress, Result};
+use sql::parse::ast::Statement;
+use sql::{
+    Database, Error, Insertion, Outcome, Parsed, Positions, Prepared, Progress, Result, SourceHealth, SourceState,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::catalog_file::CatalogFile;
-use crate::sources;
+use crate::config::Config;
+use crate::definitions::{restore, restoring};
+use crate::source_events;
 
 /// Statements that wait for the loop.
 const STATEMENTS: usize = 256;
@@ -32,7 +35,11 @@ const BASE_SLICE: usize = 2_000;
 /// Time given at once to views that are being built: readers and commits wait no longer than this.
 const BUILD_SLICE: Duration = Duration::from_millis(2);
 
-enum Request {
+/// `tidewater.sources` follows its sources by no more than this; it costs a tick.
+pub(crate) const PUBLISH: Duration = Duration::from_secs(1);
+
+/// What the loop is asked to do.
+pub(crate) enum Request {
     Execute {
         parsed: Arc<Parsed>,
         parameters: Vec<ScalarValue>,
@@ -48,6 +55,24 @@ enum Request {
         schema: TableSchema,
         answer: oneshot::Sender<Result<Outcome>>,
     },
+    /// Makes a source anew, with this statement.
+    ReplaceSource {
+        name: String,
+        text: String,
+        config: Box<SourceConfig>,
+        schema: TableSchema,
+        answer: oneshot::Sender<Result<Outcome>>,
+    },
+    /// Makes what is broken. For a source: what it reads and its columns, or why they cannot be told.
+    Mend {
+        name: String,
+        source: Option<Result<Box<(SourceConfig, TableSchema)>>>,
+        answer: oneshot::Sender<Result<()>>,
+    },
+    /// The catalog is back; from now on changes are written.
+    Restored {
+        answer: oneshot::Sender<Result<()>>,
+    },
     Stop,
 }
 
@@ -56,6 +81,8 @@ enum Event {
     Source(SourceEvent),
     /// Nothing came, and views are being built.
     Build,
+    /// `tidewater.sources` is behind.
+    Publish,
 }
 
 /// Counters of the process.
@@ -83,6 +110,8 @@ pub struct Handle {
     pub(crate) ticks: watch::Receiver<u64>,
     metrics: Arc<Metrics>,
     restored: Arc<watch::Sender<bool>>,
+    /// Whether sources are read from Kafka.
+    pub(crate) kafka: bool,
 }
 
 /// The thread of the loop.
@@ -93,19 +122,21 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Starts the loop; the catalog is kept in `data_dir`.
+    /// Starts the loop; the catalog is kept in the folder of `config`. Without `kafka` sources are made as ever and nothing
+    /// reads them: their events come from whoever holds the sender.
     ///
     /// # Errors
     /// If the catalog cannot be read or no thread can be started.
-    pub fn start(data_dir: PathBuf) -> std::io::Result<(Coordinator, Handle)> {
-        let database = Arc::new(RwLock::new(Database::new()));
+    pub fn start(config: &Config, kafka: bool) -> std::io::Result<(Coordinator, Handle, mpsc::Sender<SourceEvent>)> {
+        let (file, mut database) = open(&config.data_dir)?;
+        database.keep_dead_letters(config.dead_letters);
+        let restored = database.broken().is_empty();
+        let database = Arc::new(RwLock::new(database));
         let (requests, receiver) = mpsc::channel(STATEMENTS);
         let (events, source_events) = mpsc::channel(BATCHES);
         let (hydrated_sender, hydrated) = watch::channel(0);
         let (ticks_sender, ticks) = watch::channel(0);
         let metrics = Arc::new(Metrics::default());
-        let (file, statements) = CatalogFile::open(&data_dir)?;
-        let (restored, _) = watch::channel(statements.is_empty());
         let handle = Handle {
             database: database.clone(),
             requests: requests.clone(),
@@ -113,18 +144,20 @@ impl Coordinator {
             hydrated,
             ticks,
             metrics: metrics.clone(),
-            restored: Arc::new(restored),
+            restored: Arc::new(watch::channel(restored).0),
+            kafka,
         };
         let state = Loop {
             database,
-            readers: Some(Readers::new(events)),
+            readers: kafka.then(|| Readers::new(events.clone())),
             hydrated: hydrated_sender,
             ticks: ticks_sender,
             metrics,
             file,
             restored: handle.restored.clone(),
-            health: HashMap::new(),
             building: None,
+            published: tokio::time::Instant::now(),
+            unpublished: false,
         };
         let runtime = tokio::runtime::Handle::current();
         let (alive, ended) = oneshot::channel();
@@ -134,8 +167,8 @@ impl Coordinator {
             runtime.block_on(state.run(receiver, source_events));
         };
         let thread = std::thread::Builder::new().name("coordinator".into()).spawn(body)?;
-        tokio::spawn(restore(handle.clone(), statements));
-        Ok((Coordinator { thread, requests, ended }, handle))
+        tokio::spawn(restore(handle.clone()));
+        Ok((Coordinator { thread, requests, ended }, handle, events))
     }
 
     /// Returns when the loop has ended, which before [`Coordinator::stop`] only a bug does.
@@ -155,29 +188,14 @@ impl Coordinator {
     }
 }
 
-/// Pause before a statement of the catalog that failed is tried again: Kafka or the registry may still be starting.
-const RESTORE_RETRY: Duration = Duration::from_secs(2);
-
-/// Runs the catalog's statements again, in their order.
-async fn restore(handle: Handle, statements: Vec<String>) {
-    for text in statements {
-        let parsed = match sql::parse(&text) {
-            Ok(mut parsed) if parsed.len() == 1 => Arc::new(parsed.remove(0)),
-            _ => {
-                tracing::error!(statement = text, "the catalog holds a statement that does not parse; passed over");
-                continue;
-            }
-        };
-        while let Err(error) = handle.run_now(&parsed, Vec::new()).await {
-            if !error.sqlstate.starts_with("08") {
-                tracing::error!(statement = text, %error, "the catalog holds a statement that fails; passed over");
-                break;
-            }
-            tracing::warn!(statement = text, %error, "cannot restore yet; trying again");
-            tokio::time::sleep(RESTORE_RETRY).await;
-        }
+/// The catalog's file, and a database that holds all its definitions as such: none is made yet.
+fn open(folder: &Path) -> std::io::Result<(CatalogFile, Database)> {
+    let (file, definitions) = CatalogFile::open(folder)?;
+    let mut database = Database::new();
+    for definition in definitions {
+        database.add_broken(definition, restoring());
     }
-    handle.restored.send_replace(true);
+    Ok((file, database))
 }
 
 impl Handle {
@@ -219,6 +237,55 @@ impl Handle {
         self.read().source(name)
     }
 
+    /// What keeps a query waiting, source by source.
+    fn still_hydrating(&self, prepared: &Prepared) -> Error {
+        let database = self.read();
+        let reads = database.reads(prepared);
+        let (mut shown, mut hints) = (Vec::new(), Vec::new());
+        for (name, progress) in database.hydrating(reads.iter().map(String::as_str)) {
+            let status = database.source_status(&name);
+            let why = status
+                .as_ref()
+                .filter(|status| !status.health.reason.is_empty())
+                .map_or(String::new(), |status| format!(", {}: {}", status.health.state.word(), status.health.reason));
+            shown.push(format!("\"{name}\" ({} of {}{why})", progress.read, progress.of));
+            hints.extend(status.map(|status| status.health.hint).filter(|hint| !hint.is_empty()));
+        }
+        hints.push("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are".into());
+        hints.push("SET statement_timeout waits longer".into());
+        Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
+            .hint(hints.join("; "))
+    }
+
+    /// Returns once the catalog is back.
+    ///
+    /// # Errors
+    /// 57P03 after `patience`.
+    pub async fn restored(&self, patience: Duration) -> Result<()> {
+        if *self.restored.borrow() {
+            return Ok(());
+        }
+        let mut restored = self.restored.subscribe();
+        let back = tokio::time::timeout(patience, restored.wait_for(|restored| *restored)).await;
+        if matches!(back, Ok(Ok(_))) { Ok(()) } else { Err(restoring()) }
+    }
+
+    /// Says that the catalog is back.
+    pub(crate) async fn set_restored(&self) {
+        let (answer, answered) = oneshot::channel();
+        // The loop ends only with the server.
+        if self.send(Request::Restored { answer }).await.is_ok()
+            && let Ok(Err(error)) = answered.await
+        {
+            tracing::error!(%error, "the restored catalog could not be written");
+        }
+    }
+
+    /// Whether the loop has ended.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.requests.is_closed()
+    }
+
     /// Runs a statement in the loop, after those of the catalog.
     ///
     /// # Errors
@@ -226,13 +293,11 @@ impl Handle {
     pub async fn run(&self, parsed: &Arc<Parsed>, parameters: Vec<ScalarValue>) -> Result<Outcome> {
         // The sender lives as long as this handle.
         let _ = self.restored.subscribe().wait_for(|restored| *restored).await;
-        self.run_now(parsed, parameters).await
-    }
-
-    async fn run_now(&self, parsed: &Arc<Parsed>, parameters: Vec<ScalarValue>) -> Result<Outcome> {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
-        if let Statement::CreateSource(source) = &parsed.statement {
-            return self.create_source(parsed, source).await;
+        match &parsed.statement {
+            Statement::CreateSource(source) => return self.create_source(parsed, source).await,
+            Statement::AlterSource { name, change } => return self.alter_source(name, *change).await,
+            _ => {}
         }
         let (answer, answered) = oneshot::channel();
         self.send(Request::Execute { parsed: parsed.clone(), parameters, answer }).await?;
@@ -264,44 +329,38 @@ impl Handle {
         self.read().exists(name)
     }
 
-    async fn send(&self, request: Request) -> Result<()> {
+    pub(crate) async fn send(&self, request: Request) -> Result<()> {
         self.requests.send(request).await.map_err(|_| stopping())
     }
 
-    /// Asks Kafka and the registry first, so that the loop never waits for them.
-    async fn create_source(&self, parsed: &Arc<Parsed>, source: &CreateSource) -> Result<Outcome> {
-        let config = {
-            let database = self.read();
-            if source.if_not_exists && database.exists(&source.name) {
-                return Ok(Outcome::Tag("CREATE SOURCE".into()));
-            }
-            database.free(&source.name)?;
-            sources::resolve(source, &database)?
-        };
-        let asked = config.clone();
-        let schema = tokio::task::spawn_blocking(move || asked.table_schema()).await;
-        let schema = schema.map_err(|_| Error::new("XX000", "reading the source's schema failed"))?;
-        let schema = schema.map_err(|error| from_ingest(&error))?;
-        let (answer, answered) = oneshot::channel();
-        self.send(Request::CreateSource { parsed: parsed.clone(), config: Box::new(config), schema, answer }).await?;
-        answered.await.unwrap_or_else(|_| Err(stopping()))
-    }
-
-    /// Whether every object of the catalog is back and every source has its rows.
+    /// Whether every object of the catalog is back, nothing is broken and everything holds its rows.
     ///
     /// # Errors
-    /// One sentence that says what is missing.
-    pub fn ready(&self) -> Result<(), String> {
+    /// A sentence for each thing that is missing.
+    pub fn ready(&self) -> Result<(), Vec<String>> {
         if !*self.restored.borrow() {
-            return Err("the catalog is being restored".into());
+            return Err(vec!["the catalog is being restored".into()]);
         }
         let database = self.read();
+        let broken = database.broken().into_iter();
+        let mut missing: Vec<_> =
+            broken.map(|object| format!("\"{}\" is broken: {}", object.name, object.error)).collect();
         let catalog = database.catalog();
-        let waits = database.hydrating(catalog.iter().map(|object| object.name.as_str()));
-        match waits.first() {
-            None => Ok(()),
-            Some((name, progress)) => Err(format!("\"{name}\": {} of {} initial rows", progress.read, progress.of)),
+        for (name, progress) in database.hydrating(catalog.iter().map(|object| object.name.as_str())) {
+            missing.push(format!("\"{name}\": {} of {} initial rows", progress.read, progress.of));
         }
+        for status in database.source_statuses() {
+            let SourceHealth { state, reason, .. } = &status.health;
+            if *state == SourceState::Incomplete || (*state == SourceState::Waiting && status.progress.is_some()) {
+                missing.push(format!("source \"{}\" is {}: {reason}", status.name, state.word()));
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+
+    /// The number by which events name a source.
+    pub fn source_id(&self, name: &str) -> Option<TableId> {
+        self.read().source_table(name).map(|(table, _)| table)
     }
 
     /// Counters in Prometheus' text format.
@@ -332,41 +391,38 @@ impl Handle {
         );
         let database = self.read();
         let sizes = database.sizes();
-        let labels = |name: &str| format!("{{object=\"{}\"}}", name.replace('\\', "\\\\").replace('"', "\\\""));
+        let escaped = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");
+        let labels = |name: &str| format!("{{object=\"{}\"}}", escaped(name));
         let rows: Vec<_> = sizes.iter().map(|(name, _, rows, _)| (labels(name), *rows as f64)).collect();
         let bytes: Vec<_> = sizes.iter().map(|(name, _, _, bytes)| (labels(name), *bytes as f64)).collect();
         put("object_rows", "gauge", "Distinct rows that an object holds.", &rows);
         put("object_bytes", "gauge", "Bytes of an object's rows and indexes.", &bytes);
+        for (name, kind, help, values) in source_events::metrics(&database, escaped) {
+            put(name, kind, help, &values);
+        }
         text
     }
 }
 
-fn stopping() -> Error {
+pub(crate) fn stopping() -> Error {
     Error::new("57P01", "the server is shutting down")
 }
 
-/// Errors of Kafka and the registry are connection errors; everything else is the statement's.
-fn from_ingest(error: &ingest::Error) -> Error {
-    let sqlstate = match error {
-        ingest::Error::Kafka { .. } | ingest::Error::RegistryUnreachable { .. } => "08001",
-        ingest::Error::Schema(_) => "42704",
-        ingest::Error::Decode(_) => "22000",
-    };
-    Error::new(sqlstate, error.to_string())
-}
-
-struct Loop {
-    database: Arc<RwLock<Database>>,
-    readers: Option<Readers>,
-    hydrated: watch::Sender<u64>,
+/// What the loop holds.
+pub(crate) struct Loop {
+    pub(crate) database: Arc<RwLock<Database>>,
+    pub(crate) readers: Option<Readers>,
+    pub(crate) hydrated: watch::Sender<u64>,
     ticks: watch::Sender<u64>,
     metrics: Arc<Metrics>,
     file: CatalogFile,
-    restored: Arc<watch::Sender<bool>>,
-    /// What sources are about, so that a change is told once.
-    health: HashMap<delta::TableId, Health>,
+    pub(crate) restored: Arc<watch::Sender<bool>>,
     /// Since when views or indexes are being built.
-    building: Option<Instant>,
+    pub(crate) building: Option<Instant>,
+    /// When `tidewater.sources` was last brought up to date.
+    pub(crate) published: tokio::time::Instant,
+    /// Whether it is behind.
+    pub(crate) unpublished: bool,
 }
 
 impl Loop {
@@ -375,6 +431,7 @@ impl Loop {
             let event = tokio::select! {
                 Some(request) = requests.recv() => Event::Request(request),
                 Some(event) = sources.recv() => Event::Source(event),
+                () = tokio::time::sleep_until(self.published + PUBLISH), if self.unpublished => Event::Publish,
                 () = std::future::ready(()), if self.building.is_some() => Event::Build,
                 else => break,
             };
@@ -390,7 +447,18 @@ impl Loop {
                 Event::Request(Request::CreateSource { parsed, config, schema, answer }) => {
                     let _ = answer.send(self.create_source(&parsed, *config, schema));
                 }
+                Event::Request(Request::ReplaceSource { name, text, config, schema, answer }) => {
+                    let _ = answer.send(self.replace_source(&name, &text, *config, schema));
+                }
+                Event::Request(Request::Mend { name, source, answer }) => {
+                    let _ = answer.send(self.mend(&name, source));
+                }
+                Event::Request(Request::Restored { answer }) => {
+                    self.restored.send_replace(true);
+                    let _ = answer.send(self.write_catalog());
+                }
                 Event::Source(event) => self.source(event, &mut sources),
+                Event::Publish => self.publish(),
                 Event::Build => {}
             }
             self.build();
@@ -405,12 +473,9 @@ impl Loop {
         let outcome = self.database.write().execute_statement(parsed, parameters)?;
         let outcome = match outcome {
             Outcome::Dropped(tag, tables) => {
-                for table in tables {
-                    if let Some(readers) = &mut self.readers {
-                        readers.remove(table);
-                    }
-                }
+                self.stop_reading(tables);
                 self.hydrated.send_modify(|changes| *changes += 1);
+                self.publish();
                 Outcome::Tag(tag)
             }
             outcome => outcome,
@@ -437,7 +502,7 @@ impl Loop {
     }
 
     /// Writes the catalog if the statement changed it.
-    fn save(&self, parsed: &Parsed) -> Result<()> {
+    pub(crate) fn save(&self, parsed: &Parsed) -> Result<()> {
         use Statement as S;
         let changes = matches!(
             parsed.statement,
@@ -449,48 +514,16 @@ impl Loop {
                 | S::CreateIndex { .. }
                 | S::Drop { .. }
         );
-        // While the catalog is restored, the file holds more than the database.
-        if !changes || !*self.restored.borrow() {
-            return Ok(());
-        }
-        let mut objects = self.database.read().catalog();
-        objects.sort_by_key(|object| object.oid);
-        let statements: Vec<_> = objects.into_iter().map(|object| object.definition).collect();
-        self.file.write(&statements).map_err(|error| {
+        if changes { self.write_catalog() } else { Ok(()) }
+    }
+
+    /// All definitions are in the database at any time, those that are not restored yet too.
+    pub(crate) fn write_catalog(&self) -> Result<()> {
+        let definitions = self.database.read().definitions();
+        self.file.write(&definitions).map_err(|error| {
             Error::new("58030", format!("the statement was done, but the catalog could not be written: {error}"))
                 .hint("make room or rights in the folder given by --data-dir, then run any CREATE again")
         })
-    }
-
-    fn create_source(&mut self, parsed: &Arc<Parsed>, config: SourceConfig, schema: TableSchema) -> Result<Outcome> {
-        let table = {
-            let mut database = self.database.write();
-            let table = database.create_source(&config.name, &schema, &parsed.text)?;
-            database.set_hydrating(table, Progress::default());
-            let (timeline, kind) = sources::timeline(&config);
-            database.set_timeline(table, timeline, kind);
-            table
-        };
-        let name = config.name.clone();
-        let added = match &mut self.readers {
-            Some(readers) => readers.add(table, config, schema).map_err(|error| from_ingest(&error)),
-            None => Err(stopping()),
-        };
-        if let Err(error) = added {
-            let drop = Parsed {
-                statement: Statement::Drop {
-                    kind: sql::parse::ast::ObjectKind::Source,
-                    if_exists: true,
-                    names: vec![name],
-                    cascade: true,
-                },
-                text: String::new(),
-            };
-            self.database.write().execute_statement(&Arc::new(drop), &[])?;
-            return Err(error);
-        }
-        self.save(parsed)?;
-        Ok(Outcome::Tag("CREATE SOURCE".into()))
     }
 
     /// Takes an event of a reader, and with commits those that wait behind them, in one tick.
@@ -498,6 +531,7 @@ impl Loop {
         let mut commits = Vec::new();
         let mut changes = 0;
         let mut hydrated = Vec::new();
+        let mut letters = Vec::new();
         let mut next = Some(event);
         while let Some(event) = next {
             match event {
@@ -515,12 +549,22 @@ impl Loop {
                     let mut database = self.database.write();
                     if database.is_hydrating(table) {
                         database.set_hydrating(table, Progress { read, of });
+                        self.unpublished = true;
                     }
                 }
-                SourceEvent::DeadLetter(letter) => self.dead_letter(&letter),
+                SourceEvent::DeadLetter(letter) => {
+                    changes += 1;
+                    letters.push(letter);
+                }
                 SourceEvent::Health { table, health } => self.health(table, health),
             }
             next = if changes < TICK_CHANGES { sources.try_recv().ok() } else { None };
+        }
+        if !letters.is_empty() {
+            self.metrics.dead_letters.fetch_add(letters.len() as u64, Ordering::Relaxed);
+            let mut database = self.database.write();
+            let kinds = database.dead_letter_kinds().clone();
+            database.add_dead_letters(letters.iter().map(|letter| source_events::row_of(letter, &kinds)).collect());
         }
         self.tick(commits, changes);
         if !hydrated.is_empty() {
@@ -531,6 +575,7 @@ impl Loop {
             }
             drop(database);
             self.hydrated.send_modify(|changes| *changes += 1);
+            self.state_changed();
         }
     }
 
@@ -564,42 +609,5 @@ impl Loop {
         self.ticks.send_modify(|ticks| *ticks += 1);
         self.metrics.ticks.fetch_add(1, Ordering::Relaxed);
         self.metrics.tick_micros.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
-    }
-
-    fn health(&mut self, table: delta::TableId, health: Health) {
-        let before = self.health.insert(table, health.clone());
-        let told = |health: &Health| (health.state, health.reason.clone());
-        if before.as_ref().map(told) == Some(told(&health)) {
-            return;
-        }
-        let name = self.database.read().source_name(table).map(str::to_owned).unwrap_or_default();
-        match health.state {
-            State::Running | State::Hydrating => tracing::info!(source = name, state = ?health.state, "reading"),
-            State::Waiting => tracing::warn!(source = name, reason = health.reason, "waiting"),
-            State::Stalled | State::Incomplete => {
-                tracing::error!(source = name, reason = health.reason, hint = health.hint, state = ?health.state, "no progress");
-            }
-        }
-    }
-
-    fn dead_letter(&self, letter: &DeadLetter) {
-        self.metrics.dead_letters.fetch_add(1, Ordering::Relaxed);
-        let DeadLetter { source, topic, partition, offset, timestamp_ms, key, value, reason } = letter;
-        tracing::warn!(source, topic, partition, offset, reason, "a record could not be decoded");
-        let mut database = self.database.write();
-        let mut row = RowBuilder::new(database.dead_letter_kinds().clone());
-        row.set_text(0, source);
-        row.set_text(1, topic);
-        row.set_int(2, i64::from(*partition));
-        row.set_int(3, *offset);
-        row.set_int(4, timestamp_ms.saturating_mul(1_000));
-        if let Some(key) = key {
-            row.set_tail(5, key);
-        }
-        if let Some(value) = value {
-            row.set_tail(6, value);
-        }
-        row.set_text(7, reason);
-        database.add_dead_letter(row.finish());
     }
 }

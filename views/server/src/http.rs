@@ -20,7 +20,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sql::parse::ast::Statement;
-use sql::{Error, Outcome, Parsed, Positions};
+use sql::{Error, Notice, Outcome, Parsed, Positions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::R
 async fn ready(State(handle): State<Handle>) -> Response {
     match handle.ready() {
         Ok(()) => "ready\n".into_response(),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+        Err(reasons) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response(),
     }
 }
 
@@ -197,6 +197,7 @@ async fn run(
         Statement::CopyOut { .. } => return Err(Error::new("0A000", "COPY is not supported over HTTP")),
         _ => {}
     }
+    handle.restored(session.statement_timeout()).await?;
     let prepared = handle.prepare(parsed, &[])?;
     let (given, wanted) = (params.len(), prepared.parameters.len());
     if given != wanted {
@@ -216,11 +217,27 @@ async fn run(
         }
         _ => match handle.run(parsed, values).await? {
             Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return Ok(done(&tag)),
+            Outcome::Told(tag, notices) => return Ok(with_notices(done(&tag), session.news(notices))),
             Outcome::Rows(query) => *query,
         },
     };
-    let schema = query.schema.clone();
-    Ok(answer(&schema, &Batches::start(query, session.statement_timeout()).all().await?))
+    let (schema, notices) = (query.schema.clone(), session.news(query.notices.clone()));
+    let rows = answer(&schema, &Batches::start(query, session.statement_timeout()).all().await?);
+    Ok(with_notices(rows, notices))
+}
+
+/// A result and what its reader is told beside it.
+fn with_notices(mut result: Value, notices: Vec<Notice>) -> Value {
+    let shown = |notice: Notice| {
+        let mut shown =
+            json!({ "message": notice.message, "severity": notice.severity.to_lowercase(), "code": notice.sqlstate });
+        if !notice.hint.is_empty() {
+            shown["hint"] = json!(notice.hint);
+        }
+        shown
+    };
+    result["notices"] = notices.into_iter().map(shown).collect();
+    result
 }
 
 fn failure(error: &Error) -> Value {

@@ -5,17 +5,22 @@
 mod catalog_file;
 pub mod config;
 pub mod coordinator;
+mod definitions;
 pub mod encode;
 pub mod http;
 pub mod parameters;
 pub mod pgwire;
 mod runner;
 pub mod session;
+mod source_events;
+mod source_loop;
 pub mod sources;
+mod topic_kind;
 pub mod waits;
 
+use ingest::SourceEvent;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use config::Config;
 use coordinator::{Coordinator, Handle};
@@ -74,10 +79,23 @@ async fn listen(host: &str, port: u16, option: &'static str) -> Result<TcpListen
 /// # Errors
 /// If a port or the data folder cannot be had.
 pub async fn start(config: &Config) -> Result<Running, Error> {
+    Ok(start_server(config, true).await?.0)
+}
+
+/// Starts a server whose sources nobody reads: their events are what is sent to the sender. For tests of what users see of
+/// sources that no Kafka can be made to be.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_without_kafka(config: &Config) -> Result<(Running, mpsc::Sender<SourceEvent>), Error> {
+    start_server(config, false).await
+}
+
+async fn start_server(config: &Config, kafka: bool) -> Result<(Running, mpsc::Sender<SourceEvent>), Error> {
     let pg = listen(&config.host, config.pg_port, "--pg-port").await?;
     let web = listen(&config.host, config.http_port, "--http-port").await?;
     let data = |source| Error::Data { folder: config.data_dir.display().to_string(), source };
-    let (coordinator, handle) = Coordinator::start(config.data_dir.clone()).map_err(data)?;
+    let (coordinator, handle, events) = Coordinator::start(config, kafka).map_err(data)?;
     let (pg_address, http_address) = (pg.local_addr().map_err(data)?, web.local_addr().map_err(data)?);
     let (stopping, stop) = watch::channel(false);
     let web_handle = handle.clone();
@@ -90,7 +108,7 @@ pub async fn start(config: &Config) -> Result<Running, Error> {
             }
         }),
     ];
-    Ok(Running { pg_address, http_address, handle, coordinator, stopping, tasks })
+    Ok((Running { pg_address, http_address, handle, coordinator, stopping, tasks }, events))
 }
 
 /// Requests that are open get this long to end.

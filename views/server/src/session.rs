@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use sql::{After, Error, Insertion, Positions, Result};
+use sql::{After, Error, Insertion, Notice, Positions, Result};
 use std::sync::Arc;
 
 use crate::waits::Wait;
@@ -77,6 +77,8 @@ pub struct Session {
     /// What the client's startup set, to which RESET goes back.
     start: BTreeMap<String, String>,
     transaction: Option<Transaction>,
+    /// Whether it was told what needs telling once only.
+    told: bool,
     /// Names of the prepared statements, so that all of them can be forgotten.
     pub(crate) statements: HashSet<String>,
 }
@@ -287,6 +289,20 @@ impl Session {
         // It was understood when it was set.
         let after = self.set.get(AFTER).and_then(|text| text.parse().ok());
         Wait { limit: self.statement_timeout(), after }
+    }
+
+    /// What of `notices` this client wants to hear and has not heard.
+    pub fn news(&mut self, notices: Vec<Notice>) -> Vec<Notice> {
+        let least = self.get("client_min_messages").unwrap_or_default().to_lowercase();
+        let wanted = |notice: &Notice| match least.as_str() {
+            "warning" => notice.severity != "NOTICE",
+            "error" => false,
+            _ => true,
+        };
+        let told = self.told;
+        let news: Vec<_> = notices.into_iter().filter(|notice| wanted(notice) && !(notice.once && told)).collect();
+        self.told |= news.iter().any(|notice| notice.once);
+        news
     }
 
     /// The columns of the answer of `SHOW name`.

@@ -6,8 +6,8 @@ use arrow_schema::Schema;
 use datafusion::sql::sqlparser::ast::ColumnDef;
 use ingest::event::MetaColumn;
 use ingest::{Cluster, Envelope, Format, OnError, RegistryConfig, SourceConfig};
-use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, OptionValue, Registry};
-use sql::{Database, Error, Result, TimelineKind};
+use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, ObjectKind, OptionValue, Registry, Statement};
+use sql::{Consistency, Database, Error, Result, TimelineKind};
 
 /// Option of a source that names its topic of transaction boundaries; `none` takes every event as a commit by itself.
 const TRANSACTION_TOPIC: &str = "transaction topic";
@@ -27,6 +27,12 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
             }
         },
     };
+    if let Some(key) = &source.key_format
+        && *key != source.format
+    {
+        let message = format!("source \"{}\": a KEY FORMAT other than the VALUE FORMAT is not supported", source.name);
+        return Err(Error::new("0A000", message));
+    }
     let mut properties = Vec::new();
     let mut transaction_topic = None;
     for (name, value) in options.iter().chain(&source.options) {
@@ -59,11 +65,15 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
         Ok((column, include.alias.clone().unwrap_or_else(|| name.to_owned())))
     });
     let include = include.collect::<Result<Vec<_>>>()?;
-    let envelope = envelope(source, transaction_topic);
-    // A transaction without one of its records is no state of the database; a record of a service is a change by itself.
-    let on_error = match envelope {
-        Envelope::Debezium { .. } => OnError::Stall,
-        Envelope::Upsert | Envelope::None => OnError::DeadLetter,
+    let envelope = envelope(source, transaction_topic, database)?;
+    let on_error = match (source.on_error, &envelope) {
+        (Some(ast::OnError::Stall), _) => OnError::Stall,
+        (Some(ast::OnError::DeadLetter), _) => OnError::DeadLetter,
+        (Some(ast::OnError::Skip), _) => OnError::Skip,
+        // A transaction without one of its records is no state of the database.
+        (None, Envelope::Debezium { .. }) => OnError::Stall,
+        // A record of a service is a change by itself.
+        (None, Envelope::Upsert | Envelope::None) => OnError::DeadLetter,
     };
     if matches!(envelope, Envelope::Debezium { .. }) && !include.is_empty() {
         let message = format!("source \"{}\": INCLUDE with ENVELOPE DEBEZIUM is not supported", source.name);
@@ -90,21 +100,72 @@ pub fn timeline(config: &SourceConfig) -> (&str, TimelineKind) {
     }
 }
 
-fn envelope(source: &CreateSource, transaction_topic: Option<String>) -> Envelope {
-    match &source.envelope {
-        ast::Envelope::None => Envelope::None,
-        ast::Envelope::Upsert => Envelope::Upsert,
-        ast::Envelope::Debezium { .. } => {
-            // Debezium names topics PREFIX.DATABASE.TABLE and that of transactions PREFIX.transaction.
-            let mut parts = source.topic.rsplitn(3, '.');
-            let derived = parts.nth(2).map(|prefix| format!("{prefix}.transaction"));
-            let transaction_topic = match transaction_topic {
-                Some(topic) if topic.eq_ignore_ascii_case("none") => None,
-                Some(topic) => Some(topic),
-                None => derived,
-            };
-            Envelope::Debezium { transaction_topic, collection: None }
+/// What the catalog shows of a source's promises.
+pub(crate) fn promises(config: &SourceConfig) -> (ast::OnError, Consistency) {
+    let on_error = match config.on_error {
+        OnError::Stall => ast::OnError::Stall,
+        OnError::DeadLetter => ast::OnError::DeadLetter,
+        OnError::Skip => ast::OnError::Skip,
+    };
+    let consistency = match &config.envelope {
+        Envelope::Debezium { transaction_topic: Some(_), .. } => Consistency::Transactions,
+        Envelope::Debezium { transaction_topic: None, .. } => Consistency::Table,
+        Envelope::Upsert | Envelope::None => Consistency::Record,
+    };
+    (on_error, consistency)
+}
+
+/// The statement of a source with another policy for errors.
+pub(crate) fn with_on_error(text: &str, on_error: ast::OnError) -> String {
+    let clause = |policy: ast::OnError| format!(" WITH (ON ERROR = '{}')", policy.words());
+    let earlier = [ast::OnError::Stall, ast::OnError::DeadLetter, ast::OnError::Skip].map(clause);
+    let text = earlier.iter().find_map(|clause| text.strip_suffix(clause.as_str())).unwrap_or(text);
+    format!("{text}{}", clause(on_error))
+}
+
+fn envelope(source: &CreateSource, transaction_topic: Option<String>, database: &Database) -> Result<Envelope> {
+    let (transaction_source, collection) = match &source.envelope {
+        ast::Envelope::None => return Ok(Envelope::None),
+        ast::Envelope::Upsert => return Ok(Envelope::Upsert),
+        ast::Envelope::Debezium { transaction_source, collection } => (transaction_source, collection.clone()),
+    };
+    // Debezium names topics PREFIX.DATABASE.TABLE and that of transactions PREFIX.transaction.
+    let mut parts = source.topic.rsplitn(3, '.');
+    let derived = parts.nth(2).map(|prefix| format!("{prefix}.transaction"));
+    let named = transaction_source.as_ref().map(|name| topic_of(source, name, database)).transpose()?;
+    let transaction_topic = match (transaction_topic, named) {
+        (Some(_), Some(_)) => {
+            let message = format!("source \"{}\" names its transaction topic twice", source.name);
+            return Err(Error::new("42601", message).hint("leave out TRANSACTION TOPIC or TRANSACTION METADATA"));
         }
+        (Some(topic), None) if topic.eq_ignore_ascii_case("none") => None,
+        (Some(topic), None) | (None, Some(topic)) => Some(topic),
+        (None, None) => derived,
+    };
+    Ok(Envelope::Debezium { transaction_topic, collection })
+}
+
+/// The topic of the source that `TRANSACTION METADATA (SOURCE name)` names.
+fn topic_of(source: &CreateSource, name: &str, database: &Database) -> Result<String> {
+    let of = &source.name;
+    let hint =
+        "make a source of the connector's transaction topic, or name the topic: TRANSACTION TOPIC 'prefix.transaction'";
+    let text = match database.definition(name) {
+        Some((ObjectKind::Source, text)) => text,
+        Some((kind, _)) => {
+            let message =
+                format!("source \"{of}\": TRANSACTION METADATA names the {} \"{name}\"", kind.words().to_lowercase());
+            return Err(Error::new("42809", message).hint(hint));
+        }
+        None => {
+            let message =
+                format!("source \"{of}\": TRANSACTION METADATA names the source \"{name}\", which does not exist");
+            return Err(Error::new("42P01", message).hint(hint));
+        }
+    };
+    match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
+        Some(Statement::CreateSource(transactions)) => Ok(transactions.topic),
+        _ => Err(Error::new("XX000", format!("source \"{name}\" has no statement that makes it"))),
     }
 }
 
@@ -147,6 +208,10 @@ fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryC
             }
         },
     };
+    if let Some((name, _)) = options.iter().find(|(name, _)| !["username", "password"].contains(&name.as_str())) {
+        let message = format!("option {} of a schema registry is not supported", name.to_uppercase());
+        return Err(Error::new("0A000", message).hint("USERNAME and PASSWORD are"));
+    }
     let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| plain(value, database));
     let user = option("username").transpose()?;
     let password = option("password").transpose()?.unwrap_or_default();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
-use delta::TableId;
+use delta::{TableId, TableSchema};
 use engine::{IndexId, NodeId};
 
+use crate::broken::Broken;
 use crate::parse::ast::{Connection, ObjectKind};
 
 /// Schema of relations that this system keeps about itself.
@@ -16,6 +17,13 @@ pub(crate) const SYSTEM_SCHEMA: &str = "tidewater";
 pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
 /// How far each timeline has come; its rows are made when they are asked for.
 pub(crate) const TIMELINES: &str = "tidewater.timelines";
+/// What each source is about.
+pub(crate) const SOURCES: &str = "tidewater.sources";
+
+/// Whether a name is of a relation that this system keeps about itself.
+pub(crate) fn is_system(name: &str) -> bool {
+    [DEAD_LETTERS, SOURCES, TIMELINES].contains(&name)
+}
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -24,6 +32,8 @@ pub(crate) struct Object {
     pub(crate) oid: u32,
     /// The statement that made it.
     pub(crate) definition: String,
+    /// Connections, secrets and sources that its statement names.
+    pub(crate) uses: Vec<String>,
     pub(crate) body: Body,
 }
 
@@ -40,7 +50,13 @@ pub(crate) enum Body {
     Source {
         node: NodeId,
         table: TableId,
+        /// Its columns and what decoders must know of them.
+        schema: TableSchema,
     },
+    /// A relation that this system keeps about itself.
+    System(NodeId),
+    /// What cannot be made at the moment.
+    Broken(Broken),
     /// A query, expanded where it is used, and the names it reads.
     View {
         view: Arc<ViewTable>,
@@ -62,7 +78,10 @@ pub(crate) enum Body {
 impl Object {
     pub(crate) fn node(&self) -> Option<NodeId> {
         match &self.body {
-            Body::Table(node) | Body::Source { node, .. } | Body::MaterializedView { node, .. } => Some(*node),
+            Body::Table(node)
+            | Body::System(node)
+            | Body::Source { node, .. }
+            | Body::MaterializedView { node, .. } => Some(*node),
             _ => None,
         }
     }
@@ -71,7 +90,8 @@ impl Object {
         match &self.body {
             Body::Secret(_) => ObjectKind::Secret,
             Body::Connection(_) => ObjectKind::Connection,
-            Body::Table(_) | Body::Timelines => ObjectKind::Table,
+            Body::Table(_) | Body::Timelines | Body::System(_) => ObjectKind::Table,
+            Body::Broken(broken) => broken.kind,
             Body::Source { .. } => ObjectKind::Source,
             Body::View { .. } => ObjectKind::View,
             Body::MaterializedView { .. } => ObjectKind::MaterializedView,

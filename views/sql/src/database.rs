@@ -5,20 +5,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
-use delta::{Change, Commit, Op, RowRef, TableId, TableSchema};
+use delta::{Commit, Op, TableId, TableSchema};
 use engine::{Circuit, IndexId, NodeId};
 
-use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, TIMELINES};
+use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, SOURCES, TIMELINES, is_system};
 use crate::checked::{CheckedIntegers, CheckedSums};
 use crate::error::{Error, Result};
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
+use crate::source_status::{Published, Source};
 use crate::timelines::{Timelines, timeline_columns};
+use crate::{broken, dead_letters, source_status};
 
 /// The first number of an object of the user's, as in PostgreSQL.
 const FIRST_OID: u32 = 16_384;
@@ -43,17 +45,22 @@ pub struct Database {
     shared: HashMap<String, NodeId>,
     /// Of nodes that have a key: its columns and its index.
     pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
-    tables: Vec<NodeId>,
+    pub(crate) tables: Vec<NodeId>,
     /// Plans views.
     pub(crate) state: SessionState,
     /// Runs queries.
     pub(crate) answering: SessionState,
     /// Changes with every CREATE and DROP: a plan made before may not hold any more.
     pub(crate) generation: u64,
-    next_oid: u32,
-    /// Sources whose initial rows have not all come.
-    hydrating: BTreeMap<TableId, Progress>,
-    dead_letters: TableId,
+    pub(crate) next_oid: u32,
+    pub(crate) sources: BTreeMap<TableId, Source>,
+    /// Whether readers may have to be told something of a source.
+    pub(crate) troubled: bool,
+    /// What `tidewater.sources` shows, by name.
+    pub(crate) published: BTreeMap<String, Published>,
+    pub(crate) sources_table: TableId,
+    pub(crate) dead_letters: TableId,
+    pub(crate) held: dead_letters::Held,
     pub(crate) timelines: Timelines,
 }
 
@@ -100,12 +107,16 @@ impl Database {
             answering,
             generation: 0,
             next_oid: FIRST_OID,
-            hydrating: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            troubled: false,
+            published: BTreeMap::new(),
+            sources_table: TableId(0),
             dead_letters: TableId(0),
+            held: dead_letters::Held::default(),
             timelines: Timelines::default(),
         };
-        let table = TableSchema::new(dead_letter_columns(), None).expect("rows hold these types");
-        database.dead_letters = database.create_source(DEAD_LETTERS, &table, "").expect("the first object");
+        database.dead_letters = database.system_table(DEAD_LETTERS, dead_letters::columns(), &dead_letters::KEY);
+        database.sources_table = database.system_table(SOURCES, source_status::columns(), &[0]);
         database.define(TIMELINES, "", Body::Timelines, Some(timeline_columns()));
         database
     }
@@ -116,26 +127,46 @@ impl Database {
     /// 42P07 if the name is taken.
     pub fn create_source(&mut self, name: &str, schema: &TableSchema, definition: &str) -> Result<TableId> {
         self.free(name)?;
-        let node = self.circuit.add_input(schema.kinds.clone(), schema.key.as_deref());
-        let table = TableId(self.tables.len() as u32);
-        self.tables.push(node);
-        self.define(name, definition, Body::Source { node, table }, Some(schema.schema.clone()));
+        let (node, table) = self.input(schema);
+        self.sources.insert(table, Source::default());
+        // What a field says of itself beside its type is for decoders: plans do not take it along.
+        let plain = |field: &arrow_schema::FieldRef| field.as_ref().clone().with_metadata(HashMap::new());
+        let shown = Schema::new(schema.schema.fields().iter().map(plain).collect::<Vec<_>>());
+        self.define(name, definition, Body::Source { node, table, schema: schema.clone() }, Some(shown.into()));
         Ok(table)
+    }
+
+    fn input(&mut self, schema: &TableSchema) -> (NodeId, TableId) {
+        let node = self.circuit.add_input(schema.kinds.clone(), schema.key.as_deref());
+        self.tables.push(node);
+        (node, TableId(self.tables.len() as u32 - 1))
+    }
+
+    /// Adds a relation that this system keeps about itself.
+    fn system_table(&mut self, name: &str, columns: SchemaRef, key: &[usize]) -> TableId {
+        let schema = TableSchema::new(columns, Some(key.to_vec())).expect("rows hold these types");
+        let (node, table) = self.input(&schema);
+        self.define(name, "", Body::System(node), Some(schema.schema));
+        table
     }
 
     /// Says that the rows of a source are still coming; its readers wait.
     pub fn set_hydrating(&mut self, table: TableId, progress: Progress) {
-        self.hydrating.insert(table, progress);
+        if let Some(source) = self.sources.get_mut(&table) {
+            source.progress = Some(progress);
+        }
     }
 
     /// Says that all initial rows of a source have come.
     pub fn set_hydrated(&mut self, table: TableId) {
-        self.hydrating.remove(&table);
+        if let Some(source) = self.sources.get_mut(&table) {
+            source.progress = None;
+        }
     }
 
     /// Whether rows of a source are still coming.
     pub fn is_hydrating(&self, table: TableId) -> bool {
-        self.hydrating.contains_key(&table)
+        self.sources.get(&table).is_some_and(|source| source.progress.is_some())
     }
 
     /// Kinds of the columns of `tidewater.dead_letters`.
@@ -146,7 +177,7 @@ impl Database {
     /// Progress of those among what `names` read that do not hold all rows yet: sources whose initial rows have not all come
     /// and views that are being built.
     pub fn hydrating<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(String, Progress)> {
-        if self.hydrating.is_empty() && self.circuit.is_all_built() {
+        if self.circuit.is_all_built() && self.sources.values().all(|source| source.progress.is_none()) {
             return Vec::new();
         }
         let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -155,7 +186,9 @@ impl Database {
         while let Some(name) = open.pop() {
             let Some(object) = self.objects.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
             match &object.body {
-                Body::Source { table, .. } => found.extend(self.hydrating.get(table).map(|&progress| (name, progress))),
+                Body::Source { table, .. } => {
+                    found.extend(self.sources.get(table).and_then(|source| source.progress).map(|p| (name, p)));
+                }
                 Body::MaterializedView { reads, node } => {
                     open.extend(reads.iter().cloned());
                     if !self.circuit.is_built(*node) {
@@ -180,12 +213,6 @@ impl Database {
         });
         let circuit = &mut self.circuit;
         circuit.tick(changes.map(|change| (tables[change.table.0 as usize], change.op)));
-    }
-
-    /// Keeps a record that could not be decoded: a row of `tidewater.dead_letters`.
-    pub fn add_dead_letter(&mut self, row: RowRef<'_>) {
-        let change = Change { table: self.dead_letters, op: Op::Insert(row.into()) };
-        self.apply([Commit::local(vec![change])]);
     }
 
     /// Changes one local table.
@@ -213,7 +240,14 @@ impl Database {
     }
 
     pub(crate) fn define(&mut self, name: &str, definition: &str, body: Body, schema: Option<SchemaRef>) {
-        let object = Object { oid: self.next_oid, definition: definition.to_owned(), body };
+        let uses = match &body {
+            Body::Connection(_) | Body::Source { .. } | Body::Broken(_) => {
+                let parsed = crate::parse::parse(definition).unwrap_or_default();
+                parsed.iter().flat_map(broken::uses).collect()
+            }
+            _ => Vec::new(),
+        };
+        let object = Object { oid: self.next_oid, definition: definition.to_owned(), uses, body };
         self.next_oid += 1;
         self.generation += 1;
         if let Some(node) = object.node() {
@@ -245,11 +279,12 @@ impl Database {
             self.nodes.remove(name);
             self.columns.remove(name);
             if let Body::Source { table, .. } = object.body {
-                self.hydrating.remove(&table);
+                self.sources.remove(&table);
                 self.timelines.drop_table(table);
                 sources.push(table);
             }
         }
+        self.look_at_sources();
         self.generation += 1;
         let gone = self.circuit.retain(self.nodes.values().copied());
         self.shared.retain(|_, node| !gone.contains(node));
@@ -267,8 +302,16 @@ impl Database {
 
     /// The names that depend on `name` directly.
     pub(crate) fn readers(&self, name: &str) -> Vec<String> {
+        let uses = |(_, object): &(&String, &Object)| object.uses.iter().any(|used| used == name);
+        let using = self.objects.iter().filter(uses).map(|(name, _)| name.clone());
+        self.readers_of_rows(name).into_iter().chain(using).collect()
+    }
+
+    /// The names of views and indexes that read `name` directly.
+    pub(crate) fn readers_of_rows(&self, name: &str) -> Vec<String> {
         let reads = |object: &Object| match &object.body {
             Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
+            Body::Broken(broken) => broken.reads.iter().any(|read| read == name),
             Body::Index { on, .. } => on == name,
             _ => false,
         };
@@ -346,9 +389,12 @@ impl Database {
         }
     }
 
+    pub(crate) fn user_objects(&self) -> impl Iterator<Item = (&String, &Object)> {
+        self.objects.iter().filter(|(name, _)| !is_system(name))
+    }
+
     /// Everything that users made, in the order of names.
     pub fn catalog(&self) -> Vec<CatalogObject> {
-        let visible = self.objects.iter().filter(|(name, _)| ![DEAD_LETTERS, TIMELINES].contains(&name.as_str()));
         let show = |(name, object): (&String, &Object)| {
             let (on, index_columns) = match &object.body {
                 Body::Index { on, columns, .. } => (Some(on.clone()), columns.clone()),
@@ -364,7 +410,7 @@ impl Database {
                 index_columns,
             }
         };
-        visible.map(show).collect()
+        self.user_objects().map(show).collect()
     }
 
     /// Rows and bytes of each object that holds rows.
@@ -380,23 +426,6 @@ impl Database {
     pub fn is_empty(&self) -> bool {
         self.circuit.is_empty()
     }
-}
-
-/// Columns of `tidewater.dead_letters`.
-fn dead_letter_columns() -> SchemaRef {
-    let text = |name| Field::new(name, DataType::Utf8, false);
-    let bytes = |name| Field::new(name, DataType::Binary, true);
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
-        text("source"),
-        text("topic"),
-        Field::new("partition", DataType::Int32, false),
-        Field::new("offset", DataType::Int64, false),
-        Field::new("recorded_at", time, false),
-        bytes("key"),
-        bytes("value"),
-        text("reason"),
-    ]))
 }
 
 /// A function whose value changes by itself would be folded to its value at planning time.

@@ -13,7 +13,7 @@ use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::{MemTable, TableProvider, ViewTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionContext;
-use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
@@ -31,6 +31,7 @@ use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
 use crate::rounding::with_digits;
 use crate::snapshot_table::SnapshotTable;
+use crate::source_status::Notice;
 
 /// A statement that was understood, with the types of its parameters and of its answer.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub struct Query {
     pub schema: SchemaRef,
     /// Relations that it reads, those inside views included.
     pub reads: Vec<String>,
+    /// What its reader is told beside the rows.
+    pub notices: Vec<Notice>,
     body: QueryBody,
 }
 
@@ -63,7 +66,7 @@ enum QueryBody {
 impl Query {
     /// A query whose rows are known.
     pub(crate) fn of(batch: RecordBatch) -> Self {
-        Query { schema: batch.schema(), reads: Vec::new(), body: QueryBody::Rows(batch) }
+        Query { schema: batch.schema(), reads: Vec::new(), notices: Vec::new(), body: QueryBody::Rows(batch) }
     }
 
     /// The rows, if they are known without running anything.
@@ -181,12 +184,23 @@ impl Database {
         self.run_prepared(prepared, parameters)
     }
 
+    /// What a query reads, whatever the values of its parameters are.
+    pub fn reads(&self, prepared: &Prepared) -> Vec<String> {
+        match (&prepared.lookup, &prepared.plan) {
+            (Some(lookup), _) => vec![lookup.name.clone()],
+            (None, Some(plan)) => names(plan),
+            (None, None) => Vec::new(),
+        }
+    }
+
     fn run_prepared(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Query> {
         if let Some(lookup) = &prepared.lookup
             && let Some(batch) = self.look_up(lookup, parameters)?
         {
             let reads = vec![lookup.name.clone()];
-            return Ok(Query { schema: shown(batch.schema()), reads, body: QueryBody::Rows(batch) });
+            self.readable([lookup.name.as_str()])?;
+            let notices = self.notices([lookup.name.as_str()]);
+            return Ok(Query { schema: shown(batch.schema()), reads, notices, body: QueryBody::Rows(batch) });
         }
         let Some(plan) = &prepared.plan else {
             return Err(Error::new("XX000", "a statement that answers no rows was run as a query"));
@@ -207,6 +221,7 @@ impl Database {
         let system = pg_catalog::wanted(&references, |name| self.objects.contains_key(name));
         for reference in references {
             let name = object_name(&reference);
+            self.intact(&name)?;
             if let Some(provider) = self.provider(&name)
                 && !context.table_exist(reference.clone())?
             {
@@ -250,7 +265,7 @@ impl Database {
     fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
         match &self.objects.get(name)?.body {
             Body::View { view, .. } => Some(view.clone()),
-            Body::Secret(_) | Body::Connection(_) | Body::Index { .. } => None,
+            Body::Secret(_) | Body::Connection(_) | Body::Index { .. } | Body::Broken(_) => None,
             _ => {
                 let schema = self.columns.get(name)?.clone();
                 Some(Arc::new(SnapshotTable { schema, snapshot: Snapshot::default() }))
@@ -276,6 +291,7 @@ impl Database {
     /// The plan with this moment's rows and the parameters' values.
     pub(crate) fn attached(&self, plan: LogicalPlan, parameters: &[ScalarValue]) -> Result<Query> {
         let reads = names(&plan);
+        self.readable(reads.iter().map(String::as_str))?;
         for name in &reads {
             if let Some(error) = self.nodes.get(name).and_then(|node| self.circuit.error(*node)) {
                 return Err(error.clone().into());
@@ -304,8 +320,15 @@ impl Database {
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
         })?;
         let context = Box::new(SessionContext::new_with_state(self.answering.clone()));
-        Ok(Query { schema, reads, body: QueryBody::Plan(Box::new(attached.data), context) })
+        let notices = self.notices(reads.iter().map(String::as_str));
+        Ok(Query { schema, reads, notices, body: QueryBody::Plan(Box::new(attached.data), context) })
     }
+}
+
+/// All names that a query reads, whether they exist or not.
+pub(crate) fn named_in(state: &SessionState, query: &sql::Query) -> Vec<String> {
+    let references = state.resolve_table_references(&planned(query)).unwrap_or_default();
+    references.iter().map(object_name).collect()
 }
 
 /// A plan whose columns have these names; as they are where there are none.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, TIMELINES};
+use crate::catalog::{Body, CatalogObject, Object, is_system};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::parse::ast::{ExplainTarget, ObjectKind, Statement};
+use crate::source_status::{SourceState, SourceStatus};
 use crate::table_changes::unknown;
 use crate::type_names::type_name;
 
@@ -75,10 +76,14 @@ impl Database {
     ) -> Result<RecordBatch> {
         let words = |object: &CatalogObject| object.kind.words().to_lowercase().replace(' ', "-");
         match kind {
-            None => texts(&["name", "type"], shown.map(|o| vec![o.name.clone(), words(o)]).collect()),
-            Some(ObjectKind::Source) => {
-                let row = |o: &CatalogObject| vec![o.name.clone(), "kafka".into(), self.state_of(&o.name)];
+            None => {
+                let row = |o: &CatalogObject| vec![o.name.clone(), words(o), self.state_of(&o.name)];
                 texts(&["name", "type", "status"], shown.map(row).collect())
+            }
+            Some(ObjectKind::Source) => self.show_sources(shown),
+            Some(ObjectKind::View) => {
+                let row = |o: &CatalogObject| vec![o.name.clone(), self.state_of(&o.name)];
+                texts(&["name", "status"], shown.map(row).collect())
             }
             Some(ObjectKind::MaterializedView) => {
                 let row = |o: &CatalogObject| vec![o.name.clone(), "default".into(), self.state_of(&o.name)];
@@ -90,9 +95,10 @@ impl Database {
                     let columns = objects.iter().find(|object| object.name == on).and_then(|o| o.columns.clone());
                     let name = |&at: &usize| columns.as_ref().map(|columns| columns.field(at).name().clone());
                     let key: Vec<_> = index.index_columns.iter().filter_map(name).collect();
-                    vec![index.name.clone(), on, "default".into(), format!("{{{}}}", key.join(","))]
+                    let (key, status) = (format!("{{{}}}", key.join(",")), self.state_of(&index.name));
+                    vec![index.name.clone(), on, "default".into(), key, status]
                 };
-                texts(&["name", "on", "cluster", "key"], shown.map(row).collect())
+                texts(&["name", "on", "cluster", "key", "status"], shown.map(row).collect())
             }
             Some(ObjectKind::Connection) => {
                 let connection = |o: &CatalogObject| match self.connection(&o.name) {
@@ -111,8 +117,42 @@ impl Database {
         }
     }
 
-    /// `running`, or how far the initial rows have come.
+    /// Sources as `tidewater.sources` has them; the status tells more.
+    fn show_sources<'a>(&self, shown: impl Iterator<Item = &'a CatalogObject>) -> Result<RecordBatch> {
+        let all: Vec<_> = shown.filter_map(|object| self.source_status(&object.name)).collect();
+        let texts = |text: &dyn Fn(&SourceStatus) -> String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(all.iter().map(text)))
+        };
+        let since = all.iter().map(|status| Some(status.since_ms * 1_000).filter(|since| *since > 0));
+        let count = |count: Option<u64>| count.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        let columns: Vec<ArrayRef> = vec![
+            texts(&|status| status.name.clone()),
+            texts(&|_| "kafka".into()),
+            texts(&|status| self.state_of(&status.name)),
+            Arc::new(TimestampMicrosecondArray::from_iter(since).with_timezone("UTC")),
+            texts(&SourceStatus::shown_reason),
+            texts(&|status| status.health.hint.clone()),
+            Arc::new(Int64Array::from_iter(all.iter().map(|status| count(Some(status.health.lost))))),
+            Arc::new(Int64Array::from_iter(all.iter().map(|status| count(status.health.lag)))),
+            texts(&|status| status.on_error.words().into()),
+            texts(&|status| status.consistency.word().into()),
+        ];
+        batch(crate::source_status::columns(), columns)
+    }
+
+    /// `running`, or what keeps it from that.
     fn state_of(&self, name: &str) -> String {
+        if let Some(Object { body: Body::Broken(broken), .. }) = self.objects.get(name) {
+            return format!("broken: {}", broken.error.message);
+        }
+        let sources = self.sources_of([name]);
+        let states = sources.iter().filter_map(|name| self.source_status(name));
+        let bad = |state| !matches!(state, SourceState::Running | SourceState::Hydrating);
+        let worst = states.filter(|status| bad(status.health.state)).max_by_key(|status| status.health.state);
+        if let Some(status) = worst {
+            let word = status.health.state.word();
+            return if status.name == name { word.into() } else { format!("{word}: source \"{}\"", status.name) };
+        }
         match self.hydrating([name]).first() {
             None => "running".into(),
             Some((source, progress)) if progress.of == 0 => format!("hydrating: waiting for \"{source}\""),
@@ -138,11 +178,7 @@ impl Database {
     }
 
     fn show_create(&self, kind: ObjectKind, name: &str) -> Result<RecordBatch> {
-        let object = self
-            .objects
-            .get(name)
-            .filter(|_| ![DEAD_LETTERS, TIMELINES].contains(&name))
-            .ok_or_else(|| unknown(name))?;
+        let object = self.objects.get(name).filter(|_| !is_system(name)).ok_or_else(|| unknown(name))?;
         let found = object.kind();
         if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
             let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());

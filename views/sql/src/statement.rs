@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
 use crate::query::{Query, renamed};
+use crate::source_status::Notice;
 use crate::table_changes::{Insertion, column_of, name_of, unknown};
 use crate::types::declared_schema;
 
@@ -23,6 +24,8 @@ pub enum Outcome {
     Rows(Box<Query>),
     /// A command tag, and sources that are gone: whoever feeds them stops.
     Dropped(String, Vec<TableId>),
+    /// A command tag, and what the client is told beside it.
+    Told(String, Vec<Notice>),
 }
 
 impl Database {
@@ -76,6 +79,10 @@ impl Database {
                 let message = format!("source \"{}\" needs a server that reads Kafka", source.name);
                 return Err(Error::new("0A000", message));
             }
+            Statement::AlterSource { name, .. } => {
+                let message = format!("source \"{name}\" needs a server that reads Kafka");
+                return Err(Error::new("0A000", message));
+            }
             Statement::Unsupported { words } => return Err(Error::new("0A000", format!("{words} is not supported"))),
             other => {
                 if let Some(batch) = self.show(other)? {
@@ -118,9 +125,18 @@ impl Database {
         }
         if view.or_replace && self.exists(name) {
             let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
-            self.drop_objects(kind, false, &[name.to_owned()], false)?;
+            self.droppable(kind, false, &[name.to_owned()], false)?;
+            self.plan(&view.query)?;
+            self.replace(name, |database| database.make_view(view, text))?;
+        } else {
+            self.free(name)?;
+            self.make_view(view, text)?;
         }
-        self.free(name)?;
+        Ok(tag.into())
+    }
+
+    fn make_view(&mut self, view: &CreateView, text: &str) -> Result<()> {
+        let name = view.name.as_str();
         if view.materialized {
             let plan = renamed(self.plan(&view.query)?, &view.columns)?;
             let schema = plan.schema().inner().clone();
@@ -134,7 +150,7 @@ impl Database {
             distinct_names(&schema)?;
             self.define(name, text, Body::View { view, reads }, Some(schema));
         }
-        Ok(tag.into())
+        Ok(())
     }
 
     fn create_index(
@@ -145,6 +161,7 @@ impl Database {
         key: Option<&[Expr]>,
         text: &str,
     ) -> Result<String> {
+        self.intact(on)?;
         let object = self.objects.get(on).ok_or_else(|| unknown(on))?;
         let Some(node) = object.node() else {
             let hint = "an index keeps rows: make the view a MATERIALIZED VIEW, then index that";
@@ -177,6 +194,12 @@ impl Database {
         names: &[String],
         cascade: bool,
     ) -> Result<Vec<TableId>> {
+        let gone = self.droppable(kind, if_exists, names, cascade)?;
+        Ok(self.forget(&gone))
+    }
+
+    /// What DROP of these names takes with it.
+    fn droppable(&self, kind: ObjectKind, if_exists: bool, names: &[String], cascade: bool) -> Result<Vec<String>> {
         let mut gone: Vec<String> = Vec::new();
         for name in names {
             let Some(object) = self.objects.get(name) else {
@@ -209,7 +232,7 @@ impl Database {
                 return Err(Error::new("2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
             }
         }
-        Ok(self.forget(&gone))
+        Ok(gone)
     }
 
     /// Evaluates an INSERT without doing it.

@@ -26,7 +26,7 @@ use pgwire::messages::response::{NoticeResponse, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use sql::parse::ast::{CopyFormat, Statement};
-use sql::{Error, Outcome, Prepared};
+use sql::{Error, Notice, Outcome, Prepared};
 
 use super::{fatal, wire_error};
 use crate::coordinator::Handle;
@@ -133,6 +133,24 @@ where
     Ok(())
 }
 
+/// Tells a client what belongs to the answer of its statement.
+async fn tell<C>(client: &mut C, session: &Shared, notices: Vec<Notice>) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let news = session.lock().news(notices);
+    for Notice { severity, sqlstate, message, hint, .. } in news {
+        let mut info = ErrorInfo::new(severity.into(), sqlstate.into(), message);
+        info.hint = Some(hint).filter(|hint| !hint.is_empty());
+        client.feed(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await?;
+    }
+    Ok(())
+}
+
 impl Handler {
     pub(super) fn new(handle: Handle, connections: Arc<ConnectionManager>) -> Self {
         Handler { handle, connections, keys: RandomPidSecretKeyGenerator::default() }
@@ -190,12 +208,22 @@ impl Handler {
                     session.lock().show(name, || self.handle.positions()).map_err(|error| wire_error(&error))?;
                 Ok(Answer::Rows(shown.schema(), shown.into(), "SHOW"))
             }
-            Statement::Query(_) | Statement::CopyOut { .. } => self.read(&session, prepared, &values).await,
+            Statement::Query(_) | Statement::CopyOut { .. } => self.read(client, &session, prepared, &values).await,
             _ => self.change(client, &session, prepared, values).await,
         }
     }
 
-    async fn read(&self, session: &Shared, prepared: &Prepared, values: &[ScalarValue]) -> PgWireResult<Answer> {
+    async fn read<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        values: &[ScalarValue],
+    ) -> PgWireResult<Answer>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
         let (wait, holds) = {
             let session = session.lock();
             (session.wait(), session.holds())
@@ -206,6 +234,7 @@ impl Handler {
             let error = Error::new("25001", message).hint("COMMIT first, or let statements commit by themselves");
             return Err(wire_error(&error));
         }
+        tell(client, session, query.notices.clone()).await?;
         let schema = query.schema.clone();
         let batches = Batches::start(query, wait.limit);
         Ok(match &prepared.parsed.statement {
@@ -251,6 +280,10 @@ impl Handler {
                     let text = format!("{tag} took effect at once; ROLLBACK does not undo it");
                     notice(client, "NOTICE", "00000", text).await?;
                 }
+                Answer::Tag(tag)
+            }
+            Outcome::Told(tag, notices) => {
+                tell(client, session, notices).await?;
                 Answer::Tag(tag)
             }
             Outcome::Rows(query) => {

@@ -152,7 +152,7 @@ impl SimpleQueryHandler for Handler {
             client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for parsed in statements {
-            let prepared = understood(&self.handle, client, parsed, &[])?;
+            let prepared = understood(&self.handle, client, parsed, &[]).await?;
             let answer = self.run(client, &prepared, Vec::new()).await?;
             send(client, answer).await?;
         }
@@ -161,7 +161,7 @@ impl SimpleQueryHandler for Handler {
 }
 
 /// Understands a statement, unless the transaction has failed: then only its end is of interest.
-fn understood<C: ClientInfo>(
+async fn understood<C: ClientInfo + Sync>(
     handle: &Handle,
     client: &C,
     parsed: Parsed,
@@ -171,7 +171,32 @@ fn understood<C: ClientInfo>(
     if client.transaction_status() == TransactionStatus::Error && !ends {
         return Err(wire_error(&aborted()));
     }
+    if needs_catalog(&parsed.statement) {
+        let patience = session(client).lock().statement_timeout();
+        handle.restored(patience).await.map_err(|error| wire_error(&error))?;
+    }
     handle.prepare(&Arc::new(parsed), types).map_err(|error| wire_error(&error))
+}
+
+/// Whether a statement is about more than the session.
+fn needs_catalog(statement: &Statement) -> bool {
+    use Statement as S;
+    let session = matches!(
+        statement,
+        S::Begin
+            | S::Commit
+            | S::Rollback
+            | S::Savepoint { .. }
+            | S::Release { .. }
+            | S::RollbackTo { .. }
+            | S::Set { .. }
+            | S::Reset { .. }
+            | S::ShowVariable { .. }
+            | S::DiscardAll
+            | S::Deallocate { .. }
+            | S::Nothing { .. }
+    );
+    !session
 }
 
 /// Understands statements of the extended protocol.
@@ -194,7 +219,8 @@ impl QueryParser for Parser {
         }
         let Some(parsed) = statements.pop() else { return Ok(None) };
         let types: Vec<_> = types.iter().map(|pg| pg.as_ref().and_then(parameters::arrow_type)).collect();
-        understood(&self.handle, client, parsed, &types).map(|prepared| Some(Extended(Arc::new(prepared))))
+        let prepared = understood(&self.handle, client, parsed, &types).await?;
+        Ok(Some(Extended(Arc::new(prepared))))
     }
 
     fn get_parameter_types(&self, statement: &Extended) -> PgWireResult<Vec<Type>> {

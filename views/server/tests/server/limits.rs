@@ -296,10 +296,9 @@ fn a_server_that_cannot_start_says_why_in_one_sentence() {
         let running = server().await;
         let folder = std::env::temp_dir().join(format!("tidewater-start-{}", std::process::id()));
         let config = |pg_port, http_port, data_dir: &std::path::Path| tidewater::config::Config {
-            host: "127.0.0.1".into(),
             pg_port,
             http_port,
-            data_dir: data_dir.to_owned(),
+            ..crate::config_in(data_dir.to_owned())
         };
         let why = async |config: &tidewater::config::Config| match tidewater::start(config).await {
             Ok(_) => panic!("it started"),

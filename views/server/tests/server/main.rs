@@ -3,11 +3,13 @@
 mod after;
 mod build;
 mod clients;
+mod definitions;
 mod http;
 mod limits;
 mod protocol;
 mod psql;
 mod slt;
+mod sources;
 mod transactions;
 
 use std::sync::LazyLock;
@@ -23,12 +25,21 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> =
 
 /// A server of its own for a test, on free ports, with an empty catalog.
 async fn server() -> Running {
+    tidewater::start(&config()).await.expect("free ports and a temporary folder")
+}
+
+/// Free ports and an empty folder.
+fn config() -> Config {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let data_dir = std::env::temp_dir().join(format!("tidewater-server-{}-{number}", std::process::id()));
     let _ = std::fs::remove_dir_all(&data_dir);
-    let config = Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir };
-    tidewater::start(&config).await.expect("free ports and a temporary folder")
+    config_in(data_dir)
+}
+
+fn config_in(data_dir: std::path::PathBuf) -> Config {
+    let dead_letters = tidewater::config::DEAD_LETTERS;
+    Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir, dead_letters }
 }
 
 async fn connect(running: &Running) -> Client {

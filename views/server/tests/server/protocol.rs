@@ -163,7 +163,7 @@ fn the_catalog_outlives_the_process() {
     RUNTIME.block_on(async {
         let data_dir = std::env::temp_dir().join(format!("tidewater-catalog-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data_dir);
-        let config = tidewater::config::Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir };
+        let config = crate::config_in(data_dir);
         let running = tidewater::start(&config).await.expect("a server");
         let client = connect(&running).await;
         client

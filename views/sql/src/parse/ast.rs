@@ -37,6 +37,13 @@ pub enum Statement {
     },
     /// `CREATE SOURCE name FROM KAFKA …`.
     CreateSource(Box<CreateSource>),
+    /// `ALTER SOURCE name REFRESH | SET (…)`.
+    AlterSource {
+        /// The source.
+        name: String,
+        /// What changes.
+        change: SourceChange,
+    },
     /// `CREATE TABLE`, as sqlparser has it.
     CreateTable(Box<sql::CreateTable>),
     /// `CREATE [MATERIALIZED] VIEW`.
@@ -234,6 +241,8 @@ pub struct CreateSource {
     pub include: Vec<Include>,
     /// How records become changes.
     pub envelope: Envelope,
+    /// What becomes of a transaction that misses a record, where it is said.
+    pub on_error: Option<OnError>,
 }
 
 /// Where a source's brokers are.
@@ -305,9 +314,49 @@ pub enum Envelope {
     Upsert,
     /// Debezium's change events.
     Debezium {
-        /// `TRANSACTION METADATA (SOURCE name, COLLECTION 'db.table')`: the source of the transaction topic.
+        /// `TRANSACTION METADATA (SOURCE name, …)`: the source of the transaction topic.
         transaction_source: Option<String>,
+        /// `TRANSACTION METADATA (…, COLLECTION 'db.table')`: what that topic calls the table.
+        collection: Option<String>,
     },
+}
+
+/// What becomes of a transaction of which a record is lost: `ON ERROR …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// The source stands still at it.
+    Stall,
+    /// It goes on without the record; readers are told.
+    DeadLetter,
+    /// It goes on without the record.
+    Skip,
+}
+
+impl OnError {
+    /// Its words, as statements write it.
+    pub fn words(self) -> &'static str {
+        match self {
+            OnError::Stall => "stall",
+            OnError::DeadLetter => "dead letter",
+            OnError::Skip => "skip",
+        }
+    }
+
+    /// What words mean.
+    pub fn of(words: &str) -> Option<Self> {
+        let all = [OnError::Stall, OnError::DeadLetter, OnError::Skip];
+        let words = words.to_lowercase().replace(['_', '-'], " ");
+        all.into_iter().find(|policy| policy.words() == words)
+    }
+}
+
+/// What ALTER SOURCE changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceChange {
+    /// `REFRESH`: the columns are taken from the schema as it is now.
+    Refresh,
+    /// `SET (ON ERROR = …)`.
+    OnError(OnError),
 }
 
 /// `CREATE [MATERIALIZED] VIEW`.

@@ -6,10 +6,10 @@ use super::ast::{
     Broker, Connection, CreateSource, CreateView, Envelope, Format, Include, Metadata, OptionValue, Registry, Statement,
 };
 use super::cursor::Cursor;
-use super::general;
+use super::{alter, general};
 use crate::error::{Error, Result};
 
-type Options = Vec<(String, OptionValue)>;
+pub(super) type Options = Vec<(String, OptionValue)>;
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(4);
@@ -77,12 +77,17 @@ fn connection(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Ok(Statement::Unsupported { words });
     };
     if cursor.word("WITH") {
-        options_in_parentheses(cursor)?;
+        let given = options_in_parentheses(cursor)?;
+        // A connection is validated by its first use.
+        if let Some((name, _)) = given.iter().find(|(name, _)| name != "validate") {
+            let name = name.to_uppercase();
+            return Err(Error::new("0A000", format!("option {name} of a connection is not supported")));
+        }
     }
     Ok(Statement::CreateConnection { name, if_not_exists, connection })
 }
 
-fn take(options: &mut Options, names: &[&str]) -> Option<OptionValue> {
+pub(super) fn take(options: &mut Options, names: &[&str]) -> Option<OptionValue> {
     let at = options.iter().position(|(name, _)| names.contains(&name.as_str()))?;
     Some(options.remove(at).1)
 }
@@ -107,7 +112,7 @@ fn options(cursor: &mut Cursor<'_>) -> Result<Options> {
     Ok(options)
 }
 
-fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Options> {
+pub(super) fn options_in_parentheses(cursor: &mut Cursor<'_>) -> Result<Options> {
     cursor.expect(&Token::LParen)?;
     let mut options = Vec::new();
     while *cursor.peek() != Token::RParen {
@@ -132,7 +137,13 @@ fn option(cursor: &mut Cursor<'_>) -> Result<(String, OptionValue)> {
         Token::LBracket => OptionValue::List(items(cursor, &Token::LBracket, &Token::RBracket)?),
         Token::LParen => OptionValue::List(items(cursor, &Token::LParen, &Token::RParen)?),
         _ if cursor.word("SECRET") => OptionValue::Secret(cursor.name()?),
-        _ => OptionValue::Text(scalar(cursor)?),
+        _ => {
+            let mut text = scalar(cursor)?;
+            if text.eq_ignore_ascii_case("dead") && cursor.word("LETTER") {
+                text.push_str(" letter");
+            }
+            OptionValue::Text(text)
+        }
     };
     Ok((words.join(" "), value))
 }
@@ -190,12 +201,20 @@ fn source(cursor: &mut Cursor<'_>) -> Result<Statement> {
     };
     let include = includes(cursor)?;
     let envelope = envelope(cursor)?;
+    let mut on_error = match cursor.words(&["ON", "ERROR"]) {
+        true => Some(alter::on_error_clause(cursor)?),
+        false => None,
+    };
     if cursor.words(&["EXPOSE", "PROGRESS", "AS"]) {
         cursor.name()?;
     }
     let mut options = options;
-    if cursor.word("WITH") {
+    // ALTER SOURCE adds one more of them.
+    while cursor.word("WITH") {
         options.extend(options_in_parentheses(cursor)?);
+    }
+    while let Some(value) = take(&mut options, &["on error", "on_error"]) {
+        on_error = Some(alter::on_error(&value)?);
     }
     let source = CreateSource {
         name,
@@ -209,6 +228,7 @@ fn source(cursor: &mut Cursor<'_>) -> Result<Statement> {
         format,
         include,
         envelope,
+        on_error,
     };
     Ok(Statement::CreateSource(Box::new(source)))
 }
@@ -294,15 +314,13 @@ fn format(cursor: &mut Cursor<'_>) -> Result<Result<Format, String>> {
             let options = if cursor.word("WITH") { options_in_parentheses(cursor)? } else { Vec::new() };
             Registry::Inline { url, options }
         };
-        // KEY STRATEGY and VALUE STRATEGY choose the reader's schema; here the writer's decides.
+        // The columns are those of the latest schema when the source is made; records are read by their writer's.
         while cursor.words(&["KEY", "STRATEGY"]) || cursor.words(&["VALUE", "STRATEGY"]) {
-            if cursor.word("ID") {
-                scalar(cursor)?;
-            } else if cursor.word("INLINE") {
-                cursor.string()?;
-            } else {
-                cursor.expect_word("LATEST")?;
+            if let Some(strategy @ ("ID" | "INLINE")) = cursor.peek_word().as_deref() {
+                return Err(Error::new("0A000", format!("STRATEGY {strategy} is not supported"))
+                    .hint("leave it out: the columns are those of the latest schema when the source is made"));
             }
+            cursor.expect_word("LATEST")?;
         }
         return Ok(Ok(Format::Avro(registry)));
     }
@@ -359,7 +377,7 @@ fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
     cursor.expect_word("DEBEZIUM")?;
     // DEBEZIUM UPSERT said in 2021 that the topic may be compacted, which needs no saying here.
     cursor.word("UPSERT");
-    let mut transaction_source = None;
+    let (mut transaction_source, mut collection) = (None, None);
     if cursor.token(&Token::LParen) {
         if !cursor.words(&["TRANSACTION", "METADATA"]) {
             return Err(cursor.unexpected("TRANSACTION METADATA"));
@@ -369,12 +387,12 @@ fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
         transaction_source = Some(cursor.name()?);
         if cursor.comma() {
             cursor.expect_word("COLLECTION")?;
-            cursor.string()?;
+            collection = Some(cursor.string()?);
         }
         cursor.expect(&Token::RParen)?;
         cursor.expect(&Token::RParen)?;
     }
-    Ok(Envelope::Debezium { transaction_source })
+    Ok(Envelope::Debezium { transaction_source, collection })
 }
 
 fn index(cursor: &mut Cursor<'_>) -> Result<Statement> {

@@ -3,6 +3,7 @@
 //! Both grammars are accepted: today's, with connections, and that of 2021-22, with addresses in the statement. Source of the
 //! grammars: Materialize's public documentation.
 
+mod alter;
 pub mod ast;
 mod create;
 mod cursor;
@@ -58,6 +59,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     match first.as_str() {
         "CREATE" => create::create(cursor),
         "DROP" => drop(cursor),
+        "ALTER" if cursor.words(&["ALTER", "SOURCE"]) => alter::source(cursor),
         "SHOW" => session::show(cursor),
         "EXPLAIN" => session::explain(cursor),
         "SET" => session::set(cursor),

@@ -1,7 +1,9 @@
 //! Text to statements: both grammars, what a statement says, where an error is, and that no text makes the parser panic.
 
 use proptest::prelude::*;
-use sql::parse::ast::{CopyFormat, Envelope, ExplainTarget, Format, ObjectKind, OptionValue, Registry};
+use sql::parse::ast::{
+    CopyFormat, Envelope, ExplainTarget, Format, ObjectKind, OnError, OptionValue, Registry, SourceChange,
+};
 use sql::{Statement, parse};
 
 fn one(text: &str) -> Statement {
@@ -163,7 +165,7 @@ fn sources_of_both_grammars() {
     };
     let new = source(
         "CREATE SOURCE s IN CLUSTER c FROM KAFKA CONNECTION k (TOPIC 't', START OFFSET (0, 10), GROUP ID PREFIX 'g')
-         KEY FORMAT TEXT VALUE FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r VALUE STRATEGY ID 7
+         KEY FORMAT TEXT VALUE FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r VALUE STRATEGY LATEST
          INCLUDE KEY AS k, PARTITION, OFFSET AS o, TIMESTAMP, HEADERS ENVELOPE UPSERT EXPOSE PROGRESS AS p
          WITH (RETAIN HISTORY FOR '1hr')",
     );
@@ -178,9 +180,66 @@ fn sources_of_both_grammars() {
     );
     assert_eq!(old.primary_key, Some(vec!["id".into()]));
     assert_eq!(old.columns, [("id".into(), None), ("name".into(), None)]);
-    assert_eq!(old.envelope, Envelope::Debezium { transaction_source: Some("tx".into()) });
+    let transactions =
+        Envelope::Debezium { transaction_source: Some("tx".into()), collection: Some("shop.orders".into()) };
+    assert_eq!(old.envelope, transactions);
     let upsert = "CREATE SOURCE s FROM KAFKA BROKER 'a:1' TOPIC 't' FORMAT BYTES ENVELOPE DEBEZIUM UPSERT";
-    assert_eq!(source(upsert).envelope, Envelope::Debezium { transaction_source: None });
+    assert_eq!(source(upsert).envelope, Envelope::Debezium { transaction_source: None, collection: None });
+}
+
+#[test]
+fn what_becomes_of_bad_records_is_said_in_both_grammars() {
+    let policy = |text: &str| match one(text) {
+        Statement::CreateSource(source) => source.on_error,
+        other => panic!("{text}: {other:?}"),
+    };
+    let new = "CREATE SOURCE s FROM KAFKA CONNECTION k (TOPIC 't') FORMAT JSON ENVELOPE DEBEZIUM";
+    let old = "CREATE SOURCE s FROM KAFKA BROKER 'a:1' TOPIC 't' WITH (on_error='skip') FORMAT JSON";
+    assert_eq!((policy(new), policy(old)), (None, Some(OnError::Skip)));
+    for (clause, expected) in [
+        ("ON ERROR STALL", OnError::Stall),
+        ("ON ERROR DEAD LETTER", OnError::DeadLetter),
+        ("ON ERROR SKIP EXPOSE PROGRESS AS p", OnError::Skip),
+        ("WITH (ON ERROR = 'dead letter')", OnError::DeadLetter),
+        ("WITH (ON ERROR = DEAD LETTER)", OnError::DeadLetter),
+        ("ON ERROR STALL WITH (ON ERROR = 'skip')", OnError::Skip),
+    ] {
+        assert_eq!(policy(&format!("{new} {clause}")), Some(expected), "{clause}");
+    }
+    for wrong in ["ON ERROR", "ON ERROR IGNORE", "ON ERROR DEAD"] {
+        assert_eq!(parse(&format!("{new} {wrong}")).expect_err(wrong).sqlstate, "42601");
+    }
+    assert_eq!(parse(&format!("{new} WITH (ON ERROR = 'ignore')")).expect_err("a refusal").sqlstate, "22023");
+}
+
+#[test]
+fn sources_are_altered() {
+    let refresh = Statement::AlterSource { name: "s".into(), change: SourceChange::Refresh };
+    assert_eq!(
+        (one("ALTER SOURCE public.s REFRESH"), one("ALTER SOURCE s REFRESH SCHEMA")),
+        (refresh.clone(), refresh)
+    );
+    let skip = Statement::AlterSource { name: "s".into(), change: SourceChange::OnError(OnError::Skip) };
+    assert_eq!(one("ALTER SOURCE s SET (ON ERROR = 'skip')"), skip);
+    assert_eq!(parse("ALTER SOURCE s SET (TOPIC = 'x')").expect_err("a refusal").sqlstate, "0A000");
+    assert_eq!(parse("ALTER SOURCE s SET ()").expect_err("a refusal").sqlstate, "42601");
+    assert!(matches!(one("ALTER SOURCE s RENAME TO t"), Statement::Unsupported { words } if words.contains("RENAME")));
+}
+
+#[test]
+fn options_that_are_not_done_are_refused_by_name() {
+    let registry =
+        "CREATE SOURCE s FROM KAFKA BROKER 'a' TOPIC 't' FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY 'http://r'";
+    for (text, name) in [
+        (format!("{registry} VALUE STRATEGY ID 7"), "STRATEGY ID"),
+        (format!("{registry} KEY STRATEGY INLINE '{{}}'"), "STRATEGY INLINE"),
+        ("CREATE CONNECTION k TO KAFKA (BROKER 'a') WITH (RETRIES = 3)".into(), "RETRIES"),
+    ] {
+        let error = parse(&text).expect_err("a refusal");
+        assert_eq!((error.sqlstate.as_str(), error.message.contains(name)), ("0A000", true), "{error}");
+    }
+    parse("CREATE CONNECTION k TO KAFKA (BROKER 'a') WITH (VALIDATE = false)")
+        .expect("it is validated by its first use");
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! What readers of Kafka tell, in the words of the database.
+
+use std::sync::Arc;
+
+use delta::{Kind, Row, RowBuilder};
+use ingest::{DeadLetter, Health, State};
+use sql::{Database, SourceHealth, SourceState};
+
+pub(crate) fn health_of(health: Health) -> SourceHealth {
+    let Health { state, reason, hint, lost, lag } = health;
+    let state = match state {
+        State::Waiting => SourceState::Waiting,
+        State::Hydrating => SourceState::Hydrating,
+        State::Running => SourceState::Running,
+        State::Stalled => SourceState::Stalled,
+        State::Incomplete => SourceState::Incomplete,
+    };
+    SourceHealth { state, reason, hint, lost, lag }
+}
+
+/// Logs what a source is about.
+pub(crate) fn log(source: &str, health: &SourceHealth) {
+    let SourceHealth { state, reason, hint, .. } = health;
+    match state {
+        SourceState::Running | SourceState::Hydrating => tracing::info!(source, state = state.word(), "reading"),
+        SourceState::Waiting => tracing::warn!(source, reason, hint, "waiting"),
+        SourceState::Stalled | SourceState::Incomplete | SourceState::Broken => {
+            tracing::error!(source, reason, hint, state = state.word(), "no progress");
+        }
+    }
+}
+
+/// A row of `tidewater.dead_letters`.
+pub(crate) fn row_of(letter: &DeadLetter, kinds: &Arc<[Kind]>) -> Row {
+    let DeadLetter { source, topic, partition, offset, timestamp_ms, key, value, reason } = letter;
+    tracing::warn!(source, topic, partition, offset, reason, "a record could not be decoded");
+    let mut row = RowBuilder::new(kinds.clone());
+    row.set_text(0, source);
+    row.set_text(1, topic);
+    row.set_int(2, i64::from(*partition));
+    row.set_int(3, *offset);
+    row.set_int(4, timestamp_ms.saturating_mul(1_000));
+    if let Some(key) = key {
+        row.set_tail(5, key);
+    }
+    if let Some(value) = value {
+        row.set_tail(6, value);
+    }
+    row.set_text(7, reason);
+    row.take()
+}
+
+/// A metric: its labels and value.
+type Values = Vec<(String, f64)>;
+
+/// Sources for Prometheus: their states, lags and losses.
+pub(crate) fn metrics(
+    database: &Database,
+    escaped: impl Fn(&str) -> String,
+) -> [(&'static str, &'static str, &'static str, Values); 3] {
+    let (mut states, mut lags, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    for status in database.source_statuses() {
+        let name = escaped(&status.name);
+        for state in SourceState::ALL {
+            let labels = format!("{{source=\"{name}\",state=\"{}\"}}", state.word());
+            states.push((labels, f64::from(u8::from(state == status.health.state))));
+        }
+        if let Some(lag) = status.health.lag {
+            lags.push((format!("{{source=\"{name}\"}}"), lag as f64));
+        }
+        losses.push((format!("{{source=\"{name}\"}}"), status.health.lost as f64));
+    }
+    [
+        ("source_state", "gauge", "1 at the state that a source is in.", states),
+        ("source_lag_records", "gauge", "Records that Kafka holds and a source has not read.", lags),
+        ("source_lost_total", "counter", "Records lost since a source was read from its beginning.", losses),
+    ]
+}

@@ -1,0 +1,144 @@
+//! What the coordinator's loop does for sources: they begin, are made anew, are mended, and tell how they are.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use delta::{TableId, TableSchema};
+use ingest::{Health, SourceConfig};
+use sql::{Database, Notice, Outcome, Parsed, Progress, Result, SourceHealth};
+
+use crate::coordinator::{Loop, PUBLISH};
+use crate::definitions::from_ingest;
+use crate::{source_events, sources};
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Loop {
+    pub(crate) fn stop_reading(&mut self, tables: Vec<TableId>) {
+        for table in tables {
+            if let Some(readers) = &mut self.readers {
+                readers.remove(table);
+            }
+        }
+    }
+
+    pub(crate) fn create_source(
+        &mut self,
+        parsed: &Arc<Parsed>,
+        config: SourceConfig,
+        schema: TableSchema,
+    ) -> Result<Outcome> {
+        let (name, table) =
+            (config.name.clone(), self.database.write().create_source(&config.name, &schema, &parsed.text)?);
+        if let Err(error) = self.start_reading(table, config, schema) {
+            self.database.write().drop_source(&name);
+            return Err(error);
+        }
+        self.save(parsed)?;
+        Ok(Outcome::Tag("CREATE SOURCE".into()))
+    }
+
+    pub(crate) fn replace_source(
+        &mut self,
+        name: &str,
+        text: &str,
+        config: SourceConfig,
+        schema: TableSchema,
+    ) -> Result<Outcome> {
+        let (table, replaced) = self.database.write().replace_source(name, &schema, text)?;
+        self.stop_reading(replaced.gone);
+        self.building.get_or_insert_with(Instant::now);
+        self.read_or_stall(table, config, schema);
+        let again =
+            format!("the rows of source \"{name}\" are read again from the beginning; its readers wait meanwhile");
+        let mut notices = vec![Notice::new(again)];
+        for (reader, error) in replaced.broken {
+            tracing::error!(name = reader, reason = %error, "the object is broken: its source has other columns");
+            let notice = Notice::new(format!("\"{reader}\" is broken: {error}"));
+            notices.push(Notice { severity: "WARNING", sqlstate: "01000", ..notice });
+        }
+        self.hydrated.send_modify(|changes| *changes += 1);
+        self.write_catalog()?;
+        Ok(Outcome::Told("ALTER SOURCE".into(), notices))
+    }
+
+    pub(crate) fn mend(&mut self, name: &str, source: Option<Result<Box<(SourceConfig, TableSchema)>>>) -> Result<()> {
+        match source {
+            None => self.database.write().mend_by_statement(name)?,
+            Some(asked) => {
+                let text = self.database.read().definition(name).map(|(_, text)| text.to_owned()).unwrap_or_default();
+                let mut made = None;
+                let make = |database: &mut Database| {
+                    let (config, schema) = *asked?;
+                    let table = database.create_source(&config.name, &schema, &text)?;
+                    made = Some((table, config, schema));
+                    Ok(())
+                };
+                self.database.write().mend(name, make)?;
+                if let Some((table, config, schema)) = made {
+                    self.read_or_stall(table, config, schema);
+                }
+            }
+        }
+        self.building.get_or_insert_with(Instant::now);
+        self.hydrated.send_modify(|changes| *changes += 1);
+        if *self.restored.borrow() { self.write_catalog() } else { Ok(()) }
+    }
+
+    /// Begins to read a source that was made.
+    fn start_reading(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) -> Result<()> {
+        let (on_error, consistency) = sources::promises(&config);
+        let mut database = self.database.write();
+        database.set_hydrating(table, Progress::default());
+        database.describe_source(table, on_error, consistency);
+        drop(database);
+        self.publish();
+        match &mut self.readers {
+            Some(readers) => readers.add(table, config, schema).map_err(|error| from_ingest(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for a source that stays whatever happens.
+    fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
+        if let Err(error) = self.start_reading(table, config, schema) {
+            self.health(table, Health { state: ingest::State::Stalled, ..Health::waiting(error.to_string()) });
+        }
+    }
+
+    pub(crate) fn health(&mut self, table: TableId, health: Health) {
+        let health = source_events::health_of(health);
+        let mut database = self.database.write();
+        let Some(name) = database.source_name(table).map(str::to_owned) else { return };
+        let before = database.source_status(&name).map(|status| status.health);
+        database.set_health(table, health.clone());
+        drop(database);
+        self.unpublished = true;
+        let told = |health: &SourceHealth| (health.state, health.reason.clone());
+        if before.as_ref().map(told) == Some(told(&health)) {
+            return;
+        }
+        source_events::log(&name, &health);
+        self.state_changed();
+        // Who waits for its rows may wait in vain from now on.
+        self.hydrated.send_modify(|changes| *changes += 1);
+    }
+
+    /// Takes note of since when; `tidewater.sources` shows it at once unless it changed a moment ago.
+    pub(crate) fn state_changed(&mut self) {
+        self.database.write().note_states(now_ms());
+        self.unpublished = true;
+        if self.published.elapsed() >= PUBLISH {
+            self.publish();
+        }
+    }
+
+    pub(crate) fn publish(&mut self) {
+        self.database.write().publish_sources(now_ms());
+        self.published = tokio::time::Instant::now();
+        self.unpublished = false;
+    }
+}
