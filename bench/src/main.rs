@@ -1,7 +1,6 @@
 //! Benchmarks: each compares with a baseline in the same run and prints ratios, CPU time beside wall time.
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
-mod decode;
 mod live;
 mod order_summary;
 
@@ -18,8 +17,6 @@ struct Cli {
 enum Command {
     /// Engines that keep the view order_summary over one stream of changes
     OrderSummary(order_summary::Options),
-    /// Decoding of recorded Debezium records beside apache-avro's and serde_json's values
-    Decode(decode::Options),
     /// MySQL commit to SELECT on a running stack
     Freshness(live::Options),
     /// Point lookups by prepared statement on a running server
@@ -29,7 +26,6 @@ enum Command {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
-        Command::Decode(options) => decode::run(&options),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
     }

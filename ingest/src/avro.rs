@@ -1,20 +1,24 @@
 //! Avro records straight into packed rows, driven by the writer's schema.
 //!
-//! Columns are matched by name: one that the writer lacks is NULL, one that the table lacks is skipped. Lengths and branches
-//! come from outside, so every read is checked. Source: the Avro 1.11 specification, "binary encoding"; Confluent's wire
+//! Columns are matched by name: one that the writer lacks has its default (`history.rs`), one that the table lacks is skipped.
+//! Lengths and branches come from outside, so every read is checked. A value that does not fit its column fails its record, which
+//! is read on all the same for what identifies it. Source: the Avro 1.11 specification, "binary encoding"; Confluent's wire
 //! format (a zero byte, the schema's id as four bytes, the body).
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema as ArrowSchema, TimeUnit};
+use arrow_schema::{Field, Schema as ArrowSchema};
 use delta::{Row, RowBuilder, TableSchema};
 
 use crate::avro_bytes::Bytes;
-use crate::column::{self, Column, Writer};
-use crate::connect_types::{column_type, connect_type};
+use crate::avro_table::{data_type, unsupported};
+pub use crate::avro_table::{debezium_table, plain_table, with_first_defaults};
+use crate::column::{Column, Writer};
 use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::foreign;
+use crate::history::{Fill, History, fill};
 use crate::include::set_metadata;
 use crate::schema::{Node, Wire};
 
@@ -27,96 +31,6 @@ pub fn confluent_header(bytes: &[u8]) -> Result<(u32, &[u8])> {
         [0, a, b, c, d, body @ ..] => Ok((u32::from_be_bytes([*a, *b, *c, *d]), body)),
         _ => Err(Error::decode("the record does not begin with Confluent's header (a zero byte and a schema id)")),
     }
-}
-
-/// The shape of the table that a Debezium envelope describes; its key is the key schema's fields.
-///
-/// # Errors
-/// If the schema is no envelope or names a type that rows cannot hold.
-pub fn debezium_table(key: Option<&Node>, value: &Node) -> Result<TableSchema> {
-    let row = value.field("after").or_else(|| value.field("before")).map(|field| field.nullable().0);
-    let row = row.ok_or_else(|| {
-        Error::Schema(
-            "the value's schema has no field \"after\": it is no Debezium change event; use ENVELOPE NONE or UPSERT"
-                .into(),
-        )
-    })?;
-    plain_table(key, row)
-}
-
-/// The shape of the table whose rows are records of this schema.
-///
-/// # Errors
-/// If the schema is no record or names a type that rows cannot hold.
-pub fn plain_table(key: Option<&Node>, value: &Node) -> Result<TableSchema> {
-    if value.fields().is_empty() {
-        return Err(Error::Schema("the value's schema is not a record".into()));
-    }
-    let fields: Vec<Field> = value.fields().iter().map(|(name, node)| field(name, node)).collect::<Result<_>>()?;
-    let schema = ArrowSchema::new(fields);
-    let key = key.map(|key| {
-        let find = |(name, _): &(Box<str>, Node)| {
-            schema
-                .index_of(name)
-                .map_err(|_| Error::Schema(format!("key column \"{name}\" is not a column of the table")))
-        };
-        key.fields().iter().map(find).collect::<Result<Vec<_>>>()
-    });
-    let key = key.transpose()?.filter(|key| !key.is_empty());
-    Ok(TableSchema::new(Arc::new(schema), key)?)
-}
-
-fn field(name: &str, node: &Node) -> Result<Field> {
-    let (inner, null) = node.nullable();
-    let data_type = data_type(inner).map(column_type).map_err(|what| unsupported(name, &what))?;
-    let field = Field::new(name, data_type, null.is_some());
-    Ok(field.with_metadata(column::metadata(inner.connect_name.as_deref())))
-}
-
-fn unsupported(name: &str, what: &str) -> Error {
-    Error::Schema(format!("column \"{name}\" has Avro type {what}, which rows cannot hold"))
-}
-
-/// The Arrow type of a value: by Connect's name, else by Avro's logical type, else by its wire type.
-fn data_type(node: &Node) -> Result<DataType, String> {
-    use TimeUnit::{Microsecond as Micros, Millisecond as Millis, Nanosecond as Nanos};
-    if let Some(named) = node.connect_name.as_deref().and_then(connect_type) {
-        return Ok(named);
-    }
-    let decimal = node.logical.as_deref() == Some("decimal")
-        || node.connect_name.as_deref() == Some("org.apache.kafka.connect.data.Decimal");
-    if decimal {
-        let precision = node.precision.unwrap_or(38);
-        return match precision {
-            1..=38 => Ok(DataType::Decimal128(precision, node.scale)),
-            39..=76 => Ok(DataType::Decimal256(precision, node.scale)),
-            other => Err(format!("decimal of {other} digits")),
-        };
-    }
-    Ok(match (&node.wire, node.logical.as_deref()) {
-        (Wire::Int, Some("date")) => DataType::Date32,
-        (Wire::Int, Some("time-millis")) => DataType::Duration(Millis),
-        (Wire::Long, Some("time-micros")) => DataType::Duration(Micros),
-        (Wire::Long, Some("timestamp-millis" | "local-timestamp-millis")) => DataType::Timestamp(Millis, None),
-        (Wire::Long, Some("timestamp-micros" | "local-timestamp-micros")) => DataType::Timestamp(Micros, None),
-        (Wire::Long, Some("timestamp-nanos" | "local-timestamp-nanos")) => DataType::Timestamp(Nanos, None),
-        (Wire::Boolean, _) => DataType::Boolean,
-        (Wire::Int, _) => match node.connect_type.as_deref() {
-            Some("int8" | "int16") => DataType::Int16,
-            _ => DataType::Int32,
-        },
-        (Wire::Long, _) => DataType::Int64,
-        (Wire::Float, _) => DataType::Float32,
-        (Wire::Double, _) => DataType::Float64,
-        (Wire::String | Wire::Enum(_), _) => DataType::Utf8,
-        (Wire::Bytes | Wire::Fixed(_), _) => DataType::Binary,
-        (Wire::Array(item), _) if item.wire == Wire::Float => {
-            DataType::List(Arc::new(Field::new("item", DataType::Float32, true)))
-        }
-        // Geometry: its well-known binary.
-        (Wire::Record(_), _) if node.field("wkb").is_some() => DataType::Binary,
-        (other, _) => return Err(format!("{other:?}").chars().take_while(|c| c.is_alphanumeric()).collect()),
-    })
 }
 
 /// What to do with one field of a record.
@@ -141,22 +55,43 @@ impl Step {
         Step { name: self.name.clone(), node: self.node.clone(), null: self.null, column }
     }
 
+    /// Passes over the field.
     #[inline]
-    fn run(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<()> {
-        self.read(bytes, row).map_err(|error| error.at(format_args!("column \"{}\"", self.name)))
+    fn skip(&self, bytes: &mut Bytes<'_>) -> Result<()> {
+        match self.null {
+            Some(null) if bytes.branch(2)? == null => Ok(()),
+            _ => bytes.skip(&self.node),
+        }
     }
 
-    fn read(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<()> {
+    /// The outer error is of bytes that cannot be read on; what does not fit the column goes to `failed`.
+    #[inline]
+    fn run(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder, failed: &mut Option<Error>) -> Result<()> {
+        match self.read(bytes, row) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                failed.get_or_insert(error);
+                Ok(())
+            }
+            Err(error) => Err(error.at(format_args!("column \"{}\"", self.name))),
+        }
+    }
+
+    #[inline]
+    fn read(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<Result<()>> {
         if let Some(null) = self.null {
             let branch = bytes.branch(2)?;
             if branch == null {
-                return Ok(());
+                return Ok(Ok(()));
             }
         }
-        let Some(column) = &self.column else { return bytes.skip(&self.node) };
-        match &self.node.wire {
+        let Some(column) = &self.column else { return bytes.skip(&self.node).map(Ok) };
+        Ok(match &self.node.wire {
             Wire::Int | Wire::Long => column.set_long(row, bytes.long()?),
-            Wire::String => column.set_text(row, bytes.text()?),
+            Wire::String => match std::str::from_utf8(bytes.bytes()?) {
+                Ok(text) => column.set_text(row, text),
+                Err(_) => Err(column.wrong("text that is not UTF-8")),
+            },
             Wire::Bytes => column.set_bytes(row, bytes.bytes()?),
             Wire::Fixed(size) => column.set_bytes(row, bytes.take(*size)?),
             Wire::Boolean => column.set_bool(row, bytes.boolean()?),
@@ -165,33 +100,50 @@ impl Step {
             Wire::Enum(symbols) => column.set_text(row, &symbols[bytes.branch(symbols.len())?]),
             Wire::Array(_) => column.set_floats(row, &bytes.floats()?),
             Wire::Record(fields) => {
+                let mut result = Ok(());
                 for (name, field) in fields.iter() {
                     match &**name {
-                        "wkb" => Step::new(name, field, Some(column.clone())).read(bytes, row)?,
+                        "wkb" => result = Step::new(name, field, Some(column.clone())).read(bytes, row)?,
                         _ => bytes.skip(field)?,
                     }
                 }
-                Ok(())
+                result
             }
-            Wire::Null | Wire::Map(_) | Wire::Union(_) => Err(column.wrong("its Avro type is not supported")),
-        }
+            Wire::Null | Wire::Map(_) | Wire::Union(_) => {
+                bytes.skip(&self.node)?;
+                Err(column.wrong("its Avro type is not supported"))
+            }
+        })
     }
 }
 
-/// What to do with a record whose fields are among the first `own` columns of a table.
-fn steps(record: &Node, schema: &ArrowSchema, own: usize) -> Result<Vec<Step>> {
+/// Steps for a record, and why no row can be made by them, if so.
+type Steps = (Vec<Step>, Option<Error>);
+
+/// What to do with a record whose fields are among the first `own` columns of a table. `debezium` or a service wrote it.
+fn steps(record: &Node, schema: &ArrowSchema, own: usize, debezium: bool) -> Steps {
+    let mut refused = None;
     let step = |(name, node): &(Box<str>, Node)| {
         let found = schema.column_with_name(name).filter(|(index, _)| *index < own);
-        let Some((index, field)) = found else { return Ok(Step::new(name, node, None)) };
-        Ok(Step::new(name, node, Some(column(index, field, node)?)))
+        let column = found.and_then(|(index, field)| match column(index, field, node, debezium) {
+            Ok(column) => Some(column),
+            Err(error) => {
+                refused.get_or_insert(error);
+                None
+            }
+        });
+        Step::new(name, node, column)
     };
-    record.fields().iter().map(step).collect()
+    (record.fields().iter().map(step).collect(), refused)
 }
 
 /// Column `index` of a table, as the writer writes it.
-fn column(index: usize, field: &Field, node: &Node) -> Result<Column> {
-    let writer = data_type(node.nullable().0).map_err(|what| unsupported(field.name(), &what))?;
-    Column::new(index, field, Writer::Typed(&writer))
+fn column(index: usize, field: &Field, node: &Node, debezium: bool) -> Result<Column> {
+    let node = node.nullable().0;
+    let writer = data_type(node).map_err(|what| unsupported(field.name(), &what))?;
+    let mut column = Column::new(index, field, Writer::Typed(&writer))?;
+    column.wraps &= debezium && node.unsigned != Some(false);
+    Ok(column)
 }
 
 /// What to do with one field of an envelope.
@@ -228,7 +180,7 @@ impl Part {
     fn details(fields: &[(Box<str>, Node)], of: fn(&str) -> Option<Detail>) -> Self {
         let field = |(name, node): &(Box<str>, Node)| {
             let (inner, null) = node.nullable();
-            let scalar = matches!(inner.wire, Wire::String | Wire::Int | Wire::Long);
+            let scalar = matches!(inner.wire, Wire::String | Wire::Int | Wire::Long | Wire::Boolean);
             DetailField { detail: of(name).filter(|_| scalar), null, node: inner.clone() }
         };
         Part::Details(fields.iter().map(field).collect())
@@ -267,30 +219,51 @@ pub struct AvroDecoder {
     envelope: Vec<EnvelopeField>,
     names: Names,
     include: Vec<MetaColumn>,
+    /// Why rows of this writer cannot be of the table, if so.
+    refused: Option<Error>,
+    /// What rows lack of the table.
+    fill: Fill,
+    /// The writer's columns.
+    columns: Vec<Box<str>>,
 }
 
 impl AvroDecoder {
-    /// A decoder of Debezium's envelopes into rows of `table`.
+    /// A decoder of Debezium's envelopes into rows of `table`. Where the writer's rows cannot be rows of the table, every record
+    /// that has one is refused, with what it says of itself.
     ///
     /// # Errors
-    /// If the schema is no envelope, a column's type does not fit, or the key's columns are not there.
+    /// If the schema is no envelope.
     pub fn debezium(table: &TableSchema, key: Option<&Node>, value: &Node) -> Result<Self> {
         let row = value.field("after").map(|field| field.nullable().0);
-        let row = row.ok_or_else(|| Error::Schema("the value's schema has no field \"after\"".into()))?;
+        let names = value.fields().iter().map(|(name, _)| &**name);
+        let row = row.ok_or_else(|| foreign::not_an_envelope(names))?;
         let field = |(name, node): &(Box<str>, Node)| {
             let (inner, null) = node.nullable();
             Ok(EnvelopeField { name: name.clone(), null, part: Part::new(name, inner, row)?, node: inner.clone() })
         };
-        let mut decoder = AvroDecoder::plain(table, &[], row)?;
+        let mut decoder = AvroDecoder::new(table, &[], row, true);
         decoder.envelope = value.fields().iter().map(field).collect::<Result<_>>()?;
         let shape = &decoder.shape;
-        if let Some(lost) = shape.key_names().iter().find(|name| row.field(name).is_none()) {
-            return Err(Error::Schema(format!("key column \"{lost}\" is not in the value's schema any more")));
-        }
-        let moved = |steps: &[Step]| steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
-        let key_steps = key.map(|key| steps(key, &table.schema, table.kinds.len())).transpose()?;
-        let (before_steps, key_steps) = (moved(&decoder.steps), moved(&key_steps.unwrap_or_default()));
+        let lost = shape.key_names().iter().find(|name| row.field(name).is_none());
+        let lost =
+            lost.map(|lost| Error::Schema(format!("key column \"{lost}\" is not in the value's schema any more")));
+        let foreign = key.filter(|_| shape.has_key()).map_or(&[][..], Node::fields);
+        let foreign = foreign.iter().find(|(name, _)| !shape.is_of_key(name));
+        let foreign = foreign.map(|(name, _)| shape.foreign_key_column(name).into_schema());
+        let moved = |steps: &[Step]| {
+            let steps = steps.iter().map(|step| step.moved(|column| shape.before_place(column)));
+            let mut steps: Vec<_> = steps.collect();
+            if shape.has_key() {
+                // What follows the key's last column is passed over.
+                steps.truncate(steps.iter().rposition(|step| step.column.is_some()).map_or(0, |last| last + 1));
+            }
+            steps
+        };
+        let before_steps = moved(&decoder.steps);
+        let key_steps = key.map(|key| steps(key, &table.schema, table.kinds.len(), true).0).unwrap_or_default();
+        let key_steps = key_steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
         (decoder.before_steps, decoder.key_steps) = (before_steps, key_steps);
+        decoder.refused = lost.or(foreign).or(decoder.refused);
         Ok(decoder)
     }
 
@@ -299,46 +272,126 @@ impl AvroDecoder {
     /// # Errors
     /// If a column's type does not fit.
     pub fn plain(table: &TableSchema, include: &[MetaColumn], value: &Node) -> Result<Self> {
+        let decoder = AvroDecoder::new(table, include, value, false);
+        if decoder.refused.is_some() {
+            // A table may have columns of these names; then they are meant.
+            let names = value.fields().iter().map(|(name, _)| &**name);
+            foreign::no_envelope(names.filter(|name| table.schema.column_with_name(name).is_none()))?;
+        }
+        match decoder.refused {
+            Some(error) => Err(error),
+            None => Ok(decoder),
+        }
+    }
+
+    fn new(table: &TableSchema, include: &[MetaColumn], value: &Node, debezium: bool) -> Self {
         let shape = Shape::new(table);
-        Ok(AvroDecoder {
+        let own = table.kinds.len() - include.len();
+        let (steps, refused) = steps(value, &table.schema, own, debezium);
+        let columns: Vec<_> = value.fields().iter().map(|(name, _)| name.clone()).collect();
+        // As far as this writer alone can tell.
+        let fill = History::new(table, own).enter(columns.iter().map(|name| &**name));
+        let refused = refused.or(fill.as_ref().err().cloned());
+        AvroDecoder {
             row: RowBuilder::new(table.kinds.clone()),
-            steps: steps(value, &table.schema, table.kinds.len() - include.len())?,
+            steps,
             before_row: RowBuilder::new(shape.before_kinds()),
             before_steps: Vec::new(),
             key_steps: Vec::new(),
             envelope: Vec::new(),
             names: Names::default(),
             include: include.to_vec(),
+            refused,
+            fill: fill.unwrap_or_else(|_| Fill::from([])),
+            columns,
             shape,
-        })
+        }
+    }
+
+    /// Judges the writer by those before it.
+    pub(crate) fn follow(&mut self, history: &mut History) {
+        match history.enter(self.columns.iter().map(|name| &**name)) {
+            Ok(fill) => self.fill = fill,
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
     }
 
     /// The change that an envelope describes. Bodies come without Confluent's header.
     ///
     /// # Errors
     /// If the bytes are not what the writer's schema says.
-    pub fn decode(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event> {
+    pub fn decode(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
         let mut bytes = Bytes(value);
-        let mut fields = Fields::default();
-        let read = self.read_envelope(&mut bytes, &mut fields).and_then(|()| bytes.end());
-        read.map_err(|error| error.at(format_args!("at byte {} of {}", value.len() - bytes.0.len(), value.len())))?;
+        let (mut fields, mut images) = (Fields::default(), Images::default());
+        let mut read = self.read_envelope(&mut bytes, &mut fields, &mut images);
+        if read.is_ok() {
+            read = bytes.end();
+        }
+        let place = format_args!("at byte {} of {}", value.len() - bytes.0.len(), value.len());
+        let read = read.map_err(|error| error.at(place));
+        let result = match images.failed.take().or(read.err()) {
+            Some(error) => Err(error),
+            None => self.complete(key, images.before, &mut fields),
+        };
+        match result {
+            Ok(()) => self.shape.event(fields, &mut self.names),
+            Err(error) => Err(fields.undecodable(error, &mut self.names)),
+        }
+    }
+
+    /// Takes the key from the row as it was or from the record's key, if need be.
+    fn complete(&mut self, key: Option<&[u8]>, before: Option<&[u8]>, fields: &mut Fields) -> Result<()> {
+        if let Some(before) = before
+            && fields.wants_before()
+        {
+            read_steps(&self.before_steps, &mut Bytes(before), &mut self.before_row)?;
+            let taken = fields.take_before(&self.shape, &mut self.before_row);
+            self.before_row.reset();
+            taken?;
+        }
         if fields.needs_key() && !self.key_steps.is_empty() {
             let key = key.ok_or_else(|| Error::decode("a deletion without key and before-image"))?;
             let mut bytes = Bytes(key);
-            let row = read_row(&self.key_steps, &mut bytes, &mut self.before_row);
-            fields.before = Some(row.and_then(|row| bytes.end().map(|()| row)).map_err(|error| error.at("the key"))?);
+            let read = read_steps(&self.key_steps, &mut bytes, &mut self.before_row).and_then(|()| bytes.end());
+            let row = self.before_row.take();
+            fields.before = Some(read.map(|()| row).map_err(|error| error.at("the key"))?);
         }
-        self.shape.event(fields)
+        Ok(())
     }
 
-    fn read_envelope(&mut self, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
-        let mut images = Images {
-            before: (&self.before_steps, &mut self.before_row),
-            after: (&self.steps, &mut self.row),
-            names: &mut self.names,
-        };
-        for field in &self.envelope {
-            let read = images.read_field(field, bytes, fields);
+    fn read_envelope<'a>(&mut self, bytes: &mut Bytes<'a>, fields: &mut Fields, images: &mut Images<'a>) -> Result<()> {
+        let AvroDecoder { envelope, row, before_row, steps, before_steps, names, shape, refused, fill: values, .. } =
+            self;
+        for field in envelope.iter() {
+            if let Some(null) = field.null
+                && bytes.branch(2)? == null
+            {
+                continue;
+            }
+            let read = match &field.part {
+                Part::Before if shape.has_key() => {
+                    images.before = Some(bytes.0);
+                    steps.iter().try_for_each(|step| step.skip(bytes))
+                }
+                Part::Before | Part::After if refused.is_some() => {
+                    images.failed = images.failed.take().or(refused.clone());
+                    bytes.skip(&field.node)
+                }
+                Part::Before => read_image(before_steps, bytes, before_row, values, &mut images.failed)
+                    .map(|row| fields.before = row),
+                Part::After => read_image(steps, bytes, row, values, &mut images.failed).map(|row| fields.after = row),
+                Part::Operation => match bytes.text() {
+                    Ok(text) => {
+                        let known = fields.operation(text);
+                        images.failed = images.failed.take().or(known.err());
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+                Part::Details(of) => of.iter().try_for_each(|field| field.read(bytes, fields, names)),
+                Part::TimeMs => bytes.long().map(|value| fields.ts_ms = value),
+                Part::Skip => bytes.skip(&field.node),
+            };
             read.map_err(|error| error.at(format_args!("field \"{}\"", field.name)))?;
         }
         Ok(())
@@ -352,64 +405,76 @@ impl AvroDecoder {
         let mut bytes = Bytes(value);
         let first = self.row.kinds().len() - self.include.len();
         set_metadata(&mut self.row, first, &self.include, meta);
-        let row = read_row(&self.steps, &mut bytes, &mut self.row)?;
+        let read = read_steps(&self.steps, &mut bytes, &mut self.row);
+        fill(&self.fill, &mut self.row, Some);
+        let row = self.row.take();
+        read?;
         bytes.end()?;
         Ok(row)
     }
 }
 
-/// How to read an envelope's row images, and the names that come again.
+/// What a record gave beside its fields.
+#[derive(Default)]
 struct Images<'a> {
-    before: (&'a [Step], &'a mut RowBuilder),
-    after: (&'a [Step], &'a mut RowBuilder),
-    names: &'a mut Names,
+    /// Why it is no event, although its bytes are whole.
+    failed: Option<Error>,
+    /// Where its image `before` begins, if only the key is needed of that.
+    before: Option<&'a [u8]>,
 }
 
-impl Images<'_> {
-    fn read_field(&mut self, field: &EnvelopeField, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
-        if let Some(null) = field.null
+impl DetailField {
+    #[inline]
+    fn read(&self, bytes: &mut Bytes<'_>, fields: &mut Fields, names: &mut Names) -> Result<()> {
+        if let Some(null) = self.null
             && bytes.branch(2)? == null
         {
             return Ok(());
         }
-        match &field.part {
-            Part::Before => fields.before = Some(read_row(self.before.0, bytes, self.before.1)?),
-            Part::After => fields.after = Some(read_row(self.after.0, bytes, self.after.1)?),
-            Part::Operation => fields.operation(bytes.text()?)?,
-            Part::Details(of) => of.iter().try_for_each(|field| self.read_detail(field, bytes, fields))?,
-            Part::TimeMs => fields.ts_ms = bytes.long()?,
-            Part::Skip => bytes.skip(&field.node)?,
-        }
-        Ok(())
-    }
-}
-
-impl Images<'_> {
-    fn read_detail(&mut self, field: &DetailField, bytes: &mut Bytes<'_>, fields: &mut Fields) -> Result<()> {
-        if let Some(null) = field.null
-            && bytes.branch(2)? == null
-        {
-            return Ok(());
-        }
-        let Some(detail) = field.detail else { return bytes.skip(&field.node) };
-        let value = match field.node.wire {
+        let Some(detail) = self.detail else { return bytes.skip(&self.node) };
+        let value = match self.node.wire {
             Wire::String => Scalar::Text(bytes.text()?),
+            Wire::Boolean => Scalar::Bool(bytes.boolean()?),
             _ => Scalar::Long(bytes.long()?),
         };
-        fields.detail(detail, value, self.names);
+        fields.detail(detail, value, names);
         Ok(())
     }
 }
 
-/// A row; `row` is empty afterwards, whatever came.
-fn read_row(steps: &[Step], bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<Row> {
+/// A row image of all columns; `None` if a value did not fit. `row` is empty afterwards, whatever came.
+fn read_image(
+    steps: &[Step],
+    bytes: &mut Bytes<'_>,
+    row: &mut RowBuilder,
+    values: &Fill,
+    failed: &mut Option<Error>,
+) -> Result<Option<Row>> {
     for step in steps {
-        if let Err(error) = step.run(bytes, row) {
+        if let Err(error) = step.run(bytes, row, failed) {
             row.reset();
             return Err(error);
         }
     }
-    Ok(row.take())
+    if !values.is_empty() {
+        fill(values, row, Some);
+    }
+    if failed.is_some() {
+        row.reset();
+        return Ok(None);
+    }
+    Ok(Some(row.take()))
+}
+
+/// The columns of a row; whatever is wrong is an error.
+fn read_steps(steps: &[Step], bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<()> {
+    let mut failed = None;
+    let read = steps.iter().try_for_each(|step| step.run(bytes, row, &mut failed));
+    let result = failed.map_or(Ok(()), Err).and(read);
+    if result.is_err() {
+        row.reset();
+    }
+    result
 }
 
 fn read_fields(
@@ -442,14 +507,19 @@ pub(crate) fn key_row(table: &TableSchema, columns: &[usize], schema: &Node, bod
     let steps = match (schema.fields(), columns) {
         ([], [index]) => {
             let field = table.schema.field(*index);
-            vec![Step::new(field.name(), schema, Some(column(*index, field, schema)?))]
+            vec![Step::new(field.name(), schema, Some(column(*index, field, schema, false)?))]
         }
         ([], _) => return Err(Error::decode("a key of one value for a key of several columns")),
-        _ => steps(schema, &table.schema, table.kinds.len())?,
+        _ => match steps(schema, &table.schema, table.kinds.len(), false) {
+            (steps, None) => steps,
+            (_, Some(error)) => return Err(error),
+        },
     };
     let steps: Vec<_> = steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
     let mut bytes = Bytes(body);
-    let row = read_row(&steps, &mut bytes, &mut RowBuilder::new(shape.before_kinds()))?;
+    let mut row = RowBuilder::new(shape.before_kinds());
+    read_steps(&steps, &mut bytes, &mut row)?;
+    let row = row.take();
     bytes.end()?;
     shape.whole_key(row.as_ref())?;
     Ok(row)

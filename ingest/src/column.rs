@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use delta::{Datum, Interval, RowBuilder};
 
-use crate::decimal::{Decimal, Misfit, rescale, unscaled};
+use crate::decimal::{Decimal, Misfit, decimal_text, rescale, unscaled};
 use crate::error::{Error, Result};
 use crate::{json_text, time_text};
 
@@ -109,11 +109,24 @@ pub(crate) struct Column {
     from_scale: i8,
     /// Whether the writer's schema says that a number is a time.
     from_time: bool,
+    /// The least time that must be of the column's own unit because no coarser one holds it, and the least that must be of a
+    /// finer one, where the writer does not say.
+    told: Option<(i64, i64)>,
+    /// The writer's fraction digits, where it writes decimals and the column takes text (ALTER of DECIMAL to VARCHAR).
+    digits: Option<i8>,
+    /// Whether negative whole numbers are BIGINT UNSIGNED that lost its sign.
+    pub(crate) wraps: bool,
+    /// Whether a time that the column's unit does not hold exactly is refused, not cut.
+    exact: bool,
 }
 
 const MICROS: i64 = 1_000_000;
 const NANOS: i64 = 1_000_000_000;
 const DAY_SECONDS: i64 = 86_400;
+/// The end of the year 9999, which no time of MySQL's reaches.
+const SECONDS_MAX: i64 = 253_402_300_800;
+/// What Debezium writes where it does not know a value (unavailable.value.placeholder).
+const UNAVAILABLE: &str = "__debezium_unavailable_value";
 /// Room for the 32 bytes of the longest decimal, as base64's decoder counts before it knows the padding.
 const DECIMAL_BYTES: usize = 48;
 
@@ -172,7 +185,9 @@ impl Target {
                 number || *writer == T::Utf8
             }
             // Times that are text are taken; times that are numbers are refused value by value.
-            Target::Text | Target::Json => !matches!(writer, T::List(_) | T::Decimal128(..) | T::Decimal256(..)),
+            // Doubles as text are MySQL's own.
+            Target::Text => !matches!(writer, T::List(_) | T::Decimal256(..) | T::Float32 | T::Float64),
+            Target::Json => !matches!(writer, T::List(_) | T::Decimal128(..) | T::Decimal256(..)),
         }
     }
 }
@@ -206,7 +221,19 @@ impl Column {
         };
         let typed = matches!(writer, Writer::Typed(_));
         let from_time = typed && matches!(from, DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32);
-        Ok(Column { index, name: name.clone(), target, texts, from_ticks, from_scale, from_time })
+        let told = match (target.clone(), writer) {
+            (_, Writer::Typed(_)) => None,
+            (Target::Timestamp { ticks, .. }, writer) => Some(told(ticks, matches!(writer, Writer::Debezium))),
+            _ => None,
+        };
+        let service = matches!(writer, Writer::Service);
+        let wraps = target == Target::Decimal { precision: 20, scale: 0 } && !service;
+        let digits = match writer {
+            Writer::Typed(DataType::Decimal128(_, scale)) if target == Target::Text => Some(*scale),
+            _ => None,
+        };
+        let (name, exact) = (name.clone(), !service);
+        Ok(Column { index, name, target, texts, from_ticks, from_scale, from_time, told, digits, wraps, exact })
     }
 
     /// The same column at another place.
@@ -234,6 +261,11 @@ impl Column {
         self.target == Target::Bytes
     }
 
+    /// Whether it takes text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.target == Target::Text
+    }
+
     /// Whether it takes JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.target == Target::Json
@@ -256,6 +288,9 @@ impl Column {
                 0..=9_999 => row.set_int(self.index, value),
                 _ => return Err(unfit()),
             },
+            Target::Timestamp { .. } if self.told.is_some_and(|told| !is_told(value, told)) => {
+                return Err(self.untold(value));
+            }
             Target::Timestamp { ticks, .. } | Target::Duration { ticks } if ticks == self.from_ticks => {
                 row.set_int(self.index, value);
             }
@@ -263,11 +298,16 @@ impl Column {
                 return self.set_time(row, i128::from(value), self.from_ticks);
             }
             Target::Date => row.set_int(self.index, i32::try_from(value).map_err(|_| unfit())?.into()),
-            Target::Bool => row.set_slot(self.index, u64::from(value != 0)),
+            Target::Bool if value & !1 == 0 => row.set_slot(self.index, value as u64),
+            Target::Bool => return Err(unfit()),
             // BIGINT UNSIGNED as a Connect long keeps its bits and loses its sign.
-            Target::Decimal { precision: 20, scale: 0 } => row.set_decimal(self.index, i128::from(value as u64)),
+            Target::Decimal { .. } if self.wraps => row.set_decimal(self.index, i128::from(value as u64)),
             Target::Decimal { .. } => return self.set_decimal(row, i128::from(value), 0),
-            Target::Float32 | Target::Float64 => return self.set_double(row, value as f64),
+            Target::Float64 if (value as f64) as i128 == i128::from(value) => row.set_float(self.index, value as f64),
+            Target::Float32 if i128::from(value) == six_digits(value as f32) as i128 => {
+                row.set_float(self.index, value as f64);
+            }
+            Target::Float32 | Target::Float64 => return Err(unfit()),
             Target::Text | Target::Json if !self.from_time => row.set_text(self.index, &value.to_string()),
             Target::Text | Target::Json => return Err(self.wrong("a time where text belongs")),
             Target::Bytes | Target::Floats => return Err(self.wrong("a number where bytes belong")),
@@ -279,8 +319,11 @@ impl Column {
     fn set_time(&self, row: &mut RowBuilder, value: i128, from: i64) -> Result<()> {
         let unfit = || self.wrong(format_args!("the time {value}, in ticks of 1/{from} s, does not fit its type"));
         let scale = |ticks: i64| {
-            let scaled = value.checked_mul(i128::from(ticks))?.div_euclid(i128::from(from));
-            i64::try_from(scaled).ok()
+            let (scaled, from) = (value.checked_mul(i128::from(ticks))?, i128::from(from));
+            if self.exact && scaled % from != 0 {
+                return None;
+            }
+            i64::try_from(scaled.div_euclid(from)).ok()
         };
         match self.target {
             Target::Timestamp { ticks, .. } | Target::Duration { ticks } => {
@@ -327,7 +370,15 @@ impl Column {
     /// Text of any meaning.
     pub(crate) fn set_text(&self, row: &mut RowBuilder, value: &str) -> Result<()> {
         match self.target {
-            Target::Text => row.set_text(self.index, value),
+            Target::Text if self.digits.is_some() => {
+                let bytes = STANDARD.decode(value).map_err(|_| self.wrong("a decimal that is not base64"))?;
+                return self.set_bytes(row, &bytes);
+            }
+            Target::Text => {
+                self.check_text(value)?;
+                row.set_text(self.index, value);
+            }
+            Target::Json if value == UNAVAILABLE => return Err(self.unavailable()),
             Target::Json => {
                 let start = row.begin_tail();
                 json_text::canonical(value, row.tail_buffer()).map_err(|error| self.wrong(error))?;
@@ -368,6 +419,7 @@ impl Column {
     #[inline]
     pub(crate) fn set_bytes(&self, row: &mut RowBuilder, value: &[u8]) -> Result<()> {
         match self.target {
+            Target::Bytes if value == UNAVAILABLE.as_bytes() => Err(self.unavailable()),
             Target::Bytes => {
                 row.set_tail(self.index, value);
                 Ok(())
@@ -379,8 +431,14 @@ impl Column {
                     self.set_wide(row, decimal.ok_or_else(|| self.misfit(Misfit::Digits))?)
                 }
             },
+            Target::Text if let Some(scale) = self.digits => {
+                let digits = unscaled(value).ok_or_else(|| self.wrong("a decimal of more than 38 digits"))?;
+                row.set_text(self.index, &decimal_text(digits, scale));
+                Ok(())
+            }
             Target::Text => {
                 let text = std::str::from_utf8(value).map_err(|_| self.wrong("bytes that are not UTF-8"))?;
+                self.check_text(text)?;
                 row.set_text(self.index, text);
                 Ok(())
             }
@@ -401,8 +459,40 @@ impl Column {
             let found = found.ok_or_else(|| self.wrong("text that is neither base64 nor hex"))?;
             row.tail_buffer().extend_from_slice(&found);
         }
+        if row.tail_buffer()[start..] == *UNAVAILABLE.as_bytes() {
+            row.tail_buffer().truncate(start);
+            return Err(self.unavailable());
+        }
         row.end_tail(self.index, start);
         Ok(())
+    }
+
+    /// Text that clients can be given, and that is a value.
+    #[inline]
+    fn check_text(&self, text: &str) -> Result<()> {
+        if text.len() == UNAVAILABLE.len() && text == UNAVAILABLE {
+            return Err(self.unavailable());
+        }
+        if text.as_bytes().contains(&0) {
+            let text = "text with the character NUL, which PostgreSQL's protocol cannot carry: take it out in MySQL";
+            return Err(self.wrong(text));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn unavailable(&self) -> Error {
+        self.wrong(format_args!(
+            "{UNAVAILABLE} stands for a value that Debezium does not know: row images must be whole"
+        ))
+    }
+
+    #[cold]
+    fn untold(&self, value: i64) -> Error {
+        self.wrong(format_args!(
+            "nothing tells whether the time {value} is in milliseconds or microseconds: declare timestamp(3) for a DATETIME of up to \
+             3 fraction digits and timestamp(6) for others, or have records carry their schema"
+        ))
     }
 
     /// A decimal as text: `12.50` (decimal.handling.mode=string) or, as is Debezium's default, its unscaled bytes in base64,
@@ -483,6 +573,24 @@ impl Column {
         row.set_tail(self.index, list.finish().bytes());
         Ok(())
     }
+}
+
+/// Bounds of times of `ticks` a second in records that do not name their unit, by magnitude: whatever a coarser unit may mean,
+/// up to the year 9999, is not believed to be of this one. Debezium writes nothing coarser than milliseconds.
+fn told(ticks: i64, debezium: bool) -> (i64, i64) {
+    let coarser = match ticks {
+        NANOS => MICROS,
+        MICROS => 1_000,
+        1_000 if !debezium => 1,
+        _ => 0,
+    };
+    (SECONDS_MAX * coarser, SECONDS_MAX.saturating_mul(ticks))
+}
+
+fn is_told(value: i64, (least, limit): (i64, i64)) -> bool {
+    let size = value.unsigned_abs();
+    // Near the beginning of 1970 all units say so.
+    size < 1_000 || size >= least.unsigned_abs() && size < limit.unsigned_abs()
 }
 
 /// A float as MySQL's text protocol shows it: the snapshot knows six digits, the stream all.

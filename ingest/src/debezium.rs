@@ -4,22 +4,26 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Kind, Op, Row, RowRef, TableSchema, same_key};
+use delta::{KeyColumn, Kind, Op, Row, RowBuilder, RowRef, TableSchema, same_key};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
 
 /// A scalar of a small record (`source`, `transaction`).
 pub(crate) enum Scalar<'a> {
     Text(&'a str),
     Long(i64),
+    Bool(bool),
 }
 
 /// A field of `source` or `transaction` that events need; all others are skipped unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
     Snapshot,
+    Database,
+    Table,
     File,
+    ServerId,
     Gtid,
     Pos,
     Row,
@@ -33,7 +37,10 @@ impl Detail {
     pub(crate) fn of_source(name: &str) -> Option<Self> {
         Some(match name {
             "snapshot" => Detail::Snapshot,
+            "db" => Detail::Database,
+            "table" => Detail::Table,
             "file" => Detail::File,
+            "server_id" => Detail::ServerId,
             "gtid" => Detail::Gtid,
             "pos" => Detail::Pos,
             "row" => Detail::Row,
@@ -52,11 +59,32 @@ impl Detail {
     }
 }
 
-/// Names that come again in record after record: the binlog's file, the transaction's id, which is its GTID, too.
+/// Names that come again in record after record: the binlog's file, the transaction's id, which is its GTID, too, and the
+/// table's.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     file: Option<Arc<str>>,
     id: Option<Arc<str>>,
+    database: String,
+    table: String,
+    /// `database.table`, once both have come.
+    collection: Option<Arc<str>>,
+}
+
+impl Names {
+    /// `database.table` of the record that has just been read.
+    fn collection(&mut self) -> Arc<str> {
+        let Names { database, table, collection, .. } = self;
+        collection.get_or_insert_with(|| format!("{database}.{table}").into()).clone()
+    }
+}
+
+/// Keeps `text` as one part of the collection's name, which is made anew if the part is another.
+fn part(kept: &mut String, collection: &mut Option<Arc<str>>, text: &str) {
+    if kept != text {
+        text.clone_into(kept);
+        *collection = None;
+    }
 }
 
 /// The name kept, if it is this one; else this one, which is kept from now on.
@@ -75,7 +103,11 @@ pub(crate) struct Fields {
     pub(crate) ts_ms: i64,
     operation: Option<Operation>,
     snapshot: Option<Snapshot>,
+    /// Whether `source` names the database, and the table.
+    database: bool,
+    table: bool,
     file: Option<Arc<str>>,
+    server_id: u64,
     pos: u64,
     row: u32,
     gtid: Option<Arc<str>>,
@@ -104,14 +136,28 @@ impl Fields {
                 self.snapshot = Some(match text {
                     "false" => Snapshot::No,
                     "first" | "first_in_data_collection" => Snapshot::First,
-                    "last" | "last_in_data_collection" => Snapshot::Last,
+                    "last_in_data_collection" => Snapshot::Last,
+                    "last" => Snapshot::LastOfAll,
                     "incremental" => Snapshot::Incremental,
                     _ => Snapshot::Row,
                 });
             }
+            // Older versions write truth values.
+            (Detail::Snapshot, Scalar::Bool(row)) => {
+                self.snapshot = Some(if row { Snapshot::Row } else { Snapshot::No });
+            }
+            (Detail::Database, Scalar::Text(text)) => {
+                part(&mut names.database, &mut names.collection, text);
+                self.database = true;
+            }
+            (Detail::Table, Scalar::Text(text)) => {
+                part(&mut names.table, &mut names.collection, text);
+                self.table = true;
+            }
             (Detail::File, Scalar::Text(text)) => self.file = Some(shared(&mut names.file, text)),
             (Detail::Gtid, Scalar::Text(text)) => self.gtid = Some(shared(&mut names.id, text)),
             (Detail::Pos, Scalar::Long(value)) => self.pos = value as u64,
+            (Detail::ServerId, Scalar::Long(value)) => self.server_id = value as u64,
             (Detail::Row, Scalar::Long(value)) => self.row = value as u32,
             (Detail::SourceMs, Scalar::Long(value)) => self.source_ms = value,
             (Detail::Id, Scalar::Text(text)) => self.id = Some(shared(&mut names.id, text)),
@@ -119,6 +165,58 @@ impl Fields {
             (Detail::CollectionOrder, Scalar::Long(value)) => self.data_collection_order = value as u64,
             // Of another type than Debezium writes.
             _ => {}
+        }
+    }
+
+    /// Whether it says nothing of what an envelope says.
+    pub(crate) fn is_no_envelope(&self) -> bool {
+        self.operation.is_none()
+    }
+
+    /// Whether the row as it was matters, where only its key does.
+    pub(crate) fn wants_before(&self) -> bool {
+        matches!(self.operation, Some(Operation::Delete | Operation::Update))
+    }
+
+    /// Takes the key of the row as it was; an update that keeps the key has no use for it.
+    ///
+    /// # Errors
+    /// If a column of the key is missing.
+    pub(crate) fn take_before(&mut self, shape: &Shape, before: &mut RowBuilder) -> Result<()> {
+        let row = before.finish();
+        shape.whole_key(row)?;
+        let kept = |after: &Row| shape.same_key(row, after.as_ref());
+        if !self.after.as_ref().is_some_and(kept) {
+            self.before = Some(row.into());
+        }
+        Ok(())
+    }
+
+    fn origin(self, operation: Operation, names: &mut Names) -> Origin {
+        let (total_order, data_collection_order) = (self.total_order, self.data_collection_order);
+        let read = if operation == Operation::Read { Snapshot::Row } else { Snapshot::No };
+        Origin {
+            snapshot: self.snapshot.unwrap_or(read),
+            collection: if self.database && self.table { names.collection() } else { Arc::default() },
+            server_id: self.server_id,
+            file: self.file.unwrap_or_default(),
+            pos: self.pos,
+            row: self.row,
+            gtid: self.gtid,
+            ts_ms: if self.source_ms == 0 { self.ts_ms } else { self.source_ms },
+            transaction: self.id.map(|id| TransactionRef { id, total_order, data_collection_order }),
+        }
+    }
+
+    /// What could be read of a record that is no event because of `error`.
+    #[cold]
+    pub(crate) fn undecodable(self, error: Error, names: &mut Names) -> Undecodable {
+        let read = (self.operation == Some(Operation::Read)).then_some(Snapshot::Row);
+        Undecodable {
+            error,
+            transaction: self.id,
+            snapshot: self.snapshot.or(read),
+            collection: (self.database && self.table).then(|| names.collection()),
         }
     }
 
@@ -173,6 +271,32 @@ impl Shape {
         }
     }
 
+    /// Whether rows have a key.
+    #[inline]
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether the key has a column of this name.
+    pub(crate) fn is_of_key(&self, name: &str) -> bool {
+        self.key_names().iter().any(|column| column == name)
+    }
+
+    /// Records have a key of which `column` is, and the table's key has it not: rows that differ in it would merge.
+    #[cold]
+    pub(crate) fn foreign_key_column(&self, column: &str) -> Error {
+        let own = self.key_names().join(", ");
+        Error::decode(format!(
+            "the record's key has \"{column}\", the table's primary key ({own}) has not, so rows may merge: MySQL's key was changed, \
+             or message.key.columns sets another; create the source anew, with PRIMARY KEY ({own}, {column}) if it declares columns"
+        ))
+    }
+
+    /// Whether a row that holds the key alone has the key of a row of the table.
+    pub(crate) fn same_key(&self, alone: RowRef<'_>, row: RowRef<'_>) -> bool {
+        self.key.as_ref().is_some_and(|key| same_key(alone, &key.alone, row, &key.columns))
+    }
+
     /// Names of the key's columns.
     pub(crate) fn key_names(&self) -> &[String] {
         self.key.as_ref().map_or(&[], |key| &key.names)
@@ -195,26 +319,19 @@ impl Shape {
     }
 
     /// The event that an envelope's fields describe.
-    pub(crate) fn event(&self, fields: Fields) -> Result<Event> {
-        let operation = fields.operation.ok_or_else(|| Error::decode("an envelope without \"op\""))?;
+    pub(crate) fn event(&self, mut fields: Fields, names: &mut Names) -> Result<Event, Undecodable> {
+        let Some(operation) = fields.operation else {
+            return Err(fields.undecodable(Error::decode("an envelope without \"op\""), names));
+        };
+        let (before, after) = (fields.before.take(), fields.after.take());
         let ops = match &self.key {
-            Some(key) => key.ops(operation, fields.before, fields.after)?,
-            None => keyless(operation, fields.before, fields.after)?,
+            Some(key) => key.ops(operation, before, after),
+            None => keyless(operation, before, after),
         };
-        let (total_order, data_collection_order) = (fields.total_order, fields.data_collection_order);
-        let transaction = fields.id.map(|id| TransactionRef { id, total_order, data_collection_order });
-        let read = if operation == Operation::Read { Snapshot::Row } else { Snapshot::No };
-        let origin = Origin {
-            snapshot: fields.snapshot.unwrap_or(read),
-            collection: Arc::from(""),
-            file: fields.file.unwrap_or_else(|| Arc::from("")),
-            pos: fields.pos,
-            row: fields.row,
-            gtid: fields.gtid,
-            ts_ms: if fields.source_ms == 0 { fields.ts_ms } else { fields.source_ms },
-            transaction,
-        };
-        Ok(Event { operation, ops, origin })
+        match ops {
+            Ok(ops) => Ok(Event { operation, ops, origin: fields.origin(operation, names) }),
+            Err(error) => Err(fields.undecodable(error, names)),
+        }
     }
 }
 
@@ -222,9 +339,10 @@ impl Key {
     /// MySQL's keys hold no NULL, so a NULL here is a column that the record lacks.
     fn whole(&self, row: RowRef<'_>, columns: &[KeyColumn]) -> Result<()> {
         match columns.iter().position(|part| row.is_null(part.column)) {
-            Some(place) => {
-                Err(Error::decode(format!("column \"{}\" is of the key, and the record lacks it", self.names[place])))
-            }
+            Some(place) => Err(Error::decode(format!(
+                "column \"{}\" is of the key, and the record lacks it; Debezium needs binlog_row_image=FULL in MySQL",
+                self.names[place]
+            ))),
             None => Ok(()),
         }
     }

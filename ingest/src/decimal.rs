@@ -47,6 +47,15 @@ pub(crate) fn rescale(digits: i128, from: i8, precision: u8, scale: i8) -> Resul
     wide.narrow(precision).ok_or(Misfit::Digits)
 }
 
+/// A decimal as MySQL writes it: all of its fraction digits, a zero before the point.
+pub(crate) fn decimal_text(digits: i128, scale: i8) -> String {
+    let fraction = usize::try_from(scale).unwrap_or(0);
+    let text = format!("{:0>1$}", digits.unsigned_abs(), fraction + 1);
+    let (whole, fraction) = text.split_at(text.len() - fraction);
+    let sign = if digits < 0 { "-" } else { "" };
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
 impl Decimal {
     /// An unscaled value of 128 bits.
     pub(crate) fn from_digits(digits: i128, scale: i32) -> Self {
@@ -204,6 +213,14 @@ mod tests {
         assert_eq!(wide.rescaled(30).map(|found| found.wide(65).is_some()), Ok(true));
         assert_eq!(wide.wide(64), None);
         assert_eq!(Decimal::parse(&"9".repeat(78)), None, "beyond 256 bits");
+    }
+
+    #[test]
+    fn decimals_are_written_as_mysql_writes_them() {
+        assert_eq!(decimal_text(-5, 2), "-0.05");
+        assert_eq!(decimal_text(1250, 2), "12.50");
+        assert_eq!(decimal_text(0, 2), "0.00");
+        assert_eq!(decimal_text(7, 0), "7");
     }
 
     #[test]

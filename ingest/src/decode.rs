@@ -7,8 +7,9 @@ use delta::{Op, Row, RowBuilder, TableSchema};
 
 use crate::avro::{self, AvroDecoder};
 use crate::debezium::Shape;
-use crate::error::{Error, Result};
-use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::error::{Error, Result, Undecodable};
+use crate::event::{Boundary, Event, MetaColumn, Operation, RecordMeta, Snapshot};
+use crate::history::History;
 use crate::include::set_metadata;
 use crate::json::{self, JsonDecoder};
 use crate::registry::{Registry, RegistryConfig};
@@ -38,10 +39,11 @@ type Ids = (Option<u32>, u32);
 
 enum Rows {
     Avro {
-        registry: Registry,
+        registry: Box<Registry>,
         decoders: HashMap<Ids, AvroDecoder>,
+        history: Box<History>,
     },
-    Json(JsonDecoder),
+    Json(Box<JsonDecoder>),
     /// The value as one column.
     Raw(RowBuilder),
 }
@@ -62,9 +64,13 @@ impl Decoder {
         let debezium = matches!(config.envelope, Envelope::Debezium { .. });
         let include: Vec<_> = config.include.iter().map(|(column, _)| *column).collect();
         let rows = match &config.format {
-            Format::Avro(registry) => Rows::Avro { registry: Registry::new(registry)?, decoders: HashMap::new() },
-            Format::Json if debezium => Rows::Json(JsonDecoder::debezium(table)?),
-            Format::Json if config.declared.is_some() => Rows::Json(JsonDecoder::plain(table, &include)?),
+            Format::Avro(registry) => Rows::Avro {
+                registry: Registry::new(registry)?.into(),
+                decoders: HashMap::new(),
+                history: History::new(table, table.kinds.len() - include.len()).into(),
+            },
+            Format::Json if debezium => Rows::Json(JsonDecoder::debezium(table)?.into()),
+            Format::Json if config.declared.is_some() => Rows::Json(JsonDecoder::plain(table, &include)?.into()),
             Format::Json | Format::Text | Format::Bytes => Rows::Raw(RowBuilder::new(table.kinds.clone())),
         };
         let text = config.format != Format::Bytes;
@@ -76,46 +82,100 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::RegistryUnreachable`] where asking again may help; any other error is of this record alone.
-    pub(crate) fn decode(&mut self, record: Record<'_>) -> Result<Decoded> {
+    pub(crate) fn decode(&mut self, record: Record<'_>) -> Result<Decoded, Undecodable> {
+        if !self.debezium {
+            return Ok(self.decode_ops(record)?);
+        }
+        let Some(value) = record.value else { return Ok(Decoded::Nothing) };
+        let event = match self.decode_event(record.key, value) {
+            // What follows is the whole table anew: columns that came or went before do not matter.
+            Err(found) if found.snapshot == Some(Snapshot::First) => {
+                self.forget();
+                self.decode_event(record.key, value)
+            }
+            event => event,
+        }?;
+        if record.key.is_none() && self.shape.has_key() && event.operation != Operation::Truncate {
+            return Err(Undecodable {
+                error: Error::decode(format!(
+                    "the record has no key, so MySQL's table has none and rows of one ({}) would merge: declare the columns \
+                     without PRIMARY KEY, or create the source anew",
+                    self.shape.key_names().join(", ")
+                )),
+                transaction: event.origin.transaction.map(|transaction| transaction.id),
+                snapshot: Some(event.origin.snapshot),
+                collection: Some(event.origin.collection),
+            });
+        }
+        Ok(Decoded::Event(event))
+    }
+
+    fn decode_event(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
+        match &mut self.rows {
+            Rows::Avro { registry, decoders, history } => {
+                let (value_id, value) = avro::confluent_header(value)?;
+                let key = key.map(avro::confluent_header).transpose()?;
+                let ids = (key.map(|(id, _)| id), value_id);
+                let decoder = match decoders.entry(ids) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        let key_schema = ids.0.map(|id| registry.by_id(id)).transpose()?;
+                        let value_schema = registry.by_id(value_id)?;
+                        let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
+                        decoder.follow(history);
+                        entry.insert(decoder)
+                    }
+                };
+                decoder.decode(key.map(|(_, body)| body), value)
+            }
+            Rows::Json(decoder) => decoder.decode(key, value),
+            Rows::Raw(_) => Err(Error::decode("ENVELOPE DEBEZIUM needs FORMAT AVRO or JSON").into()),
+        }
+    }
+
+    /// Forgets which columns earlier records had.
+    fn forget(&mut self) {
+        match &mut self.rows {
+            Rows::Avro { decoders, history, .. } => {
+                decoders.clear();
+                **history = History::new(&self.table, self.table.kinds.len() - self.include.len());
+            }
+            Rows::Json(decoder) => decoder.forget(),
+            Rows::Raw(_) => {}
+        }
+    }
+
+    /// Changes without an envelope.
+    fn decode_ops(&mut self, record: Record<'_>) -> Result<Decoded> {
         let Some(value) = record.value else {
             return if self.upsert { Ok(Decoded::Ops(vec![self.deleted(record)?])) } else { Ok(Decoded::Nothing) };
         };
-        match &mut self.rows {
-            Rows::Avro { registry, decoders } => {
-                let (value_id, value) = avro::confluent_header(value)?;
-                let key = record.key.map(avro::confluent_header).transpose()?;
-                let ids = (key.map(|(id, _)| id), value_id);
-                if let Entry::Vacant(entry) = decoders.entry(ids) {
-                    let key_schema = ids.0.map(|id| registry.by_id(id)).transpose()?;
-                    let value_schema = registry.by_id(value_id)?;
-                    let decoder = match self.debezium {
-                        true => AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?,
-                        false => AvroDecoder::plain(&self.table, &self.include, &value_schema)?,
-                    };
-                    entry.insert(decoder);
-                }
-                let Some(decoder) = decoders.get_mut(&ids) else { return Ok(Decoded::Nothing) };
-                if self.debezium {
-                    return Ok(Decoded::Event(decoder.decode(key.map(|(_, body)| body), value)?));
-                }
-                let row = decoder.decode_row(value, &record.meta)?;
-                Ok(Decoded::Ops(vec![self.put(row)?]))
+        let row = match &mut self.rows {
+            Rows::Avro { registry, decoders, .. } => {
+                let (id, body) = avro::confluent_header(value)?;
+                let decoder = match decoders.entry((None, id)) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        entry.insert(AvroDecoder::plain(&self.table, &self.include, &*registry.by_id(id)?)?)
+                    }
+                };
+                decoder.decode_row(body, &record.meta)?
             }
-            Rows::Json(decoder) if self.debezium => Ok(Decoded::Event(decoder.decode(record.key, value)?)),
-            Rows::Json(decoder) => {
-                let row = decoder.decode_row(value, &record.meta)?;
-                Ok(Decoded::Ops(vec![self.put(row)?]))
-            }
+            Rows::Json(decoder) => decoder.decode_row(value, &record.meta)?,
             Rows::Raw(builder) => {
-                if self.text && std::str::from_utf8(value).is_err() {
-                    return Err(Error::decode("the value is not UTF-8"));
+                if self.text {
+                    let text = std::str::from_utf8(value).map_err(|_| Error::decode("the value is not UTF-8"))?;
+                    if text.contains('\0') {
+                        let text = "the value has the character NUL, which PostgreSQL's protocol cannot carry: use FORMAT BYTES";
+                        return Err(Error::decode(text));
+                    }
                 }
                 builder.set_tail(0, value);
                 set_metadata(builder, 1, &self.include, &record.meta);
-                let row = builder.take();
-                Ok(Decoded::Ops(vec![self.put(row)?]))
+                builder.take()
             }
-        }
+        };
+        Ok(Decoded::Ops(vec![self.put(row)?]))
     }
 
     fn put(&self, row: Row) -> Result<Op> {

@@ -26,10 +26,12 @@ pub enum Snapshot {
     No,
     /// The first row of its table (`first`, `first_in_data_collection`).
     First,
-    /// Any other row (`true`).
+    /// Any other row (`true`; older versions write a truth value).
     Row,
-    /// The last row of its table (`last`, `last_in_data_collection`).
+    /// The last row of its table (`last_in_data_collection`).
     Last,
+    /// The last row of the whole snapshot (`last`), and so of its table, too.
+    LastOfAll,
     /// A row of an incremental snapshot, which runs beside streaming.
     Incremental,
 }
@@ -52,6 +54,8 @@ pub struct Origin {
     pub snapshot: Snapshot,
     /// The table: `database.table`. Empty where the record does not say.
     pub collection: Arc<str>,
+    /// MySQL's id of the server; 0 where the record does not say, as in snapshots.
+    pub server_id: u64,
     /// Binlog file.
     pub file: Arc<str>,
     /// Offset in the binlog file.

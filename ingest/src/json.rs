@@ -1,27 +1,90 @@
-//! JSON records straight into packed rows, by serde's streaming deserializer: no tree of values is built.
+//! JSON records straight into packed rows: no tree of values is built.
 //!
 //! Debezium's JSON comes with a schema in every record (`{"schema": …, "payload": …}`) or without; which one is seen in each
-//! record. Values are typed by the table's columns. Source: Debezium's documentation of the MySQL connector; Kafka Connect's
-//! JsonConverter.
-
-use std::borrow::Cow;
-use std::fmt;
+//! record. Values are typed by the table's columns. A value that does not fit its column fails its record, which is read on all
+//! the same for what identifies it. Source: Debezium's documentation of the MySQL connector; Kafka Connect's JsonConverter.
 
 use delta::{Row, RowBuilder, TableSchema};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::column::{Column, Writer};
-use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
-use crate::error::{Error, Result};
+use crate::debezium::{Detail, Fields, Names, Shape};
+use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::foreign;
+use crate::history::{Fill, History, fill};
 use crate::include::set_metadata;
+use crate::json_reader::{Layout, Reader};
 use crate::json_schema::Described;
 pub use crate::json_schema::debezium_table;
+use crate::json_value::{keep, read_details, read_key, read_row, read_value};
 
 /// Columns by the names that records give them, in the table's order.
 type Columns = Vec<(Box<str>, Column)>;
+
+/// A member of an envelope, or of what is around it.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Before,
+    After,
+    Operation,
+    Source,
+    Transaction,
+    TimeMs,
+    Schema,
+    Payload,
+    Skip,
+}
+
+impl Part {
+    fn of(name: &str) -> Self {
+        match name {
+            "before" => Part::Before,
+            "after" => Part::After,
+            "op" => Part::Operation,
+            "source" => Part::Source,
+            "transaction" => Part::Transaction,
+            "ts_ms" => Part::TimeMs,
+            "schema" => Part::Schema,
+            "payload" => Part::Payload,
+            _ => Part::Skip,
+        }
+    }
+}
+
+/// A member of a row without an envelope, or of what is around it.
+#[derive(Debug, Clone, Copy)]
+enum Member {
+    Column(usize),
+    Schema,
+    Payload,
+    Skip,
+}
+
+/// Orders of members, as the last record had them.
+#[derive(Debug, Default)]
+struct Layouts {
+    /// The record, and the payload in it.
+    record: Layout<Part>,
+    payload: Layout<Part>,
+    source: Layout<Option<Detail>>,
+    transaction: Layout<Option<Detail>>,
+    row: Layout<Option<usize>>,
+    /// A row as it was, of which only the key is read.
+    before: Layout<Option<usize>>,
+    key: Layout<bool>,
+    /// A record without an envelope.
+    plain: Layout<Member>,
+}
+
+/// What a record gave beside its fields.
+#[derive(Default)]
+struct Found<'a> {
+    /// Why it is no event, although its text is whole.
+    failed: Option<Error>,
+    /// Where its image `before` begins, if only the key is needed of that.
+    before: Option<Reader<'a>>,
+}
 
 /// Decodes JSON records into rows of one table.
 pub struct JsonDecoder {
@@ -34,8 +97,16 @@ pub struct JsonDecoder {
     before_row: RowBuilder,
     names: Names,
     include: Vec<MetaColumn>,
-    /// The schema that the last record carried; most records carry the same.
+    debezium: bool,
+    layouts: Layouts,
+    /// The schema that the last record carried, and the last key; most carry the same.
     writer: Box<str>,
+    key_writer: Box<str>,
+    /// Columns that the schema of the last record names, if it carried one.
+    described: Option<Vec<Box<str>>>,
+    history: History,
+    /// What rows as the last one lack.
+    fill: Result<Fill>,
 }
 
 impl JsonDecoder {
@@ -44,7 +115,7 @@ impl JsonDecoder {
     /// # Errors
     /// If records cannot hold the type of a column.
     pub fn debezium(table: &TableSchema) -> Result<Self> {
-        JsonDecoder::new(table, &[], Writer::Debezium)
+        JsonDecoder::new(table, &[], true)
     }
 
     /// A decoder of objects that are rows.
@@ -52,11 +123,12 @@ impl JsonDecoder {
     /// # Errors
     /// If records cannot hold the type of a column.
     pub fn plain(table: &TableSchema, include: &[MetaColumn]) -> Result<Self> {
-        JsonDecoder::new(table, include, Writer::Service)
+        JsonDecoder::new(table, include, false)
     }
 
-    fn new(table: &TableSchema, include: &[MetaColumn], writer: Writer<'_>) -> Result<Self> {
+    fn new(table: &TableSchema, include: &[MetaColumn], debezium: bool) -> Result<Self> {
         let own = table.kinds.len() - include.len();
+        let writer = if debezium { Writer::Debezium } else { Writer::Service };
         let fields = table.schema.fields().iter().take(own).enumerate();
         let columns =
             fields.map(|(index, field)| Ok((field.name().as_str().into(), Column::new(index, field, writer)?)));
@@ -68,7 +140,13 @@ impl JsonDecoder {
             before_row: RowBuilder::new(shape.before_kinds()),
             names: Names::default(),
             include: include.to_vec(),
+            debezium,
+            layouts: Layouts::default(),
             writer: Box::default(),
+            key_writer: Box::default(),
+            described: None,
+            history: History::new(table, own),
+            fill: Ok(Fill::from([])),
             table: table.clone(),
             shape,
         };
@@ -83,11 +161,16 @@ impl JsonDecoder {
         self.before_columns = self.columns.iter().filter_map(moved).collect();
     }
 
+    /// Forgets which columns earlier records had: a snapshot begins anew.
+    pub(crate) fn forget(&mut self) {
+        self.history = History::new(&self.table, self.columns.len());
+        self.layouts = Layouts::default();
+        self.writer = Box::default();
+    }
+
     /// Reads the types, units and scales that a record's schema names.
+    #[cold]
     fn describe(&mut self, schema: &str) -> Result<()> {
-        if schema == &*self.writer || schema == "null" {
-            return Ok(());
-        }
         let described: Described = serde_json::from_str(schema).map_err(|error| Error::decode(error.to_string()))?;
         for (name, column) in &mut self.columns {
             if let Some(field) = Described::named(described.row(), name) {
@@ -96,9 +179,14 @@ impl JsonDecoder {
                     Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
                 })?;
                 *column = Column::new(column.index, own, Writer::Typed(&writer))?;
+                column.wraps &= self.debezium && field.is_unsigned() != Some(false);
             }
         }
         self.derive_before();
+        let names = described.row().iter().filter_map(|field| field.field.as_deref());
+        self.described = Some(names.map(Into::into).collect());
+        // Its rows are judged anew.
+        self.layouts.row = Layout::default();
         self.writer = schema.into();
         Ok(())
     }
@@ -107,17 +195,186 @@ impl JsonDecoder {
     ///
     /// # Errors
     /// If it is not JSON, no envelope, or a value does not fit its column.
-    pub fn decode(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event> {
-        let mut fields = Fields::default();
-        let found = read(value, Envelope { decoder: self, fields: &mut fields });
-        self.row.reset();
+    pub fn decode(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
+        let Ok(text) = std::str::from_utf8(value) else {
+            // What can be read of it all the same tells which transaction it is of.
+            return self.event(key, &String::from_utf8_lossy(value), Some(Error::decode("the record is not UTF-8")));
+        };
+        self.event(key, text, None)
+    }
+
+    fn event(&mut self, key: Option<&[u8]>, text: &str, failed: Option<Error>) -> Result<Event, Undecodable> {
+        let (mut fields, mut found) = (Fields::default(), Found { failed, before: None });
+        let mut reader = Reader::new(text);
+        let mut read = self.read_envelope(&mut reader, false, &mut fields, &mut found);
+        if read.is_ok() {
+            read = reader.end();
+        }
+        if let Some(error) = found.failed.take().or(read.err()) {
+            self.row.reset();
+            self.before_row.reset();
+            return Err(fields.undecodable(error, &mut self.names));
+        }
+        let whole = self.complete(key, found.before, &mut fields);
         self.before_row.reset();
-        found?;
+        match whole {
+            Ok(()) => self.shape.event(fields, &mut self.names),
+            Err(error) => Err(fields.undecodable(error, &mut self.names)),
+        }
+    }
+
+    /// Looks at the key, and takes it from where the row as it was has it, if need be.
+    fn complete(&mut self, key: Option<&[u8]>, before: Option<Reader<'_>>, fields: &mut Fields) -> Result<()> {
+        if fields.is_no_envelope() {
+            let inner = self.layouts.record.meanings().any(|part| matches!(part, Part::Payload));
+            let members = if inner { &self.layouts.payload } else { &self.layouts.record };
+            let names: Vec<_> = members.names().collect();
+            return Err(foreign::not_an_envelope(names.iter().map(String::as_str)));
+        }
+        if let Some(key) = key {
+            self.check_key(key).map_err(|error| error.at("the key"))?;
+        }
+        if let Some(mut reader) = before
+            && fields.wants_before()
+        {
+            read_key(&self.before_columns, &mut self.layouts.before, &mut self.before_row, &mut reader)?;
+            fields.take_before(&self.shape, &mut self.before_row)?;
+        }
         if fields.needs_key() {
             let key = key.ok_or_else(|| Error::decode("a deletion without key and before-image"))?;
             fields.before = Some(self.row_of(key, true).map_err(|error| error.at("the key"))?);
         }
-        self.shape.event(fields)
+        Ok(())
+    }
+
+    /// An envelope, or the object of schema and payload around it.
+    fn read_envelope<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        inner: bool,
+        fields: &mut Fields,
+        found: &mut Found<'a>,
+    ) -> Result<()> {
+        if inner && reader.peek() == b'n' {
+            return reader.word("null");
+        }
+        reader.open(b'{', "a Debezium change event")?;
+        let mut at = 0;
+        loop {
+            let layout = if inner { &mut self.layouts.payload } else { &mut self.layouts.record };
+            let Some(part) = layout.next(reader, at, Part::of)? else { return Ok(()) };
+            at += 1;
+            match part {
+                Part::Before if reader.peek() == b'{' && self.shape.has_key() => {
+                    found.before = Some(reader.clone());
+                    reader.skip()?;
+                }
+                Part::Before => fields.before = self.read_image(reader, found)?,
+                Part::After => fields.after = self.read_image(reader, found)?,
+                Part::Operation if reader.peek() == b'"' => {
+                    keep(&mut found.failed, fields.operation(&reader.string()?))
+                }
+                Part::Source => {
+                    read_details(reader, Detail::of_source, &mut self.layouts.source, fields, &mut self.names)?;
+                }
+                Part::Transaction => {
+                    let layout = &mut self.layouts.transaction;
+                    read_details(reader, Detail::of_transaction, layout, fields, &mut self.names)?;
+                }
+                Part::TimeMs if reader.peek() != b'n' => fields.ts_ms = reader.number()?.parse().unwrap_or(0),
+                Part::Schema if !inner => self.read_schema(reader, at > 1, found)?,
+                Part::Payload if !inner => self.read_envelope(reader, true, fields, found)?,
+                Part::Operation | Part::TimeMs | Part::Schema | Part::Payload | Part::Skip => reader.skip()?,
+            }
+        }
+    }
+
+    /// The schema beside a payload; `late` if something came before it.
+    #[inline]
+    fn read_schema(&mut self, reader: &mut Reader<'_>, late: bool, found: &mut Found<'_>) -> Result<()> {
+        reader.peek();
+        if !self.writer.is_empty() && reader.eat(self.writer.as_bytes()) {
+            return Ok(());
+        }
+        let schema = reader.value()?;
+        if schema == "null" {
+            return Ok(());
+        }
+        if late {
+            keep(&mut found.failed, Err(Error::decode("the record's schema comes behind its payload")));
+        }
+        let described = self.describe(schema);
+        keep(&mut found.failed, described);
+        Ok(())
+    }
+
+    /// A row image of all columns, or null.
+    fn read_image(&mut self, reader: &mut Reader<'_>, found: &mut Found<'_>) -> Result<Option<Row>> {
+        if reader.peek() == b'n' {
+            return reader.word("null").map(|()| None);
+        }
+        self.layouts.row.changed = false;
+        read_row(&self.columns, &mut self.layouts.row, &mut self.row, reader, &mut found.failed)?;
+        if self.layouts.row.changed {
+            self.fill = self.judge();
+        }
+        match &self.fill {
+            Ok(values) if !values.is_empty() => fill(values, &mut self.row, Some),
+            Ok(_) => {}
+            Err(error) => keep(&mut found.failed, Err(error.clone())),
+        }
+        if found.failed.is_some() {
+            self.row.reset();
+            return Ok(None);
+        }
+        Ok(Some(self.row.take()))
+    }
+
+    /// What rows as the one just read lack.
+    #[cold]
+    fn judge(&mut self) -> Result<Fill> {
+        let names: Vec<_> = self.layouts.row.names().collect();
+        let Some(described) = &self.described else {
+            return self.history.enter(names.iter().map(String::as_str));
+        };
+        let is_column = |name: &str| self.columns.iter().any(|(column, _)| **column == *name);
+        let mut described_only = described.iter().filter(|name| names.iter().all(|found| **found != ***name));
+        if let Some(lost) = described_only.find(|name| is_column(name)) {
+            return Err(Error::decode(format!(
+                "column \"{lost}\" is in the record's schema and not in its row, so the row is partial and its value unknown: set \
+                 binlog_row_image=FULL in MySQL and take no transform that drops fields"
+            )));
+        }
+        self.history.enter(described.iter().map(|name| &**name))
+    }
+
+    /// Whether the record's key is of the table's key.
+    #[inline]
+    fn check_key(&mut self, key: &[u8]) -> Result<()> {
+        let text = std::str::from_utf8(key).map_err(|_| Error::decode("it is not UTF-8"))?;
+        let mut reader = Reader::new(text);
+        if reader.eat(b"{\"schema\":") {
+            if self.key_writer.is_empty() || !reader.eat(self.key_writer.as_bytes()) {
+                self.key_writer = reader.value()?.into();
+            }
+            if !reader.eat(b",\"payload\":") {
+                return Ok(());
+            }
+        }
+        if !self.shape.has_key() || reader.peek() != b'{' {
+            return Ok(());
+        }
+        reader.open(b'{', "an object")?;
+        let (layout, mut at) = (&mut self.layouts.key, 0);
+        while let Some(known) = layout.next(&mut reader, at, |name| self.shape.is_of_key(name))? {
+            if !known {
+                let name = layout.names().nth(at).unwrap_or_default();
+                return Err(self.shape.foreign_key_column(&name));
+            }
+            reader.skip()?;
+            at += 1;
+        }
+        Ok(())
     }
 
     /// The row that an object is.
@@ -132,29 +389,70 @@ impl JsonDecoder {
 
     /// The row that an object is; of a row as it was, if `before`.
     fn row_of(&mut self, value: &[u8], before: bool) -> Result<Row> {
-        let found = read(value, Unwrapped { decoder: self, before });
-        let row = self.image(before).row.take();
+        let found = std::str::from_utf8(value).map_err(|_| Error::decode("the record is not UTF-8"));
+        let found = found.and_then(|text| self.read_unwrapped(&mut Reader::new(text), before));
+        let row = if before { &mut self.before_row } else { &mut self.row };
+        let row = row.take();
         found.map(|()| row)
     }
 
-    fn image(&mut self, before: bool) -> RowSeed<'_> {
-        match before {
-            true => RowSeed { columns: &self.before_columns, row: &mut self.before_row },
-            false => RowSeed { columns: &self.columns, row: &mut self.row },
+    /// A row that may be the payload beside a schema.
+    fn read_unwrapped(&mut self, reader: &mut Reader<'_>, before: bool) -> Result<()> {
+        let mut layout = if before { Layout::default() } else { std::mem::take(&mut self.layouts.plain) };
+        layout.changed = false;
+        let (mut at, mut schema, mut failed) = (0, None, None);
+        reader.open(b'{', "an object that is a row")?;
+        loop {
+            let columns = if before { &self.before_columns } else { &self.columns };
+            let member = |name: &str| match columns.iter().position(|(column, _)| **column == *name) {
+                Some(index) => Member::Column(index),
+                None if name == "schema" => Member::Schema,
+                None if name == "payload" => Member::Payload,
+                None => Member::Skip,
+            };
+            let Some(member) = layout.next(reader, at, member)? else { break };
+            at += 1;
+            match (member, schema) {
+                (Member::Column(index), _) => {
+                    let row = if before { &mut self.before_row } else { &mut self.row };
+                    keep(&mut failed, read_value(reader, &columns[index].1, row)?);
+                }
+                (Member::Schema, _) => schema = Some(reader.value()?),
+                (Member::Payload, Some(schema)) => {
+                    // A service may call its own members so; Connect's schema is an object.
+                    if schema.starts_with('{') && schema != &*self.writer {
+                        self.describe(schema)?;
+                    }
+                    let (columns, row) = match before {
+                        true => (&self.before_columns, &mut self.before_row),
+                        false => (&self.columns, &mut self.row),
+                    };
+                    self.layouts.row.changed = false;
+                    read_row(columns, &mut self.layouts.row, row, reader, &mut failed)?;
+                    if !self.debezium && self.layouts.row.changed {
+                        self.refuse_envelope(self.layouts.row.names())?;
+                    }
+                }
+                (Member::Payload | Member::Skip, _) => reader.skip()?,
+            }
         }
+        reader.end()?;
+        failed.map_or(Ok(()), Err)?;
+        if layout.changed {
+            self.refuse_envelope(layout.names())?;
+        }
+        if !before {
+            self.layouts.plain = layout;
+        }
+        Ok(())
     }
-}
 
-/// Text that is borrowed from the record where it holds no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn read<'de, S: DeserializeSeed<'de>>(bytes: &'de [u8], seed: S) -> Result<S::Value> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let wrong = |error: serde_json::Error| Error::decode(error.to_string());
-    let value = seed.deserialize(&mut deserializer).map_err(wrong)?;
-    deserializer.end().map_err(wrong)?;
-    Ok(value)
+    /// A table may have columns of these names; then they are meant.
+    #[cold]
+    fn refuse_envelope(&self, names: impl Iterator<Item = String>) -> Result<()> {
+        let names: Vec<_> = names.filter(|name| self.columns.iter().all(|(column, _)| **column != **name)).collect();
+        foreign::no_envelope(names.iter().map(String::as_str))
+    }
 }
 
 /// The key's columns of a row, from a key that is an object or one value.
@@ -166,369 +464,19 @@ pub(crate) fn key_row(table: &TableSchema, columns: &[usize], key: &[u8]) -> Res
     let scalar = !matches!(key.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{'));
     let row = match (scalar, columns) {
         (true, [_]) => {
-            let RowSeed { columns, row } = decoder.image(true);
-            let (_, column) = columns.first().ok_or_else(|| Error::decode("a key for a table without one"))?;
-            read(key, Value { column, row })?;
-            row.take()
+            let (_, column) =
+                decoder.before_columns.first().ok_or_else(|| Error::decode("a key for a table without one"))?;
+            let text = std::str::from_utf8(key).map_err(|_| Error::decode("the key is not UTF-8"))?;
+            let mut reader = Reader::new(text);
+            read_value(&mut reader, column, &mut decoder.before_row)??;
+            reader.end()?;
+            decoder.before_row.take()
         }
         (true, _) => return Err(Error::decode("a key of one value for a key of several columns")),
         (false, _) => decoder.row_of(key, true)?,
     };
     decoder.shape.whole_key(row.as_ref())?;
     Ok(row)
-}
-
-/// `{"schema":…,"payload":ENVELOPE}` or an envelope.
-struct Envelope<'a> {
-    decoder: &'a mut JsonDecoder,
-    fields: &'a mut Fields,
-}
-
-impl<'de> DeserializeSeed<'de> for Envelope<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Envelope<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a Debezium change event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Envelope { decoder, fields } = self;
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            match &*name.0 {
-                "before" => fields.before = map.next_value_seed(OptionalRow(decoder.image(true)))?,
-                "after" => fields.after = map.next_value_seed(OptionalRow(decoder.image(false)))?,
-                "op" => fields.operation(&map.next_value::<Name<'de>>()?.0).map_err(A::Error::custom)?,
-                "source" | "transaction" => {
-                    let of = if name.0 == "source" { Detail::of_source } else { Detail::of_transaction };
-                    map.next_value_seed(Small { of, fields, names: &mut decoder.names })?;
-                }
-                "ts_ms" => fields.ts_ms = map.next_value::<Option<i64>>()?.unwrap_or(0),
-                "schema" => {
-                    let schema = map.next_value::<&'de RawValue>()?;
-                    decoder.describe(schema.get()).map_err(A::Error::custom)?;
-                }
-                "payload" => map.next_value_seed(Envelope { decoder: &mut *decoder, fields: &mut *fields })?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A row image, or null.
-struct OptionalRow<'a>(RowSeed<'a>);
-
-impl<'de> DeserializeSeed<'de> for OptionalRow<'_> {
-    type Value = Option<Row>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Row>, D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for OptionalRow<'_> {
-    type Value = Option<Row>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row or null")
-    }
-
-    fn visit_none<E>(self) -> Result<Option<Row>, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Option<Row>, E> {
-        Ok(None)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Row>, D::Error> {
-        let RowSeed { columns, row } = self.0;
-        RowSeed { columns, row: &mut *row }.deserialize(deserializer)?;
-        Ok(Some(row.take()))
-    }
-}
-
-/// An object whose members are columns.
-struct RowSeed<'a> {
-    columns: &'a [(Box<str>, Column)],
-    row: &'a mut RowBuilder,
-}
-
-impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RowSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object that is a row")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut next = 0;
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            // Members come in the table's order; a member out of order is looked for.
-            let found = match self.columns.get(next) {
-                Some((column, _)) if **column == *name.0 => Some(next),
-                _ => self.columns.iter().position(|(column, _)| **column == *name.0),
-            };
-            match found {
-                Some(at) => {
-                    next = at + 1;
-                    map.next_value_seed(Value { column: &self.columns[at].1, row: self.row })?;
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A row that may be the payload beside a schema.
-struct Unwrapped<'a> {
-    decoder: &'a mut JsonDecoder,
-    before: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Unwrapped<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unwrapped<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object that is a row")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Unwrapped { decoder, before } = self;
-        let mut schema = None;
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            let RowSeed { columns, row } = decoder.image(before);
-            if let Some((_, column)) = columns.iter().find(|(column, _)| **column == *name.0) {
-                map.next_value_seed(Value { column, row })?;
-                continue;
-            }
-            match (&*name.0, schema) {
-                ("schema", _) => schema = Some(map.next_value::<&'de RawValue>()?),
-                ("payload", Some(schema)) => {
-                    // A service may call its own members so; Connect's schema is an object.
-                    if schema.get().starts_with('{') {
-                        decoder.describe(schema.get()).map_err(A::Error::custom)?;
-                    }
-                    map.next_value_seed(decoder.image(before))?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One column's value.
-struct Value<'a> {
-    column: &'a Column,
-    row: &'a mut RowBuilder,
-}
-
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Value { column, row } = self;
-        if !column.is_json() && !column.is_decimal() {
-            return deserializer.deserialize_any(Value { column, row });
-        }
-        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
-        let set = match raw.as_bytes() {
-            b"null" => Ok(()),
-            [b'"', ..] => column.set_text(row, &serde_json::from_str::<Name<'_>>(raw).map_err(D::Error::custom)?.0),
-            // Debezium writes JSON as text; services write it as it is.
-            _ if column.is_json() => column.set_text(row, raw),
-            // A double would lose digits of a decimal.
-            _ => match raw.parse() {
-                Ok(long) => column.set_long(row, long),
-                Err(_) => column.set_decimal_text(row, raw),
-            },
-        };
-        set.map_err(D::Error::custom)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value of a column")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        self.column.set_bool(self.row, value).map_err(E::custom)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.column.set_long(self.row, value).map_err(E::custom)
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        match i64::try_from(value) {
-            Ok(value) => self.visit_i64(value),
-            Err(_) if self.column.is_bytes() => Err(E::custom(self.column.wrong("a number where bytes belong"))),
-            // As a double or as text; no whole number of a column is that long.
-            Err(_) => self.visit_str(&value.to_string()),
-        }
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.column.set_double(self.row, value).map_err(E::custom)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        self.column.set_text(self.row, value).map_err(E::custom)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let mut values: Vec<f64> = Vec::new();
-        while let Some(value) = seq.next_element()? {
-            values.push(value);
-        }
-        self.column.set_floats(self.row, &values).map_err(A::Error::custom)
-    }
-
-    /// Geometry: its well-known binary.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        if !self.column.is_bytes() {
-            return Err(A::Error::custom(self.column.wrong("an object where a scalar belongs")));
-        }
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            match &*name.0 {
-                "wkb" => map.next_value_seed(Value { column: self.column, row: &mut *self.row })?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `source` or `transaction`: an object of scalars, or null.
-struct Small<'a> {
-    of: fn(&str) -> Option<Detail>,
-    fields: &'a mut Fields,
-    names: &'a mut Names,
-}
-
-impl<'de> DeserializeSeed<'de> for Small<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Small<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or null")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Small { of, fields, names } = self;
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            match of(&name.0) {
-                Some(detail) => map.next_value_seed(Member { detail, fields: &mut *fields, names: &mut *names })?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One member of a small object.
-struct Member<'a> {
-    detail: Detail,
-    fields: &'a mut Fields,
-    names: &'a mut Names,
-}
-
-impl<'de> DeserializeSeed<'de> for Member<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a scalar")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.fields.detail(self.detail, Scalar::Long(value), self.names);
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.fields.detail(self.detail, Scalar::Long(value as i64), self.names);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.fields.detail(self.detail, Scalar::Text(value), self.names);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
 }
 
 /// A record of a transaction topic.

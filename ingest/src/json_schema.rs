@@ -8,10 +8,13 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema};
 use delta::TableSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::column;
 use crate::connect_types::{column_type, connect_type};
+use crate::defaults;
 use crate::error::{Error, Result};
+use crate::foreign;
 
 /// A schema as Connect's JsonConverter writes it.
 #[derive(Debug, Deserialize)]
@@ -21,11 +24,12 @@ pub(crate) struct Described {
     #[serde(default)]
     optional: bool,
     name: Option<String>,
-    field: Option<String>,
+    pub(crate) field: Option<String>,
     #[serde(default)]
     fields: Vec<Described>,
     #[serde(default)]
     parameters: HashMap<String, String>,
+    default: Option<Value>,
 }
 
 impl Described {
@@ -38,6 +42,11 @@ impl Described {
     /// The field of this name.
     pub(crate) fn named<'a>(fields: &'a [Described], name: &str) -> Option<&'a Described> {
         fields.iter().find(|field| field.field.as_deref() == Some(name))
+    }
+
+    /// Whether MySQL's column is unsigned, where the connector says (`column.propagate.source.type`).
+    pub(crate) fn is_unsigned(&self) -> Option<bool> {
+        self.parameters.get("__debezium.source.column.type").map(|text| text.ends_with("UNSIGNED"))
     }
 
     /// The Arrow type that its values come in.
@@ -74,7 +83,12 @@ impl Described {
         let data_type = self.data_type().map(column_type).map_err(|what| {
             Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
         })?;
-        Ok(Field::new(name, data_type, self.optional).with_metadata(column::metadata(self.name.as_deref())))
+        let mut metadata = column::metadata(self.name.as_deref());
+        let field = Field::new(&name, data_type, self.optional).with_metadata(metadata.clone());
+        if let Ok(writer) = self.data_type() {
+            defaults::describe(&mut metadata, &field, &writer, self.default.as_ref(), defaults::Form::Base64);
+        }
+        Ok(field.with_metadata(metadata))
     }
 }
 
@@ -93,7 +107,8 @@ pub fn debezium_table(value: &[u8], key: Option<&[u8]>) -> Result<Option<TableSc
     };
     let Some(envelope) = wrapped(value)? else { return Ok(None) };
     let row = envelope.fields.iter().find(|field| field.field.as_deref() == Some("after"));
-    let row = row.ok_or_else(|| Error::Schema("the record's schema has no field \"after\"".into()))?;
+    let names = envelope.fields.iter().filter_map(|field| field.field.as_deref());
+    let row = row.ok_or_else(|| foreign::not_an_envelope(names).into_schema())?;
     let schema = Schema::new(row.fields.iter().map(Described::column).collect::<Result<Vec<_>>>()?);
     let key = key.map(wrapped).transpose()?.flatten();
     let key = key.map(|key| {

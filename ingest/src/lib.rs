@@ -6,28 +6,32 @@
 
 pub mod avro;
 mod avro_bytes;
+mod avro_table;
 pub mod column;
 mod connect_types;
 mod debezium;
 mod decimal;
 mod decode;
+pub mod defaults;
 mod error;
 pub mod event;
+mod foreign;
+mod history;
 mod include;
 pub mod json;
+mod json_reader;
 mod json_schema;
 mod json_text;
+mod json_value;
 pub mod kafka;
-mod lane;
 mod reader;
 pub mod registry;
 pub mod schema;
-mod seen;
 mod source;
 mod time_text;
-pub mod transactions;
+pub mod timeline;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, Undecodable};
 pub use kafka::Cluster;
 pub use reader::Readers;
 pub use registry::RegistryConfig;

@@ -29,6 +29,10 @@ pub struct Node {
     pub precision: Option<u8>,
     /// Fraction digits of a decimal.
     pub scale: i8,
+    /// What a field is in records of before it: Avro's `default`, else Connect's.
+    pub default: Option<Box<Value>>,
+    /// Whether MySQL's column is unsigned, where the connector says (`column.propagate.source.type`).
+    pub unsigned: Option<bool>,
 }
 
 /// How bytes lie.
@@ -93,7 +97,16 @@ fn wrong(what: impl std::fmt::Display) -> Error {
 }
 
 fn plain(wire: Wire) -> Node {
-    Node { wire, connect_name: None, connect_type: None, logical: None, precision: None, scale: 0 }
+    Node {
+        wire,
+        connect_name: None,
+        connect_type: None,
+        logical: None,
+        precision: None,
+        scale: 0,
+        default: None,
+        unsigned: None,
+    }
 }
 
 fn node(json: &Value, namespace: &str, names: &mut HashMap<String, Node>, depth: usize) -> Result<Node> {
@@ -122,6 +135,9 @@ fn node(json: &Value, namespace: &str, names: &mut HashMap<String, Node>, depth:
             found.precision = precision.and_then(|p| u8::try_from(p).ok()).or(found.precision);
             let scale = number("scale").or(parameter("scale").and_then(|s| s.parse().ok()));
             found.scale = scale.and_then(|s| i8::try_from(s).ok()).unwrap_or(found.scale);
+            found.default = object.get("connect.default").cloned().map(Box::new).or(found.default);
+            let source = parameter("__debezium.source.column.type");
+            found.unsigned = source.map(|text| text.ends_with("UNSIGNED")).or(found.unsigned);
             // A record is known by its name from here on, with what Connect says of it.
             if let (Some(name), Wire::Record(_) | Wire::Enum(_) | Wire::Fixed(_)) = (text("name"), &found.wire) {
                 names.insert(full_name(name, text("namespace").unwrap_or(namespace)), found.clone());
@@ -179,7 +195,9 @@ fn complex(kind: &str, json: &Value, namespace: &str, names: &mut HashMap<String
             for field in fields {
                 let name = field.get("name").and_then(Value::as_str).ok_or_else(|| wrong("a field without a name"))?;
                 let json = field.get("type").ok_or_else(|| wrong(format_args!("field \"{name}\" without a type")))?;
-                found.push((name.into(), node(json, space, names, depth + 1)?));
+                let mut of = node(json, space, names, depth + 1)?;
+                of.default = field.get("default").cloned().map(Box::new).or_else(|| of.nullable().0.default.clone());
+                found.push((name.into(), of));
             }
             Wire::Record(found.into())
         }

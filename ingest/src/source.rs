@@ -123,6 +123,13 @@ impl Health {
 pub enum SourceEvent {
     /// Whole commits, in order.
     Commits(Vec<delta::Commit>),
+    /// Changes of a source that is not shown yet, in order. They need not be one change to anybody.
+    Base {
+        /// The source.
+        table: TableId,
+        /// Its changes.
+        ops: Vec<delta::Op>,
+    },
     /// The commits so far hold all rows that the source had when it was created.
     Hydrated(TableId),
     /// Records of the source read so far and the number that there were when it was created.
@@ -221,7 +228,10 @@ impl SourceConfig {
         };
         let key = registry.latest(&self.topic, true)?;
         match self.envelope {
-            Envelope::Debezium { .. } => avro::debezium_table(key.as_deref(), &value),
+            Envelope::Debezium { .. } => {
+                let table = avro::debezium_table(key.as_deref(), &value)?;
+                avro::with_first_defaults(&table, &registry.versions(&self.topic)?)
+            }
             Envelope::Upsert => avro::plain_table(key.as_deref(), &value),
             Envelope::None => avro::plain_table(None, &value),
         }

@@ -28,6 +28,8 @@ const STATEMENTS: usize = 256;
 const BATCHES: usize = 64;
 /// Changes taken into one tick when more wait: readers see the state between two ticks.
 const TICK_CHANGES: usize = 50_000;
+/// Changes of a source that nobody reads yet taken into one tick.
+const BASE_SLICE: usize = 2_000;
 /// Time given at once to views that are being built: readers and commits wait no longer than this.
 const BUILD_SLICE: Duration = Duration::from_millis(2);
 
@@ -230,29 +232,9 @@ impl Handle {
             let left = deadline.saturating_duration_since(Instant::now());
             let woken = tokio::time::timeout(left, hydrated.changed()).await;
             if !matches!(woken, Ok(Ok(()))) {
-                return Err(self.still_hydrating(prepared));
+                return Err(source_events::still_hydrating(&self.read(), prepared));
             }
         }
-    }
-
-    /// What keeps a query waiting, source by source.
-    fn still_hydrating(&self, prepared: &Prepared) -> Error {
-        let database = self.read();
-        let reads = database.reads(prepared);
-        let (mut shown, mut hints) = (Vec::new(), Vec::new());
-        for (name, progress) in database.hydrating(reads.iter().map(String::as_str)) {
-            let status = database.source_status(&name);
-            let why = status
-                .as_ref()
-                .filter(|status| !status.health.reason.is_empty())
-                .map_or(String::new(), |status| format!(", {}: {}", status.health.state.word(), status.health.reason));
-            shown.push(format!("\"{name}\" ({} of {}{why})", progress.read, progress.of));
-            hints.extend(status.map(|status| status.health.hint).filter(|hint| !hint.is_empty()));
-        }
-        hints.push("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are".into());
-        hints.push("SET statement_timeout waits longer".into());
-        Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
-            .hint(hints.join("; "))
     }
 
     /// Returns once the catalog is back.
@@ -537,6 +519,11 @@ impl Loop {
                     commits.extend(batch);
                 }
                 SourceEvent::Hydrated(table) => hydrated.push(table),
+                SourceEvent::Base { table, ops } => {
+                    self.tick(std::mem::take(&mut commits), changes);
+                    changes = 0;
+                    self.base(table, ops);
+                }
                 SourceEvent::Progress { table, read, of } => {
                     let mut database = self.database.write();
                     if database.is_hydrating(table) {
@@ -568,6 +555,19 @@ impl Loop {
             drop(database);
             self.hydrated.send_modify(|changes| *changes += 1);
             self.state_changed();
+        }
+    }
+
+    /// Takes changes of a source that nobody reads yet, in slices: others' readers and commits wait no longer than for one.
+    fn base(&self, table: TableId, ops: Vec<delta::Op>) {
+        let mut changes = ops.into_iter().map(|op| delta::Change { table, op });
+        loop {
+            let slice: Vec<_> = changes.by_ref().take(BASE_SLICE).collect();
+            if slice.is_empty() {
+                return;
+            }
+            let count = slice.len();
+            self.tick(vec![delta::Commit::local(slice)], count);
         }
     }
 
