@@ -237,26 +237,6 @@ impl Handle {
         self.read().source(name)
     }
 
-    /// What keeps a query waiting, source by source.
-    fn still_hydrating(&self, prepared: &Prepared) -> Error {
-        let database = self.read();
-        let reads = database.reads(prepared);
-        let (mut shown, mut hints) = (Vec::new(), Vec::new());
-        for (name, progress) in database.hydrating(reads.iter().map(String::as_str)) {
-            let status = database.source_status(&name);
-            let why = status
-                .as_ref()
-                .filter(|status| !status.health.reason.is_empty())
-                .map_or(String::new(), |status| format!(", {}: {}", status.health.state.word(), status.health.reason));
-            shown.push(format!("\"{name}\" ({} of {}{why})", progress.read, progress.of));
-            hints.extend(status.map(|status| status.health.hint).filter(|hint| !hint.is_empty()));
-        }
-        hints.push("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are".into());
-        hints.push("SET statement_timeout waits longer".into());
-        Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
-            .hint(hints.join("; "))
-    }
-
     /// Returns once the catalog is back.
     ///
     /// # Errors
@@ -580,7 +560,7 @@ impl Loop {
     }
 
     /// Takes changes of a source that nobody reads yet, in slices: others' readers and commits wait no longer than for one.
-    fn base(&self, table: delta::TableId, ops: Vec<delta::Op>) {
+    fn base(&self, table: TableId, ops: Vec<delta::Op>) {
         let mut changes = ops.into_iter().map(|op| delta::Change { table, op });
         loop {
             let slice: Vec<_> = changes.by_ref().take(BASE_SLICE).collect();

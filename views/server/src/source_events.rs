@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use delta::{Kind, Row, RowBuilder};
 use ingest::{DeadLetter, Health, State};
-use sql::{Database, SourceHealth, SourceState};
+use sql::{Database, Error, Prepared, SourceHealth, SourceState};
 
 pub(crate) fn health_of(health: Health) -> SourceHealth {
     let Health { state, reason, hint, lost, lag } = health;
@@ -48,6 +48,25 @@ pub(crate) fn row_of(letter: &DeadLetter, kinds: &Arc<[Kind]>) -> Row {
     }
     row.set_text(7, reason);
     row.take()
+}
+
+/// What keeps a query waiting, source by source.
+pub(crate) fn still_hydrating(database: &Database, prepared: &Prepared) -> Error {
+    let reads = database.reads(prepared);
+    let (mut shown, mut hints) = (Vec::new(), Vec::new());
+    for (name, progress) in database.hydrating(reads.iter().map(String::as_str)) {
+        let status = database.source_status(&name);
+        let why = status
+            .as_ref()
+            .filter(|status| !status.health.reason.is_empty())
+            .map_or(String::new(), |status| format!(", {}: {}", status.health.state.word(), status.health.reason));
+        shown.push(format!("\"{name}\" ({} of {}{why})", progress.read, progress.of));
+        hints.extend(status.map(|status| status.health.hint).filter(|hint| !hint.is_empty()));
+    }
+    hints.push("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are".into());
+    hints.push("SET statement_timeout waits longer".into());
+    Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
+        .hint(hints.join("; "))
 }
 
 /// A metric: its labels and value.

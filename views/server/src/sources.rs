@@ -197,6 +197,9 @@ fn declared(source: &CreateSource) -> Result<Option<Declared>> {
     Ok(Some((schema, key.transpose()?)))
 }
 
+/// Options of a registry beside its URL.
+const REGISTRY: [&str; 3] = ["username", "password", "ssl certificate authority"];
+
 fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryConfig> {
     let (url, options) = match registry {
         Registry::Inline { url, options } => (url, options),
@@ -208,9 +211,9 @@ fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryC
             }
         },
     };
-    if let Some((name, _)) = options.iter().find(|(name, _)| !["username", "password"].contains(&name.as_str())) {
+    if let Some((name, _)) = options.iter().find(|(name, _)| !REGISTRY.contains(&name.as_str())) {
         let message = format!("option {} of a schema registry is not supported", name.to_uppercase());
-        return Err(Error::new("0A000", message).hint("USERNAME and PASSWORD are"));
+        return Err(Error::new("0A000", message).hint("USERNAME, PASSWORD and SSL CERTIFICATE AUTHORITY are"));
     }
     let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| plain(value, database));
     let user = option("username").transpose()?;

@@ -7,7 +7,7 @@ use ingest::{Envelope, Format, SourceConfig};
 use serde_json::{Map, Value};
 use sql::{Error, Result};
 
-/// A first record that is there comes much sooner.
+/// A first record that is there comes much sooner; an empty topic is waited for this long.
 const WAIT: Duration = Duration::from_secs(2);
 
 /// Refuses a source whose first record is of another kind than its envelope reads. A topic that is empty, is not there or does
@@ -22,8 +22,7 @@ pub(crate) async fn check(config: &SourceConfig) -> Result<()> {
     let asked = config.clone();
     let first = tokio::task::spawn_blocking(move || {
         let consumer = asked.cluster.consumer().ok()?;
-        let (records, _) = asked.cluster.ends(&consumer, &asked.topic).ok()?;
-        if records == 0 {
+        if asked.cluster.partitions(&consumer, &asked.topic).ok()? == 0 {
             return None;
         }
         asked.cluster.first_record(&asked.topic, WAIT).ok().flatten().map(|(_, value)| value)
