@@ -236,24 +236,71 @@ mod tests {
     use super::*;
     use crate::kafka::Cluster;
 
-    #[test]
-    fn upserts_are_by_the_key_and_need_all_of_it() {
-        let fields = ["note", "id"].map(|name| Field::new(name, DataType::Int64, true));
-        let config = SourceConfig {
+    fn config(envelope: Envelope, columns: &[&str], key: usize) -> SourceConfig {
+        let fields: Vec<_> = columns.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+        SourceConfig {
             name: "s".into(),
             cluster: Cluster { brokers: "localhost:9092".into(), properties: Vec::new() },
             topic: "s".into(),
             format: Format::Json,
-            envelope: Envelope::Upsert,
-            declared: Some((Arc::new(Schema::new(fields.to_vec())), Some(vec![1]))),
+            envelope,
+            declared: Some((Arc::new(Schema::new(fields)), Some(vec![key]))),
             include: Vec::new(),
             on_error: crate::OnError::DeadLetter,
-        };
+        }
+    }
+
+    const META: RecordMeta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+
+    fn change(decoder: &mut Decoder, key: Option<&str>, after: &str, snapshot: &str) -> Result<Decoded, Undecodable> {
+        let value = format!(
+            r#"{{"before":null,"after":{after},"source":{{"snapshot":"{snapshot}","db":"shop","table":"t"}},"op":"c"}}"#
+        );
+        decoder.decode(Record { key: key.map(str::as_bytes), value: Some(value.as_bytes()), meta: META })
+    }
+
+    /// Issue 7, finding 11: a renamed column's rows are not NULL; a new snapshot has them all.
+    #[test]
+    fn finding_11_a_renaming_is_refused_until_a_snapshot_begins() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "b"], 0);
         let table = config.table_schema().expect("a table");
         let mut decoder = Decoder::new(&config, &table).expect("a decoder");
-        let meta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+        let mut decode = |after, snapshot| change(&mut decoder, Some(r#"{"id":1}"#), after, snapshot);
+        assert!(decode(r#"{"id":1,"a":5}"#, "false").is_ok(), "nothing tells yet that b comes");
+        for _ in 0..2 {
+            let found = decode(r#"{"id":1,"b":5}"#, "false").expect_err("a renaming");
+            assert!(found.to_string().contains("\"b\" came when \"a\" went"), "{found}");
+            assert_eq!((found.snapshot, found.collection.as_deref()), (Some(Snapshot::No), Some("shop.t")));
+        }
+        for snapshot in ["first", "true", "last", "false"] {
+            decode(r#"{"id":1,"b":5}"#, snapshot).expect(snapshot);
+        }
+        decode(r#"{"id":1,"a":5}"#, "false").expect_err("b is gone");
+    }
+
+    /// Issue 7, finding 12: MySQL's table has no key, so rows of one key are several.
+    #[test]
+    fn finding_12_a_record_without_a_key_does_not_merge() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "b"], 0);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let found = change(&mut decoder, None, r#"{"id":1,"b":5}"#, "false").expect_err("no key");
+        assert!(found.to_string().contains("(id)"), "{found}");
+        assert_eq!(found.collection.as_deref(), Some("shop.t"));
+        let truncate = br#"{"source":{"snapshot":"false"},"op":"t"}"#;
+        let decoded = decoder.decode(Record { key: None, value: Some(truncate), meta: META });
+        assert!(matches!(decoded, Ok(Decoded::Event(_))), "TRUNCATE has none anyway");
+    }
+
+    #[test]
+    fn upserts_are_by_the_key_and_need_all_of_it() {
+        let config = config(Envelope::Upsert, &["note", "id"], 1);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
         let mut decode = |key: &'static str, value: Option<&'static str>| {
-            let record = Record { key: Some(key.as_bytes()), value: value.map(str::as_bytes), meta };
+            let record = Record { key: Some(key.as_bytes()), value: value.map(str::as_bytes), meta: META };
             decoder.decode(record).map_err(|error| error.to_string())
         };
         let put = decode("1", Some(r#"{"id":1,"note":2}"#));

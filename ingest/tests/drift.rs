@@ -206,6 +206,8 @@ fn finding_12_text_with_nul_is_refused() {
         service(DataType::Utf8, "\"a\\u0000b\"").expect_err("NUL"),
         debezium(DataType::Utf8, "\"a\\u0000b\"").expect_err("NUL"),
         second(&of("\"string\""), &of("\"string\""), &[2, 6, b'a', 0, b'b']).expect_err("NUL"),
+        second(&of("\"string\""), &of("\"string\""), b"\x02\x141234567\x0089").expect_err("NUL"),
+        second(&of("\"string\""), &of("\"string\""), b"\x02\x16\xc3\xa91234567\x008").expect_err("NUL"),
     ] {
         assert!(error.contains("NUL") && error.contains("column"), "{error}");
     }
