@@ -78,18 +78,22 @@ fn rates(
     mut ours: impl FnMut() -> Result<()>,
     mut library: impl FnMut() -> Result<()>,
 ) -> Result<(f64, f64)> {
-    let mut sides: [(&mut dyn FnMut() -> Result<()>, f64, usize); 2] = [(&mut ours, 0.0, 0), (&mut library, 0.0, 0)];
-    while sides.iter().any(|side| side.1 < seconds) {
-        for (once, spent, rounds) in &mut sides {
+    let (mut spent, mut rounds) = ([0.0; 2], [0; 2]);
+    while spent.iter().any(|spent| *spent < seconds) {
+        for side in [0, 1] {
             let begun = ThreadTime::now();
             while begun.elapsed().as_secs_f64() < TURN {
-                once()?;
-                *rounds += 1;
+                if side == 0 {
+                    ours()?
+                } else {
+                    library()?
+                }
+                rounds[side] += 1;
             }
-            *spent += begun.elapsed().as_secs_f64();
+            spent[side] += begun.elapsed().as_secs_f64();
         }
     }
-    let rate = |side: usize| (records * sides[side].2) as f64 / sides[side].1;
+    let rate = |side: usize| (records * rounds[side]) as f64 / spent[side];
     Ok((rate(0), rate(1)))
 }
 
