@@ -34,16 +34,18 @@ pub(crate) enum Decoded {
     Nothing,
 }
 
-/// Ids of the writer's schemas of a record: key and value.
-type Ids = (Option<u32>, u32);
+/// A record's partition and the ids of its writer's schemas, of key and value. Shapes of rows have an order in each partition,
+/// not among them.
+type Ids = (i32, Option<u32>, u32);
 
 enum Rows {
     Avro {
         registry: Box<Registry>,
         decoders: HashMap<Ids, AvroDecoder>,
-        history: Box<History>,
+        histories: HashMap<i32, History>,
     },
-    Json(Box<JsonDecoder>),
+    /// One for each partition.
+    Json(HashMap<i32, JsonDecoder>),
     /// The value as one column.
     Raw(RowBuilder),
 }
@@ -67,10 +69,12 @@ impl Decoder {
             Format::Avro(registry) => Rows::Avro {
                 registry: Registry::new(registry)?.into(),
                 decoders: HashMap::new(),
-                history: History::new(table, table.kinds.len() - include.len()).into(),
+                histories: HashMap::new(),
             },
-            Format::Json if debezium => Rows::Json(JsonDecoder::debezium(table)?.into()),
-            Format::Json if config.declared.is_some() => Rows::Json(JsonDecoder::plain(table, &include)?.into()),
+            Format::Json if debezium => Rows::Json(HashMap::from([(0, JsonDecoder::debezium(table)?)])),
+            Format::Json if config.declared.is_some() => {
+                Rows::Json(HashMap::from([(0, JsonDecoder::plain(table, &include)?)]))
+            }
             Format::Json | Format::Text | Format::Bytes => Rows::Raw(RowBuilder::new(table.kinds.clone())),
         };
         let text = config.format != Format::Bytes;
@@ -87,11 +91,12 @@ impl Decoder {
             return Ok(self.decode_ops(record)?);
         }
         let Some(value) = record.value else { return Ok(Decoded::Nothing) };
-        let event = match self.decode_event(record.key, value) {
+        let partition = record.meta.partition;
+        let event = match self.decode_event(partition, record.key, value) {
             // What follows is the whole table anew: columns that came or went before do not matter.
             Err(found) if found.snapshot == Some(Snapshot::First) => {
                 self.forget();
-                self.decode_event(record.key, value)
+                self.decode_event(partition, record.key, value)
             }
             event => event,
         }?;
@@ -110,25 +115,30 @@ impl Decoder {
         Ok(Decoded::Event(event))
     }
 
-    fn decode_event(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
+    fn decode_event(&mut self, partition: i32, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
         match &mut self.rows {
-            Rows::Avro { registry, decoders, history } => {
+            Rows::Avro { registry, decoders, histories } => {
                 let (value_id, value) = avro::confluent_header(value)?;
                 let key = key.map(avro::confluent_header).transpose()?;
-                let ids = (key.map(|(id, _)| id), value_id);
+                let ids = (partition, key.map(|(id, _)| id), value_id);
                 let decoder = match decoders.entry(ids) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
-                        let key_schema = ids.0.map(|id| registry.by_id(id)).transpose()?;
+                        let key_schema = ids.1.map(|id| registry.by_id(id)).transpose()?;
                         let value_schema = registry.by_id(value_id)?;
                         let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
-                        decoder.follow(history);
+                        let own = self.table.kinds.len() - self.include.len();
+                        decoder.follow(histories.entry(partition).or_insert_with(|| History::new(&self.table, own)));
                         entry.insert(decoder)
                     }
                 };
                 decoder.decode(key.map(|(_, body)| body), value)
             }
-            Rows::Json(decoder) => decoder.decode(key, value),
+            Rows::Json(decoders) => match decoders.entry(partition) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(JsonDecoder::debezium(&self.table)?),
+            }
+            .decode(key, value),
             Rows::Raw(_) => Err(Error::decode("ENVELOPE DEBEZIUM needs FORMAT AVRO or JSON").into()),
         }
     }
@@ -136,11 +146,11 @@ impl Decoder {
     /// Forgets which columns earlier records had.
     fn forget(&mut self) {
         match &mut self.rows {
-            Rows::Avro { decoders, history, .. } => {
+            Rows::Avro { decoders, histories, .. } => {
                 decoders.clear();
-                **history = History::new(&self.table, self.table.kinds.len() - self.include.len());
+                histories.clear();
             }
-            Rows::Json(decoder) => decoder.forget(),
+            Rows::Json(decoders) => decoders.clear(),
             Rows::Raw(_) => {}
         }
     }
@@ -153,7 +163,7 @@ impl Decoder {
         let row = match &mut self.rows {
             Rows::Avro { registry, decoders, .. } => {
                 let (id, body) = avro::confluent_header(value)?;
-                let decoder = match decoders.entry((None, id)) {
+                let decoder = match decoders.entry((0, None, id)) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
                         entry.insert(AvroDecoder::plain(&self.table, &self.include, &*registry.by_id(id)?)?)
@@ -161,7 +171,11 @@ impl Decoder {
                 };
                 decoder.decode_row(body, &record.meta)?
             }
-            Rows::Json(decoder) => decoder.decode_row(value, &record.meta)?,
+            Rows::Json(decoders) => match decoders.entry(0) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(JsonDecoder::plain(&self.table, &self.include)?),
+            }
+            .decode_row(value, &record.meta)?,
             Rows::Raw(builder) => {
                 if self.text {
                     let text = std::str::from_utf8(value).map_err(|_| Error::decode("the value is not UTF-8"))?;
@@ -277,6 +291,24 @@ mod tests {
             decode(r#"{"id":1,"b":5}"#, snapshot).expect(snapshot);
         }
         decode(r#"{"id":1,"a":5}"#, "false").expect_err("b is gone");
+    }
+
+    /// Partitions are not read in step: one may show a column that came later before another shows rows of before.
+    #[test]
+    fn finding_6_each_partition_has_its_own_history() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "n"], 0);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let mut decode = |partition, after: &str| {
+            let value = format!(r#"{{"before":null,"after":{after},"source":{{"snapshot":"false"}},"op":"c"}}"#);
+            let meta = RecordMeta { partition, ..META };
+            decoder.decode(Record { key: Some(br#"{"id":1}"#), value: Some(value.as_bytes()), meta }).map(drop)
+        };
+        assert_eq!(decode(0, r#"{"id":1,"n":2}"#), Ok(()));
+        assert_eq!(decode(1, r#"{"id":1}"#), Ok(()), "before n came");
+        assert_eq!(decode(1, r#"{"id":1,"n":2}"#), Ok(()));
+        assert!(decode(0, r#"{"id":1}"#).is_err(), "n is gone");
     }
 
     /// Issue 7, finding 12: MySQL's table has no key, so rows of one key are several.

@@ -161,13 +161,6 @@ impl JsonDecoder {
         self.before_columns = self.columns.iter().filter_map(moved).collect();
     }
 
-    /// Forgets which columns earlier records had: a snapshot begins anew.
-    pub(crate) fn forget(&mut self) {
-        self.history = History::new(&self.table, self.columns.len());
-        self.layouts = Layouts::default();
-        self.writer = Box::default();
-    }
-
     /// Reads the types, units and scales that a record's schema names; gives the names.
     #[cold]
     fn describe(&mut self, schema: &str) -> Result<Vec<Box<str>>> {

@@ -24,14 +24,12 @@ mod json_schema;
 mod json_text;
 mod json_value;
 pub mod kafka;
-mod lane;
 mod reader;
 pub mod registry;
 pub mod schema;
-mod seen;
 mod source;
 mod time_text;
-pub mod transactions;
+pub mod timeline;
 
 pub use error::{Error, Result, Undecodable};
 pub use kafka::Cluster;

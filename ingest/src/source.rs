@@ -123,6 +123,13 @@ impl Health {
 pub enum SourceEvent {
     /// Whole commits, in order.
     Commits(Vec<delta::Commit>),
+    /// Changes of a source that is not shown yet, in order. They need not be one change to anybody.
+    Base {
+        /// The source.
+        table: TableId,
+        /// Its changes.
+        ops: Vec<delta::Op>,
+    },
     /// The commits so far hold all rows that the source had when it was created.
     Hydrated(TableId),
     /// Records of the source read so far and the number that there were when it was created.

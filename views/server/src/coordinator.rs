@@ -27,6 +27,8 @@ const STATEMENTS: usize = 256;
 const BATCHES: usize = 64;
 /// Changes taken into one tick when more wait: readers see the state between two ticks.
 const TICK_CHANGES: usize = 50_000;
+/// Changes of a source that nobody reads yet taken into one tick.
+const BASE_SLICE: usize = 2_000;
 /// Time given at once to views that are being built: readers and commits wait no longer than this.
 const BUILD_SLICE: Duration = Duration::from_millis(2);
 
@@ -512,6 +514,11 @@ impl Loop {
                     commits.extend(batch);
                 }
                 SourceEvent::Hydrated(table) => hydrated.push(table),
+                SourceEvent::Base { table, ops } => {
+                    self.tick(std::mem::take(&mut commits), changes);
+                    changes = 0;
+                    self.base(table, ops);
+                }
                 SourceEvent::Progress { table, read, of } => {
                     let mut database = self.database.write();
                     if database.is_hydrating(table) {
@@ -532,6 +539,19 @@ impl Loop {
             }
             drop(database);
             self.hydrated.send_modify(|changes| *changes += 1);
+        }
+    }
+
+    /// Takes changes of a source that nobody reads yet, in slices: others' readers and commits wait no longer than for one.
+    fn base(&self, table: delta::TableId, ops: Vec<delta::Op>) {
+        let mut changes = ops.into_iter().map(|op| delta::Change { table, op });
+        loop {
+            let slice: Vec<_> = changes.by_ref().take(BASE_SLICE).collect();
+            if slice.is_empty() {
+                return;
+            }
+            let count = slice.len();
+            self.tick(vec![delta::Commit::local(slice)], count);
         }
     }
 

@@ -17,6 +17,19 @@ pub(crate) struct Seen {
     ranges: HashMap<Box<str>, BTreeMap<u64, u64>>,
     /// Ids that do not end in a number.
     others: std::collections::HashSet<Box<str>>,
+    /// By prefix: the latest time that an id of it came with.
+    newest_ms: HashMap<Box<str>, i64>,
+}
+
+/// What a set says of an id that comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It was never inserted.
+    New,
+    /// It was inserted, and what comes now is no younger than what was: the same again.
+    Again,
+    /// It was inserted, but what comes now is younger than all of its server: the server's numbers began anew.
+    Reused,
 }
 
 fn split(id: &str) -> Option<(&str, u64)> {
@@ -26,6 +39,47 @@ fn split(id: &str) -> Option<(&str, u64)> {
 }
 
 impl Seen {
+    /// Whether `id`, which now comes with the time `ms`, came before.
+    pub(crate) fn before(&self, id: &str, ms: i64) -> Before {
+        if !self.contains(id) {
+            return Before::New;
+        }
+        let prefix = split(id).map_or("", |(prefix, _)| prefix);
+        match self.newest_ms.get(prefix) {
+            Some(&newest) if ms > newest => Before::Reused,
+            _ => Before::Again,
+        }
+    }
+
+    /// Adds `id`, which came with the time `ms`.
+    pub(crate) fn insert_at(&mut self, id: &str, ms: i64) {
+        self.insert(id);
+        let prefix = split(id).map_or("", |(prefix, _)| prefix);
+        match self.newest_ms.get_mut(prefix) {
+            Some(newest) => *newest = (*newest).max(ms),
+            None => drop(self.newest_ms.insert(prefix.into(), ms)),
+        }
+    }
+
+    /// The latest time that an id of the prefix of `id` came with.
+    pub(crate) fn newest_ms(&self, id: &str) -> Option<i64> {
+        self.newest_ms.get(split(id).map_or("", |(prefix, _)| prefix)).copied()
+    }
+
+    /// Forgets all ids that have the prefix of `id`: their numbers began anew.
+    pub(crate) fn forget_like(&mut self, id: &str) {
+        let prefix = split(id).map_or("", |(prefix, _)| prefix);
+        self.ranges.remove(prefix);
+        self.newest_ms.remove(prefix);
+    }
+
+    /// Whether `id` has a smaller number than every id of its prefix, of which there are some.
+    pub(crate) fn is_older_than_all(&self, id: &str) -> bool {
+        let Some((prefix, number)) = split(id) else { return false };
+        let first = self.ranges.get(prefix).and_then(|ranges| ranges.first_key_value());
+        first.is_some_and(|(&first, _)| number < first)
+    }
+
     /// Whether `id` was inserted.
     pub(crate) fn contains(&self, id: &str) -> bool {
         let Some((prefix, number)) = split(id) else { return self.others.contains(id) };

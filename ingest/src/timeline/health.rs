@@ -1,0 +1,78 @@
+//! What a table is about, for users.
+
+use delta::TableId;
+
+use super::Timeline;
+use super::hydrate::AGAIN;
+use super::release::place;
+use crate::source::{Health, OnError, State};
+
+impl Timeline {
+    /// What `table` is about. Records not read yet are for the reader to count.
+    pub fn health(&self, id: TableId) -> Health {
+        let Some(table) = self.tables.get(&id) else { return Health::running() };
+        let of = |state, reason: &str, hint: &str| {
+            let (reason, hint) = (reason.to_owned(), hint.to_owned());
+            Health { state, reason, hint, lost: table.lost, lag: None }
+        };
+        if !table.live {
+            let Some(obstacle) = &table.obstacle else { return of(State::Hydrating, "", "") };
+            let read = table.is_read() && table.snapshot.is_none();
+            let state = match (&table.incomplete, obstacle.definite) {
+                (Some(_), _) if read => State::Incomplete,
+                (_, true) => State::Stalled,
+                (_, false) => State::Hydrating,
+            };
+            return of(state, &obstacle.reason, &obstacle.hint);
+        }
+        if let Some(blocked) = self.blocked.as_ref().filter(|blocked| blocked.definite || self.quiet) {
+            return of(State::Stalled, &blocked.reason, &blocked.hint);
+        }
+        if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
+            return of(State::Stalled, &place(table, lost), AGAIN);
+        }
+        if self.quiet && !table.steps.is_empty() {
+            let text = format!("a snapshot of topic \"{}\" is under way and its last row has not come", table.topic);
+            return of(State::Running, &text, "");
+        }
+        if self.quiet
+            && let Some(name) = self.unnamed(id)
+        {
+            let text = format!(
+                "transaction {name}, of which topic \"{}\" has events, is not in the transaction topic",
+                table.topic
+            );
+            return of(
+                State::Stalled,
+                &text,
+                "check that the connector runs and that the transaction topic is the right one",
+            );
+        }
+        if table.log && table.lost > 0 {
+            let text = format!(
+                "{} records of topic \"{}\" were deleted by Kafka or could not be decoded",
+                table.lost, table.topic
+            );
+            return of(State::Running, &text, "");
+        }
+        if table.untold {
+            let text = "records carry no transaction: each table is in order, several tables together may be torn";
+            return of(State::Running, text, "set provide.transaction.metadata=true in the connector");
+        }
+        of(State::Running, "", "")
+    }
+
+    /// A transaction that has events of the table and that the transaction topic does not name.
+    fn unnamed(&self, id: TableId) -> Option<&str> {
+        let of = self
+            .pending
+            .iter()
+            .find(|(_, found)| !found.queued && found.part_of(id).is_some_and(|part| !part.is_empty()));
+        of.map(|(name, _)| &**name)
+    }
+
+    /// Transactions that are held.
+    pub fn held(&self) -> usize {
+        self.pending.len()
+    }
+}

@@ -1,0 +1,164 @@
+//! When a table is shown for the first time.
+
+use delta::TableId;
+
+use super::log::{Entry, EntryKind};
+use super::place::BinlogPlace;
+use super::release::place;
+use super::snapshot::shown;
+use super::spec::Output;
+use super::table::Table;
+use super::{Blocked, Timeline};
+use crate::source::OnError;
+
+impl Timeline {
+    /// Shows the tables that hold all that they held at the timeline's position.
+    pub(super) fn hydrate(&mut self) {
+        let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.live).map(|(id, _)| *id).collect();
+        // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
+        hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
+        for id in hidden {
+            self.settle_snapshot(id);
+            self.drain(id);
+            let obstacle = self.obstacle(id);
+            let Some(table) = self.tables.get_mut(&id) else { continue };
+            table.live = obstacle.is_none();
+            table.obstacle = obstacle;
+            if !table.live {
+                continue;
+            }
+            table.owed.clear();
+            table.fence.renew();
+            table.lost += table.losses.len() as u64;
+            table.losses.clear();
+            let moment = table.last_snapshot.clone();
+            self.hold(id);
+            match (&self.reached, moment) {
+                (Some((position, ms)), _) => self.commit(position.clone(), *ms, Vec::new()),
+                (None, Some(moment)) => self.commit(moment.position(), moment.ms, Vec::new()),
+                (None, None) => {}
+            }
+            self.out.push(Output::Hydrated(id));
+        }
+    }
+
+    /// Whether the shown tables stand where the snapshot `moment` of `table` stands, or there are none.
+    fn stands_at(&self, id: TableId, moment: &BinlogPlace) -> bool {
+        let mut shown =
+            self.tables.iter().filter(|(other, table)| **other != id && table.live).map(|(_, table)| table).peekable();
+        let alike = |table: &Table| {
+            let coming = table.incoming().is_some_and(|incoming| incoming.moment == *moment);
+            !coming && table.last_snapshot.as_ref().is_some_and(|last| !last.is_older(moment))
+        };
+        let alone = shown.peek().is_none();
+        let same = shown.all(alike);
+        let past = self.reached.as_ref().is_some_and(|(_, ms)| *ms >= moment.ms + 1_000);
+        let coming = self
+            .tables
+            .values()
+            .any(|table| table.live && table.incoming().is_some_and(|found| found.moment == *moment));
+        let front = self.queue.front().and_then(|front| self.pending.get(front));
+        let behind = front.is_some_and(|front| front.place.as_ref().is_some_and(|place| place.is_behind(moment)));
+        alone || same || past || !coming && (behind || front.is_none() && self.quiet)
+    }
+
+    /// What keeps a table from being shown.
+    fn obstacle(&mut self, id: TableId) -> Option<Blocked> {
+        let table = self.tables.get(&id)?;
+        let topic = &table.topic;
+        let waits = |reason: String| Some(Blocked { definite: false, reason, hint: String::new() });
+        let stalls = |reason: String| Some(Blocked { definite: true, reason, hint: AGAIN.into() });
+        if let Some(incoming) = &table.snapshot {
+            if let Some(lost) = incoming.lost.first().filter(|_| table.on_error == OnError::Stall) {
+                return stalls(format!("a row of its snapshot is missing: {}", place(table, lost)));
+            }
+            let text = format!(
+                "topic \"{topic}\" holds {} rows of a snapshot at {} whose last row has not come",
+                incoming.rows,
+                shown(&incoming.moment)
+            );
+            return waits(text);
+        }
+        if !table.is_read() {
+            return waits(format!("topic \"{topic}\" is being read"));
+        }
+        if let Some(incomplete) = &table.incomplete {
+            return stalls(incomplete.clone());
+        }
+        if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
+            return stalls(place(table, lost));
+        }
+        if !self.whole {
+            return None;
+        }
+        if self.boundaries.next < table.boundaries {
+            return waits("the transaction topic is being read".into());
+        }
+        let front = self.queue.front().and_then(|front| self.pending.get(front).map(|found| (front, found)));
+        if let Some((name, found)) = front
+            && found.end.as_ref().is_some_and(|end| end.offset < table.boundaries)
+        {
+            let held = format!("transaction {name} is not complete");
+            return waits(self.blocked.as_ref().map_or(held, |blocked| blocked.reason.clone()));
+        }
+        let early =
+            |entry: &&Entry| table.partitions.get(&entry.at.0).is_some_and(|partition| entry.at.1 < partition.horizon);
+        let waiting = table.partitions.values().flat_map(|partition| &partition.log).chain(&table.merged);
+        for entry in waiting.filter(early) {
+            let name = &entry.transaction;
+            if entry.kind != EntryKind::Event {
+                return waits(format!(
+                    "topic \"{topic}\" holds rows of an incremental snapshot at transaction {name}, which has not come"
+                ));
+            }
+            if !self.pending.get(name).is_some_and(|found| found.queued) {
+                let text = format!(
+                    "transaction {name}, of which topic \"{topic}\" has events, is not in the transaction topic"
+                );
+                return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
+            }
+            if table.compacted {
+                return waits(format!("topic \"{topic}\" is compacted, and transaction {name} is not complete"));
+            }
+        }
+        if let Some(moment) = &table.last_snapshot
+            && !self.stands_at(id, moment)
+        {
+            return waits(format!(
+                "topic \"{topic}\" holds a snapshot at {}, where other tables are not yet",
+                shown(moment)
+            ));
+        }
+        let of_nobody = |name: &std::sync::Arc<str>| !self.owners.contains_key(name);
+        let open = |table: &Table, own: bool| {
+            let of = |name| table.collections.contains(name) || !own && of_nobody(name);
+            let open =
+                table.owed.iter().filter(|(_, owed)| owed.counts.iter().any(|(name, count)| *count > 0 && of(name)));
+            open.map(|(id, _)| id.clone()).min()
+        };
+        let (name, ambiguous) = (open(table, false), !table.owed.is_empty());
+        let own = open(table, true);
+        let table = self.tables.get_mut(&id)?;
+        if name.is_none() && !ambiguous {
+            return None;
+        }
+        let behind = table.fence.is_behind();
+        let text =
+            format!("topic \"{}\" lacks events of transaction {}", table.topic, name.as_deref().unwrap_or_default());
+        match (behind, own.is_some(), table.compacted, table.on_error) {
+            (false, ..) => return waits(text),
+            (true, false, ..) | (true, true, true, _) => {}
+            (true, true, false, OnError::DeadLetter | OnError::Skip) if self.quiet => table.lost += 1,
+            (true, true, false, OnError::Stall) if self.quiet => return stalls(text),
+            _ => return waits(text),
+        }
+        None
+    }
+}
+
+/// What makes a table whole again.
+pub(super) const AGAIN: &str = "take a new snapshot with Debezium's signal execute-snapshot, type blocking: \
+                                the source then becomes whole by itself";
+/// What is wrong where events name transactions that their topic does not.
+const METADATA: &str = "check the name of the transaction topic (option TRANSACTION TOPIC) and that the connector has \
+                        provide.transaction.metadata=true; TRANSACTION TOPIC 'none' does without";

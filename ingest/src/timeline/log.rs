@@ -1,0 +1,208 @@
+//! The log of a table that is not shown: its changes go on in the order of the log, as far as the timeline has come.
+//!
+//! A table of one partition goes on at once where the timeline has passed. Of a table of several partitions, which are read
+//! one faster than the other, streamed changes wait until all are read to where they ended, and are put in the order of the
+//! binlog: only then is it known what a snapshot replaced, and no row goes before it has come.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use delta::{Op, TableId};
+
+use super::Timeline;
+use super::place::BinlogPlace;
+use super::seen::Before;
+use super::table::{Step, StepKind, Table};
+use super::transaction::Part;
+use crate::event::Origin;
+
+/// Something of a table's log.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Partition and offset.
+    pub(crate) at: (i32, i64),
+    /// The transaction that it belongs to, or whose state it shows.
+    pub(crate) transaction: Arc<str>,
+    pub(crate) collection: Arc<str>,
+    pub(crate) origin: Origin,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) kind: EntryKind,
+}
+
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    /// An event of a transaction.
+    Event,
+    /// Rows of an incremental snapshot, or events that belong to no transaction.
+    Rows,
+    /// A TRUNCATE.
+    Truncate,
+}
+
+impl Timeline {
+    /// Takes something of the log of a table that is not shown.
+    pub(super) fn log(&mut self, id: TableId, entry: Entry) {
+        let whole = self.whole;
+        let passed = !whole || self.has_passed(&entry);
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let split = table.is_split();
+        let Some(partition) = table.partitions.get_mut(&entry.at.0) else { return };
+        if entry.kind == EntryKind::Truncate && !split {
+            // A truncated table holds nothing of what came before it.
+            let older = std::mem::take(&mut partition.log);
+            self.only_count(id, older);
+        }
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let Some(partition) = table.partitions.get_mut(&entry.at.0) else { return };
+        if passed && !split && partition.log.is_empty() {
+            return self.go_on(id, entry);
+        }
+        partition.log.push_back(entry);
+    }
+
+    /// Whether the timeline has released the entry's transaction.
+    fn has_passed(&self, entry: &Entry) -> bool {
+        self.released.before(&entry.transaction, entry.origin.ts_ms) == Before::Again
+    }
+
+    /// Hands an entry on.
+    fn go_on(&mut self, id: TableId, entry: Entry) {
+        if let Some(table) = self.tables.get_mut(&id) {
+            table.based = true;
+            if entry.kind == EntryKind::Event {
+                table.repay(&entry.transaction, &entry.collection);
+            }
+        }
+        self.base(id, entry.ops);
+    }
+
+    /// Entries that are part of what replaces the table: they count for their transactions and change nothing.
+    pub(super) fn only_count(&mut self, id: TableId, entries: VecDeque<Entry>) {
+        for entry in entries {
+            if entry.kind != EntryKind::Event {
+                continue;
+            }
+            if self.has_passed(&entry) {
+                if let Some(table) = self.tables.get_mut(&id) {
+                    table.repay(&entry.transaction, &entry.collection);
+                }
+                continue;
+            }
+            let pending = self.pending.entry(entry.transaction).or_default();
+            pending.part(id).add(&entry.collection, entry.at, &entry.origin, Vec::new(), false);
+        }
+    }
+
+    /// Hands on what the timeline has passed.
+    pub(super) fn drain(&mut self, id: TableId) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if table.snapshot.is_some() && table.is_split() {
+            return;
+        }
+        if table.is_split() {
+            if !table.is_read() {
+                return;
+            }
+            table.merge();
+            if let Some(moment) = table.last_snapshot.clone() {
+                let merged = std::mem::take(&mut table.merged);
+                let (older, newer) =
+                    merged.into_iter().partition(|entry| BinlogPlace::of(&entry.origin).is_before(&moment));
+                table.merged = newer;
+                self.only_count(id, older);
+            }
+        }
+        let keys: Vec<_> = match self.tables.get(&id) {
+            Some(table) if table.is_split() => vec![None],
+            Some(table) => table.partitions.keys().copied().map(Some).collect(),
+            None => return,
+        };
+        for key in keys {
+            while let Some(entry) = self.next_entry(id, key) {
+                self.go_on(id, entry);
+            }
+        }
+    }
+
+    /// The next entry of a partition, or of all if none is named, if the timeline has passed it.
+    fn next_entry(&mut self, id: TableId, key: Option<i32>) -> Option<Entry> {
+        let table = self.tables.get(&id)?;
+        let log = match key {
+            Some(number) => &table.partitions.get(&number)?.log,
+            None => &table.merged,
+        };
+        let head = log.front()?;
+        let queued = self.pending.get(&head.transaction).is_some_and(|found| found.queued);
+        // What the transaction topic does not name is older than what it names, if the log has it before that.
+        let older = || {
+            let read = table.is_read() && self.boundaries.next >= table.boundaries;
+            read && !queued
+                && (log.iter().any(|entry| entry.kind == EntryKind::Event && self.has_passed(entry))
+                    || self.released.is_older_than_all(&head.transaction))
+        };
+        let front = || self.queue.front().and_then(|front| self.pending.get(front));
+        let alone = || match front() {
+            Some(front) => front.place.as_ref().is_some_and(|place| place.is_behind(&BinlogPlace::of(&head.origin))),
+            None => self.quiet,
+        };
+        let due = !self.whole || self.has_passed(head) || older() || head.kind != EntryKind::Event && alone();
+        if !due {
+            return None;
+        }
+        let table = self.tables.get_mut(&id)?;
+        match key {
+            Some(number) => table.partitions.get_mut(&number)?.log.pop_front(),
+            None => table.merged.pop_front(),
+        }
+    }
+
+    /// The table is shown from now on: what waits is held as of any shown table.
+    pub(super) fn hold(&mut self, id: TableId) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let several = table.is_split();
+        table.merge();
+        for entry in std::mem::take(&mut table.merged) {
+            let Entry { at, transaction, collection, origin, ops, kind } = entry;
+            let place = BinlogPlace::of(&origin);
+            if kind == EntryKind::Event {
+                let pending = self.pending.entry(transaction).or_default();
+                pending.place.get_or_insert(place);
+                let part: &mut Part = pending.part(id);
+                part.add(&collection, at, &origin, ops, several);
+            } else if let Some(table) = self.tables.get_mut(&id) {
+                let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
+                table.steps.push_back(Step { at: vec![at], place, gtid: origin.gtid, ops, kind });
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Puts what waits in all partitions into one order: of the binlog, and each partition's own.
+    pub(super) fn merge(&mut self) {
+        let key = |entry: &Entry| {
+            (entry.origin.ts_ms, entry.origin.file.len(), entry.origin.file.clone(), entry.origin.pos, entry.origin.row)
+        };
+        let mut logs: Vec<_> = vec![std::mem::take(&mut self.merged)];
+        logs.extend(self.partitions.values_mut().map(|partition| std::mem::take(&mut partition.log)));
+        let next = |logs: &[VecDeque<Entry>]| {
+            let heads = logs.iter().enumerate().filter_map(|(at, log)| Some((key(log.front()?), at)));
+            heads.min().map(|(_, at)| at)
+        };
+        let (split, keyed) = (self.is_split(), self.keyed);
+        let mut parts: HashMap<Arc<str>, Part> = HashMap::new();
+        while let Some(at) = next(&logs) {
+            let Some(entry) = logs[at].pop_front() else { break };
+            // Without a key a record is redelivered to any partition.
+            if split && !keyed && entry.kind == EntryKind::Event {
+                let deletes = matches!(entry.ops.first(), Some(Op::Remove(_))) && entry.ops.len() == 1;
+                let part = parts.entry(entry.transaction.clone()).or_insert_with(|| Part::new(TableId(0)));
+                if !part.is_new(&entry.origin, deletes, true) {
+                    continue;
+                }
+            }
+            self.merged.push_back(entry);
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! Whole transactions from separate topics.
+//!
+//! Debezium writes each table to its own topic and the boundaries of transactions to one more, so the parts of one MySQL
+//! transaction arrive in any interleaving. A [`Timeline`] is what one connector writes. It holds a transaction's events until
+//! its END has come and, of every shown table, as many as END counts; it releases transactions in the order of the transaction
+//! topic. It does no I/O: whoever feeds it keeps each partition's own order and nothing else.
+//!
+//! The rules, from which all cases follow:
+//! 1. *Identity.* A partition holds transactions in their order; one that comes again behind a newer one is redelivered
+//!    ([`partition`]). An id that comes again with a later time than all others of its server is not: the numbers began anew.
+//! 2. *Completeness.* A table is whole if its log was read from its beginning or from a whole snapshot, without a gap, up to
+//!    where it ended when the table was added; a transaction is whole if every shown table has as many events as END counts.
+//!    What is not whole is not shown, and says why.
+//! 3. *Order.* What belongs to no transaction (a snapshot, TRUNCATE) is a step of its table's log and takes its turn among
+//!    the transactions: after all that its table's log, or the binlog, has before it.
+//! 4. *Names.* A collection that END counts is the table whose records name it. A name that nobody knows is nobody's once
+//!    every topic was read to where it ended after that END.
+//! 5. *Losses.* A lost record belongs to one transaction (or to one snapshot), and the table's policy says what becomes of it.
+//!
+//! Source: Debezium's documentation of `provide.transaction.metadata` and of the `snapshot` field of `source`.
+
+mod ends;
+mod health;
+mod hydrate;
+mod log;
+mod partition;
+mod place;
+mod release;
+pub(crate) mod seen;
+mod snapshot;
+mod spec;
+mod table;
+mod transaction;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use delta::{Change, Commit, Op, Position, TableId};
+
+use crate::event::{Boundary, Event, Operation, Origin, Snapshot};
+use ends::Ends;
+use log::{Entry, EntryKind};
+use partition::Partition;
+use place::BinlogPlace;
+use seen::{Before, Seen};
+pub use spec::{Bounds, Loss, Output, Place, TableSpec};
+use table::{Lost, Naming, Step, StepKind, Table};
+use transaction::{End, Transaction};
+
+/// Released transactions whose counts are remembered: a table that is added must have their events, which may become visible
+/// a little later than their END.
+const RECENT: usize = 1024;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Timeline {
+    name: Arc<str>,
+    /// Whether there is a transaction topic; otherwise every event is a change by itself.
+    whole: bool,
+    /// Whether its one topic's records have no envelope.
+    log: bool,
+    tables: BTreeMap<TableId, Table>,
+    owners: HashMap<Arc<str>, Owner>,
+    boundaries: Boundaries,
+    /// Ids whose BEGIN or END has come, in the order of the transaction topic.
+    queue: VecDeque<Arc<str>>,
+    /// Transactions not yet released; those not in `queue` are known by their events only.
+    pending: HashMap<Arc<str>, Transaction>,
+    released: Seen,
+    /// Where the timeline stands, and when the database committed that.
+    reached: Option<(Position, i64)>,
+    recent: VecDeque<(Arc<str>, Recent)>,
+    ends: Ends,
+    /// The newest snapshot of which the very last row has come, of whatever table.
+    ended_snapshot: Option<BinlogPlace>,
+    /// Whether nothing has come for a while and everything is read.
+    quiet: bool,
+    /// What holds the oldest transaction back.
+    blocked: Option<Blocked>,
+    /// Changes that wait because Kafka's compaction has taken the states between.
+    merging: Option<release::Merging>,
+    /// Of a timeline without transactions: changes that go on with the next release, and where they end.
+    alone: Vec<Change>,
+    alone_at: Option<(Position, i64)>,
+    out: Vec<Output>,
+}
+
+/// Whose events a collection's are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    Tables(Vec<TableId>),
+    /// Of no table of this timeline; which reading of the ends shows it.
+    Nobody(u64),
+}
+
+/// The transaction topic.
+#[derive(Debug, Default)]
+struct Boundaries {
+    found: bool,
+    /// The next offset to read.
+    next: i64,
+    /// Its end, as far as it is known.
+    horizon: i64,
+    /// The newest record's time in Kafka.
+    newest_ms: i64,
+    /// Records that could not be decoded: offset and reason.
+    lost: Vec<(i64, String)>,
+    /// Why it cannot be followed any more.
+    gone: Option<String>,
+}
+
+/// A transaction that was released: events by collection, and when the database committed it.
+#[derive(Debug, Clone)]
+struct Recent {
+    counts: Vec<(Arc<str>, u64)>,
+    committed_ms: i64,
+}
+
+/// What holds the oldest transaction back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Blocked {
+    /// Whether only a user can change that.
+    definite: bool,
+    reason: String,
+    hint: String,
+}
+
+impl Timeline {
+    /// The timeline `name` without tables. Without `transactions` every event is a change by itself.
+    pub fn new(name: &str, transactions: bool) -> Self {
+        Timeline {
+            name: name.into(),
+            whole: transactions,
+            log: false,
+            alone: Vec::new(),
+            alone_at: None,
+            tables: BTreeMap::new(),
+            owners: HashMap::new(),
+            boundaries: Boundaries::default(),
+            queue: VecDeque::new(),
+            pending: HashMap::new(),
+            released: Seen::default(),
+            reached: None,
+            recent: VecDeque::new(),
+            ends: Ends::default(),
+            ended_snapshot: None,
+            quiet: false,
+            blocked: None,
+            merging: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// The timeline of one topic whose records are changes by themselves, without an envelope.
+    pub fn of_log(name: &str) -> Self {
+        Timeline { log: true, ..Timeline::new(name, false) }
+    }
+
+    /// Takes a record without an envelope.
+    pub fn record(&mut self, id: TableId, place: Place, ops: Vec<Op>) {
+        self.quiet = false;
+        self.read(id, place.partition, place.offset + 1);
+        let Some(table) = self.tables.get(&id) else { return };
+        if !table.live {
+            return self.base(id, ops);
+        }
+        let (topic, offset) = (table.topic.to_string(), place.offset + 1);
+        let position = Position::Offset { topic, partition: place.partition, offset };
+        self.alone.extend(changes(id, ops));
+        self.alone_at = Some((position, place.timestamp_ms));
+    }
+
+    /// A partition of the table was deleted and made again; it will be read from its beginning.
+    pub fn anew(&mut self, id: TableId, bounds: Bounds) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        table.partitions.insert(bounds.partition, Partition::new(bounds));
+        let topic = &table.topic;
+        let why = format!("topic \"{topic}\" was deleted and made again, and may lack what the old one held");
+        if !table.log {
+            table.incomplete.get_or_insert(why);
+        }
+        self.quiet = false;
+        self.hide(id);
+    }
+
+    /// Boundaries were deleted before they were read: nothing tells any more what belongs together.
+    pub fn boundaries_gone(&mut self, why: &str) {
+        self.boundaries.gone.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// The next offset of the transaction topic to read.
+    pub fn boundaries_next(&self) -> i64 {
+        self.boundaries.next
+    }
+
+    /// Whether something waits for more to come.
+    pub fn is_waiting(&self) -> bool {
+        let waits = |table: &Table| !table.live || !table.steps.is_empty();
+        !self.quiet && (!self.queue.is_empty() || !self.pending.is_empty() || self.tables.values().any(waits))
+    }
+
+    /// The transaction topic was found, which holds the offsets from `low` to before `end`.
+    pub fn begin_boundaries(&mut self, low: i64, end: i64) {
+        self.boundaries.found = true;
+        self.boundaries.horizon = if end > low { end } else { 0 };
+        let horizon = self.boundaries.horizon;
+        self.tables.values_mut().filter(|table| !table.live).for_each(|table| table.boundaries = horizon);
+    }
+
+    /// Adds a table, whose topic will be read from its beginning.
+    pub fn add_table(&mut self, id: TableId, spec: TableSpec) {
+        let horizon = self.boundaries.horizon.max(self.boundaries.next);
+        let mut table = Table::new(spec, horizon, self.log);
+        table.owed = self.recent.iter().cloned().collect();
+        for collection in table.collections.clone() {
+            self.own(&collection, id);
+        }
+        self.tables.insert(id, table);
+    }
+
+    /// Adds a partition that a table's topic has got. It will be read from its beginning.
+    pub fn add_partition(&mut self, id: TableId, bounds: Bounds) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if bounds.low > 0 {
+            table.misses(bounds.partition, 0, bounds.low);
+            self.hide(id);
+        }
+        if let Some(table) = self.tables.get_mut(&id) {
+            table.partitions.entry(bounds.partition).or_insert_with(|| Partition::new(bounds));
+        }
+    }
+
+    /// Forgets a table and its events.
+    pub fn remove_table(&mut self, id: TableId) {
+        self.tables.remove(&id);
+        self.owners.retain(|_, owner| match owner {
+            Owner::Tables(tables) => {
+                tables.retain(|table| *table != id);
+                !tables.is_empty()
+            }
+            Owner::Nobody(_) => true,
+        });
+        for transaction in self.pending.values_mut() {
+            transaction.take(id);
+        }
+        if let Some(merging) = &mut self.merging {
+            merging.forget(id);
+        }
+    }
+
+    /// Takes a record of the transaction topic.
+    pub fn boundary(&mut self, offset: i64, timestamp_ms: i64, boundary: Boundary) {
+        self.boundaries_read(offset + 1);
+        self.quiet = false;
+        self.boundaries.newest_ms = self.boundaries.newest_ms.max(timestamp_ms);
+        match boundary {
+            Boundary::Begin { id } => {
+                if !self.released.contains(&id) {
+                    self.begin(id, timestamp_ms).begins += 1;
+                }
+            }
+            Boundary::End { id, ts_ms, data_collections, .. } => {
+                if self.released.before(&id, ts_ms) == Before::Again {
+                    return;
+                }
+                // Without its BEGIN (it was deleted from the topic) the END gives the place in the order.
+                let transaction = self.begin(id, timestamp_ms);
+                let (committed_ms, counts) = (ts_ms, data_collections);
+                transaction.end.get_or_insert(End { offset, timestamp_ms, committed_ms, counts });
+            }
+        }
+    }
+
+    fn begin(&mut self, id: Arc<str>, timestamp_ms: i64) -> &mut Transaction {
+        let transaction = self.pending.entry(id.clone()).or_default();
+        if !std::mem::replace(&mut transaction.queued, true) {
+            transaction.begun_ms = timestamp_ms;
+            self.queue.push_back(id);
+        }
+        transaction
+    }
+
+    /// Takes note of a record of the transaction topic that could not be decoded.
+    pub fn boundary_lost(&mut self, offset: i64, reason: String) {
+        self.boundaries_read(offset + 1);
+        self.quiet = false;
+        self.boundaries.lost.push((offset, reason));
+    }
+
+    /// The transaction topic was read up to `next`.
+    pub fn boundaries_read(&mut self, next: i64) {
+        self.boundaries.next = self.boundaries.next.max(next);
+    }
+
+    /// The partition was read up to `next`.
+    pub fn read(&mut self, id: TableId, partition: i32, next: i64) {
+        if let Some(partition) = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&partition)) {
+            partition.next = partition.next.max(next);
+        }
+    }
+
+    /// Records were deleted before they were read: the table is not whole any more.
+    pub fn gap(&mut self, id: TableId, partition: i32, from: i64, to: i64) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        table.misses(partition, from, to);
+        self.hide(id);
+        self.read(id, partition, to);
+        self.quiet = false;
+    }
+
+    /// A shown table is not shown any more, until a whole snapshot comes.
+    fn hide(&mut self, id: TableId) {
+        let horizon = self.boundaries.horizon.max(self.boundaries.next);
+        let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
+        table.live = false;
+        table.boundaries = horizon;
+        // What waits for its turn is part of a state that is lost.
+        table.steps.clear();
+    }
+
+    /// Takes a record that could not be decoded.
+    pub fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
+        self.read(id, place.partition, place.offset + 1);
+        self.quiet = false;
+        let again = loss.transaction.as_ref().is_some_and(|id| self.released.contains(id));
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if again && table.live {
+            return;
+        }
+        let newest = table.partitions.get(&place.partition).and_then(Partition::newest).cloned();
+        let of_snapshot = loss.snapshot || loss.transaction.is_none() && newest.is_none();
+        let Loss { transaction, reason, .. } = loss;
+        let lost = Lost { partition: place.partition, offset: place.offset, transaction, after: newest, reason };
+        match table.incoming_mut().filter(|_| of_snapshot) {
+            Some(incoming) => incoming.lost.push(lost),
+            None => table.losses.push(lost),
+        }
+    }
+
+    /// Takes a change event of `table`.
+    pub fn event(&mut self, id: TableId, place: Place, event: Event) {
+        self.quiet = false;
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
+        partition.next = partition.next.max(place.offset + 1);
+        let Event { operation, ops, origin } = event;
+        let keyed = table.keyed;
+        if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
+            self.learn(id, &origin.collection);
+        } else if table.naming == Naming::Guessed {
+            table.naming = Naming::Told;
+        }
+        match origin.snapshot {
+            Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
+                self.snapshot_row(id, place, &origin, ops);
+            }
+            Snapshot::Incremental if !keyed => {
+                let reason = "rows of an incremental snapshot can't be told from those that are there, for the table has no key: take a blocking one".to_owned();
+                let transaction = None;
+                self.lost(id, place, Loss { transaction, snapshot: false, reason });
+            }
+            Snapshot::Incremental => self.step(id, place, &origin, ops, StepKind::Rows),
+            Snapshot::No => self.change(id, place, operation, &origin, ops),
+        }
+    }
+
+    /// A streamed change.
+    fn change(&mut self, id: TableId, place: Place, operation: Operation, origin: &Origin, ops: Vec<Op>) {
+        let transaction = transaction_id(origin);
+        let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
+        match partition.admit(&transaction, order, origin, operation == Operation::Delete) {
+            Before::New => {}
+            Before::Again => return,
+            Before::Reused => {
+                table.incomplete.get_or_insert_with(|| format!("topic \"{}\": transaction {transaction} came again with a later time: the server's numbers began anew, and changes between may be missing", table.topic));
+                self.hide(id);
+                return;
+            }
+        }
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        // A connector that paused for a snapshot goes on with what the snapshot holds already; it still counts.
+        let happened = BinlogPlace::of(origin);
+        let shown = table.snapshot.as_ref().map(|incoming| &incoming.moment).or(table.last_snapshot.as_ref());
+        let included = shown.is_some_and(|moment| happened.is_before(moment));
+        let ops = if included { Vec::new() } else { ops };
+        if !included && let Some(incoming) = &mut table.snapshot {
+            incoming.streamed = true;
+        }
+        if operation == Operation::Truncate {
+            return self.step(id, place, origin, ops, StepKind::Truncate);
+        }
+        if !self.whole || origin.transaction.is_none() {
+            table.untold = self.whole;
+            return self.step(id, place, origin, ops, StepKind::Rows);
+        }
+        table.untold = false;
+        let released = self.released.before(&transaction, origin.ts_ms) == Before::Again;
+        let collection = if origin.collection.is_empty() || table.naming == Naming::Declared {
+            table.collections.first().cloned().unwrap_or_else(|| origin.collection.clone())
+        } else {
+            origin.collection.clone()
+        };
+        if !table.live {
+            let at = (place.partition, place.offset);
+            return self
+                .log(id, Entry { at, transaction, collection, origin: origin.clone(), ops, kind: EntryKind::Event });
+        }
+        // Of one that was released it is redelivered: that one was whole.
+        if !released {
+            let several = table.is_split();
+            let keyless = !table.keyed;
+            let pending = self.pending.entry(transaction).or_default();
+            pending.place.get_or_insert(happened);
+            let again = pending.begins > 1;
+            let part = pending.part(id);
+            if !(several && keyless) || part.is_new(origin, operation == Operation::Delete, again) {
+                part.add(&collection, (place.partition, place.offset), origin, ops, several);
+            }
+        }
+    }
+
+    /// Changes of a table that is not shown.
+    fn base(&mut self, id: TableId, ops: Vec<Op>) {
+        if ops.is_empty() {
+            return;
+        }
+        match self.out.last_mut() {
+            Some(Output::Base { table, ops: last }) if *table == id => last.extend(ops),
+            _ => self.out.push(Output::Base { table: id, ops }),
+        }
+    }
+
+    /// Something of a table's log that belongs to no transaction.
+    fn step(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>, kind: StepKind) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if !table.live {
+            let kind = if matches!(kind, StepKind::Truncate) { EntryKind::Truncate } else { EntryKind::Rows };
+            let (at, transaction) = ((place.partition, place.offset), transaction_id(origin));
+            let collection = origin.collection.clone();
+            return self.log(id, Entry { at, transaction, collection, origin: origin.clone(), ops, kind });
+        }
+        if ops.is_empty() {
+            return;
+        }
+        if !self.whole && table.steps.is_empty() && !matches!(kind, StepKind::Snapshot(_)) {
+            self.alone.extend(changes(id, ops));
+            let position = origin.gtid.as_ref().map(|gtid| Position::Gtid(gtid.to_string()));
+            let place = BinlogPlace::of(origin);
+            self.alone_at = Some((position.unwrap_or_else(|| place.position()), place.ms));
+            return;
+        }
+        let extends = matches!((&kind, table.steps.back()), (StepKind::Rows, Some(Step { kind: StepKind::Rows, .. })));
+        let part = self.whole && self.pending.values().any(|transaction| transaction.part_of(id).is_some());
+        match table.steps.back_mut() {
+            // Rows in a row are one step, unless a transaction lies between.
+            Some(last) if extends && !part => last.ops.extend(ops),
+            _ => {
+                let (at, gtid) = (vec![(place.partition, place.offset)], origin.gtid.clone());
+                table.steps.push_back(Step { at, place: BinlogPlace::of(origin), gtid, ops, kind });
+            }
+        }
+    }
+
+    fn learn(&mut self, id: TableId, collection: &Arc<str>) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if collection.is_empty() {
+            return;
+        }
+        if table.naming == Naming::Guessed {
+            for guess in std::mem::take(&mut table.collections) {
+                if let Some(Owner::Tables(tables)) = self.owners.get_mut(&guess) {
+                    tables.retain(|table| *table != id);
+                    if tables.is_empty() {
+                        self.owners.remove(&guess);
+                    }
+                }
+            }
+        }
+        table.naming = Naming::Told;
+        table.collections.push(collection.clone());
+        self.own(collection, id);
+    }
+
+    fn own(&mut self, collection: &Arc<str>, id: TableId) {
+        match self.owners.entry(collection.clone()).or_insert_with(|| Owner::Tables(Vec::new())) {
+            Owner::Tables(tables) => tables.push(id),
+            nobody => *nobody = Owner::Tables(vec![id]),
+        }
+    }
+
+    /// A commit of this timeline.
+    fn commit(&mut self, position: Position, committed_ms: i64, changes: Vec<Change>) {
+        self.reached = Some((position.clone(), committed_ms));
+        let timeline = self.name.clone();
+        let commit = Commit { timeline, position, committed_ms, changes };
+        match self.out.last_mut() {
+            // Of commits without changes the last one says all.
+            Some(Output::Commit(last)) if last.changes.is_empty() => *last = commit,
+            _ => self.out.push(Output::Commit(commit)),
+        }
+    }
+}
+
+fn changes(table: TableId, ops: Vec<Op>) -> impl Iterator<Item = Change> {
+    ops.into_iter().map(move |op| Change { table, op })
+}
+
+/// The id of the transaction that made a change: as Debezium says, or as it would say.
+fn transaction_id(origin: &Origin) -> Arc<str> {
+    match (&origin.transaction, &origin.gtid) {
+        (Some(transaction), _) => transaction.id.clone(),
+        (None, Some(gtid)) => gtid.clone(),
+        (None, None) => format!("file={},pos={}", origin.file, origin.pos).into(),
+    }
+}
+
+/// The position that a transaction's id names: Debezium's ids are GTIDs, or `file=…,pos=…` where there are none.
+fn transaction_position(id: &str) -> Position {
+    let binlog = id.strip_prefix("file=").and_then(|rest| rest.split_once(",pos="));
+    match binlog.and_then(|(file, pos)| Some((file, pos.parse().ok()?))) {
+        Some((file, offset)) => Position::Binlog { file: file.into(), offset },
+        None => Position::Gtid(id.into()),
+    }
+}

@@ -1,0 +1,172 @@
+//! One partition of a table's topic, read in order: which of its events are new, and which come again.
+//!
+//! The rule: a connector writes the transactions of a partition in their order, and after a restart it goes back and writes
+//! some of them once more. So a transaction other than the newest of the partition that comes again is redelivered as a
+//! whole; and of the newest, an event is redelivered if it lies no further than what has come of it: by its number in the
+//! transaction, and, where the server is the same, by its place in the binlog too. Numbers alone do not tell, because
+//! Debezium before 3.6.1 counts from 1 again when it restarts within a transaction; places alone do not, because another
+//! server has other files.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::log::Entry;
+use super::seen::{Before, Seen};
+use super::spec::Bounds;
+use crate::event::Origin;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    /// The end when the table was added: what lies before it belongs to the table's first rows.
+    pub(crate) horizon: i64,
+    /// The next offset to read.
+    pub(crate) next: i64,
+    newest: Option<Newest>,
+    seen: Seen,
+    /// Whether a snapshot has begun since the newest transaction: after it a server may count anew.
+    pub(crate) after_snapshot: bool,
+    /// Of a table that is not shown: what waits for its turn.
+    pub(crate) log: VecDeque<Entry>,
+    /// Whether records before the next one were deleted unread.
+    pub(crate) cut: bool,
+}
+
+/// The newest transaction of a partition and how far it has come.
+#[derive(Debug)]
+struct Newest {
+    id: Arc<str>,
+    order: u64,
+    file: Arc<str>,
+    place: (u64, u32, u8),
+    ms: i64,
+}
+
+impl Partition {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Partition {
+            horizon: if bounds.end > bounds.low { bounds.end } else { 0 },
+            next: 0,
+            newest: None,
+            seen: Seen::default(),
+            after_snapshot: false,
+            log: VecDeque::new(),
+            cut: bounds.low > 0,
+        }
+    }
+
+    /// The newest transaction that this partition has events of.
+    pub(crate) fn newest(&self) -> Option<&Arc<str>> {
+        self.newest.as_ref().map(|newest| &newest.id)
+    }
+
+    /// Whether an event of the transaction `id` comes for the first time. `deletes` tells a deletion, which of the two events
+    /// of a changed primary key is the first; both have one place.
+    pub(crate) fn admit(&mut self, id: &Arc<str>, order: u64, origin: &Origin, deletes: bool) -> Before {
+        let place = (origin.pos, origin.row, u8::from(!deletes));
+        if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
+            let same_server = newest.file == origin.file;
+            if order <= newest.order && (!same_server || place <= newest.place) {
+                if origin.ts_ms <= newest.ms {
+                    return Before::Again;
+                }
+                return self.anew(id, order, origin, place);
+            }
+            newest.order = newest.order.max(order);
+            newest.place = if same_server { newest.place.max(place) } else { place };
+            newest.file = origin.file.clone();
+            newest.ms = newest.ms.max(origin.ts_ms);
+            return Before::New;
+        }
+        match self.seen.before(id, origin.ts_ms) {
+            Before::Again => Before::Again,
+            Before::New => {
+                self.follow(id, order, origin, place);
+                Before::New
+            }
+            Before::Reused => self.anew(id, order, origin, place),
+        }
+    }
+
+    /// The server counts anew, which is well only after a snapshot.
+    fn anew(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) -> Before {
+        let snapshotted = self.after_snapshot;
+        self.newest = None;
+        self.seen.forget_like(id);
+        self.follow(id, order, origin, place);
+        if snapshotted { Before::New } else { Before::Reused }
+    }
+
+    fn follow(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) {
+        self.after_snapshot = false;
+        let newest = Newest { id: id.clone(), order, file: origin.file.clone(), place, ms: origin.ts_ms };
+        if let Some(older) = self.newest.replace(newest) {
+            self.seen.insert_at(&older.id, older.ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Snapshot;
+
+    fn origin(file: &str, pos: u64, row: u32, ts_ms: i64) -> Origin {
+        let (file, collection) = (file.into(), "shop.a".into());
+        Origin { snapshot: Snapshot::No, collection, file, pos, row, gtid: None, ts_ms, transaction: None }
+    }
+
+    fn partition() -> Partition {
+        Partition::new(Bounds { partition: 0, low: 0, end: 0 })
+    }
+
+    #[test]
+    fn the_create_of_a_changed_primary_key_is_new_beside_its_delete() {
+        let mut partition = partition();
+        let (id, at) = ("u:1".into(), origin("b.1", 100, 0, 1));
+        assert_eq!(partition.admit(&id, 1, &at, true), Before::New);
+        assert_eq!(partition.admit(&id, 2, &at, false), Before::New);
+        assert_eq!(partition.admit(&id, 1, &at, true), Before::Again);
+        assert_eq!(partition.admit(&id, 2, &at, false), Before::Again);
+        // Without numbers, too.
+        let id = "u:2".into();
+        assert_eq!(partition.admit(&id, 0, &at, true), Before::New);
+        assert_eq!(partition.admit(&id, 0, &at, false), Before::New);
+        assert_eq!(partition.admit(&id, 0, &at, true), Before::Again);
+    }
+
+    #[test]
+    fn after_a_failover_to_lower_binlog_names_events_are_new_and_redelivered_ones_are_not() {
+        let mut partition = partition();
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.000009", 900, 0, 1), false), Before::New);
+        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.000009", 950, 0, 2), false), Before::New);
+        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.000001", 50, 0, 2), false), Before::Again);
+        assert_eq!(partition.admit(&"u:2".into(), 2, &origin("b.000001", 60, 0, 2), false), Before::New);
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.000001", 10, 0, 1), false), Before::Again);
+        assert_eq!(partition.admit(&"u:3".into(), 1, &origin("b.000001", 70, 0, 3), false), Before::New);
+    }
+
+    #[test]
+    fn two_events_of_one_order_number_are_two_events() {
+        // Debezium before 3.6.1 restarts after the first event of a transaction and counts from 1 again.
+        let (mut partition, id) = (partition(), "u:1".into());
+        assert_eq!(partition.admit(&id, 1, &origin("b.1", 100, 0, 1), false), Before::New);
+        assert_eq!(partition.admit(&id, 2, &origin("b.1", 100, 1, 1), false), Before::New);
+        assert_eq!(partition.admit(&id, 1, &origin("b.1", 100, 1, 1), false), Before::Again);
+        assert_eq!(partition.admit(&id, 2, &origin("b.1", 200, 0, 1), false), Before::New);
+        assert_eq!(partition.admit(&id, 3, &origin("b.1", 200, 1, 1), false), Before::New);
+    }
+
+    #[test]
+    fn reused_ids_are_told_by_their_time_and_taken_after_a_snapshot() {
+        let mut partition = partition();
+        for (number, ms) in [(1, 10), (2, 20), (3, 30)] {
+            partition.admit(&format!("u:{number}").into(), 1, &origin("b.1", number * 10, 0, ms), false);
+        }
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::Reused);
+        partition.after_snapshot = true;
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::New);
+        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.1", 20, 0, 41), false), Before::New);
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::Again);
+    }
+}

@@ -1,0 +1,157 @@
+//! Snapshots: which rows belong together, and when all of them have come.
+//!
+//! All rows of one snapshot carry the moment that it shows: binlog file, position and the time at which it began. That tells
+//! a second snapshot from the first, an interrupted one from its repetition, and rows of one snapshot in several partitions
+//! from those of another. Markers (`first`, `last`, …) tell only that it is over; older versions lack most of them.
+
+use std::sync::Arc;
+
+use delta::{Op, TableId};
+
+use super::Timeline;
+use super::place::BinlogPlace;
+use super::spec::Place;
+use super::table::{Incoming, Step, StepKind};
+use crate::event::{Origin, Snapshot};
+use crate::source::OnError;
+
+impl Timeline {
+    /// Takes a row of a snapshot of `table`.
+    pub(super) fn snapshot_row(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>) {
+        let moment = BinlogPlace::of(origin);
+        let cut = self
+            .tables
+            .get_mut(&id)
+            .and_then(|table| table.partitions.get_mut(&place.partition))
+            .is_some_and(|p| std::mem::take(&mut p.cut));
+        if origin.snapshot == Snapshot::LastOfAll
+            && self.ended_snapshot.as_ref().is_none_or(|ended| ended.is_older(&moment))
+        {
+            self.ended_snapshot = Some(moment.clone());
+        }
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        match &table.last_snapshot {
+            // It was taken for complete too early: a first table of one row has no marker of its end.
+            Some(done) if *done == moment => return self.step(id, place, origin, ops, StepKind::Rows),
+            Some(done) if moment.is_older(done) => return,
+            _ => {}
+        }
+        match table.incoming() {
+            Some(incoming) if incoming.moment == moment => {}
+            // A row of a snapshot that was given up, in a partition that is read later.
+            Some(incoming) if moment.is_older(&incoming.moment) => return,
+            _ => self.begin_snapshot(id, place, origin),
+        }
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if let Some(incoming) = table.incoming_mut() {
+            incoming.rows += 1;
+            incoming.cut |= cut && origin.snapshot != Snapshot::First;
+            if incoming.first_ms == 0 {
+                incoming.first_ms = place.timestamp_ms;
+            }
+            incoming.last_ms = incoming.last_ms.max(place.timestamp_ms);
+            incoming.markers.add(origin.snapshot);
+        }
+        if !table.live {
+            return self.base(id, ops);
+        }
+        let of = |step: &&mut Step| matches!(step.kind, StepKind::Snapshot(_));
+        if let Some(step) = table.steps.iter_mut().find(of) {
+            if !step.at.iter().any(|(partition, _)| *partition == place.partition) {
+                step.at.push((place.partition, place.offset));
+            }
+            step.ops.extend(ops);
+        }
+    }
+
+    fn begin_snapshot(&mut self, id: TableId, place: Place, origin: &Origin) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let mut incoming = Incoming::new(origin);
+        let untouched = table.last_snapshot.is_none() && table.partitions.values().all(|p| p.newest().is_none());
+        match untouched {
+            // What could not be decoded before its first row was one of its rows.
+            true => incoming.lost = std::mem::take(&mut table.losses),
+            false => incoming.earlier = table.losses.len(),
+        }
+        table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
+        let moment = incoming.moment.clone();
+        if table.live {
+            table.steps.retain(|step| !matches!(step.kind, StepKind::Snapshot(_)));
+            let at = vec![(place.partition, place.offset)];
+            let kind = StepKind::Snapshot(Box::new(incoming));
+            table.steps.push_back(Step { at, place: moment, gtid: None, ops: vec![Op::Truncate], kind });
+            return;
+        }
+        table.snapshot = Some(incoming);
+        let older = table.partitions.get_mut(&place.partition).map(|partition| std::mem::take(&mut partition.log));
+        let based = std::mem::replace(&mut table.based, true);
+        self.only_count(id, older.unwrap_or_default());
+        if based {
+            self.base(id, vec![Op::Truncate]);
+        }
+    }
+
+    /// Whether all rows of the snapshot of a table that is not shown were written.
+    fn is_over(&self, id: TableId, incoming: &Incoming) -> bool {
+        let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(&incoming.moment));
+        let stalls = self.tables.get(&id).is_some_and(|table| table.on_error == OnError::Stall);
+        let one = incoming.rows == 1 && incoming.markers.first;
+        // A row that was lost may have been the last; a first table of one row has no last.
+        if self.quiet && (one || !incoming.lost.is_empty() && !stalls) {
+            return true;
+        }
+        if incoming.markers.last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {
+            return true;
+        }
+        // Tables come one after the other. A first table of one row is marked as the first alone, and versions that mark no
+        // first row mark only the last of all: there another table's rows show that this one's are over.
+        let alone = incoming.rows == 1 || !incoming.markers.first;
+        let others = self.tables.iter().filter(|(other, _)| **other != id);
+        alone
+            && others.into_iter().any(|(_, other)| {
+                let coming = other
+                    .incoming()
+                    .is_some_and(|other| other.moment == incoming.moment && other.last_ms >= incoming.last_ms);
+                coming || other.last_snapshot.as_ref() == Some(&incoming.moment)
+            })
+    }
+
+    /// Ends the snapshot of a table that is not shown once all its rows have come.
+    pub(super) fn settle_snapshot(&mut self, id: TableId) {
+        let read = self.tables.get_mut(&id).filter(|table| table.is_read());
+        let Some(mut incoming) = read.and_then(|table| table.snapshot.take()) else { return };
+        let split = self.tables.get(&id).is_some_and(super::table::Table::is_split);
+        let over = self.is_over(id, &incoming);
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if over && split && !std::mem::replace(&mut incoming.fenced, true) {
+            table.fence.renew();
+        }
+        let over = over && (!split || table.fence.is_behind());
+        if !over || !incoming.lost.is_empty() && table.on_error == OnError::Stall {
+            table.snapshot = Some(incoming);
+            return;
+        }
+        table.end_snapshot(incoming);
+    }
+}
+
+impl super::table::Table {
+    /// The table is what the snapshot shows, whatever was missing before.
+    pub(super) fn end_snapshot(&mut self, incoming: Incoming) {
+        self.lost += incoming.lost.len() as u64;
+        self.losses.drain(..incoming.earlier.min(self.losses.len()));
+        if !incoming.cut {
+            self.incomplete = None;
+        }
+        self.snapshot_ms = incoming.last_ms;
+        let moment = incoming.moment;
+        self.owed.retain(|_, owed| owed.committed_ms > moment.ms);
+        self.last_snapshot = Some(moment);
+    }
+}
+
+/// The names of a snapshot's tables for messages.
+pub(super) fn shown(moment: &BinlogPlace) -> String {
+    let file: &Arc<str> = &moment.file;
+    format!("{file}:{}", moment.pos)
+}

@@ -1,0 +1,315 @@
+//! A table of the timeline: what is known of its topic, and what waits for its turn among the transactions.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use delta::Op;
+
+use super::ends::Fence;
+use super::log::Entry;
+use super::partition::Partition;
+use super::place::BinlogPlace;
+use super::spec::TableSpec;
+use super::transaction::Transaction;
+use super::{Blocked, Recent};
+use crate::event::{Origin, Snapshot};
+use crate::source::OnError;
+
+/// A table of the timeline.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) topic: Arc<str>,
+    pub(crate) keyed: bool,
+    /// Whether its records are changes by themselves: what the topic holds is all that the table is.
+    pub(crate) log: bool,
+    pub(crate) on_error: OnError,
+    pub(crate) compacted: bool,
+    /// What the transaction topic calls it; several where several tables of MySQL share the topic.
+    pub(crate) collections: Vec<Arc<str>>,
+    /// How sure that is.
+    pub(crate) naming: Naming,
+    pub(crate) partitions: BTreeMap<i32, Partition>,
+    /// Whether it is shown.
+    pub(crate) live: bool,
+    /// Why the topic does not hold all of the table.
+    pub(crate) incomplete: Option<String>,
+    /// The snapshot that comes while the table is not shown; its rows go on at once.
+    pub(crate) snapshot: Option<Incoming>,
+    /// The newest snapshot of which all rows have come.
+    pub(crate) last_snapshot: Option<BinlogPlace>,
+    /// Of a shown table: what waits for its turn, in the order of its log.
+    pub(crate) steps: VecDeque<Step>,
+    /// Records that could not be decoded and that no transaction is known to miss yet.
+    pub(crate) losses: Vec<Lost>,
+    /// Records given up.
+    pub(crate) lost: u64,
+    /// Of a table that is not shown: events still to come of transactions that the timeline has released, by collection.
+    pub(crate) owed: HashMap<Arc<str>, Recent>,
+    /// END records before this offset must be released before the table is shown.
+    pub(crate) boundaries: i64,
+    /// Reading it to its present end.
+    pub(crate) fence: Fence,
+    /// What came of several partitions and waits for all to be read: in the order of the binlog.
+    pub(crate) merged: VecDeque<Entry>,
+    /// Whether changes of it have gone on.
+    pub(crate) based: bool,
+    /// When Kafka got the newest row of the last whole snapshot.
+    pub(crate) snapshot_ms: i64,
+    /// Whether its newest record belongs to no transaction, although others do.
+    pub(crate) untold: bool,
+    /// Why it is not shown yet.
+    pub(crate) obstacle: Option<Blocked>,
+}
+
+/// How sure it is what the transaction topic calls a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// The user said so.
+    Declared,
+    /// A record of the table said so.
+    Told,
+    /// The topic's name suggests it.
+    Guessed,
+}
+
+/// A snapshot whose rows are coming.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// The moment that it shows: all its rows carry it.
+    pub(crate) moment: BinlogPlace,
+    pub(crate) rows: u64,
+    /// The first and the newest row's time in Kafka.
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
+    /// Whether rows of it may have been deleted before they were read.
+    pub(crate) cut: bool,
+    pub(crate) markers: Markers,
+    /// Rows that could not be decoded.
+    pub(crate) lost: Vec<Lost>,
+    pub(crate) fence: Option<u64>,
+    /// Whether the table's end was asked for since it was over.
+    pub(crate) fenced: bool,
+    /// Whether the table's log goes on behind it with changes that it does not hold.
+    pub(crate) streamed: bool,
+    /// How many losses the table had when it began: they are made good by it.
+    pub(crate) earlier: usize,
+}
+
+/// Markers that a snapshot's rows of a table had.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Markers {
+    pub(crate) first: bool,
+    pub(crate) last: bool,
+    pub(crate) other: bool,
+}
+
+impl Markers {
+    pub(crate) fn add(&mut self, snapshot: Snapshot) {
+        match snapshot {
+            Snapshot::First => self.first = true,
+            Snapshot::Last | Snapshot::LastOfAll => self.last = true,
+            _ => self.other = true,
+        }
+    }
+}
+
+impl Incoming {
+    pub(crate) fn new(origin: &Origin) -> Self {
+        let (moment, markers) = (BinlogPlace::of(origin), Markers::default());
+        Incoming {
+            moment,
+            rows: 0,
+            first_ms: 0,
+            last_ms: 0,
+            cut: false,
+            markers,
+            lost: Vec::new(),
+            fence: None,
+            fenced: false,
+            streamed: false,
+            earlier: 0,
+        }
+    }
+}
+
+/// Something of a table's log that belongs to no transaction.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Its first offset by partition.
+    pub(crate) at: Vec<(i32, i64)>,
+    pub(crate) place: BinlogPlace,
+    /// The transaction whose state it shows, where the record says.
+    pub(crate) gtid: Option<Arc<str>>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) kind: StepKind,
+}
+
+/// What a step is.
+#[derive(Debug)]
+pub(crate) enum StepKind {
+    /// Rows of an incremental snapshot: they lie where they lie.
+    Rows,
+    /// A TRUNCATE, a transaction of its own without boundaries.
+    Truncate,
+    /// A snapshot that replaces the table.
+    Snapshot(Box<Incoming>),
+}
+
+/// A record that could not be decoded.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) transaction: Option<Arc<str>>,
+    /// The newest transaction of its partition when it came.
+    pub(crate) after: Option<Arc<str>>,
+    pub(crate) reason: String,
+}
+
+impl Table {
+    pub(crate) fn new(spec: TableSpec, boundaries: i64, log: bool) -> Self {
+        let (collections, naming) = match spec.collection {
+            Some(declared) => (vec![declared], Naming::Declared),
+            None => (derived_collection(&spec.topic).into_iter().collect(), Naming::Guessed),
+        };
+        let mut table = Table {
+            topic: spec.topic,
+            keyed: spec.keyed,
+            log,
+            on_error: spec.on_error,
+            compacted: spec.compacted,
+            collections,
+            naming,
+            partitions: BTreeMap::new(),
+            live: false,
+            incomplete: None,
+            snapshot: None,
+            last_snapshot: None,
+            steps: VecDeque::new(),
+            losses: Vec::new(),
+            lost: 0,
+            owed: HashMap::new(),
+            boundaries,
+            fence: Fence::default(),
+            merged: VecDeque::new(),
+            based: false,
+            snapshot_ms: 0,
+            untold: false,
+            obstacle: None,
+        };
+        for bounds in spec.partitions {
+            if bounds.low > 0 {
+                table.misses(bounds.partition, 0, bounds.low);
+            }
+            table.partitions.insert(bounds.partition, Partition::new(bounds));
+        }
+        table
+    }
+
+    /// Takes note that records were deleted before they were read.
+    pub(crate) fn misses(&mut self, partition: i32, from: i64, to: i64) {
+        if self.log {
+            self.lost += (to - from).max(0) as u64;
+            return;
+        }
+        self.incomplete.get_or_insert_with(|| {
+            let topic = &self.topic;
+            format!("topic \"{topic}\", partition {partition}: the records at offsets {from} to {} were deleted from Kafka before they were read", to - 1)
+        });
+    }
+
+    /// Whether anything of it is or was shown or has gone on.
+    pub(crate) fn based_or_live(&self) -> bool {
+        self.live || self.based
+    }
+
+    /// Whether it has several partitions.
+    pub(crate) fn is_split(&self) -> bool {
+        self.partitions.len() > 1
+    }
+
+    /// Whether everything was read that its topic held when the table was added.
+    pub(crate) fn is_read(&self) -> bool {
+        self.partitions.values().all(|partition| partition.next >= partition.horizon)
+    }
+
+    /// The number of events that `collections`, as an END counts them, name of this table.
+    pub(crate) fn expected<'a>(&self, counts: &'a [(Arc<str>, u64)]) -> impl Iterator<Item = (&'a Arc<str>, u64)> {
+        let own = |name: &Arc<str>| self.collections.contains(name);
+        counts
+            .iter()
+            .filter(move |(name, _)| own(name))
+            .map(|(name, count)| (name, *count))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// Events that a transaction misses of this table.
+    pub(crate) fn missing(&self, transaction: &Transaction, table: delta::TableId, counts: &[(Arc<str>, u64)]) -> u64 {
+        let part = transaction.part_of(table);
+        let have = |name: &str| part.map_or(0, |part| part.count(name));
+        self.expected(counts).map(|(name, count)| count.saturating_sub(have(name))).sum()
+    }
+
+    /// Takes note of an event of a transaction that was released while the table was not shown.
+    pub(crate) fn repay(&mut self, transaction: &str, collection: &str) {
+        let Some(owed) = self.owed.get_mut(transaction) else { return };
+        if let Some((_, count)) = owed.counts.iter_mut().find(|(name, _)| **name == *collection) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn incoming_mut(&mut self) -> Option<&mut Incoming> {
+        let step = self.steps.iter_mut().find_map(|step| match &mut step.kind {
+            StepKind::Snapshot(incoming) => Some(&mut **incoming),
+            _ => None,
+        });
+        self.snapshot.as_mut().or(step)
+    }
+
+    /// A snapshot that has begun and is not complete.
+    pub(crate) fn incoming(&self) -> Option<&Incoming> {
+        let step = self.steps.iter().find_map(|step| match &step.kind {
+            StepKind::Snapshot(incoming) => Some(&**incoming),
+            _ => None,
+        });
+        self.snapshot.as_ref().or(step)
+    }
+}
+
+impl Step {
+    /// Whether the transaction comes before this step of `table`; `None` if nothing tells.
+    pub(crate) fn is_after(&self, transaction: &Transaction, table: delta::TableId) -> Option<bool> {
+        let replaces = matches!(self.kind, StepKind::Snapshot(_));
+        let shown = transaction.place.as_ref().map(|place| place.is_before(&self.place));
+        let mut behind = false;
+        for (partition, first, last) in transaction.part_of(table).map_or(&[][..], |part| &part.spans) {
+            let Some((_, at)) = self.at.iter().find(|(found, _)| found == partition) else { continue };
+            if last < at || first < at {
+                return Some(true);
+            }
+            behind = true;
+        }
+        // A connector that pauses for a snapshot goes on behind its rows with what the snapshot holds already.
+        if behind && !(replaces && shown == Some(true)) {
+            return Some(false);
+        }
+        // What has no event of ours has no place; its producer is the one of the rows, and so are the times.
+        let by_time = || match &self.kind {
+            StepKind::Snapshot(incoming) if transaction.begun_ms > incoming.last_ms => Some(false),
+            StepKind::Snapshot(incoming) if transaction.queued && transaction.begun_ms < incoming.first_ms => {
+                Some(true)
+            }
+            _ => None,
+        };
+        shown.or_else(by_time)
+    }
+}
+
+/// Debezium names topics PREFIX.DATABASE.TABLE.
+fn derived_collection(topic: &str) -> Option<Arc<str>> {
+    let mut parts = topic.rsplitn(3, '.');
+    let (table, database) = (parts.next()?, parts.next()?);
+    parts.next().map(|_| format!("{database}.{table}").into())
+}

@@ -1,0 +1,168 @@
+//! What has come of one transaction.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use delta::{Op, TableId};
+
+use super::place::BinlogPlace;
+use crate::event::Origin;
+
+/// What has come of one transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    /// How often its BEGIN has come: more than once if the connector restarted within it.
+    pub(crate) begins: u32,
+    /// Whether it stands in the queue: its BEGIN, or failing that its END, has come.
+    pub(crate) queued: bool,
+    /// When Kafka got its BEGIN.
+    pub(crate) begun_ms: i64,
+    /// Its END.
+    pub(crate) end: Option<End>,
+    /// Its events by table.
+    pub(crate) parts: Vec<Part>,
+    /// Where the database wrote it, if an event of it has come.
+    pub(crate) place: Option<BinlogPlace>,
+    /// Which reading of the topics' ends it waits for.
+    pub(crate) fence: Option<u64>,
+}
+
+/// The END of a transaction.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) committed_ms: i64,
+    /// Number of events by collection.
+    pub(crate) counts: Vec<(Arc<str>, u64)>,
+}
+
+/// A transaction's events of one table.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) table: TableId,
+    /// Number of events by collection: one, unless several tables of MySQL share a topic.
+    pub(crate) counts: Vec<(Arc<str>, u64)>,
+    ops: Vec<Op>,
+    /// Where the events lie, of a table of several partitions: those are not read in order.
+    order: Vec<EventOrder>,
+    /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
+    known: HashSet<(u64, u32, bool, u64)>,
+    file: Option<Arc<str>>,
+    /// First and last offset by partition.
+    pub(crate) spans: Vec<(i32, i64, i64)>,
+}
+
+/// Where an event stands in its transaction.
+#[derive(Debug, Clone, Copy)]
+struct EventOrder {
+    number: u64,
+    place: (u64, u32),
+    /// Its first op.
+    op: usize,
+}
+
+impl Transaction {
+    /// The part of `table`, made if there is none.
+    pub(crate) fn part(&mut self, table: TableId) -> &mut Part {
+        let at = self.parts.iter().position(|part| part.table == table).unwrap_or_else(|| {
+            self.parts.push(Part::new(table));
+            self.parts.len() - 1
+        });
+        &mut self.parts[at]
+    }
+
+    /// The part of `table`, if an event of it has come.
+    pub(crate) fn part_of(&self, table: TableId) -> Option<&Part> {
+        self.parts.iter().find(|part| part.table == table)
+    }
+
+    /// Takes the part of `table` out.
+    pub(crate) fn take(&mut self, table: TableId) -> Option<Part> {
+        let at = self.parts.iter().position(|part| part.table == table)?;
+        Some(self.parts.swap_remove(at))
+    }
+}
+
+impl Part {
+    pub(crate) fn new(table: TableId) -> Self {
+        let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Part { table, counts, ops, order, known: HashSet::new(), file: None, spans }
+    }
+
+    /// Whether an event comes for the first time, of whatever partition. `again` says that its transaction was begun again.
+    pub(crate) fn is_new(&mut self, origin: &Origin, deletes: bool, again: bool) -> bool {
+        let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
+        let same_server = self.file.as_ref().is_none_or(|file| *file == origin.file);
+        let place = (origin.pos, origin.row, deletes);
+        let came = |known: &(u64, u32, bool, u64)| match same_server {
+            true => (known.0, known.1, known.2) == place && (known.3 == number || again),
+            false => known.3 == number,
+        };
+        let exactly = self.known.contains(&(place.0, place.1, place.2, number));
+        if exactly || (again || !same_server) && self.known.iter().any(came) {
+            return false;
+        }
+        self.file = Some(origin.file.clone());
+        self.known.insert((place.0, place.1, place.2, number));
+        true
+    }
+
+    /// Whether nothing of it changes the table.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Adds an event's ops. `several` says that the table has several partitions.
+    pub(crate) fn add(
+        &mut self,
+        collection: &Arc<str>,
+        (partition, offset): (i32, i64),
+        origin: &Origin,
+        ops: Vec<Op>,
+        several: bool,
+    ) {
+        match self.counts.iter_mut().find(|(name, _)| Arc::ptr_eq(name, collection) || name == collection) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((collection.clone(), 1)),
+        }
+        match self.spans.iter_mut().find(|(found, ..)| *found == partition) {
+            Some((_, _, last)) => *last = offset,
+            None => self.spans.push((partition, offset, offset)),
+        }
+        if several {
+            let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
+            self.order.push(EventOrder { number, place: (origin.pos, origin.row), op: self.ops.len() });
+        }
+        self.ops.extend(ops);
+    }
+
+    /// How many events of `collection` have come.
+    pub(crate) fn count(&self, collection: &str) -> u64 {
+        self.counts.iter().find(|(name, _)| **name == *collection).map_or(0, |(_, count)| *count)
+    }
+
+    /// The ops in their order.
+    pub(crate) fn into_ops(self) -> Vec<Op> {
+        let Part { mut ops, mut order, .. } = self;
+        // Events that came before the table had several partitions stand first, as they came.
+        let first = order.first().map_or(ops.len(), |event| event.op);
+        if order.is_sorted_by_key(|event| event.number) {
+            return ops;
+        }
+        // Numbers that come twice are of a connector that counted anew; the places are of one server then.
+        let mut numbers: Vec<_> = order.iter().map(|event| event.number).collect();
+        numbers.sort_unstable();
+        let unique = numbers.windows(2).all(|pair| pair[0] != pair[1]);
+        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op).chain([ops.len()]).collect();
+        let mut events: Vec<_> = order.drain(..).zip(ends).collect();
+        match unique {
+            true => events.sort_by_key(|(event, _)| event.number),
+            false => events.sort_by_key(|(event, _)| event.place),
+        }
+        let mut rest: Vec<_> = ops.drain(first..).map(Some).collect();
+        let sorted = events.into_iter().flat_map(|(event, end)| (event.op - first)..(end - first));
+        ops.extend(sorted.filter_map(|at| rest[at].take()).collect::<Vec<_>>());
+        ops
+    }
+}

@@ -1,0 +1,475 @@
+//! A reader of topics without I/O: it feeds a timeline in a random interleaving and lets the judge see what comes out.
+
+use std::sync::Arc;
+
+use delta::TableId;
+use ingest::event::{Boundary, Event};
+use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec};
+use ingest::{Health, State};
+
+use crate::judge::{Judge, op_text};
+use crate::kafka::{Partition, Payload, Record};
+use crate::random::Random;
+use crate::story::{Outcome, Story};
+use crate::subject::Subject;
+
+/// Rounds in which everything must have settled when nothing comes any more.
+const ROUNDS: usize = 12;
+
+/// Makes a subject; with or without transactions.
+pub(crate) type Make<'a> = &'a dyn Fn(bool) -> Box<dyn Subject>;
+
+/// What is read of a topic.
+#[derive(Clone, Default)]
+struct Cursor {
+    added: bool,
+    since: u64,
+    next: Vec<i64>,
+}
+
+struct Driver<'a> {
+    story: &'a Story,
+    outcome: &'a Outcome,
+    make: Make<'a>,
+    subject: Box<dyn Subject>,
+    judge: Judge<'a>,
+    random: Random,
+    now: u64,
+    /// By topic; the last one is that of transactions.
+    cursors: Vec<Cursor>,
+    late: Vec<bool>,
+    restarts: usize,
+    removes: usize,
+    log: Option<&'a mut Vec<String>>,
+}
+
+/// Runs the story's reader against a subject.
+///
+/// # Errors
+/// What the subject did wrong.
+pub(crate) fn run<'a>(
+    story: &'a Story,
+    outcome: &'a Outcome,
+    make: Make<'a>,
+    log: Option<&'a mut Vec<String>>,
+) -> Result<(), String> {
+    let mut random = Random::new(story.reader.seed);
+    let end = outcome.world.kafka.now;
+    let span = (end - outcome.ready).max(1) as usize;
+    let now = match &story.reader {
+        reader if reader.early => random.below(outcome.ready.max(1) as usize) as u64,
+        reader if reader.from_end => end,
+        _ => outcome.ready + random.below(span) as u64,
+    };
+    let mut driver = Driver {
+        story,
+        outcome,
+        make,
+        subject: make(story.transactions),
+        judge: Judge::new(story, outcome),
+        random,
+        now,
+        cursors: vec![Cursor::default(); story.partitions.len()],
+        late: story.reader.late.clone(),
+        restarts: story.reader.restarts,
+        removes: story.reader.removes,
+        log,
+    };
+    driver.start();
+    driver.live()?;
+    driver.settle()
+}
+
+/// An event, readable.
+fn event_text(event: &Event) -> String {
+    let origin = &event.origin;
+    let ops = event.ops.iter().map(op_text).collect::<Vec<_>>().join(", ");
+    let transaction = origin.transaction.as_ref().map_or(String::new(), |t| format!(" in {}#{}", t.id, t.total_order));
+    let snapshot = format!("{:?}", origin.snapshot);
+    let gtid = origin.gtid.as_deref().unwrap_or("-");
+    let place = format!("{}:{}.{}", origin.file, origin.pos, origin.row);
+    format!(
+        "{:?} {ops}{transaction} [{snapshot} {place} {gtid} {} ts {}]",
+        event.operation, origin.collection, origin.ts_ms
+    )
+}
+
+fn boundary_text(boundary: &Boundary) -> String {
+    match boundary {
+        Boundary::Begin { id } => format!("BEGIN {id}"),
+        Boundary::End { id, event_count, ts_ms, data_collections } => {
+            let counts = data_collections.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
+            format!("END {id}: {event_count} ({}) ts {ts_ms}", counts.join(", "))
+        }
+    }
+}
+
+impl Driver<'_> {
+    fn say(&mut self, text: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            log.push(text());
+        }
+    }
+
+    fn partitions(&self, topic: usize) -> &[Partition] {
+        &self.outcome.world.kafka.topics[topic].partitions
+    }
+
+    fn transactions(&self) -> usize {
+        self.story.partitions.len() - 1
+    }
+
+    fn bounds(&self, topic: usize, partition: usize) -> Bounds {
+        let there = &self.partitions(topic)[partition];
+        Bounds { partition: partition as i32, low: there.low(self.now), end: there.end(self.now) }
+    }
+
+    fn start(&mut self) {
+        for topic in 0..self.transactions() {
+            if self.story.subscribed[topic] && !self.late[topic] {
+                self.add(topic);
+            }
+        }
+        self.find_transactions();
+    }
+
+    fn find_transactions(&mut self) {
+        let topic = self.transactions();
+        let bounds = self.bounds(topic, 0);
+        if self.story.transactions && !self.cursors[topic].added && bounds.end > 0 {
+            self.say(|| format!("transaction topic found: {}..{}", bounds.low, bounds.end));
+            self.subject.begin_boundaries(bounds.low, bounds.end);
+            self.cursors[topic] = Cursor { added: true, since: self.now, next: vec![bounds.low] };
+        }
+    }
+
+    fn add(&mut self, topic: usize) {
+        let count = self.partitions(topic).iter().filter(|partition| partition.created <= self.now).count();
+        let partitions: Vec<Bounds> = (0..count).map(|partition| self.bounds(topic, partition)).collect();
+        self.cursors[topic] =
+            Cursor { added: true, since: self.now, next: partitions.iter().map(|bounds| bounds.low).collect() };
+        let declared = self.story.declared[topic];
+        let collection = declared.then(|| self.story.tables.iter().find(|table| table.topic == topic)).flatten();
+        let bounds = partitions.iter().map(|b| format!("{}..{}", b.low, b.end)).collect::<Vec<_>>().join(" ");
+        let keyed = self.story.keyed[topic];
+        let on_error = self.story.on_error[topic];
+        self.say(|| format!("add t{topic} keyed={keyed} {on_error:?} {bounds}"));
+        let spec = TableSpec {
+            topic: format!("routed-{topic}").into(),
+            keyed,
+            on_error,
+            collection: collection.map(|table| Arc::from(table.collection.as_str())),
+            compacted: self.story.compacted,
+            partitions,
+        };
+        self.subject.add_table(TableId(topic as u32), spec);
+    }
+
+    fn live(&mut self) -> Result<(), String> {
+        let end = self.outcome.world.kafka.now;
+        let mut patience = 4_000;
+        while self.now < end && patience > 0 {
+            patience -= 1;
+            match self.random.below(100) {
+                0..=24 => self.pass(end)?,
+                25..=79 => {
+                    let topic = self.random.below(self.cursors.len());
+                    let count = self.random.between(1, 6);
+                    self.feed_some(topic, count);
+                }
+                80..=91 => drop(self.release()?),
+                92..=94 => self.answer(),
+                95..=96 => self.discover(),
+                _ => self.upheaval(),
+            }
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    /// Time passes; where the connector rests, the reader may see it.
+    fn pass(&mut self, end: u64) -> Result<(), String> {
+        let to = (self.now + self.random.between(1, 25) as u64).min(end);
+        let rest = self.outcome.world.rests.iter().find(|(at, _)| *at > self.now && *at <= to).copied();
+        match rest {
+            Some((rest, done)) if self.random.chance(70) => {
+                self.now = rest;
+                self.drain();
+                for _ in 0..self.random.between(1, 4) {
+                    self.settle_once()?;
+                }
+                if self.outcome.may_stall.is_empty() && self.random.chance(50) {
+                    return self.rest(done);
+                }
+                Ok(())
+            }
+            _ => {
+                self.now = to;
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the connector rests, the reader catches up.
+    fn rest(&mut self, done: usize) -> Result<(), String> {
+        for _ in 0..ROUNDS {
+            self.drain();
+            self.settle_once()?;
+        }
+        let added: Vec<usize> = (0..self.transactions()).filter(|&topic| self.cursors[topic].added).collect();
+        added
+            .into_iter()
+            .try_for_each(|topic| self.judge.check_end(topic, done))
+            .map_err(|text| format!("at rest, {text}"))
+    }
+
+    /// All that has come is released; then nothing comes.
+    fn settle_once(&mut self) -> Result<(), String> {
+        let mut came = self.release()?;
+        self.answer();
+        came += self.release()?;
+        if came == 0 {
+            self.say(|| "quiet".into());
+            self.subject.quiet();
+            self.release()?;
+        }
+        Ok(())
+    }
+
+    fn discover(&mut self) {
+        self.find_transactions();
+        for topic in 0..self.transactions() {
+            let known = self.cursors[topic].next.len();
+            let count = self.partitions(topic).iter().filter(|partition| partition.created <= self.now).count();
+            for partition in known..count {
+                if !self.cursors[topic].added {
+                    continue;
+                }
+                let bounds = self.bounds(topic, partition);
+                self.cursors[topic].next.push(bounds.low);
+                self.say(|| format!("t{topic} has a partition {partition}: {}..{}", bounds.low, bounds.end));
+                self.subject.add_partition(TableId(topic as u32), bounds);
+            }
+        }
+    }
+
+    /// A table comes or goes, or the reader starts again.
+    fn upheaval(&mut self) {
+        let topic = self.random.below(self.transactions());
+        if self.story.subscribed[topic] && !self.cursors[topic].added && self.random.chance(50) {
+            self.late[topic] = false;
+            self.add(topic);
+        } else if self.cursors[topic].added && self.removes > 0 && self.random.chance(30) {
+            self.removes -= 1;
+            self.say(|| format!("remove t{topic}"));
+            self.cursors[topic] = Cursor::default();
+            self.subject.remove_table(TableId(topic as u32));
+            self.judge.remove(topic);
+        } else if self.restarts > 0 && self.random.chance(20) {
+            self.restarts -= 1;
+            self.restart();
+        }
+    }
+
+    fn restart(&mut self) {
+        self.say(|| "the reader starts again".into());
+        self.subject = (self.make)(self.story.transactions);
+        self.judge.restart();
+        let added: Vec<usize> = (0..self.transactions()).filter(|&topic| self.cursors[topic].added).collect();
+        self.cursors.fill(Cursor::default());
+        self.find_transactions();
+        added.into_iter().for_each(|topic| self.add(topic));
+    }
+
+    fn answer(&mut self) {
+        if !self.subject.wants_ends() {
+            return;
+        }
+        let mut ends = Vec::new();
+        for topic in 0..self.transactions() {
+            for partition in 0..self.cursors[topic].next.len() {
+                let end = self.partitions(topic)[partition].end(self.now);
+                ends.push((TableId(topic as u32), partition as i32, end));
+            }
+        }
+        self.say(|| {
+            format!(
+                "ends {}",
+                ends.iter().map(|(t, p, end)| format!("t{}/{p}@{end}", t.0)).collect::<Vec<_>>().join(" ")
+            )
+        });
+        self.subject.ends(&ends);
+    }
+
+    /// Reads everything up to the ends.
+    fn drain(&mut self) {
+        self.discover();
+        for topic in 0..self.cursors.len() {
+            self.feed_some(topic, usize::MAX);
+        }
+    }
+
+    /// Feeds up to `count` records of each partition of a topic, or of one.
+    fn feed_some(&mut self, topic: usize, count: usize) {
+        let known = self.cursors[topic].next.len();
+        if known == 0 {
+            return;
+        }
+        let all = count == usize::MAX;
+        let first = if all { 0 } else { self.random.below(known) };
+        let last = if all { known - 1 } else { first };
+        for partition in first..=last {
+            for _ in 0..count {
+                if !self.feed(topic, partition) {
+                    break;
+                }
+                if self.cursors[topic].next.is_empty() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Feeds the next record, if there is one; at the end says so.
+    fn feed(&mut self, topic: usize, partition: usize) -> bool {
+        let outcome = self.outcome;
+        let there = &outcome.world.kafka.topics[topic].partitions[partition];
+        let next = self.cursors[topic].next[partition];
+        let low = there.low(self.now);
+        if next < low {
+            if topic == self.transactions() {
+                // A reader whose boundaries are gone begins anew.
+                self.restart();
+                return true;
+            }
+            self.say(|| format!("t{topic}/{partition}: {next}..{low} are deleted"));
+            self.subject.gap(TableId(topic as u32), partition as i32, next, low);
+            self.cursors[topic].next[partition] = low;
+        }
+        let next = next.max(low);
+        let Some(record) = there.next(next, self.now, self.cursors[topic].since) else {
+            let end = there.end(self.now).max(next);
+            self.cursors[topic].next[partition] = end;
+            self.read(topic, partition, end);
+            return false;
+        };
+        self.cursors[topic].next[partition] = record.offset + 1;
+        self.deliver(topic, partition, record);
+        true
+    }
+
+    fn read(&mut self, topic: usize, partition: usize, next: i64) {
+        if topic == self.transactions() {
+            self.say(|| format!("transactions read up to {next}"));
+            self.subject.boundaries_read(next);
+        } else {
+            self.say(|| format!("t{topic}/{partition} read up to {next}"));
+            self.subject.read(TableId(topic as u32), partition as i32, next);
+        }
+    }
+
+    fn deliver(&mut self, topic: usize, partition: usize, record: &Record) {
+        let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
+        let id = TableId(topic as u32);
+        let place = Place { partition: partition as i32, offset, timestamp_ms };
+        match &record.payload {
+            Payload::Control => {}
+            Payload::Tombstone => self.read(topic, partition, offset + 1),
+            Payload::Boundary(boundary) if record.lost => {
+                self.say(|| format!("transactions@{offset} LOST {}", boundary_text(boundary)));
+                self.subject.boundary_lost(offset, "a byte is wrong".into());
+            }
+            Payload::Boundary(boundary) => {
+                self.say(|| format!("transactions@{offset} {} at {timestamp_ms}", boundary_text(boundary)));
+                self.subject.boundary(offset, timestamp_ms, boundary.clone());
+            }
+            Payload::Event(event) if record.lost => {
+                let told = !record.written.is_multiple_of(3);
+                let transaction = event.origin.transaction.as_ref().filter(|_| told).map(|t| t.id.clone());
+                let snapshot = told && event.operation == ingest::event::Operation::Read;
+                self.say(|| format!("t{topic}/{partition}@{offset} LOST told={told} {}", event_text(event)));
+                self.subject.lost(id, place, Loss { transaction, snapshot, reason: "a byte is wrong".into() });
+            }
+            Payload::Event(event) => {
+                self.say(|| format!("t{topic}/{partition}@{offset} {} at {timestamp_ms}", event_text(event)));
+                self.subject.event(id, place, event.clone());
+            }
+        }
+    }
+
+    /// Lets the judge see what is whole. Returns how much that was.
+    fn release(&mut self) -> Result<usize, String> {
+        let outputs = self.subject.release();
+        let before = self.judge.hidden.clone();
+        self.hide();
+        let after = std::mem::replace(&mut self.judge.hidden, before);
+        for (hidden, after) in self.judge.hidden.iter_mut().zip(&after) {
+            *hidden |= after;
+        }
+        for output in &outputs {
+            self.say(|| output_text(output));
+            self.judge.take(output)?;
+        }
+        self.judge.hidden = after;
+        self.judge.check()?;
+        Ok(outputs.len())
+    }
+
+    /// Asks of which tables no answer is given.
+    fn hide(&mut self) {
+        for topic in 0..self.transactions() {
+            let added = self.cursors[topic].added;
+            let hidden = added && self.subject.health(TableId(topic as u32)).state == State::Incomplete;
+            self.judge.hidden[topic] = hidden;
+        }
+    }
+
+    /// Everything was written and read: what is shown is the end, or the timeline says why not.
+    fn settle(&mut self) -> Result<(), String> {
+        for topic in 0..self.transactions() {
+            if self.story.subscribed[topic] && !self.cursors[topic].added {
+                self.add(topic);
+            }
+        }
+        for _ in 0..ROUNDS {
+            self.drain();
+            self.settle_once()?;
+        }
+        let mut verdict = Ok(());
+        for topic in (0..self.transactions()).filter(|&topic| self.cursors[topic].added).collect::<Vec<_>>() {
+            let health = self.subject.health(TableId(topic as u32));
+            self.say(|| format!("t{topic}: {:?} {} {}", health.state, health.reason, health.hint));
+            verdict = verdict.and(self.end_of(topic, &health));
+        }
+        verdict
+    }
+
+    fn end_of(&self, topic: usize, health: &Health) -> Result<(), String> {
+        if health.state == State::Running {
+            if self.outcome.world.torn && self.story.transactions && health.reason.is_empty() {
+                return Err(format!("t{topic} says nothing of the transaction that is not ended"));
+            }
+            return self.judge.check_end(topic, self.outcome.world.done);
+        }
+        if health.reason.is_empty() {
+            return Err(format!("t{topic} is {:?} at the end and gives no reason", health.state));
+        }
+        if self.outcome.may_stall.is_empty() {
+            return Err(format!("t{topic} is needlessly {:?} at the end: {}", health.state, health.reason));
+        }
+        Ok(())
+    }
+}
+
+fn output_text(output: &Output) -> String {
+    match output {
+        Output::Base { table, ops } => {
+            format!("    -> base of t{}: {}", table.0, ops.iter().map(op_text).collect::<Vec<_>>().join(", "))
+        }
+        Output::Commit(commit) => {
+            let changes = commit.changes.iter().map(|change| format!("t{} {}", change.table.0, op_text(&change.op)));
+            format!("    -> commit {}: {}", commit.position, changes.collect::<Vec<_>>().join(", "))
+        }
+        Output::Hydrated(table) => format!("    -> t{} hydrated", table.0),
+    }
+}

@@ -1,0 +1,222 @@
+//! The law: after every output, the shown tables together are a state that the database was in, and never an earlier one.
+
+use std::collections::BTreeSet;
+
+use delta::{Change, Op, Position, Row, TableId};
+use ingest::timeline::Output;
+
+use crate::model::{State, Values};
+use crate::story::{Outcome, Story};
+use ingest::OnError;
+
+/// What of a table may be wrong, because records of it were lost by permission.
+#[derive(Debug, Default, Clone)]
+struct Tainted {
+    all: bool,
+    rows: BTreeSet<i64>,
+}
+
+/// Holds what the reader would show and compares it with the model.
+pub(crate) struct Judge<'a> {
+    story: &'a Story,
+    outcome: &'a Outcome,
+    /// By topic.
+    pub(crate) shown: Vec<State>,
+    pub(crate) hydrated: Vec<bool>,
+    /// Tables of which no answer is given at present.
+    pub(crate) hidden: Vec<bool>,
+    tainted: Vec<Tainted>,
+    /// Number of transactions that the shown state includes at least.
+    prefix: usize,
+    /// Without transactions: each table's place in its own history.
+    steps: Vec<usize>,
+}
+
+fn values(row: &Row) -> Values {
+    let row = row.as_ref();
+    (row.slot(0) as i64, if row.columns() > 1 { row.slot(1) as i64 } else { 0 })
+}
+
+/// An operation, readable.
+pub(crate) fn op_text(op: &Op) -> String {
+    match op {
+        Op::Upsert(row) => format!("upsert {:?}", values(row)),
+        Op::Delete(row) => format!("delete key {}", values(row).0),
+        Op::Insert(row) => format!("insert {:?}", values(row)),
+        Op::Remove(row) => format!("remove {:?}", values(row)),
+        Op::Truncate => "truncate".into(),
+    }
+}
+
+/// A state, readable.
+pub(crate) fn state_text(state: &State) -> String {
+    let rows = state.iter().flat_map(|(row, &count)| std::iter::repeat_n(format!("{row:?}"), count as usize));
+    format!("{{{}}}", rows.collect::<Vec<_>>().join(" "))
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(story: &'a Story, outcome: &'a Outcome) -> Self {
+        let topics = outcome.world.db.topics;
+        let mut tainted = vec![Tainted::default(); topics];
+        for (topic, tainted) in tainted.iter_mut().enumerate() {
+            if story.on_error[topic] == OnError::Stall {
+                continue;
+            }
+            let records = outcome.world.kafka.topics[topic].partitions.iter().flat_map(|p| &p.records);
+            for record in records.filter(|record| record.lost) {
+                tainted.all |= record.touches.is_empty();
+                tainted.rows.extend(record.touches.iter().map(|row| row.0));
+            }
+        }
+        Judge {
+            story,
+            outcome,
+            shown: vec![State::new(); topics],
+            hydrated: vec![false; topics],
+            hidden: vec![false; topics],
+            tainted,
+            prefix: 0,
+            steps: vec![0; topics],
+        }
+    }
+
+    /// The reader starts again: nothing is shown, but time does not go back.
+    pub(crate) fn restart(&mut self) {
+        self.shown.iter_mut().for_each(State::clear);
+        self.hydrated.fill(false);
+        self.hidden.fill(false);
+    }
+
+    pub(crate) fn remove(&mut self, topic: usize) {
+        self.shown[topic].clear();
+        (self.hydrated[topic], self.hidden[topic]) = (false, false);
+    }
+
+    pub(crate) fn take(&mut self, output: &Output) -> Result<(), String> {
+        match output {
+            Output::Base { table, ops } => {
+                let topic = table.0 as usize;
+                if self.hydrated[topic] && !self.hidden[topic] {
+                    return Err(format!("rows of t{topic}, which is shown, come as its base"));
+                }
+                ops.iter().try_for_each(|op| self.apply(topic, op))
+            }
+            Output::Commit(commit) => {
+                for Change { table, op } in &commit.changes {
+                    self.apply(table.0 as usize, op)?;
+                }
+                self.reach(&commit.position);
+                self.check()
+            }
+            Output::Hydrated(TableId(topic)) => {
+                self.hydrated[*topic as usize] = true;
+                self.check()
+            }
+        }
+    }
+
+    /// A commit's position says what is included at least.
+    fn reach(&mut self, position: &Position) {
+        let mut places = self.outcome.world.positions.iter().filter(|(id, _)| *id == position.to_string());
+        if let Some((_, first)) = places.next()
+            && self.story.transactions
+            && places.all(|(_, other)| other == first)
+        {
+            self.prefix = self.prefix.max(*first);
+        }
+    }
+
+    fn apply(&mut self, topic: usize, op: &Op) -> Result<(), String> {
+        let (tainted, is_shown) = (&self.tainted[topic], self.is_shown(topic));
+        let state = &mut self.shown[topic];
+        match op {
+            Op::Truncate => state.clear(),
+            Op::Upsert(row) => {
+                let row = values(row);
+                state.retain(|old, _| old.0 != row.0);
+                state.insert(row, 1);
+            }
+            Op::Delete(row) => state.retain(|old, _| old.0 != values(row).0),
+            Op::Insert(row) => *state.entry(values(row)).or_default() += 1,
+            Op::Remove(row) => match state.get_mut(&values(row)) {
+                Some(1) => drop(state.remove(&values(row))),
+                Some(count) => *count -= 1,
+                // The engine passes over it; what is wrong in a base shows when the table is shown.
+                None if !is_shown || tainted.all || tainted.rows.contains(&values(row).0) => {}
+                None => return Err(format!("t{topic}: {} of a row that is not there", op_text(op))),
+            },
+        }
+        Ok(())
+    }
+
+    fn is_shown(&self, topic: usize) -> bool {
+        self.hydrated[topic] && !self.hidden[topic]
+    }
+
+    fn same(&self, topic: usize, expected: &State) -> bool {
+        let tainted = &self.tainted[topic];
+        if tainted.all || self.shown[topic] == *expected {
+            return true;
+        }
+        let clean = |state: &State| -> State {
+            state.iter().filter(|(row, _)| !tainted.rows.contains(&row.0)).map(|(row, count)| (*row, *count)).collect()
+        };
+        !tainted.rows.is_empty() && clean(&self.shown[topic]) == clean(expected)
+    }
+
+    /// Finds the state of the database that is shown.
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        if !self.story.transactions {
+            return self.check_each();
+        }
+        let shown: Vec<usize> = (0..self.shown.len()).filter(|&topic| self.is_shown(topic)).collect();
+        let states = &self.outcome.world.db.states;
+        let found = (self.prefix..states.len()).find(|&at| shown.iter().all(|&t| self.same(t, &states[at][t])));
+        match found {
+            Some(at) => {
+                self.prefix = at;
+                Ok(())
+            }
+            None => {
+                let earlier = (0..self.prefix).rev().find(|&at| shown.iter().all(|&t| self.same(t, &states[at][t])));
+                let what = match earlier {
+                    Some(at) => format!("goes back from {} transactions to {at}", self.prefix),
+                    None => format!("is no state of the database (at least {} transactions)", self.prefix),
+                };
+                Err(format!("{what}: {}", self.text(&shown)))
+            }
+        }
+    }
+
+    fn text(&self, topics: &[usize]) -> String {
+        topics.iter().map(|&t| format!("t{t} {}", state_text(&self.shown[t]))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Each table by itself goes through its own history. The order across partitions is nobody's to know.
+    fn check_each(&mut self) -> Result<(), String> {
+        for topic in (0..self.shown.len()).filter(|&topic| self.is_shown(topic)).collect::<Vec<_>>() {
+            if self.story.partitions[topic] > 1 || self.outcome.world.kafka.topics[topic].partitions.len() > 1 {
+                continue;
+            }
+            let steps = &self.outcome.world.db.steps[topic];
+            let Some(at) = (self.steps[topic]..steps.len()).find(|&at| self.same(topic, &steps[at])) else {
+                return Err(format!("no later state of the table: {}", self.text(&[topic])));
+            };
+            self.steps[topic] = at;
+        }
+        Ok(())
+    }
+
+    /// When all was read, the table is what Debezium wrote of it: `done` transactions.
+    pub(crate) fn check_end(&self, topic: usize, done: usize) -> Result<(), String> {
+        let expected = &self.outcome.world.db.states[done][topic];
+        if !self.hydrated[topic] {
+            return Err(format!("t{topic} is not hydrated at the end, and says nothing"));
+        }
+        if !self.same(topic, expected) {
+            let (shown, expected) = (state_text(&self.shown[topic]), state_text(expected));
+            return Err(format!("t{topic} is {shown} at the end, the database {expected}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! What is driven: a timeline, or a wrong one.
+
+use delta::TableId;
+use ingest::Health;
+use ingest::event::{Boundary, Event};
+use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
+
+/// The interface of [`Timeline`], so that a test can put something between it and its reader.
+pub(crate) trait Subject {
+    fn begin_boundaries(&mut self, low: i64, end: i64);
+    fn add_table(&mut self, id: TableId, spec: TableSpec);
+    fn add_partition(&mut self, id: TableId, bounds: Bounds);
+    fn remove_table(&mut self, id: TableId);
+    fn boundary(&mut self, offset: i64, timestamp_ms: i64, boundary: Boundary);
+    fn boundary_lost(&mut self, offset: i64, reason: String);
+    fn boundaries_read(&mut self, next: i64);
+    fn event(&mut self, id: TableId, place: Place, event: Event);
+    fn lost(&mut self, id: TableId, place: Place, loss: Loss);
+    fn read(&mut self, id: TableId, partition: i32, next: i64);
+    fn gap(&mut self, id: TableId, partition: i32, from: i64, to: i64);
+    fn wants_ends(&self) -> bool;
+    fn ends(&mut self, ends: &[(TableId, i32, i64)]);
+    fn quiet(&mut self);
+    fn release(&mut self) -> Vec<Output>;
+    fn health(&self, id: TableId) -> Health;
+}
+
+impl Subject for Timeline {
+    fn begin_boundaries(&mut self, low: i64, end: i64) {
+        Timeline::begin_boundaries(self, low, end);
+    }
+    fn add_table(&mut self, id: TableId, spec: TableSpec) {
+        Timeline::add_table(self, id, spec);
+    }
+    fn add_partition(&mut self, id: TableId, bounds: Bounds) {
+        Timeline::add_partition(self, id, bounds);
+    }
+    fn remove_table(&mut self, id: TableId) {
+        Timeline::remove_table(self, id);
+    }
+    fn boundary(&mut self, offset: i64, timestamp_ms: i64, boundary: Boundary) {
+        Timeline::boundary(self, offset, timestamp_ms, boundary);
+    }
+    fn boundary_lost(&mut self, offset: i64, reason: String) {
+        Timeline::boundary_lost(self, offset, reason);
+    }
+    fn boundaries_read(&mut self, next: i64) {
+        Timeline::boundaries_read(self, next);
+    }
+    fn event(&mut self, id: TableId, place: Place, event: Event) {
+        Timeline::event(self, id, place, event);
+    }
+    fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
+        Timeline::lost(self, id, place, loss);
+    }
+    fn read(&mut self, id: TableId, partition: i32, next: i64) {
+        Timeline::read(self, id, partition, next);
+    }
+    fn gap(&mut self, id: TableId, partition: i32, from: i64, to: i64) {
+        Timeline::gap(self, id, partition, from, to);
+    }
+    fn wants_ends(&self) -> bool {
+        Timeline::wants_ends(self)
+    }
+    fn ends(&mut self, ends: &[(TableId, i32, i64)]) {
+        Timeline::ends(self, ends);
+    }
+    fn quiet(&mut self) {
+        Timeline::quiet(self);
+    }
+    fn release(&mut self) -> Vec<Output> {
+        Timeline::release(self)
+    }
+    fn health(&self, id: TableId) -> Health {
+        Timeline::health(self, id)
+    }
+}
