@@ -54,6 +54,8 @@ pub struct Origin {
     pub snapshot: Snapshot,
     /// The table: `database.table`. Empty where the record does not say.
     pub collection: Arc<str>,
+    /// MySQL's id of the server; 0 where the record does not say, as in snapshots.
+    pub server_id: u64,
     /// Binlog file.
     pub file: Arc<str>,
     /// Offset in the binlog file.

@@ -298,14 +298,14 @@ impl Worker {
                     Ok(Decoded::Event(event)) => Item::Event(place, event),
                     Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
                     Ok(Decoded::Nothing) => Item::Read(place.partition, place.offset + 1),
-                    Err(found) => self.lost(place, message, found),
+                    Err(error) => self.lost(place, message, error),
                 }
             }
             Rows::Boundaries(decoder) => match message.payload() {
                 None => Item::Read(place.partition, place.offset + 1),
-                Some(value) => match self.registry_patiently(|| decoder.decode(value)) {
+                Some(value) => match self.registry_patiently(|| decoder.decode(value).map_err(Undecodable::from)) {
                     Ok(boundary) => Item::Boundary(place, boundary),
-                    Err(found) => self.lost(place, message, found),
+                    Err(error) => self.lost(place, message, error),
                 },
             },
         };
@@ -324,25 +324,21 @@ impl Worker {
             value: message.payload().map(Into::into),
             reason: reason.clone(),
         };
-        let row = [Snapshot::First, Snapshot::Row, Snapshot::Last, Snapshot::LastOfAll].map(Some);
-        let loss = Loss { transaction: found.transaction, snapshot: row.contains(&found.snapshot), reason };
-        Item::Lost(place, loss, Box::new(letter))
+        let snapshot = found.snapshot.is_some_and(|snapshot| !matches!(snapshot, Snapshot::No | Snapshot::Incremental));
+        Item::Lost(place, Loss { transaction: found.transaction, snapshot, reason }, Box::new(letter))
     }
 
     /// Decodes again as long as only the registry stands in the way, and tells so.
-    fn registry_patiently<T, E>(&mut self, mut decode: impl FnMut() -> Result<T, E>) -> Result<T, Undecodable>
-    where
-        E: Into<Undecodable>,
-    {
+    fn registry_patiently<T>(&mut self, mut decode: impl FnMut() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
         let mut pause = RETRY.0;
         loop {
-            match decode().map_err(Into::into) {
+            match decode() {
                 Err(found)
                     if matches!(found.error, Error::RegistryUnreachable { .. })
                         && !self.stop.load(Ordering::Relaxed) =>
                 {
-                    tracing::warn!(topic = self.topic, error = %found, "asking again");
-                    self.trouble(Some(found.to_string()));
+                    tracing::warn!(topic = self.topic, error = %found.error, "asking again");
+                    self.trouble(Some(found.error.to_string()));
                     if !self.send() {
                         return Err(found);
                     }

@@ -42,6 +42,25 @@ impl Timeline {
         }
     }
 
+    /// A snapshot that other tables have rows of, where this one has none of any: its rows may still come.
+    fn snapshot_elsewhere(&self, id: TableId) -> Option<BinlogPlace> {
+        if self.tables.get(&id)?.last_snapshot.is_some() {
+            return None;
+        }
+        let others = self.tables.iter().filter(|(other, _)| **other != id).map(|(_, table)| table);
+        let moments =
+            others.filter_map(|table| table.incoming().map(|found| &found.moment).or(table.last_snapshot.as_ref()));
+        moments.max_by_key(|moment| moment.ms).cloned()
+    }
+
+    /// Whether something shows that the snapshot is over: its last row, or what the database did after it.
+    fn began_behind(&self, moment: &BinlogPlace) -> bool {
+        let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
+        let reached = self.reached.as_ref().is_some_and(|(_, ms)| *ms >= moment.ms + 1_000);
+        let behind = |found: &super::Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
+        ended || reached || self.pending.values().any(behind)
+    }
+
     /// Whether the shown tables stand where the snapshot `moment` of `table` stands, or there are none.
     fn stands_at(&self, id: TableId, moment: &BinlogPlace) -> bool {
         let mut shown =
@@ -121,6 +140,15 @@ impl Timeline {
                 return waits(format!("topic \"{topic}\" is compacted, and transaction {name} is not complete"));
             }
         }
+        if let Some(moment) = self.snapshot_elsewhere(id) {
+            let text =
+                format!("topic \"{topic}\" has no row of the snapshot at {} yet, which is under way", shown(&moment));
+            if !self.began_behind(&moment) || !self.tables.get_mut(&id)?.fence.is_behind() {
+                return Some(Blocked { definite: false, reason: text, hint: String::new() });
+            }
+        }
+        let table = self.tables.get(&id)?;
+        let topic = &table.topic;
         if let Some(moment) = &table.last_snapshot
             && !self.stands_at(id, moment)
         {

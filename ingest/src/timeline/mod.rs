@@ -370,11 +370,17 @@ impl Timeline {
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let Some(table) = self.tables.get_mut(&id) else { return };
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
+        partition.came(&BinlogPlace::of(origin));
         match partition.admit(&transaction, order, origin, operation == Operation::Delete) {
             Before::New => {}
             Before::Again => return,
             Before::Reused => {
-                table.incomplete.get_or_insert_with(|| format!("topic \"{}\": transaction {transaction} came again with a later time: the server's numbers began anew, and changes between may be missing", table.topic));
+                if let Some(incoming) = table.incoming_mut() {
+                    incoming.cut = true;
+                }
+                let why =
+                    "came again with a later time: the server's numbers began anew, and changes between may be missing";
+                table.incomplete = Some(format!("topic \"{}\": transaction {transaction} {why}", table.topic));
                 self.hide(id);
                 return;
             }

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::log::Entry;
+use super::place::BinlogPlace;
 use super::seen::{Before, Seen};
 use super::spec::Bounds;
 use crate::event::Origin;
@@ -28,8 +29,8 @@ pub(crate) struct Partition {
     pub(crate) after_snapshot: bool,
     /// Of a table that is not shown: what waits for its turn.
     pub(crate) log: VecDeque<Entry>,
-    /// Whether records before the next one were deleted unread.
-    pub(crate) cut: bool,
+    /// Whether records were deleted unread, and where the first one behind them lies.
+    pub(crate) cut: Option<Option<BinlogPlace>>,
 }
 
 /// The newest transaction of a partition and how far it has come.
@@ -37,7 +38,7 @@ pub(crate) struct Partition {
 struct Newest {
     id: Arc<str>,
     order: u64,
-    file: Arc<str>,
+    server: (u64, Arc<str>),
     place: (u64, u32, u8),
     ms: i64,
 }
@@ -51,8 +52,22 @@ impl Partition {
             seen: Seen::default(),
             after_snapshot: false,
             log: VecDeque::new(),
-            cut: bounds.low > 0,
+            cut: (bounds.low > 0).then_some(None),
         }
+    }
+
+    /// Takes note of the first record behind deleted ones.
+    pub(crate) fn came(&mut self, place: &BinlogPlace) {
+        if let Some(first @ None) = &mut self.cut {
+            *first = Some(place.clone());
+        }
+    }
+
+    /// Whether rows of the snapshot `moment` may be among the deleted ones.
+    pub(crate) fn may_lack(&self, moment: &BinlogPlace) -> bool {
+        self.cut
+            .as_ref()
+            .is_some_and(|first| !first.as_ref().is_some_and(|first| first != moment && first.is_before(moment)))
     }
 
     /// The newest transaction that this partition has events of.
@@ -65,7 +80,7 @@ impl Partition {
     pub(crate) fn admit(&mut self, id: &Arc<str>, order: u64, origin: &Origin, deletes: bool) -> Before {
         let place = (origin.pos, origin.row, u8::from(!deletes));
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
-            let same_server = newest.file == origin.file;
+            let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
             if order <= newest.order && (!same_server || place <= newest.place) {
                 if origin.ts_ms <= newest.ms {
                     return Before::Again;
@@ -74,7 +89,7 @@ impl Partition {
             }
             newest.order = newest.order.max(order);
             newest.place = if same_server { newest.place.max(place) } else { place };
-            newest.file = origin.file.clone();
+            newest.server = (origin.server_id, origin.file.clone());
             newest.ms = newest.ms.max(origin.ts_ms);
             return Before::New;
         }
@@ -99,7 +114,8 @@ impl Partition {
 
     fn follow(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) {
         self.after_snapshot = false;
-        let newest = Newest { id: id.clone(), order, file: origin.file.clone(), place, ms: origin.ts_ms };
+        let server = (origin.server_id, origin.file.clone());
+        let newest = Newest { id: id.clone(), order, server, place, ms: origin.ts_ms };
         if let Some(older) = self.newest.replace(newest) {
             self.seen.insert_at(&older.id, older.ms);
         }
@@ -113,7 +129,17 @@ mod tests {
 
     fn origin(file: &str, pos: u64, row: u32, ts_ms: i64) -> Origin {
         let (file, collection) = (file.into(), "shop.a".into());
-        Origin { snapshot: Snapshot::No, collection, file, pos, row, gtid: None, ts_ms, transaction: None }
+        Origin {
+            snapshot: Snapshot::No,
+            collection,
+            server_id: 1,
+            file,
+            pos,
+            row,
+            gtid: None,
+            ts_ms,
+            transaction: None,
+        }
     }
 
     fn partition() -> Partition {

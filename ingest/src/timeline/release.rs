@@ -122,6 +122,17 @@ impl Timeline {
             return false;
         }
         let front = self.queue.front().and_then(|front| self.pending.get(front));
+        // Steps of other tables that the database made before it come first.
+        let earlier = |(other, table): (&TableId, &Table)| {
+            *other != id
+                && table
+                    .steps
+                    .front()
+                    .is_some_and(|other| other.place != step.place && other.place.is_before(&step.place))
+        };
+        if !rows && self.tables.iter().any(earlier) {
+            return false;
+        }
         rows || match front {
             Some(front) => step.is_after(front, id) == Some(false),
             // What the database did before it would have come by now.
@@ -452,7 +463,9 @@ impl Timeline {
         let mut later = Vec::new();
         for part in transaction.parts {
             let table = part.table;
-            let counted = |table: &Table| recent.counts.is_empty() || table.expected(&recent.counts).next().is_some();
+            let counted = |table: &Table| {
+                transaction.begins > 1 || recent.counts.is_empty() || table.expected(&recent.counts).next().is_some()
+            };
             // A collection that END does not count has no events in it: these are of a later transaction of the same id.
             if self.tables.get(&table).is_some_and(|table| table.live && !counted(table)) {
                 later.push(part);

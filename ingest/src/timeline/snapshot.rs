@@ -19,11 +19,12 @@ impl Timeline {
     /// Takes a row of a snapshot of `table`.
     pub(super) fn snapshot_row(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>) {
         let moment = BinlogPlace::of(origin);
-        let cut = self
-            .tables
-            .get_mut(&id)
-            .and_then(|table| table.partitions.get_mut(&place.partition))
-            .is_some_and(|p| std::mem::take(&mut p.cut));
+        if let Some(partition) = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&place.partition)) {
+            match (origin.snapshot, &partition.cut) {
+                (Snapshot::First, Some(None)) => partition.cut = None,
+                _ => partition.came(&moment),
+            }
+        }
         if origin.snapshot == Snapshot::LastOfAll
             && self.ended_snapshot.as_ref().is_none_or(|ended| ended.is_older(&moment))
         {
@@ -45,7 +46,6 @@ impl Timeline {
         let Some(table) = self.tables.get_mut(&id) else { return };
         if let Some(incoming) = table.incoming_mut() {
             incoming.rows += 1;
-            incoming.cut |= cut && origin.snapshot != Snapshot::First;
             if incoming.first_ms == 0 {
                 incoming.first_ms = place.timestamp_ms;
             }
@@ -123,10 +123,12 @@ impl Timeline {
         let split = self.tables.get(&id).is_some_and(super::table::Table::is_split);
         let over = self.is_over(id, &incoming);
         let Some(table) = self.tables.get_mut(&id) else { return };
-        if over && split && !std::mem::replace(&mut incoming.fenced, true) {
+        // Other tables and the transaction topic may be read further than this one.
+        let fenced = split || !incoming.markers.last && !incoming.streamed;
+        if over && fenced && !std::mem::replace(&mut incoming.fenced, true) {
             table.fence.renew();
         }
-        let over = over && (!split || table.fence.is_behind());
+        let over = over && (!fenced || table.fence.is_behind());
         if !over || !incoming.lost.is_empty() && table.on_error == OnError::Stall {
             table.snapshot = Some(incoming);
             return;
@@ -140,8 +142,10 @@ impl super::table::Table {
     pub(super) fn end_snapshot(&mut self, incoming: Incoming) {
         self.lost += incoming.lost.len() as u64;
         self.losses.drain(..incoming.earlier.min(self.losses.len()));
-        if !incoming.cut {
+        let may_lack = self.partitions.values().any(|partition| partition.may_lack(&incoming.moment));
+        if !incoming.cut && !may_lack {
             self.incomplete = None;
+            self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
         self.snapshot_ms = incoming.last_ms;
         let moment = incoming.moment;

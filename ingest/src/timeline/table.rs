@@ -81,7 +81,7 @@ pub(crate) struct Incoming {
     /// The first and the newest row's time in Kafka.
     pub(crate) first_ms: i64,
     pub(crate) last_ms: i64,
-    /// Whether rows of it may have been deleted before they were read.
+    /// Whether the table missed something since it began.
     pub(crate) cut: bool,
     pub(crate) markers: Markers,
     /// Rows that could not be decoded.
@@ -212,6 +212,12 @@ impl Table {
             self.lost += (to - from).max(0) as u64;
             return;
         }
+        if let Some(incoming) = self.incoming_mut() {
+            incoming.cut = true;
+        }
+        if let Some(partition) = self.partitions.get_mut(&partition) {
+            partition.cut = Some(None);
+        }
         self.incomplete.get_or_insert_with(|| {
             let topic = &self.topic;
             format!("topic \"{topic}\", partition {partition}: the records at offsets {from} to {} were deleted from Kafka before they were read", to - 1)
@@ -295,13 +301,14 @@ impl Step {
         if behind && !(replaces && shown == Some(true)) {
             return Some(false);
         }
-        // What has no event of ours has no place; its producer is the one of the rows, and so are the times.
-        let by_time = || match &self.kind {
-            StepKind::Snapshot(incoming) if transaction.begun_ms > incoming.last_ms => Some(false),
-            StepKind::Snapshot(incoming) if transaction.queued && transaction.begun_ms < incoming.first_ms => {
-                Some(true)
+        // What has no event of ours has no place; the database's time of its commit tells then.
+        let by_time = || {
+            let committed = transaction.end.as_ref()?.committed_ms;
+            match &self.kind {
+                StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
+                StepKind::Snapshot(_) if committed < self.place.ms => Some(true),
+                _ => None,
             }
-            _ => None,
         };
         shown.or_else(by_time)
     }

@@ -48,7 +48,7 @@ pub(crate) struct Part {
     order: Vec<EventOrder>,
     /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
     known: HashSet<(u64, u32, bool, u64)>,
-    file: Option<Arc<str>>,
+    server: Option<(u64, Arc<str>)>,
     /// First and last offset by partition.
     pub(crate) spans: Vec<(i32, i64, i64)>,
 }
@@ -87,13 +87,14 @@ impl Transaction {
 impl Part {
     pub(crate) fn new(table: TableId) -> Self {
         let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Part { table, counts, ops, order, known: HashSet::new(), file: None, spans }
+        Part { table, counts, ops, order, known: HashSet::new(), server: None, spans }
     }
 
     /// Whether an event comes for the first time, of whatever partition. `again` says that its transaction was begun again.
     pub(crate) fn is_new(&mut self, origin: &Origin, deletes: bool, again: bool) -> bool {
         let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-        let same_server = self.file.as_ref().is_none_or(|file| *file == origin.file);
+        let server = (origin.server_id, origin.file.clone());
+        let same_server = self.server.as_ref().is_none_or(|known| *known == server);
         let place = (origin.pos, origin.row, deletes);
         let came = |known: &(u64, u32, bool, u64)| match same_server {
             true => (known.0, known.1, known.2) == place && (known.3 == number || again),
@@ -103,7 +104,7 @@ impl Part {
         if exactly || (again || !same_server) && self.known.iter().any(came) {
             return false;
         }
-        self.file = Some(origin.file.clone());
+        self.server = Some(server);
         self.known.insert((place.0, place.1, place.2, number));
         true
     }

@@ -291,7 +291,7 @@ impl World {
     fn origin(&self, table: usize, snapshot: Snapshot, (file, pos): (Arc<str>, u64), ts_ms: i64) -> Origin {
         let collection = if self.options.names_collection { self.db.tables[table].collection.as_str() } else { "" };
         let collection = collection.into();
-        Origin { snapshot, collection, file, pos, row: 0, gtid: None, ts_ms, transaction: None }
+        Origin { snapshot, collection, server_id: 0, file, pos, row: 0, gtid: None, ts_ms, transaction: None }
     }
 
     fn write_event(&mut self, table: usize, event: Event, touches: Vec<Values>, tombstone: bool) {
@@ -314,6 +314,7 @@ impl World {
         for (operation, before, after) in events(keyed, change) {
             let place = self.place(number, change.event);
             let mut origin = self.origin(change.table, Snapshot::No, place, self.db.binlog[number].commit_ms);
+            origin.server_id = self.server.0 as u64 + 1;
             origin.row = change.row;
             origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
             let id = self.id(number);
