@@ -67,6 +67,8 @@ launch() {
   local name=$1; shift
   setsid "$@" >"$DATA/logs/$name.log" 2>&1 </dev/null &
   printf '%s\n' "$!" >"$DATA/pids/$name"
+  # Until it is the server's own command line, it is this script's.
+  while kill -0 "$!" 2>/dev/null && ! alive "$name"; do sleep 0.02; done
 }
 
 # await NAME SECONDS COMMAND...: until the server answers; its death or the deadline is an error that names the log.

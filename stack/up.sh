@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Starts MySQL, Kafka, the schema registry and Connect; returns when all four answer. What runs already is left alone.
+# Starts MySQL, Kafka, the schema registry and Connect, or those named; returns when they answer. What runs already is left alone.
+#   stack/up.sh [mysql|kafka|registry|connect]...
+# KAFKA_EXTRA and CONNECT_EXTRA are further lines of their settings; KAFKA_SSL_PORT gives Kafka a second listener, with TLS.
 # Another instance beside this one: other ports and another folder, e.g. MYSQL_PORT=23306 ... TIDEWATER_DATA=/tmp/x stack/up.sh
 set -euo pipefail
 # shellcheck source=stack/lib.sh
@@ -9,6 +11,12 @@ set -euo pipefail
 FIRST_RUN_MB=6000
 # A Unix socket's path may have 107 bytes.
 LONGEST_DATA_PATH=90
+
+PARTS=("$@"); ((${#PARTS[@]})) || PARTS=(kafka mysql registry connect)
+for part in "${PARTS[@]}"; do
+  case $part in mysql | kafka | registry | connect) ;; *) die "unknown part '$part': choose from mysql kafka registry connect" ;; esac
+done
+wanted() { [[ " ${PARTS[*]} " == *" $1 "* ]]; }
 
 check_before_start() {
   ((${#DATA} <= LONGEST_DATA_PATH)) || die "the folder $DATA has too long a path for MySQL's socket: set TIDEWATER_DATA to a shorter one"
@@ -21,10 +29,10 @@ check_before_start() {
     local free; free=$(df -Pm "$DATA" | awk 'NR==2 {print $4}')
     ((free >= FIRST_RUN_MB)) || die "$DATA has $free MB free and a first run needs $FIRST_RUN_MB: free some, or set TIDEWATER_DATA to another disk"
   fi
-  alive mysql || need_port mysql MYSQL_PORT
-  alive kafka || { need_port kafka KAFKA_PORT; need_port "kafka's controller" KAFKA_CONTROLLER_PORT; }
-  alive registry || need_port registry REGISTRY_PORT
-  alive connect || need_port connect CONNECT_PORT
+  ! wanted mysql || alive mysql || need_port mysql MYSQL_PORT
+  ! wanted kafka || alive kafka || { need_port kafka KAFKA_PORT; need_port "kafka's controller" KAFKA_CONTROLLER_PORT; }
+  ! wanted registry || alive registry || need_port registry REGISTRY_PORT
+  ! wanted connect || alive connect || need_port connect CONNECT_PORT
 }
 
 mysql_conf() {
@@ -76,14 +84,26 @@ start_mysql() {
   launch mysql "$loader" --library-path "$(dirname "$loader")" "$mysqld" --defaults-file="$DATA/conf/my.cnf"
 }
 
+# A certificate of its own for the listener with TLS; clients trust conf/kafka.crt.
+kafka_certificate() {
+  [[ ! -f $DATA/conf/kafka.crt ]] || return 0
+  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    -keyout "$DATA/conf/kafka.key" -out "$DATA/conf/kafka.crt" 2>/dev/null || die "openssl could not make a certificate: apt-get install openssl"
+  cat "$DATA/conf/kafka.key" "$DATA/conf/kafka.crt" >"$DATA/conf/kafka.pem"
+}
+
 kafka_conf() {
+  local tls='' advertised=''
+  if [[ -n ${KAFKA_SSL_PORT:-} ]]; then
+    tls=",SASL_SSL://127.0.0.1:$KAFKA_SSL_PORT" advertised=",SASL_SSL://127.0.0.1:$KAFKA_SSL_PORT"
+  fi
   cat <<CONF
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT
-listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
-advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT$tls
+advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$DATA/data/kafka
@@ -102,6 +122,14 @@ log.retention.ms=-1
 group.initial.rebalance.delay.ms=0
 log.segment.bytes=134217728
 log.cleaner.dedupe.buffer.size=16777216
+${KAFKA_EXTRA:-}
+CONF
+  [[ -n $tls ]] || return 0
+  cat <<CONF
+ssl.keystore.type=PEM
+ssl.keystore.location=$DATA/conf/kafka.pem
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_tidewater="secret";
 CONF
 }
 
@@ -120,6 +148,7 @@ CONF
 }
 
 start_kafka() {
+  [[ -z ${KAFKA_SSL_PORT:-} ]] || kafka_certificate
   kafka_conf >"$DATA/conf/kafka.properties"
   if [[ ! -f $DATA/data/kafka/meta.properties ]]; then
     java -Xmx128m "${JVM[@]}" "-Dlog4j2.configurationFile=$DATA/conf/log4j2.yaml" -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool \
@@ -136,6 +165,8 @@ start_registry() {
     cd "$REGISTRY_HOME"
     export QUARKUS_HTTP_HOST=127.0.0.1 QUARKUS_HTTP_PORT="$REGISTRY_PORT" APICURIO_STORAGE_KIND=sql APICURIO_STORAGE_SQL_KIND=h2
     export APICURIO_DATASOURCE_URL="jdbc:h2:file:$DATA/data/registry/db"
+    # After a kill its database recovers first; by default whoever waits for it gives up after 5 s.
+    export QUARKUS_DATASOURCE_H2_JDBC_ACQUISITION_TIMEOUT=60S
     launch registry java "-Xmx$REGISTRY_HEAP" "${JVM[@]}" -jar apicurio-registry-app-*-runner.jar
   )
 }
@@ -162,6 +193,7 @@ plugin.path=$DEBEZIUM_HOME,$CONVERTER_HOME
 # A full scan of the plugins costs 450 MB and many seconds.
 plugin.discovery=service_load
 connector.client.config.override.policy=All
+${CONNECT_EXTRA:-}
 CONF
 }
 
@@ -173,12 +205,12 @@ start_connect() {
 
 check_before_start
 logging_conf >"$DATA/conf/log4j2.yaml"
-say "starting mysql, kafka, registry, connect (data in $DATA) ..."
-alive kafka || start_kafka
-alive mysql || start_mysql
-alive registry || start_registry
-await kafka 90 port_open "$KAFKA_PORT"
-alive connect || start_connect
-await mysql 90 mysql_root -e 'SELECT 1'
-await registry 120 curl -sf "http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7/subjects"
-await connect 120 curl -sf "http://127.0.0.1:$CONNECT_PORT/connectors"
+say "starting ${PARTS[*]} (data in $DATA) ..."
+! wanted kafka || alive kafka || start_kafka
+! wanted mysql || alive mysql || start_mysql
+! wanted registry || alive registry || start_registry
+! wanted kafka || await kafka 90 port_open "$KAFKA_PORT"
+! wanted connect || alive connect || start_connect
+! wanted mysql || await mysql 90 mysql_root -e 'SELECT 1'
+! wanted registry || await registry 120 curl -sf "http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7/subjects"
+! wanted connect || await connect 120 curl -sf "http://127.0.0.1:$CONNECT_PORT/connectors"

@@ -1,6 +1,8 @@
 //! Benchmarks: each compares with a baseline in the same run and prints ratios, CPU time beside wall time.
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
+mod after;
+mod catch_up;
 mod live;
 mod order_summary;
 
@@ -17,8 +19,12 @@ struct Cli {
 enum Command {
     /// Engines that keep the view order_summary over one stream of changes
     OrderSummary(order_summary::Options),
+    /// Full topics of a running Kafka to a view, in bulk and live
+    CatchUp(catch_up::Options),
     /// MySQL commit to SELECT on a running stack
     Freshness(live::Options),
+    /// A write through the shop, then its read with ?after, on a running stack
+    After(after::Options),
     /// Point lookups by prepared statement on a running server
     Lookups(live::LookupOptions),
 }
@@ -26,7 +32,9 @@ enum Command {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
+        Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
+        Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,6 +20,8 @@ const ACCOUNTS: i64 = 10;
 /// Of every account at the beginning.
 pub(crate) const BALANCE: i64 = 1000;
 const WORKERS: u64 = 4;
+/// Between two transactions of a worker while servers are killed: what piles up then must be read within the run.
+const PACE: Duration = Duration::from_millis(25);
 
 /// What all balances come to, always.
 pub(crate) const SUM: i64 = 2 * ACCOUNTS * BALANCE;
@@ -30,15 +32,17 @@ pub(crate) struct Traffic {
     publisher: Publisher,
     transactions: AtomicU64,
     next_key: AtomicI64,
+    /// Set while servers are killed: a worker whose transaction fails goes on with the next one, and nothing goes to Kafka directly.
+    rough: AtomicBool,
     /// Of each order the time of its latest update and its status.
     updates: Mutex<BTreeMap<i64, (DateTime<Utc>, String)>>,
 }
 
 /// Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (splitmix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, end: i64) -> i64 {
+    pub(crate) fn below(&mut self, end: i64) -> i64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -59,7 +63,8 @@ impl Traffic {
         let publisher = Publisher::new(&config)?;
         publisher.create_topic().await?;
         let (transactions, next_key) = (AtomicU64::new(0), AtomicI64::new(-1));
-        Ok(Traffic { pool, publisher, transactions, next_key, updates: Mutex::default() })
+        let rough = AtomicBool::new(false);
+        Ok(Traffic { pool, publisher, transactions, next_key, rough, updates: Mutex::default() })
     }
 
     pub(crate) fn transactions(&self) -> u64 {
@@ -107,16 +112,32 @@ impl Traffic {
         Ok(done.last_insert_id() as i64)
     }
 
+    /// Runs until told to stop, over whatever happens to MySQL. What committed is for MySQL to say.
+    pub(crate) async fn run_rough(self: &Arc<Self>, stop: &AtomicBool) -> Result<()> {
+        self.rough.store(true, Ordering::Relaxed);
+        while !stop.load(Ordering::Relaxed) {
+            self.run(Duration::from_secs(1)).await?;
+        }
+        self.rough.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     pub(crate) async fn run(self: &Arc<Self>, time: Duration) -> Result<()> {
         let until = Instant::now() + time;
+        let seed = self.transactions();
         let workers = (0..WORKERS).map(|worker| {
             let traffic = self.clone();
             tokio::spawn(async move {
-                let mut random = Random(worker + 100);
+                let mut random = Random(seed * WORKERS + worker + 100);
+                let mut pace = tokio::time::interval(PACE);
                 while Instant::now() < until {
+                    let rough = traffic.rough.load(Ordering::Relaxed);
+                    if rough {
+                        pace.tick().await;
+                    }
                     match traffic.step(&mut random).await {
                         // Workers meet at rows; MySQL lets one of them try again.
-                        Err(error) if !error.to_string().contains("1213") => return Err(error),
+                        Err(error) if !rough && !error.to_string().contains("1213") => return Err(error),
                         _ => {}
                     }
                 }
@@ -132,7 +153,7 @@ impl Traffic {
     async fn step(&self, random: &mut Random) -> Result<()> {
         let what = random.below(100);
         if what < 10 {
-            return self.update(random).await;
+            return if self.rough.load(Ordering::Relaxed) { Ok(()) } else { self.update(random).await };
         }
         let mut tx = self.pool.begin().await?;
         match what {
@@ -271,6 +292,8 @@ async fn transfer(tx: &mut MySqlTransaction<'_>, random: &mut Random) -> Result<
         .bind(to)
         .execute(&mut **tx)
         .await?;
+    // Its id tells readers whether time goes back.
+    sqlx::query("INSERT INTO marker () VALUES ()").execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use delta::{Change, Position, TableId};
 
-use super::seen::Before;
+use super::seen::{self, Before};
 use super::snapshot::shown;
 use super::spec::Output;
 use super::table::{Lost, Step, StepKind, Table};
@@ -58,16 +58,21 @@ impl Timeline {
     pub fn release(&mut self) -> Vec<Output> {
         self.check_ends();
         self.blocked = None;
-        if let Some((position, ms)) = self.alone_at.take() {
-            let changes = std::mem::take(&mut self.alone);
-            self.commit(position, ms, changes);
-        }
+        self.release_alone();
         while self.release_step() || self.release_front() {}
         self.end_merging();
         if self.merging.is_none() {
             self.hydrate();
         }
         std::mem::take(&mut self.out)
+    }
+
+    /// Changes that are commits by themselves.
+    pub(super) fn release_alone(&mut self) {
+        if let Some((position, ms)) = self.alone_at.take() {
+            let changes = std::mem::take(&mut self.alone);
+            self.commit(position, ms, changes);
+        }
     }
 
     /// Nothing has come for some seconds, and all partitions are read to their ends.
@@ -274,6 +279,12 @@ impl Timeline {
                 }
             }
         }
+        // What lies between may be a TRUNCATE, which has no boundaries.
+        if self.newest.as_ref().is_some_and(|newest| seen::is_gap(newest, id))
+            && !self.ends.behind(&mut transaction.fence)
+        {
+            return waits(format!("transaction {id} is not the next of its server: what lies between may still come"));
+        }
         // A connector that restarted within it may have sent more than END counts.
         if transaction.begins > 1 && !self.ends.behind(&mut transaction.fence) {
             return waits(format!("transaction {id} was begun {} times", transaction.begins));
@@ -296,9 +307,7 @@ impl Timeline {
     /// Whether the transaction has all its events of `table`, and what excuses those that it lacks.
     fn judge_table(&mut self, id: &Arc<str>, transaction: &mut Transaction, of: TableId) -> Verdict {
         let (Some(end), Some(table)) = (&transaction.end, self.tables.get(&of)) else { return Verdict::Release };
-        if let Some(step) = table.steps.front()
-            && step.is_after(transaction, of) == Some(false)
-        {
+        if table.steps.iter().any(|step| step.is_after(transaction, of) == Some(false)) {
             let topic = &table.topic;
             return waits(format!(
                 "transaction {id} comes behind a snapshot or TRUNCATE in topic \"{topic}\" that is not complete"
@@ -401,9 +410,10 @@ impl Timeline {
         if let (Some(_), false) = (stalled.filter(|table| table.live), replaced) {
             return stalls(format!("transaction {id} has begun and never ended: {why}"));
         }
-        for table in with {
-            let Some(table) = self.tables.get_mut(&table) else { continue };
-            if replaced && table.live {
+        for part in &transaction.parts {
+            let Some(table) = self.tables.get_mut(&part.table) else { continue };
+            // What a snapshot holds already is not lost.
+            if replaced && table.live || part.is_empty() {
                 continue;
             }
             match (table.live, table.on_error) {
@@ -439,6 +449,7 @@ impl Timeline {
             self.released.forget_like(id);
         }
         self.released.insert_at(id, committed_ms);
+        self.newest = Some(id.clone());
         let recent = Recent { counts, committed_ms };
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| !table.live) {
             let mut owed = recent.clone();

@@ -1,0 +1,98 @@
+//! What scenarios do to Kafka's topics behind Tidewater's back.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::Result;
+use crate::sql::wait_until;
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+fn admin(brokers: &str) -> Result<AdminClient<DefaultClientContext>> {
+    Ok(ClientConfig::new().set("bootstrap.servers", brokers).create()?)
+}
+
+/// Makes a topic with settings of its own.
+pub(crate) async fn create_topic(brokers: &str, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    for (setting, value) in settings {
+        topic = topic.set(setting, value);
+    }
+    let made = admin(brokers)?.create_topics([&topic], &AdminOptions::new()).await?;
+    made.into_iter().try_for_each(|topic| topic.map(drop).map_err(|(topic, error)| format!("{topic}: {error}").into()))
+}
+
+/// Deletes a topic; returns when the broker shows it no more.
+pub(crate) async fn delete_topic(brokers: &str, name: &str) -> Result<()> {
+    let gone = admin(brokers)?.delete_topics(&[name], &AdminOptions::new()).await?;
+    gone.into_iter().try_for_each(|topic| topic.map(drop).map_err(|(topic, error)| format!("{topic}: {error}")))?;
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    wait_until(async || {
+        let all = consumer.fetch_metadata(None, TIMEOUT)?;
+        Ok(all.topics().iter().all(|topic| topic.name() != name))
+    })
+    .await
+}
+
+/// Gives a topic more partitions.
+pub(crate) async fn add_partitions(brokers: &str, name: &str, partitions: usize) -> Result<()> {
+    let done = admin(brokers)?.create_partitions([&NewPartitions::new(name, partitions)], &AdminOptions::new()).await?;
+    done.into_iter().try_for_each(|topic| topic.map(drop).map_err(|(topic, error)| format!("{topic}: {error}").into()))
+}
+
+/// First offset and end of a partition.
+pub(crate) fn watermarks(brokers: &str, topic: &str, partition: i32) -> Result<(i64, i64)> {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    Ok(consumer.fetch_watermarks(topic, partition, TIMEOUT)?)
+}
+
+/// Deletes the records of partition 0 before `offset`, as retention would.
+pub(crate) async fn delete_records(brokers: &str, topic: &str, offset: i64) -> Result<()> {
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(topic, 0, Offset::Offset(offset))?;
+    admin(brokers)?.delete_records(&before, &AdminOptions::new()).await?;
+    match watermarks(brokers, topic, 0)?.0 {
+        low if low == offset => Ok(()),
+        low => Err(format!("{topic} begins at {low}, not at {offset}").into()),
+    }
+}
+
+/// Sends records to partition 0, in order: key and value.
+pub(crate) fn produce(brokers: &str, topic: &str, records: &[(Option<&str>, &[u8])]) -> Result<()> {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    for (key, value) in records {
+        let mut record: BaseRecord<'_, str, [u8]> = BaseRecord::to(topic).partition(0).payload(value);
+        record.key = *key;
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    Ok(producer.flush(TIMEOUT)?)
+}
+
+/// How many records a reader of partition 0 gets.
+pub(crate) fn count(brokers: &str, topic: &str) -> Result<i64> {
+    let config = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "count")
+        .set("enable.partition.eof", "true")
+        .set("enable.auto.commit", "false")
+        .clone();
+    let consumer: BaseConsumer = config.create()?;
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(topic, 0, Offset::Beginning)?;
+    consumer.assign(&from)?;
+    let mut records = 0;
+    loop {
+        match consumer.poll(TIMEOUT) {
+            Some(Ok(_)) => records += 1,
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return Ok(records),
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(format!("{topic}: no end").into()),
+        }
+    }
+}

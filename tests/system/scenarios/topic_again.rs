@@ -1,0 +1,36 @@
+//! A table's topic is deleted and made again under a source: the truth or an error, never what the old topic held.
+
+use crate::stage::{Pair, Stage};
+use crate::{Result, connect, kafka};
+
+pub(super) async fn run(stage: &Stage) -> Result<()> {
+    let brokers = stage.servers.kafka();
+    stage
+        .sql(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, v BIGINT NOT NULL); CREATE TABLE u LIKE t; \
+             INSERT INTO t VALUES (1, 1), (2, 2), (3, 3); INSERT INTO u SELECT * FROM t",
+        )
+        .await?;
+    stage.connector("shop", "anew", &[]).await?;
+    for table in ["t", "u"] {
+        stage.avro(table, &format!("anew.anew.{table}"), "").await?;
+    }
+    let pairs = ["t", "u"].map(|table| Pair { source: table, table, columns: "id, v" });
+    stage.judge(&pairs).await?;
+    stage.sql("UPDATE t SET v = v + 1; UPDATE u SET v = v + 1").await?;
+    stage.judge(&pairs).await?;
+    // Everything of this connector goes, as one does who begins again.
+    connect::forget(&stage.servers, "anew").await?;
+    for topic in ["anew.anew.t", "anew.anew.u", "anew.transaction"] {
+        kafka::delete_topic(&brokers, topic).await?;
+    }
+    stage.sql("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (4, 4)").await?;
+    stage.connector("shop", "anew", &[]).await?;
+    stage.sql("BEGIN; UPDATE t SET v = v + 1; UPDATE u SET v = v + 1; COMMIT").await?;
+    for pair in pairs {
+        stage.truth_or_said(pair, "anew.").await?;
+    }
+    // Who starts again reads what is there.
+    stage.restart().await?;
+    stage.judge(&pairs).await
+}

@@ -1,0 +1,117 @@
+//! A transaction of which one record cannot be read. Debezium writes no such record, so these are made by hand in its shape:
+//! a snapshot of two rows, then three transactions, the second of which has lost the record of table `b`.
+
+use serde_json::json;
+use tokio_postgres::Client;
+
+use crate::sql::{Rows, rows, wait_until};
+use crate::stage::Stage;
+use crate::{Result, kafka};
+
+const COLUMNS: &str = "id bigint, v bigint, PRIMARY KEY (id) NOT ENFORCED";
+
+pub(super) async fn stall(stage: &Stage) -> Result<()> {
+    let client = begin(stage, "ON ERROR STALL").await?;
+    // The first transaction is shown, the second never.
+    shows(&client, 12, 8).await?;
+    stage.status_names("b", &format!("{}.db.b", stage.name)).await?;
+    let states = rows(&client, "SELECT status FROM tidewater.sources WHERE name IN ('a', 'b')").await?;
+    if states.iter().flatten().any(|state| state.as_deref() != Some("stalled")) {
+        return Err(format!("both sources stand at the transaction, but: {states:?}").into());
+    }
+    shows(&client, 12, 8).await?;
+    stage.restart().await?;
+    stage.status_names("b", &format!("{}.db.b", stage.name)).await?;
+    shows(&stage.client().await?, 12, 8).await
+}
+
+pub(super) async fn dead_letter(stage: &Stage) -> Result<()> {
+    let client = begin(stage, "ON ERROR DEAD LETTER").await?;
+    shows(&client, 15, 5).await?;
+    let lost = rows(&client, "SELECT source, topic, \"offset\" FROM tidewater.dead_letters").await?;
+    let expected = [Some("b".to_owned()), Some(format!("{}.db.b", stage.name)), Some("2".to_owned())];
+    if lost != [expected] {
+        return Err(format!("dead letters: {lost:?}").into());
+    }
+    let count = rows(&client, "SELECT lost, status FROM tidewater.sources WHERE name = 'b'").await?;
+    match count[0][0].as_deref() {
+        Some("1") => Ok(()),
+        _ => Err(format!("tidewater.sources counts no loss: {count:?}").into()),
+    }
+}
+
+pub(super) async fn skip(stage: &Stage) -> Result<()> {
+    let client = begin(stage, "ON ERROR SKIP").await?;
+    shows(&client, 15, 5).await
+}
+
+/// Both tables at one moment.
+async fn shows(client: &Client, a: i64, b: i64) -> Result<()> {
+    let expected: Rows = vec![vec![Some(a.to_string()), Some(b.to_string())]];
+    let mut told = String::new();
+    wait_until(async || {
+        told = match rows(client, "SELECT a.v, b.v FROM a JOIN b ON a.id = b.id").await {
+            Ok(found) if found == expected => return Ok(true),
+            Ok(found) => format!("{found:?}"),
+            Err(error) => error.to_string(),
+        };
+        Ok(false)
+    })
+    .await
+    .map_err(|error| format!("{expected:?} is not shown: {error}: {told}").into())
+}
+
+async fn begin(stage: &Stage, policy: &str) -> Result<Client> {
+    let (brokers, prefix) = (stage.servers.kafka(), stage.name);
+    let event = |table: &str, transaction: Option<i64>, order: i64, v: i64| {
+        let before = transaction.map(|_| json!({"id": 1, "v": 0}));
+        let part =
+            transaction.map(|n| json!({"id": format!("u:{n}"), "total_order": order, "data_collection_order": 1}));
+        let snapshot = if transaction.is_none() { if table == "a" { "first" } else { "last" } } else { "false" };
+        json!({
+            "before": before, "after": {"id": 1, "v": v}, "op": if transaction.is_none() { "r" } else { "u" }, "ts_ms": 1000,
+            "source": {"version": "3.6.1.Final", "connector": "mysql", "name": prefix, "ts_ms": 1000, "snapshot": snapshot, "db": "db",
+                "table": table, "server_id": 1, "gtid": transaction.map(|n| format!("u:{n}")), "file": "binlog.000001",
+                "pos": 100 + transaction.unwrap_or(0) * 100 + order, "row": 0},
+            "transaction": part,
+        })
+        .to_string()
+    };
+    let boundary = |n: i64, status: &str| {
+        let counts =
+            json!([{"data_collection": "db.a", "event_count": 1}, {"data_collection": "db.b", "event_count": 1}]);
+        let end = status == "END";
+        json!({"status": status, "id": format!("u:{n}"), "event_count": end.then_some(2), "ts_ms": 1000, "data_collections": end.then_some(counts)})
+            .to_string()
+    };
+    let key = Some(r#"{"id":1}"#);
+    let records = |lost: Option<i64>, table: &str, values: [i64; 4]| {
+        let events = values.into_iter().zip(0..);
+        let events = events.map(|(v, n)| {
+            if lost == Some(n) { "{\"before\": no".to_owned() } else { event(table, (n > 0).then_some(n), 1, v) }
+        });
+        events.collect::<Vec<_>>()
+    };
+    for (table, lost, values) in [("a", None, [10, 12, 14, 15]), ("b", Some(2), [10, 8, 6, 5])] {
+        let topic = format!("{prefix}.db.{table}");
+        kafka::create_topic(&brokers, &topic, 1, &[]).await?;
+        let records = records(lost, table, values);
+        let records: Vec<(Option<&str>, &[u8])> = records.iter().map(|record| (key, record.as_bytes())).collect();
+        kafka::produce(&brokers, &topic, &records)?;
+    }
+    let boundaries: Vec<String> = (1..=3).flat_map(|n| [boundary(n, "BEGIN"), boundary(n, "END")]).collect();
+    let boundaries: Vec<(Option<&str>, &[u8])> = boundaries.iter().map(|record| (key, record.as_bytes())).collect();
+    kafka::create_topic(&brokers, &format!("{prefix}.transaction"), 1, &[]).await?;
+    kafka::produce(&brokers, &format!("{prefix}.transaction"), &boundaries)?;
+    let client = stage.client().await?;
+    for table in ["a", "b"] {
+        let statement = format!(
+            "CREATE SOURCE {table} ({COLUMNS}) FROM KAFKA CONNECTION kafka (TOPIC '{prefix}.db.{table}') FORMAT JSON ENVELOPE DEBEZIUM {policy}"
+        );
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| format!("{statement}: {}", crate::sql::describe(&error)))?;
+    }
+    Ok(client)
+}
