@@ -68,16 +68,37 @@ fn declared(table: &TableSchema, value: &Node) -> Result<TableSchema> {
     Ok(TableSchema::new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), table.key.clone())?)
 }
 
-/// Calls `once` on all records until `seconds` of CPU time are over: records a CPU second.
-fn rate(records: usize, seconds: f64, mut once: impl FnMut() -> Result<()>) -> Result<f64> {
-    once()?;
-    let begun = ThreadTime::now();
-    let mut rounds = 0;
-    while begun.elapsed().as_secs_f64() < seconds {
-        once()?;
-        rounds += 1;
+/// CPU seconds of a turn: short, so that both sides meet the same load of the machine.
+const TURN: f64 = 0.01;
+
+/// Records a CPU second of both sides, in turns, until each has had `seconds` of CPU time.
+fn rates(
+    records: usize,
+    seconds: f64,
+    mut ours: impl FnMut() -> Result<()>,
+    mut library: impl FnMut() -> Result<()>,
+) -> Result<(f64, f64)> {
+    let (mut spent, mut rounds) = ([0.0; 2], [0; 2]);
+    while spent.iter().any(|spent| *spent < seconds) {
+        for side in [0, 1] {
+            let begun = ThreadTime::now();
+            while begun.elapsed().as_secs_f64() < TURN {
+                if side == 0 {
+                    ours()?
+                } else {
+                    library()?
+                }
+                rounds[side] += 1;
+            }
+            spent[side] += begun.elapsed().as_secs_f64();
+        }
     }
-    Ok((records * rounds) as f64 / begun.elapsed().as_secs_f64())
+    let rate = |side: usize| (records * rounds[side]) as f64 / spent[side];
+    Ok((rate(0), rate(1)))
+}
+
+fn show(name: &str, (ours, library): (f64, f64)) {
+    println!("{name:<24} {ours:>14.0} {library:>14.0} {:>7.1}", ours / library);
 }
 
 fn main() -> Result<()> {
@@ -100,40 +121,40 @@ fn main() -> Result<()> {
         };
         let shape = avro::debezium_table(key.as_ref(), &node)?;
         let mut decoder = AvroDecoder::debezium(&shape, key.as_ref(), &node)?;
-        let ours = rate(used.len(), seconds, || {
+        let ours = || {
             for (key, value) in &used {
                 let key = key.as_deref().map(|key| &key[5..]);
                 black_box(decoder.decode(key, &value[5..])?);
             }
             Ok(())
-        })?;
+        };
         let schema = apache_avro::Schema::parse_str(text)?;
         let reader = GenericDatumReader::builder(&schema).build()?;
-        let library = rate(used.len(), seconds, || {
+        let library = || {
             for (_, value) in &used {
                 black_box(reader.read_value(&mut &value[5..])?);
             }
             Ok(())
-        })?;
-        println!("{:<24} {ours:>14.0} {library:>14.0} {:>7.1}", format!("Avro {table}"), ours / library);
+        };
+        show(&format!("Avro {table}"), rates(used.len(), seconds, ours, library)?);
 
         for (case, name) in [("json", "JSON"), ("json-schemas", "JSON with schema")] {
             let used = records(case, table)?;
             let own = if case == "json" { declared(&shape, &node)? } else { shape.clone() };
             let mut decoder = JsonDecoder::debezium(&own)?;
-            let ours = rate(used.len(), seconds, || {
+            let ours = || {
                 for (key, value) in &used {
                     black_box(decoder.decode(key.as_deref(), value)?);
                 }
                 Ok(())
-            })?;
-            let library = rate(used.len(), seconds, || {
+            };
+            let library = || {
                 for (_, value) in &used {
                     black_box(serde_json::from_slice::<serde_json::Value>(value)?);
                 }
                 Ok(())
-            })?;
-            println!("{:<24} {ours:>14.0} {library:>14.0} {:>7.1}", format!("{name} {table}"), ours / library);
+            };
+            show(&format!("{name} {table}"), rates(used.len(), seconds, ours, library)?);
         }
     }
     Ok(())

@@ -88,10 +88,7 @@ impl Step {
         let Some(column) = &self.column else { return bytes.skip(&self.node).map(Ok) };
         Ok(match &self.node.wire {
             Wire::Int | Wire::Long => column.set_long(row, bytes.long()?),
-            Wire::String => match std::str::from_utf8(bytes.bytes()?) {
-                Ok(text) => column.set_text(row, text),
-                Err(_) => Err(column.wrong("text that is not UTF-8")),
-            },
+            Wire::String => column.set_utf8(row, bytes.bytes()?),
             Wire::Bytes => column.set_bytes(row, bytes.bytes()?),
             Wire::Fixed(size) => column.set_bytes(row, bytes.take(*size)?),
             Wire::Boolean => column.set_bool(row, bytes.boolean()?),
@@ -433,7 +430,7 @@ impl DetailField {
         }
         let Some(detail) = self.detail else { return bytes.skip(&self.node) };
         let value = match self.node.wire {
-            Wire::String => Scalar::Text(bytes.text()?),
+            Wire::String => Scalar::Text(bytes.bytes()?),
             Wire::Boolean => Scalar::Bool(bytes.boolean()?),
             _ => Scalar::Long(bytes.long()?),
         };
@@ -490,7 +487,7 @@ fn read_fields(
             continue;
         }
         match inner.wire {
-            Wire::String => take(name, Scalar::Text(bytes.text()?))?,
+            Wire::String => take(name, Scalar::Text(bytes.bytes()?))?,
             Wire::Int | Wire::Long => take(name, Scalar::Long(bytes.long()?))?,
             _ => bytes.skip(inner)?,
         }
@@ -555,7 +552,7 @@ pub fn boundary(schema: &Node, body: &[u8]) -> Result<Boundary> {
                 let (mut name, mut count) = (Arc::from(""), 0);
                 read_fields(item.fields(), bytes, |field, value| {
                     match (field, value) {
-                        ("data_collection", Scalar::Text(text)) => name = text.into(),
+                        ("data_collection", Scalar::Text(text)) => name = String::from_utf8_lossy(text).into(),
                         ("event_count", Scalar::Long(number)) => count = number as u64,
                         _ => {}
                     }

@@ -7,6 +7,16 @@ use crate::schema::{Node, Wire};
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 #[cold]
+fn wrong_branch(branch: i64, count: usize) -> Error {
+    Error::decode(format!("branch {branch} of a union that has {count}"))
+}
+
+#[cold]
+fn wrong_length(size: i64) -> Error {
+    Error::decode(format!("a length of {size}"))
+}
+
+#[cold]
 fn short() -> Error {
     Error::decode("the record ends in the middle of a value")
 }
@@ -19,9 +29,19 @@ impl<'a> Bytes<'a> {
         Ok(taken)
     }
 
-    /// A zigzag varint of up to ten bytes.
-    #[inline]
+    /// A zigzag varint of up to ten bytes; most have one.
+    #[inline(always)]
     pub(crate) fn long(&mut self) -> Result<i64> {
+        match self.0 {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(i64::from(*byte >> 1) ^ -i64::from(byte & 1))
+            }
+            _ => self.long_of_many(),
+        }
+    }
+
+    fn long_of_many(&mut self) -> Result<i64> {
         let mut value = 0_u64;
         for (i, &byte) in self.0.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * i);
@@ -33,20 +53,32 @@ impl<'a> Bytes<'a> {
         Err(if self.0.len() < 10 { short() } else { Error::decode("an integer of more than ten bytes") })
     }
 
-    /// A union's branch or an enum's symbol, below `count`.
+    /// Passes over a varint.
     #[inline]
+    fn skip_long(&mut self) -> Result<()> {
+        match self.0.iter().take(10).position(|byte| *byte < 0x80) {
+            Some(last) => {
+                self.0 = &self.0[last + 1..];
+                Ok(())
+            }
+            None => self.long().map(drop),
+        }
+    }
+
+    /// A union's branch or an enum's symbol, below `count`.
+    #[inline(always)]
     pub(crate) fn branch(&mut self, count: usize) -> Result<usize> {
         let branch = self.long()?;
         match usize::try_from(branch) {
             Ok(branch) if branch < count => Ok(branch),
-            _ => Err(Error::decode(format!("branch {branch} of a union that has {count}"))),
+            _ => Err(wrong_branch(branch, count)),
         }
     }
 
     #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
         let size = self.long()?;
-        self.take(usize::try_from(size).map_err(|_| Error::decode(format!("a length of {size}")))?)
+        self.take(usize::try_from(size).map_err(|_| wrong_length(size))?)
     }
 
     #[inline]
@@ -106,7 +138,7 @@ impl<'a> Bytes<'a> {
         match &node.wire {
             Wire::Null => Ok(()),
             Wire::Boolean => self.take(1).map(drop),
-            Wire::Int | Wire::Long | Wire::Enum(_) => self.long().map(drop),
+            Wire::Int | Wire::Long | Wire::Enum(_) => self.skip_long(),
             Wire::Float => self.take(4).map(drop),
             Wire::Double => self.take(8).map(drop),
             Wire::Bytes | Wire::String => self.bytes().map(drop),

@@ -367,6 +367,19 @@ impl Column {
         Ok(())
     }
 
+    /// Bytes that should be text, of any meaning.
+    #[inline]
+    pub(crate) fn set_utf8(&self, row: &mut RowBuilder, value: &[u8]) -> Result<()> {
+        if self.target == Target::Text && self.digits.is_none() && is_plain(value) && value.len() != UNAVAILABLE.len() {
+            row.set_tail(self.index, value);
+            return Ok(());
+        }
+        match std::str::from_utf8(value) {
+            Ok(text) => self.set_text(row, text),
+            Err(_) => Err(self.wrong("text that is not UTF-8")),
+        }
+    }
+
     /// Text of any meaning.
     pub(crate) fn set_text(&self, row: &mut RowBuilder, value: &str) -> Result<()> {
         match self.target {
@@ -573,6 +586,19 @@ impl Column {
         row.set_tail(self.index, list.finish().bytes());
         Ok(())
     }
+}
+
+/// Whether bytes are ASCII without NUL, which most texts are: that is told for eight at a time.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let special = words.iter().fold(0, |special, word| {
+        let word = u64::from_le_bytes(*word);
+        special | word | word.wrapping_sub(ONES)
+    });
+    special & HIGH == 0 && rest.iter().all(|byte| matches!(byte, 1..=0x7f))
 }
 
 /// Bounds of times of `ticks` a second in records that do not name their unit, by magnitude: whatever a coarser unit may mean,

@@ -11,7 +11,8 @@ use crate::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef}
 
 /// A scalar of a small record (`source`, `transaction`).
 pub(crate) enum Scalar<'a> {
-    Text(&'a str),
+    /// Text, or what should be.
+    Text(&'a [u8]),
     Long(i64),
     Bool(bool),
 }
@@ -80,18 +81,19 @@ impl Names {
 }
 
 /// Keeps `text` as one part of the collection's name, which is made anew if the part is another.
-fn part(kept: &mut String, collection: &mut Option<Arc<str>>, text: &str) {
-    if kept != text {
-        text.clone_into(kept);
+fn part(kept: &mut String, collection: &mut Option<Arc<str>>, text: &[u8]) {
+    if kept.as_bytes() != text {
+        *kept = String::from_utf8_lossy(text).into_owned();
         *collection = None;
     }
 }
 
 /// The name kept, if it is this one; else this one, which is kept from now on.
-fn shared(kept: &mut Option<Arc<str>>, text: &str) -> Arc<str> {
+#[inline]
+fn shared(kept: &mut Option<Arc<str>>, text: &[u8]) -> Arc<str> {
     match kept {
-        Some(name) if **name == *text => name.clone(),
-        _ => kept.insert(text.into()).clone(),
+        Some(name) if name.as_bytes() == text => name.clone(),
+        _ => kept.insert(String::from_utf8_lossy(text).into()).clone(),
     }
 }
 
@@ -130,15 +132,16 @@ impl Fields {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn detail(&mut self, detail: Detail, value: Scalar<'_>, names: &mut Names) {
         match (detail, value) {
             (Detail::Snapshot, Scalar::Text(text)) => {
                 self.snapshot = Some(match text {
-                    "false" => Snapshot::No,
-                    "first" | "first_in_data_collection" => Snapshot::First,
-                    "last_in_data_collection" => Snapshot::Last,
-                    "last" => Snapshot::LastOfAll,
-                    "incremental" => Snapshot::Incremental,
+                    b"false" => Snapshot::No,
+                    b"first" | b"first_in_data_collection" => Snapshot::First,
+                    b"last_in_data_collection" => Snapshot::Last,
+                    b"last" => Snapshot::LastOfAll,
+                    b"incremental" => Snapshot::Incremental,
                     _ => Snapshot::Row,
                 });
             }

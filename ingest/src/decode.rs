@@ -34,16 +34,18 @@ pub(crate) enum Decoded {
     Nothing,
 }
 
-/// Ids of the writer's schemas of a record: key and value.
-type Ids = (Option<u32>, u32);
+/// A record's partition and the ids of its writer's schemas, of key and value. Shapes of rows have an order in each partition,
+/// not among them.
+type Ids = (i32, Option<u32>, u32);
 
 enum Rows {
     Avro {
         registry: Box<Registry>,
         decoders: HashMap<Ids, AvroDecoder>,
-        history: Box<History>,
+        histories: HashMap<i32, History>,
     },
-    Json(Box<JsonDecoder>),
+    /// One for each partition.
+    Json(HashMap<i32, JsonDecoder>),
     /// The value as one column.
     Raw(RowBuilder),
 }
@@ -67,10 +69,12 @@ impl Decoder {
             Format::Avro(registry) => Rows::Avro {
                 registry: Registry::new(registry)?.into(),
                 decoders: HashMap::new(),
-                history: History::new(table, table.kinds.len() - include.len()).into(),
+                histories: HashMap::new(),
             },
-            Format::Json if debezium => Rows::Json(JsonDecoder::debezium(table)?.into()),
-            Format::Json if config.declared.is_some() => Rows::Json(JsonDecoder::plain(table, &include)?.into()),
+            Format::Json if debezium => Rows::Json(HashMap::from([(0, JsonDecoder::debezium(table)?)])),
+            Format::Json if config.declared.is_some() => {
+                Rows::Json(HashMap::from([(0, JsonDecoder::plain(table, &include)?)]))
+            }
             Format::Json | Format::Text | Format::Bytes => Rows::Raw(RowBuilder::new(table.kinds.clone())),
         };
         let text = config.format != Format::Bytes;
@@ -87,11 +91,12 @@ impl Decoder {
             return Ok(self.decode_ops(record)?);
         }
         let Some(value) = record.value else { return Ok(Decoded::Nothing) };
-        let event = match self.decode_event(record.key, value) {
+        let partition = record.meta.partition;
+        let event = match self.decode_event(partition, record.key, value) {
             // What follows is the whole table anew: columns that came or went before do not matter.
             Err(found) if found.snapshot == Some(Snapshot::First) => {
                 self.forget();
-                self.decode_event(record.key, value)
+                self.decode_event(partition, record.key, value)
             }
             event => event,
         }?;
@@ -110,25 +115,30 @@ impl Decoder {
         Ok(Decoded::Event(event))
     }
 
-    fn decode_event(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
+    fn decode_event(&mut self, partition: i32, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
         match &mut self.rows {
-            Rows::Avro { registry, decoders, history } => {
+            Rows::Avro { registry, decoders, histories } => {
                 let (value_id, value) = avro::confluent_header(value)?;
                 let key = key.map(avro::confluent_header).transpose()?;
-                let ids = (key.map(|(id, _)| id), value_id);
+                let ids = (partition, key.map(|(id, _)| id), value_id);
                 let decoder = match decoders.entry(ids) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
-                        let key_schema = ids.0.map(|id| registry.by_id(id)).transpose()?;
+                        let key_schema = ids.1.map(|id| registry.by_id(id)).transpose()?;
                         let value_schema = registry.by_id(value_id)?;
                         let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
-                        decoder.follow(history);
+                        let own = self.table.kinds.len() - self.include.len();
+                        decoder.follow(histories.entry(partition).or_insert_with(|| History::new(&self.table, own)));
                         entry.insert(decoder)
                     }
                 };
                 decoder.decode(key.map(|(_, body)| body), value)
             }
-            Rows::Json(decoder) => decoder.decode(key, value),
+            Rows::Json(decoders) => match decoders.entry(partition) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(JsonDecoder::debezium(&self.table)?),
+            }
+            .decode(key, value),
             Rows::Raw(_) => Err(Error::decode("ENVELOPE DEBEZIUM needs FORMAT AVRO or JSON").into()),
         }
     }
@@ -136,11 +146,11 @@ impl Decoder {
     /// Forgets which columns earlier records had.
     fn forget(&mut self) {
         match &mut self.rows {
-            Rows::Avro { decoders, history, .. } => {
+            Rows::Avro { decoders, histories, .. } => {
                 decoders.clear();
-                **history = History::new(&self.table, self.table.kinds.len() - self.include.len());
+                histories.clear();
             }
-            Rows::Json(decoder) => decoder.forget(),
+            Rows::Json(decoders) => decoders.clear(),
             Rows::Raw(_) => {}
         }
     }
@@ -153,7 +163,7 @@ impl Decoder {
         let row = match &mut self.rows {
             Rows::Avro { registry, decoders, .. } => {
                 let (id, body) = avro::confluent_header(value)?;
-                let decoder = match decoders.entry((None, id)) {
+                let decoder = match decoders.entry((0, None, id)) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
                         entry.insert(AvroDecoder::plain(&self.table, &self.include, &*registry.by_id(id)?)?)
@@ -161,7 +171,11 @@ impl Decoder {
                 };
                 decoder.decode_row(body, &record.meta)?
             }
-            Rows::Json(decoder) => decoder.decode_row(value, &record.meta)?,
+            Rows::Json(decoders) => match decoders.entry(0) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(JsonDecoder::plain(&self.table, &self.include)?),
+            }
+            .decode_row(value, &record.meta)?,
             Rows::Raw(builder) => {
                 if self.text {
                     let text = std::str::from_utf8(value).map_err(|_| Error::decode("the value is not UTF-8"))?;
@@ -236,24 +250,89 @@ mod tests {
     use super::*;
     use crate::kafka::Cluster;
 
-    #[test]
-    fn upserts_are_by_the_key_and_need_all_of_it() {
-        let fields = ["note", "id"].map(|name| Field::new(name, DataType::Int64, true));
-        let config = SourceConfig {
+    fn config(envelope: Envelope, columns: &[&str], key: usize) -> SourceConfig {
+        let fields: Vec<_> = columns.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+        SourceConfig {
             name: "s".into(),
             cluster: Cluster { brokers: "localhost:9092".into(), properties: Vec::new() },
             topic: "s".into(),
             format: Format::Json,
-            envelope: Envelope::Upsert,
-            declared: Some((Arc::new(Schema::new(fields.to_vec())), Some(vec![1]))),
+            envelope,
+            declared: Some((Arc::new(Schema::new(fields)), Some(vec![key]))),
             include: Vec::new(),
             on_error: crate::OnError::DeadLetter,
-        };
+        }
+    }
+
+    const META: RecordMeta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+
+    fn change(decoder: &mut Decoder, key: Option<&str>, after: &str, snapshot: &str) -> Result<Decoded, Undecodable> {
+        let value = format!(
+            r#"{{"before":null,"after":{after},"source":{{"snapshot":"{snapshot}","db":"shop","table":"t"}},"op":"c"}}"#
+        );
+        decoder.decode(Record { key: key.map(str::as_bytes), value: Some(value.as_bytes()), meta: META })
+    }
+
+    /// Issue 7, finding 11: a renamed column's rows are not NULL; a new snapshot has them all.
+    #[test]
+    fn finding_11_a_renaming_is_refused_until_a_snapshot_begins() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "b"], 0);
         let table = config.table_schema().expect("a table");
         let mut decoder = Decoder::new(&config, &table).expect("a decoder");
-        let meta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+        let mut decode = |after, snapshot| change(&mut decoder, Some(r#"{"id":1}"#), after, snapshot);
+        assert!(decode(r#"{"id":1,"a":5}"#, "false").is_ok(), "nothing tells yet that b comes");
+        for _ in 0..2 {
+            let found = decode(r#"{"id":1,"b":5}"#, "false").expect_err("a renaming");
+            assert!(found.to_string().contains("\"b\" came when \"a\" went"), "{found}");
+            assert_eq!((found.snapshot, found.collection.as_deref()), (Some(Snapshot::No), Some("shop.t")));
+        }
+        for snapshot in ["first", "true", "last", "false"] {
+            decode(r#"{"id":1,"b":5}"#, snapshot).expect(snapshot);
+        }
+        decode(r#"{"id":1,"a":5}"#, "false").expect_err("b is gone");
+    }
+
+    /// Partitions are not read in step: one may show a column that came later before another shows rows of before.
+    #[test]
+    fn finding_6_each_partition_has_its_own_history() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "n"], 0);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let mut decode = |partition, after: &str| {
+            let value = format!(r#"{{"before":null,"after":{after},"source":{{"snapshot":"false"}},"op":"c"}}"#);
+            let meta = RecordMeta { partition, ..META };
+            decoder.decode(Record { key: Some(br#"{"id":1}"#), value: Some(value.as_bytes()), meta }).map(drop)
+        };
+        assert_eq!(decode(0, r#"{"id":1,"n":2}"#), Ok(()));
+        assert_eq!(decode(1, r#"{"id":1}"#), Ok(()), "before n came");
+        assert_eq!(decode(1, r#"{"id":1,"n":2}"#), Ok(()));
+        assert!(decode(0, r#"{"id":1}"#).is_err(), "n is gone");
+    }
+
+    /// Issue 7, finding 12: MySQL's table has no key, so rows of one key are several.
+    #[test]
+    fn finding_12_a_record_without_a_key_does_not_merge() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "b"], 0);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let found = change(&mut decoder, None, r#"{"id":1,"b":5}"#, "false").expect_err("no key");
+        assert!(found.to_string().contains("(id)"), "{found}");
+        assert_eq!(found.collection.as_deref(), Some("shop.t"));
+        let truncate = br#"{"source":{"snapshot":"false"},"op":"t"}"#;
+        let decoded = decoder.decode(Record { key: None, value: Some(truncate), meta: META });
+        assert!(matches!(decoded, Ok(Decoded::Event(_))), "TRUNCATE has none anyway");
+    }
+
+    #[test]
+    fn upserts_are_by_the_key_and_need_all_of_it() {
+        let config = config(Envelope::Upsert, &["note", "id"], 1);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
         let mut decode = |key: &'static str, value: Option<&'static str>| {
-            let record = Record { key: Some(key.as_bytes()), value: value.map(str::as_bytes), meta };
+            let record = Record { key: Some(key.as_bytes()), value: value.map(str::as_bytes), meta: META };
             decoder.decode(record).map_err(|error| error.to_string())
         };
         let put = decode("1", Some(r#"{"id":1,"note":2}"#));

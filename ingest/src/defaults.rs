@@ -96,7 +96,7 @@ pub(crate) fn absent(field: &Field) -> Result<Option<Row>> {
     match field.metadata().get(DEFAULT).map(String::as_str) {
         None | Some("null") if field.is_nullable() => Ok(None),
         None | Some("null") => {
-            let text = "it is NOT NULL and has no default in the schema";
+            let text = "it is NOT NULL and has no default in the schema; row images must be whole (binlog_row_image=FULL in MySQL)";
             Err(Error::decode(format!("column \"{name}\" is not in the record: {text}")))
         }
         Some(text) => kept(field, text).map(Some).ok_or_else(unknown),

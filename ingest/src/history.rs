@@ -141,4 +141,26 @@ mod tests {
             assert!(apart.enter(names.iter().copied()).is_ok(), "dropped, and another one added later: {names:?}");
         }
     }
+
+    /// The same for Avro, where a schema tells the columns.
+    #[test]
+    fn finding_11_an_avro_writer_is_judged_by_those_before_it() {
+        let fields = ["id", "b"].map(|name| Field::new(name, DataType::Int64, true));
+        let table = TableSchema::new(Schema::new(fields.to_vec()).into(), None).expect("a table");
+        let mut history = History::new(&table, 2);
+        let mut decode = |columns: &[&str]| {
+            let fields = columns.iter().map(|name| format!(r#"{{"name":"{name}","type":"long"}}"#));
+            let row = format!(r#"{{"type":"record","name":"V","fields":[{}]}}"#, fields.collect::<Vec<_>>().join(","));
+            let fields = format!(r#"{{"name":"after","type":["null",{row}]}},{{"name":"op","type":"string"}}"#);
+            let node = crate::schema::Node::parse(&format!(r#"{{"type":"record","name":"E","fields":[{fields}]}}"#));
+            let mut decoder = crate::avro::AvroDecoder::debezium(&table, None, &node.expect("a schema")).expect("one");
+            decoder.follow(&mut history);
+            let body = [&[2][..], &vec![10; columns.len()], &[2, b'c']].concat();
+            decoder.decode(None, &body).map(|_| ()).map_err(|found| found.to_string())
+        };
+        assert_eq!(decode(&["id"]), Ok(()));
+        assert_eq!(decode(&["id", "b"]), Ok(()));
+        assert_eq!(decode(&["id"]), Ok(()), "sent once more");
+        assert!(decode(&["id", "c"]).expect_err("renamed").contains("column \"b\""));
+    }
 }

@@ -161,16 +161,9 @@ impl JsonDecoder {
         self.before_columns = self.columns.iter().filter_map(moved).collect();
     }
 
-    /// Forgets which columns earlier records had: a snapshot begins anew.
-    pub(crate) fn forget(&mut self) {
-        self.history = History::new(&self.table, self.columns.len());
-        self.layouts = Layouts::default();
-        self.writer = Box::default();
-    }
-
-    /// Reads the types, units and scales that a record's schema names.
+    /// Reads the types, units and scales that a record's schema names; gives the names.
     #[cold]
-    fn describe(&mut self, schema: &str) -> Result<()> {
+    fn describe(&mut self, schema: &str) -> Result<Vec<Box<str>>> {
         let described: Described = serde_json::from_str(schema).map_err(|error| Error::decode(error.to_string()))?;
         for (name, column) in &mut self.columns {
             if let Some(field) = Described::named(described.row(), name) {
@@ -184,11 +177,8 @@ impl JsonDecoder {
         }
         self.derive_before();
         let names = described.row().iter().filter_map(|field| field.field.as_deref());
-        self.described = Some(names.map(Into::into).collect());
-        // Its rows are judged anew.
-        self.layouts.row = Layout::default();
         self.writer = schema.into();
-        Ok(())
+        Ok(names.map(Into::into).collect())
     }
 
     /// The change that an envelope describes.
@@ -303,8 +293,12 @@ impl JsonDecoder {
         if late {
             keep(&mut found.failed, Err(Error::decode("the record's schema comes behind its payload")));
         }
-        let described = self.describe(schema);
-        keep(&mut found.failed, described);
+        // Its rows are judged anew.
+        self.layouts.row = Layout::default();
+        match self.describe(schema) {
+            Ok(names) => self.described = Some(names),
+            Err(error) => keep(&mut found.failed, Err(error)),
+        }
         Ok(())
     }
 
@@ -423,14 +417,20 @@ impl JsonDecoder {
                     if schema.starts_with('{') && schema != &*self.writer {
                         self.describe(schema)?;
                     }
-                    let (columns, row) = match before {
-                        true => (&self.before_columns, &mut self.before_row),
-                        false => (&self.columns, &mut self.row),
-                    };
+                    if before {
+                        let (columns, row) = (&self.before_columns, &mut self.before_row);
+                        read_row(columns, &mut Layout::default(), row, reader, &mut failed)?;
+                        continue;
+                    }
                     self.layouts.row.changed = false;
-                    read_row(columns, &mut self.layouts.row, row, reader, &mut failed)?;
-                    if !self.debezium && self.layouts.row.changed {
-                        self.refuse_envelope(self.layouts.row.names())?;
+                    read_row(&self.columns, &mut self.layouts.row, &mut self.row, reader, &mut failed)?;
+                    if self.layouts.row.changed {
+                        let refused = self.refuse_envelope(self.layouts.row.names());
+                        if refused.is_err() {
+                            // The next record of this order is looked at, too.
+                            self.layouts.row = Layout::default();
+                        }
+                        refused?;
                     }
                 }
                 (Member::Payload | Member::Skip, _) => reader.skip()?,
@@ -438,12 +438,13 @@ impl JsonDecoder {
         }
         reader.end()?;
         failed.map_or(Ok(()), Err)?;
+        if before {
+            return Ok(());
+        }
         if layout.changed {
             self.refuse_envelope(layout.names())?;
         }
-        if !before {
-            self.layouts.plain = layout;
-        }
+        self.layouts.plain = layout;
         Ok(())
     }
 

@@ -184,7 +184,7 @@ pub(crate) fn read_details(
             continue;
         };
         match reader.peek() {
-            b'"' => fields.detail(detail, Scalar::Text(&reader.string()?), names),
+            b'"' => fields.detail(detail, Scalar::Text(reader.string()?.as_bytes()), names),
             b'-' | b'0'..=b'9' => {
                 if let Some(long) = short_long(reader.number()?) {
                     fields.detail(detail, Scalar::Long(long), names);

@@ -88,3 +88,170 @@ fn finding_5_every_snapshot_marker_is_known() {
         "a record without a marker: by its operation"
     );
 }
+
+fn refused(record: &str) -> String {
+    JsonDecoder::debezium(&table()).expect("a decoder").decode(None, record.as_bytes()).expect_err(record).to_string()
+}
+
+/// Issue 7, finding 4: a loss belongs to one transaction, so a record that cannot be decoded says which it is of.
+#[test]
+fn finding_4_an_undecodable_record_tells_its_transaction() {
+    let mut decoder = JsonDecoder::debezium(&table()).expect("a decoder");
+    let tail = r#""source":{"snapshot":"false","db":"shop","table":"orders"},"transaction":{"id":"g:7","total_order":1,"data_collection_order":1},"op":"c","ts_ms":1}"#;
+    for after in [
+        r#"{"id":"no number","note":"x"}"#,
+        r#"{"id":1,"note":{"nested":[1,"}"]}}"#,
+        r#"{"id":99999999999999999999,"note":"x"}"#,
+        r#"{"id":null,"note":"x"}"#,
+        r#"{"id":[1],"note":true}"#,
+        "null",
+    ] {
+        let found = decoder.decode(None, format!(r#"{{"before":null,"after":{after},{tail}"#).as_bytes());
+        let found = found.expect_err(after);
+        assert_eq!(found.transaction.as_deref(), Some("g:7"), "{after}: {found}");
+        assert_eq!((found.snapshot, found.collection.as_deref()), (Some(Snapshot::No), Some("shop.orders")));
+    }
+    let mut broken = br#"{"before":null,"after":{"id":1,"note":"?"},"#.to_vec();
+    broken[39] = 0xff;
+    broken.extend_from_slice(tail.as_bytes());
+    let found = decoder.decode(None, &broken).expect_err("no UTF-8");
+    assert_eq!(found.transaction.as_deref(), Some("g:7"), "{found}");
+    let whole = format!(r#"{{"before":null,"after":{{"id":1,"note":"x"}},{tail}"#);
+    decoder.decode(None, whole.as_bytes()).expect("the next record is what it is");
+    let cut = decoder.decode(None, &whole.as_bytes()[..whole.len() - 1]).expect_err("a cut record");
+    assert_eq!(cut.transaction.as_deref(), Some("g:7"), "what was read before the cut");
+
+    let mut decoder = avro("\"string\"");
+    let mut record = avro_record(&text("last"), "shop", "orders");
+    // The note is no UTF-8; the fields behind it are whole.
+    record[5] = 0xff;
+    let found = decoder.decode(None, &record).expect_err("no UTF-8");
+    assert_eq!((found.snapshot, found.collection.as_deref()), (Some(Snapshot::LastOfAll), Some("shop.orders")));
+    assert!(found.to_string().contains("column \"note\""), "{found}");
+}
+
+/// The same where it is the schema that does not fit the table.
+#[test]
+fn finding_4_a_foreign_schema_does_not_hide_the_transaction() {
+    let row = r#"{"type":"record","name":"Value","fields":[{"name":"id","type":{"type":"array","items":"string"}}]}"#;
+    let transaction = r#"{"type":"record","name":"T","fields":[{"name":"id","type":"string"}]}"#;
+    let fields = format!(
+        r#"{{"name":"after","type":["null",{row}]}},{{"name":"op","type":"string"}},{{"name":"transaction","type":{transaction}}}"#
+    );
+    let node = Node::parse(&format!(r#"{{"type":"record","name":"Envelope","fields":[{fields}]}}"#)).expect("a schema");
+    let mut decoder = AvroDecoder::debezium(&table(), None, &node).expect("a decoder");
+    let record = [&[2, 2][..], &text("x"), &[0], &text("c"), &text("g:7")].concat();
+    let found = decoder.decode(None, &record).expect_err("a list is no number");
+    assert_eq!(found.transaction.as_deref(), Some("g:7"), "{found}");
+    assert!(found.to_string().contains("column \"id\""), "{found}");
+    let record = [&[0][..], &text("t"), &text("g:7")].concat();
+    decoder.decode(None, &record).expect("TRUNCATE has no row");
+}
+
+/// Issue 7, finding 12: a record of another kind is named, with what to write instead.
+#[test]
+fn finding_12_records_of_other_kinds_are_named() {
+    let kinds = [
+        (
+            r#"{"source":{"db":"shop"},"ts_ms":1,"databaseName":"shop","ddl":"ALTER TABLE t","tableChanges":[]}"#,
+            "schema change",
+        ),
+        (r#"{"ts_ms":1}"#, "heartbeat"),
+        (r#"{"status":"END","id":"g:7","event_count":1,"data_collections":[],"ts_ms":1}"#, "transaction's boundary"),
+        (r#"{"id":1,"note":"x"}"#, "ENVELOPE UPSERT"),
+        (
+            r#"{"schema":{"type":"struct","fields":[]},"payload":{"id":1,"note":"x","__deleted":"false"}}"#,
+            "ENVELOPE UPSERT",
+        ),
+    ];
+    for (record, expected) in kinds {
+        let error = refused(record);
+        assert!(error.contains(expected), "{record}: {error}");
+    }
+    let flat =
+        Node::parse(r#"{"type":"record","name":"Value","fields":[{"name":"id","type":"long"}]}"#).expect("a schema");
+    let error = AvroDecoder::debezium(&table(), None, &flat).err().expect("no envelope").to_string();
+    assert!(error.contains("ExtractNewRecordState"), "{error}");
+    let error = ingest::avro::debezium_table(None, &flat).expect_err("at CREATE, too").to_string();
+    assert!(error.contains("ExtractNewRecordState"), "{error}");
+
+    let envelope = r#"{"before":null,"after":{"id":1},"source":{},"op":"c"}"#;
+    let mut plain = JsonDecoder::plain(&table(), &[]).expect("a decoder");
+    let meta = ingest::event::RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+    for record in [envelope.to_owned(), format!(r#"{{"schema":{{"type":"struct","fields":[]}},"payload":{envelope}}}"#)]
+    {
+        for _ in 0..2 {
+            let error = plain.decode_row(record.as_bytes(), &meta).expect_err("an envelope").to_string();
+            assert!(error.contains("use ENVELOPE DEBEZIUM"), "{error}");
+        }
+    }
+    plain.decode_row(br#"{"id":1,"op":"a service's own"}"#, &meta).expect("a row");
+}
+
+/// Issue 7, finding 12: what row images lack is not NULL.
+#[test]
+fn finding_12_partial_rows_are_refused() {
+    let error = refused(r#"{"before":{"id":1},"after":{"note":"new"},"op":"u"}"#);
+    assert!(error.contains("column \"id\"") && error.contains("binlog_row_image=FULL"), "{error}");
+    let error = refused(r#"{"after":{"id":1,"note":"__debezium_unavailable_value"},"op":"u"}"#);
+    assert!(error.contains("column \"note\""), "{error}");
+
+    let mut decoder = JsonDecoder::debezium(&table()).expect("a decoder");
+    let mut decode = |record: &str| decoder.decode(None, record.as_bytes()).map_err(|found| found.to_string());
+    decode(r#"{"after":{"id":1,"note":"x"},"op":"c"}"#).expect("a whole row");
+    for _ in 0..2 {
+        let error = decode(r#"{"before":{"id":1,"note":"x"},"after":{"id":1},"op":"u"}"#).expect_err("a partial row");
+        assert!(error.contains("column \"note\"") && error.contains("earlier records"), "{error}");
+    }
+    decode(r#"{"after":{"note":"x","id":2},"op":"c"}"#).expect("in another order");
+
+    let schema = r#"{"type":"struct","fields":[{"type":"struct","field":"after","fields":[{"type":"int64","field":"id"},{"type":"string","optional":true,"field":"note"}]}]}"#;
+    let error = refused(&format!(r#"{{"schema":{schema},"payload":{{"after":{{"id":1}},"op":"u"}}}}"#));
+    assert!(error.contains("column \"note\"") && error.contains("partial"), "{error}");
+}
+
+/// Issue 7, finding 12: rows of another key than the table's do not merge.
+#[test]
+fn finding_12_a_key_of_other_columns_is_refused() {
+    let record = br#"{"after":{"id":1,"note":"x"},"op":"c"}"#;
+    let mut decoder = JsonDecoder::debezium(&table()).expect("a decoder");
+    let schema = r#"{"type":"struct","fields":[]}"#;
+    for key in [r#"{"note":"x"}"#.to_owned(), format!(r#"{{"schema":{schema},"payload":{{"id":1,"note":"x"}}}}"#)] {
+        let error = decoder.decode(Some(key.as_bytes()), record).expect_err(&key).to_string();
+        assert!(error.contains("\"note\"") && error.contains("PRIMARY KEY (id, note)"), "{error}");
+    }
+    for key in [r#"{"id":1}"#.to_owned(), format!(r#"{{"schema":{schema},"payload":{{"id":1}}}}"#), "1".to_owned()] {
+        decoder.decode(Some(key.as_bytes()), record).expect(&key);
+    }
+    let row =
+        r#"{"type":"record","name":"Value","fields":[{"name":"id","type":"long"},{"name":"note","type":"string"}]}"#;
+    let fields = format!(r#"{{"name":"after","type":["null",{row}]}},{{"name":"op","type":"string"}}"#);
+    let value =
+        Node::parse(&format!(r#"{{"type":"record","name":"Envelope","fields":[{fields}]}}"#)).expect("a schema");
+    let record = [&[2, 2][..], &text("x"), &text("c")].concat();
+    let with_key = |column: &str, of: &str, body: &[u8]| {
+        let key = format!(r#"{{"type":"record","name":"Key","fields":[{{"name":"{column}","type":"{of}"}}]}}"#);
+        let key = Node::parse(&key).expect("a schema");
+        let mut decoder = AvroDecoder::debezium(&table(), Some(&key), &value).expect("a decoder");
+        decoder.decode(Some(body), &record).map_err(|found| found.to_string())
+    };
+    with_key("id", "long", &[2]).expect("the table's key");
+    let error = with_key("note", "string", &text("x")).expect_err("another key");
+    assert!(error.contains("\"note\""), "{error}");
+}
+
+/// A key that carries its schema does not change how rows are read.
+#[test]
+fn a_key_with_a_schema_is_only_a_key() {
+    let fields = vec![Field::new("note", DataType::Utf8, true), Field::new("id", DataType::Int64, false)];
+    let table = TableSchema::new(Arc::new(Schema::new(fields)), Some(vec![1])).expect("a table");
+    let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
+    let key = br#"{"schema":{"type":"struct","fields":[{"type":"int64","field":"id"}]},"payload":{"id":1}}"#;
+    let created = br#"{"before":null,"after":{"id":1,"note":"x"},"op":"c"}"#;
+    let expected = decoder.decode(Some(key), created).expect("an event");
+    let deleted =
+        decoder.decode(Some(key), br#"{"before":null,"after":null,"op":"d"}"#).expect("a deletion by its key");
+    let [delta::Op::Delete(row)] = &deleted.ops[..] else { panic!("a deletion") };
+    assert_eq!(row.as_ref().slot(0), 1);
+    assert_eq!(decoder.decode(Some(key), created), Ok(expected));
+}

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::common::ScalarValue;
-use sql::{After, Behind, Database, Error, Positions, Prepared, Progress, Query, Result};
+use sql::{After, Behind, Database, Error, Positions, Prepared, Query, Result};
 
 use crate::coordinator::Handle;
+use crate::source_events;
 
 /// How long a query may wait, and for what.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct Wait {
 /// Why a query cannot be answered yet.
 enum Lack {
     /// Initial rows of sources and views.
-    Rows(Vec<(String, Progress)>),
+    Rows,
     Position(Behind),
 }
 
@@ -90,7 +91,8 @@ impl Handle {
                 }
             });
             if !matches!(woken.await, Ok(Ok(()))) {
-                return Err(timed_out(&lack, Utc::now()));
+                let late = timed_out(&lack, Utc::now());
+                return Err(late.unwrap_or_else(|| source_events::still_hydrating(&self.read(), prepared)));
             }
         }
     }
@@ -98,9 +100,8 @@ impl Handle {
 
 fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lack>> {
     let names = || reads.iter().map(String::as_str);
-    let rows = database.hydrating(names());
-    if !rows.is_empty() {
-        return Ok(Some(Lack::Rows(rows)));
+    if !database.hydrating(names()).is_empty() {
+        return Ok(Some(Lack::Rows));
     }
     match &wait.after {
         None => Ok(None),
@@ -108,16 +109,10 @@ fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lac
     }
 }
 
-fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Error {
+/// What a wait for a position ends with.
+fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Option<Error> {
     match lack {
-        Lack::Rows(waits) => {
-            let shown: Vec<_> = waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {})", p.read, p.of)).collect();
-            Error::new(
-                "57014",
-                format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")),
-            )
-            .hint("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are; SET statement_timeout waits longer")
-        }
+        Lack::Rows => return None,
         Lack::Position(behind) => {
             let Behind { asked, timeline, reached, .. } = behind;
             let reached = match (reached.as_str(), behind.known) {
@@ -129,8 +124,8 @@ fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Error {
                 "statement timeout: asked for {asked}, but timeline \"{timeline}\" {reached}{}",
                 age(behind, now)
             );
-            Error::new("57014", message)
-                .hint("SELECT * FROM tidewater.timelines shows how far all are; SET statement_timeout waits longer")
+            let error = Error::new("57014", message);
+            Some(error.hint("SELECT * FROM tidewater.timelines shows how far all are; SET statement_timeout waits longer"))
         }
     }
 }

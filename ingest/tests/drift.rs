@@ -1,0 +1,215 @@
+//! Schemas that change under a table: what a record of another shape is in it, and what is refused.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use delta::{Datum, Op, TableSchema};
+use ingest::avro::{self, AvroDecoder};
+use ingest::defaults::DEFAULT;
+use ingest::event::RecordMeta;
+use ingest::json::JsonDecoder;
+use ingest::schema::Node;
+
+const META: RecordMeta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+
+fn record(fields: &str) -> Node {
+    Node::parse(&format!(r#"{{"type":"record","name":"Value","fields":[{fields}]}}"#)).expect("a schema")
+}
+
+fn envelope(fields: &str) -> Node {
+    let row = format!(r#"{{"type":"record","name":"Value","fields":[{fields}]}}"#);
+    record(&format!(r#"{{"name":"after","type":["null",{row}]}},{{"name":"op","type":"string"}}"#))
+}
+
+/// What column 1 of the table that `latest` describes is in a record of `earlier`, whose row has this body.
+fn second(latest: &str, earlier: &str, body: &[u8]) -> Result<String, String> {
+    let table = avro::debezium_table(None, &envelope(latest)).expect("a table");
+    let mut decoder = AvroDecoder::debezium(&table, None, &envelope(earlier)).expect("a decoder");
+    let record = [&[2], body, &[2, b'c']].concat();
+    let event = decoder.decode(None, &record).map_err(|found| found.to_string())?;
+    let [Op::Insert(row)] = &event.ops[..] else { panic!("an insertion") };
+    Ok(match row.as_ref().get(1, &table.kinds[1]) {
+        Datum::Text(text) => format!("{:?}", String::from_utf8_lossy(text)),
+        other => format!("{other:?}"),
+    })
+}
+
+const ID: &str = r#"{"name":"id","type":"long"}"#;
+const DECIMAL_2: &str = r#"{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}"#;
+const DECIMAL_4: &str = r#"{"type":"bytes","logicalType":"decimal","precision":12,"scale":4}"#;
+
+fn with(column: &str) -> String {
+    format!("{ID},{column}")
+}
+
+fn of(kind: &str) -> String {
+    with(&format!(r#"{{"name":"n","type":{kind}}}"#))
+}
+
+/// Issue 7, finding 11: `ADD n INT DEFAULT 7` is 7 in the rows of before.
+#[test]
+fn finding_11_an_added_column_has_its_default() {
+    let nullable = with(r#"{"name":"n","type":[{"type":"int","connect.default":7},"null"],"default":7}"#);
+    assert_eq!(second(&nullable, ID, &[2]), Ok("Int(7)".into()));
+    let not_null = with(r#"{"name":"n","type":{"type":"int","connect.default":5},"default":5}"#);
+    assert_eq!(second(&not_null, ID, &[2]), Ok("Int(5)".into()));
+    let only_connects = with(r#"{"name":"n","type":{"type":"string","connect.default":"x"}}"#);
+    assert_eq!(second(&only_connects, ID, &[2]), Ok("\"x\"".into()));
+    let none = with(r#"{"name":"n","type":["null","int"],"default":null}"#);
+    assert_eq!(second(&none, ID, &[2]), Ok("Null".into()));
+    let unknown = second(&of("\"int\""), ID, &[2]).expect_err("no value is known");
+    assert!(unknown.contains("column \"n\"") && unknown.contains("NOT NULL"), "{unknown}");
+    let now = with(
+        r#"{"name":"n","type":{"type":"string","connect.name":"io.debezium.time.ZonedTimestamp","connect.default":"1970-01-01T00:00:00Z"}}"#,
+    );
+    let unknown = second(&now, ID, &[2]).expect_err("CURRENT_TIMESTAMP, but when");
+    assert!(unknown.contains("column \"n\"") && unknown.contains("snapshot"), "{unknown}");
+}
+
+#[test]
+fn finding_11_json_with_schemas_knows_defaults_too() {
+    let record = |fields: &str, row: &str| {
+        let row_schema = format!(r#"{{"type":"struct","field":"after","fields":[{fields}]}}"#);
+        format!(r#"{{"schema":{{"type":"struct","fields":[{row_schema}]}},"payload":{{"after":{row},"op":"c"}}}}"#)
+    };
+    let id = r#"{"type":"int64","field":"id"}"#;
+    let latest =
+        record(&format!(r#"{id},{{"type":"int32","optional":true,"default":7,"field":"n"}}"#), r#"{"id":1,"n":null}"#);
+    let table = ingest::json::debezium_table(latest.as_bytes(), None).expect("JSON").expect("a table");
+    let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
+    let mut n = |record: &str| {
+        let event = decoder.decode(None, record.as_bytes()).expect("an event");
+        let [Op::Insert(row)] = &event.ops[..] else { panic!("an insertion") };
+        format!("{:?}", row.as_ref().get(1, &table.kinds[1]))
+    };
+    assert_eq!(n(&record(id, r#"{"id":1}"#)), "Int(7)", "a row of before");
+    assert_eq!(n(&latest), "Null", "a row of after");
+    assert_eq!(n(&record(id, r#"{"id":1}"#)), "Int(7)");
+}
+
+/// A later `ALTER … SET DEFAULT 9` does not change the rows of before.
+#[test]
+fn finding_11_the_default_is_that_of_the_addition() {
+    let versions = [ID, &of(r#"{"type":"int","connect.default":7}"#), &of(r#"{"type":"int","connect.default":9}"#)];
+    let versions = versions.map(|fields| Arc::new(envelope(fields)));
+    let latest = avro::debezium_table(None, &versions[2]).expect("a table");
+    let default = |table: &TableSchema| table.schema.field(1).metadata().get(DEFAULT).cloned();
+    assert_eq!(default(&latest).as_deref(), Some("9"));
+    let table = avro::with_first_defaults(&latest, &versions).expect("a table");
+    assert_eq!(default(&table).as_deref(), Some("7"));
+    let table = avro::with_first_defaults(&latest, &[]).expect("a table");
+    assert_eq!(default(&table).as_deref(), Some("9"), "where the registry tells no versions");
+}
+
+/// Issue 7, finding 11: a value that the column cannot hold exactly is an error, never another value.
+#[test]
+fn finding_11_retyped_columns_are_exact_or_refused() {
+    let refused = |latest: &str, earlier: &str, body: &[u8]| {
+        let error = second(&of(latest), &of(earlier), body).expect_err(earlier);
+        assert!(error.contains("column \"n\""), "{error}");
+    };
+    // 3.3456 in a column of two fraction digits; 3.3400 fits.
+    refused(DECIMAL_2, DECIMAL_4, &[2, 6, 0, 0x82, 0xb0]);
+    assert_eq!(second(&of(DECIMAL_2), &of(DECIMAL_4), &[2, 6, 0, 0x82, 0x78]), Ok("Decimal(334)".into()));
+    assert_eq!(second(&of(DECIMAL_4), &of(DECIMAL_2), &[2, 4, 1, 0x4e]), Ok("Decimal(33400)".into()));
+    // 5e9 in an INT; an INT in a BIGINT.
+    refused("\"int\"", "\"long\"", &[2, 0x80, 0xc8, 0xaf, 0xa0, 0x25]);
+    assert_eq!(second(&of("\"long\""), &of("\"int\""), &[2, 10]), Ok("Int(5)".into()));
+    // DECIMAL to VARCHAR: MySQL makes the digits text.
+    assert_eq!(second(&of("\"string\""), &of(DECIMAL_2), &[2, 4, 1, 0x4e]), Ok("\"3.34\"".into()));
+    assert_eq!(second(&of(DECIMAL_2), &of("\"string\""), &[2, 8, b'3', b'.', b'3', b'4']), Ok("Decimal(334)".into()));
+    refused(DECIMAL_2, "\"string\"", &[2, 6, b'n', b'/', b'a']);
+    // BIGINT to DOUBLE and FLOAT, TINYINT to a truth value.
+    refused("\"double\"", "\"long\"", &[2, 0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20]);
+    assert_eq!(second(&of("\"double\""), &of("\"long\""), &[2, 10]), Ok("Float(5.0)".into()));
+    refused("\"float\"", "\"long\"", &[2, 0x82, 0x80, 0x80, 0x10]);
+    refused("\"boolean\"", "\"int\"", &[2, 4]);
+    // A time that milliseconds do not hold.
+    let micros = r#"{"type":"long","connect.name":"io.debezium.time.MicroTimestamp"}"#;
+    let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
+    let fields = vec![Field::new("id", DataType::Int64, false), Field::new("n", millis, true)];
+    let table = TableSchema::new(Arc::new(Schema::new(fields)), None).expect("a table");
+    let mut decoder = AvroDecoder::debezium(&table, None, &envelope(&of(micros))).expect("a decoder");
+    assert!(decoder.decode(None, &[2, 2, 0xf2, 0xc0, 1, 2, b'c']).is_err());
+    decoder.decode(None, &[2, 2, 0xa0, 0x9c, 1, 2, b'c']).expect("a whole millisecond");
+}
+
+fn service(of: DataType, json: &str) -> Result<String, String> {
+    let table = TableSchema::new(Arc::new(Schema::new(vec![Field::new("v", of, true)])), None).expect("a table");
+    let mut decoder = JsonDecoder::plain(&table, &[]).expect("a decoder");
+    let row = decoder.decode_row(format!("{{\"v\":{json}}}").as_bytes(), &META).map_err(|error| error.to_string())?;
+    Ok(format!("{:?}", row.as_ref().get(0, &table.kinds[0])))
+}
+
+fn debezium(of: DataType, json: &str) -> Result<String, String> {
+    let table = TableSchema::new(Arc::new(Schema::new(vec![Field::new("v", of, true)])), None).expect("a table");
+    let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
+    let record = format!("{{\"after\":{{\"v\":{json}}},\"op\":\"c\"}}");
+    let event = decoder.decode(None, record.as_bytes()).map_err(|error| error.to_string())?;
+    let [Op::Insert(row)] = &event.ops[..] else { panic!("an insertion") };
+    Ok(format!("{:?}", row.as_ref().get(0, &table.kinds[0])))
+}
+
+/// Issue 7, finding 12: the milliseconds of a DATETIME(3) are not microseconds of January 1970.
+#[test]
+fn finding_12_a_time_of_untold_unit_is_refused() {
+    let of = |unit| DataType::Timestamp(unit, None);
+    let (millis, micros) = (of(TimeUnit::Millisecond), of(TimeUnit::Microsecond));
+    let error = debezium(micros.clone(), "1775088001000").expect_err("milliseconds");
+    assert!(error.contains("column \"v\"") && error.contains("timestamp(3)"), "{error}");
+    assert_eq!(debezium(micros.clone(), "1775088001000000"), Ok("Int(1775088001000000)".into()));
+    assert_eq!(debezium(millis.clone(), "1775088001000"), Ok("Int(1775088001000)".into()));
+    assert_eq!(debezium(millis.clone(), "-30610224000000"), Ok("Int(-30610224000000)".into()), "the year 1000");
+    debezium(millis.clone(), "1775088001000000").expect_err("microseconds");
+    debezium(micros.clone(), "-1775088001000").expect_err("before 1970, too");
+    for near in ["0", "-1"] {
+        assert_eq!(debezium(micros.clone(), near), Ok(format!("Int({near})")), "no unit makes this another year");
+    }
+    service(millis.clone(), "1775088001").expect_err("a service's seconds");
+    assert_eq!(service(millis, "1775088001000"), Ok("Int(1775088001000)".into()));
+    assert_eq!(service(micros, "\"2026-04-02T00:00:01Z\""), Ok("Int(1775088001000000)".into()));
+}
+
+/// Issue 7, findings 11 and 12: a service's negative number is no BIGINT UNSIGNED.
+#[test]
+fn finding_11_a_services_negative_number_stays_negative() {
+    let unsigned = DataType::Decimal128(20, 0);
+    assert_eq!(service(unsigned.clone(), "-5"), Ok("Decimal(-5)".into()));
+    assert_eq!(
+        debezium(unsigned, "-1"),
+        Ok("Decimal(18446744073709551615)".into()),
+        "Debezium's, which cannot be told"
+    );
+    let table = TableSchema::new(Arc::new(Schema::new(vec![Field::new("n", DataType::Decimal128(20, 0), true)])), None);
+    let table = table.expect("a table");
+    let long = |parameters: &str| {
+        let column = format!(r#"{{"name":"n","type":{{"type":"long"{parameters}}}}}"#);
+        let mut decoder = AvroDecoder::debezium(&table, None, &envelope(&column)).expect("a decoder");
+        let event = decoder.decode(None, &[2, 1, 2, b'c']).expect("an event");
+        let [Op::Insert(row)] = &event.ops[..] else { panic!("an insertion") };
+        format!("{:?}", row.as_ref().get(0, &table.kinds[0]))
+    };
+    assert_eq!(
+        long(r#","connect.parameters":{"__debezium.source.column.type":"BIGINT UNSIGNED"}"#),
+        "Decimal(18446744073709551615)"
+    );
+    assert_eq!(long(r#","connect.parameters":{"__debezium.source.column.type":"BIGINT"}"#), "Decimal(-1)");
+    let mut plain = AvroDecoder::plain(&table, &[], &record(r#"{"name":"n","type":"long"}"#)).expect("a decoder");
+    let row = plain.decode_row(&[1], &META).expect("a row");
+    assert_eq!(format!("{:?}", row.as_ref().get(0, &table.kinds[0])), "Decimal(-1)");
+}
+
+/// Issue 7, finding 12: PostgreSQL's protocol cannot carry NUL.
+#[test]
+fn finding_12_text_with_nul_is_refused() {
+    for error in [
+        service(DataType::Utf8, "\"a\\u0000b\"").expect_err("NUL"),
+        debezium(DataType::Utf8, "\"a\\u0000b\"").expect_err("NUL"),
+        second(&of("\"string\""), &of("\"string\""), &[2, 6, b'a', 0, b'b']).expect_err("NUL"),
+        second(&of("\"string\""), &of("\"string\""), b"\x02\x141234567\x0089").expect_err("NUL"),
+        second(&of("\"string\""), &of("\"string\""), b"\x02\x16\xc3\xa91234567\x008").expect_err("NUL"),
+    ] {
+        assert!(error.contains("NUL") && error.contains("column"), "{error}");
+    }
+    assert_eq!(debezium(DataType::Binary, "\"YQBi\""), Ok("Bytes([97, 0, 98])".into()), "bytes take it");
+}
