@@ -1,7 +1,7 @@
 //! From topics to commits: Debezium's records are decoded into packed rows and put together to whole transactions.
 //!
-//! In data order: [`SourceConfig`] says what to read; a thread per connector ([`Readers`]) reads Kafka; decoders driven by
-//! the writer's schema make rows; the [`Assembler`](transactions::Assembler) releases whole transactions, which reach the
+//! In data order: [`SourceConfig`] says what to read; a thread a topic reads it ([`Readers`]); decoders driven by the writer's
+//! schema make rows; the [`Timeline`](timeline::Timeline) of their connector releases whole transactions, which reach the
 //! engine as [`SourceEvent`]s through a bounded channel. A record that cannot be decoded is a [`DeadLetter`].
 
 pub mod avro;
