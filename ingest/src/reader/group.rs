@@ -25,6 +25,8 @@ const BATCHES: usize = 32;
 const ROUND: usize = 40;
 /// Wait for a first batch.
 const IDLE: Duration = Duration::from_millis(50);
+/// How often the topics' ends are asked for, if the timeline wants to know.
+const ASK: Duration = Duration::from_millis(20);
 /// How often topics are looked for, and progress and health are told.
 const LOOK: Duration = Duration::from_millis(300);
 /// How often partitions, lag and readers that stand still are looked for.
@@ -78,6 +80,7 @@ pub(crate) struct Group {
     batches: SyncSender<Batch>,
     out: mpsc::Sender<SourceEvent>,
     looked: Instant,
+    asked: Instant,
     inspected: Instant,
     moved: Instant,
 }
@@ -119,6 +122,7 @@ impl Group {
             batches,
             out,
             looked: now - LOOK,
+            asked: now,
             inspected: now,
             moved: now,
         };
@@ -172,6 +176,17 @@ impl Group {
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         self.hand_on()?;
+        if self.timeline.wants_ends() && self.asked.elapsed() >= ASK {
+            self.asked = Instant::now();
+            // What goes wrong is told when topics are looked for.
+            if let Some(asker) = self.asker.take() {
+                if let Ok(ends) = self.ends(&asker) {
+                    self.timeline.ends(&ends);
+                }
+                self.asker = Some(asker);
+                self.hand_on()?;
+            }
+        }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             let trouble = self.look().err().map(|error| error.to_string());
@@ -293,10 +308,6 @@ impl Group {
             for id in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
                 self.find_table(asker, id)?;
             }
-        }
-        if self.timeline.wants_ends() {
-            let ends = self.ends(asker)?;
-            self.timeline.ends(&ends);
         }
         if self.moved.elapsed() >= QUIET && self.timeline.is_waiting() && self.is_read(asker)? {
             self.timeline.quiet();

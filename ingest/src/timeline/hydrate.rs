@@ -115,7 +115,7 @@ impl Timeline {
         }
         let front = self.queue.front().and_then(|front| self.pending.get(front).map(|found| (front, found)));
         if let Some((name, found)) = front
-            && found.end.as_ref().is_some_and(|end| end.offset < table.boundaries)
+            && found.end.as_ref().map_or(self.queue.len() > 1, |end| end.offset < table.boundaries)
         {
             let held = format!("transaction {name} is not complete");
             return waits(self.blocked.as_ref().map_or(held, |blocked| blocked.reason.clone()));

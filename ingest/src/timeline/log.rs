@@ -4,7 +4,7 @@
 //! one faster than the other, streamed changes wait until all are read to where they ended, and are put in the order of the
 //! binlog: only then is it known what a snapshot replaced, and no row goes before it has come.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use delta::{Op, TableId};
@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) transaction: Arc<str>,
     pub(crate) collection: Arc<str>,
     pub(crate) origin: Origin,
+    /// When Kafka got it.
+    pub(crate) created_ms: i64,
     pub(crate) ops: Vec<Op>,
     pub(crate) kind: EntryKind,
 }
@@ -47,13 +49,6 @@ impl Timeline {
         let passed = !whole || self.has_passed(&entry);
         let Some(table) = self.tables.get_mut(&id) else { return };
         let split = table.is_split();
-        let Some(partition) = table.partitions.get_mut(&entry.at.0) else { return };
-        if entry.kind == EntryKind::Truncate && !split {
-            // A truncated table holds nothing of what came before it.
-            let older = std::mem::take(&mut partition.log);
-            self.only_count(id, older);
-        }
-        let Some(table) = self.tables.get_mut(&id) else { return };
         let Some(partition) = table.partitions.get_mut(&entry.at.0) else { return };
         if passed && !split && partition.log.is_empty() {
             return self.go_on(id, entry);
@@ -106,9 +101,11 @@ impl Timeline {
             }
             table.merge();
             if let Some(moment) = table.last_snapshot.clone() {
+                let first_ms = table.snapshot_first_ms;
                 let merged = std::mem::take(&mut table.merged);
-                let (older, newer) =
-                    merged.into_iter().partition(|entry| BinlogPlace::of(&entry.origin).is_before(&moment));
+                let (older, newer) = merged.into_iter().partition(|entry| {
+                    entry.created_ms < first_ms || BinlogPlace::of(&entry.origin).is_before(&moment)
+                });
                 table.merged = newer;
                 self.only_count(id, older);
             }
@@ -163,7 +160,7 @@ impl Timeline {
         let several = table.is_split();
         table.merge();
         for entry in std::mem::take(&mut table.merged) {
-            let Entry { at, transaction, collection, origin, ops, kind } = entry;
+            let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
             let place = BinlogPlace::of(&origin);
             if kind == EntryKind::Event {
                 let pending = self.pending.entry(transaction).or_default();
@@ -181,8 +178,23 @@ impl Timeline {
 impl Table {
     /// Puts what waits in all partitions into one order: of the binlog, and each partition's own.
     pub(super) fn merge(&mut self) {
+        let entries: Vec<_> =
+            self.partitions.values().flat_map(|partition| &partition.log).chain(&self.merged).collect();
+        let servers: HashSet<u64> = entries.iter().map(|entry| entry.origin.server_id).collect();
+        // Places of one server compare; of two, only times do.
+        let one = servers.len() <= 1;
+        let mut begun: HashMap<Arc<str>, (i64, usize, Arc<str>, u64)> = HashMap::new();
+        for entry in &entries {
+            let Origin { ts_ms, file, pos, .. } = &entry.origin;
+            let key = (if one { 0 } else { *ts_ms }, file.len(), file.clone(), *pos);
+            let first = begun.entry(entry.transaction.clone()).or_insert_with(|| key.clone());
+            if key < *first {
+                *first = key;
+            }
+        }
         let key = |entry: &Entry| {
-            (entry.origin.ts_ms, entry.origin.file.len(), entry.origin.file.clone(), entry.origin.pos, entry.origin.row)
+            let number = entry.origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
+            (begun.get(&entry.transaction).cloned(), number, entry.origin.pos, entry.origin.row)
         };
         let mut logs: Vec<_> = vec![std::mem::take(&mut self.merged)];
         logs.extend(self.partitions.values_mut().map(|partition| std::mem::take(&mut partition.log)));

@@ -67,6 +67,8 @@ pub struct Timeline {
     /// Transactions not yet released; those not in `queue` are known by their events only.
     pending: HashMap<Arc<str>, Transaction>,
     released: Seen,
+    /// The newest released transaction.
+    newest: Option<Arc<str>>,
     /// Where the timeline stands, and when the database committed that.
     reached: Option<(Position, i64)>,
     recent: VecDeque<(Arc<str>, Recent)>,
@@ -140,6 +142,7 @@ impl Timeline {
             queue: VecDeque::new(),
             pending: HashMap::new(),
             released: Seen::default(),
+            newest: None,
             reached: None,
             recent: VecDeque::new(),
             ends: Ends::default(),
@@ -246,6 +249,14 @@ impl Timeline {
         if let Some(merging) = &mut self.merging {
             merging.forget(id);
         }
+        self.alone.retain(|change| change.table != id);
+        self.out.retain_mut(|output| match output {
+            Output::Base { table, .. } | Output::Hydrated(table) => *table != id,
+            Output::Commit(commit) => {
+                commit.changes.retain(|change| change.table != id);
+                true
+            }
+        });
     }
 
     /// Takes a record of the transaction topic.
@@ -389,7 +400,9 @@ impl Timeline {
         // A connector that paused for a snapshot goes on with what the snapshot holds already; it still counts.
         let happened = BinlogPlace::of(origin);
         let shown = table.snapshot.as_ref().map(|incoming| &incoming.moment).or(table.last_snapshot.as_ref());
-        let included = shown.is_some_and(|moment| happened.is_before(moment));
+        let first_ms = table.snapshot.as_ref().map_or(table.snapshot_first_ms, |incoming| incoming.first_ms);
+        // What its producer wrote before the snapshot's rows the database did before them.
+        let included = shown.is_some_and(|moment| happened.is_before(moment)) || place.timestamp_ms < first_ms;
         let ops = if included { Vec::new() } else { ops };
         if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
@@ -410,8 +423,18 @@ impl Timeline {
         };
         if !table.live {
             let at = (place.partition, place.offset);
-            return self
-                .log(id, Entry { at, transaction, collection, origin: origin.clone(), ops, kind: EntryKind::Event });
+            return self.log(
+                id,
+                Entry {
+                    at,
+                    transaction,
+                    collection,
+                    origin: origin.clone(),
+                    created_ms: place.timestamp_ms,
+                    ops,
+                    kind: EntryKind::Event,
+                },
+            );
         }
         // Of one that was released it is redelivered: that one was whole.
         if !released {
@@ -445,7 +468,18 @@ impl Timeline {
             let kind = if matches!(kind, StepKind::Truncate) { EntryKind::Truncate } else { EntryKind::Rows };
             let (at, transaction) = ((place.partition, place.offset), transaction_id(origin));
             let collection = origin.collection.clone();
-            return self.log(id, Entry { at, transaction, collection, origin: origin.clone(), ops, kind });
+            return self.log(
+                id,
+                Entry {
+                    at,
+                    transaction,
+                    collection,
+                    origin: origin.clone(),
+                    created_ms: place.timestamp_ms,
+                    ops,
+                    kind,
+                },
+            );
         }
         if ops.is_empty() {
             return;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use delta::{Change, Position, TableId};
 
-use super::seen::Before;
+use super::seen::{self, Before};
 use super::snapshot::shown;
 use super::spec::Output;
 use super::table::{Lost, Step, StepKind, Table};
@@ -274,6 +274,12 @@ impl Timeline {
                 }
             }
         }
+        // What lies between may be a TRUNCATE, which has no boundaries.
+        if self.newest.as_ref().is_some_and(|newest| seen::is_gap(newest, id))
+            && !self.ends.behind(&mut transaction.fence)
+        {
+            return waits(format!("transaction {id} is not the next of its server: what lies between may still come"));
+        }
         // A connector that restarted within it may have sent more than END counts.
         if transaction.begins > 1 && !self.ends.behind(&mut transaction.fence) {
             return waits(format!("transaction {id} was begun {} times", transaction.begins));
@@ -296,9 +302,7 @@ impl Timeline {
     /// Whether the transaction has all its events of `table`, and what excuses those that it lacks.
     fn judge_table(&mut self, id: &Arc<str>, transaction: &mut Transaction, of: TableId) -> Verdict {
         let (Some(end), Some(table)) = (&transaction.end, self.tables.get(&of)) else { return Verdict::Release };
-        if let Some(step) = table.steps.front()
-            && step.is_after(transaction, of) == Some(false)
-        {
+        if table.steps.iter().any(|step| step.is_after(transaction, of) == Some(false)) {
             let topic = &table.topic;
             return waits(format!(
                 "transaction {id} comes behind a snapshot or TRUNCATE in topic \"{topic}\" that is not complete"
@@ -439,6 +443,7 @@ impl Timeline {
             self.released.forget_like(id);
         }
         self.released.insert_at(id, committed_ms);
+        self.newest = Some(id.clone());
         let recent = Recent { counts, committed_ms };
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| !table.live) {
             let mut owed = recent.clone();

@@ -38,6 +38,14 @@ fn split(id: &str) -> Option<(&str, u64)> {
     Some((prefix, number.parse().ok()?))
 }
 
+/// Whether numbers of one server lie between two ids.
+pub(crate) fn is_gap(before: &str, after: &str) -> bool {
+    match (split(before), split(after)) {
+        (Some((a, m)), Some((b, n))) => a == b && !a.starts_with("file=") && n > m + 1,
+        _ => false,
+    }
+}
+
 impl Seen {
     /// Whether `id`, which now comes with the time `ms`, came before.
     pub(crate) fn before(&self, id: &str, ms: i64) -> Before {

@@ -147,6 +147,7 @@ impl super::table::Table {
             self.incomplete = None;
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
+        self.snapshot_first_ms = incoming.first_ms;
         self.snapshot_ms = incoming.last_ms;
         let moment = incoming.moment;
         self.owed.retain(|_, owed| owed.committed_ms > moment.ms);

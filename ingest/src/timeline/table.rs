@@ -53,7 +53,8 @@ pub(crate) struct Table {
     pub(crate) merged: VecDeque<Entry>,
     /// Whether changes of it have gone on.
     pub(crate) based: bool,
-    /// When Kafka got the newest row of the last whole snapshot.
+    /// When Kafka got the first and the newest row of the last whole snapshot.
+    pub(crate) snapshot_first_ms: i64,
     pub(crate) snapshot_ms: i64,
     /// Whether its newest record belongs to no transaction, although others do.
     pub(crate) untold: bool,
@@ -193,6 +194,7 @@ impl Table {
             fence: Fence::default(),
             merged: VecDeque::new(),
             based: false,
+            snapshot_first_ms: 0,
             snapshot_ms: 0,
             untold: false,
             obstacle: None,

@@ -46,6 +46,8 @@ pub(crate) fn story(seed: u64, class: Class) -> Story {
         booleans: traits.has(Class::OldMarkers) && random.chance(50),
         tombstones: random.chance(80),
         names_collection,
+        coarse: traits.has(Class::CoarseTimes),
+        parallel: traits.has(Class::ParallelSnapshot),
         metadata: !traits.has(Class::Loose) || random.chance(50),
     };
     let steps = steps(random, &traits, &tables, &partitions);
@@ -183,7 +185,9 @@ fn accident(random: &mut Random, traits: &Traits, tables: &[Table], partitions: 
     Some(match class {
         Class::Truncates => Step::Truncate(random.below(own)),
         Class::Restarts | Class::OldRestarts => Step::Crash { into, back },
-        Class::NoGtids | Class::Loose | Class::Partitions if random.chance(50) => Step::Crash { into, back },
+        Class::NoGtids | Class::Loose | Class::Partitions | Class::CoarseTimes if random.chance(50) => {
+            Step::Crash { into, back }
+        }
         Class::FailOver => Step::FailOver { into, back, same_names: random.chance(60) },
         Class::BlockingSnapshot => Step::Blocking((0..own).filter(|_| random.chance(60)).collect()),
         Class::IncrementalSnapshot => {

@@ -23,6 +23,10 @@ pub(crate) struct Options {
     pub(crate) names_collection: bool,
     /// `provide.transaction.metadata`.
     pub(crate) metadata: bool,
+    /// Times of the binlog are whole seconds, and those of events say when their statement began.
+    pub(crate) coarse: bool,
+    /// `snapshot.max.threads`: tables are read at once.
+    pub(crate) parallel: bool,
 }
 
 /// A connector that runs.
@@ -152,6 +156,16 @@ impl World {
         }
     }
 
+    /// The time that an event of a binlog entry carries; 0 is the commit.
+    fn event_ms(&self, number: usize, event: u64) -> i64 {
+        let commit_ms = self.db.binlog[number].commit_ms;
+        if !self.options.coarse {
+            return commit_ms;
+        }
+        let earlier = if event == 0 { 0 } else { (number as u64 * 7 + event) % 3 * 700 };
+        (commit_ms - earlier as i64) / 1_000 * 1_000
+    }
+
     fn id(&self, number: usize) -> Arc<str> {
         match &self.db.binlog[number].gtid {
             Some(gtid) => gtid.as_str().into(),
@@ -188,7 +202,8 @@ impl World {
         for _ in 0..into {
             self.item();
         }
-        self.torn = self.connector.take().is_some_and(|connector| connector.begun);
+        let done = self.done;
+        self.torn = self.connector.take().is_some_and(|connector| connector.begun && connector.at.0 >= done);
     }
 
     /// Takes all that there is, and rests.
@@ -284,7 +299,7 @@ impl World {
         let Some(connector) = &self.connector else { return };
         let counts = connector.by_collection.iter().map(|(name, &count)| (Arc::from(name.as_str()), count));
         let (event_count, data_collections) = (connector.total, counts.collect());
-        let (id, ts_ms) = (self.id(number), self.db.binlog[number].commit_ms);
+        let (id, ts_ms) = (self.id(number), self.event_ms(number, 0));
         self.write_boundary(Boundary::End { id, event_count, ts_ms, data_collections });
     }
 
@@ -313,7 +328,7 @@ impl World {
         let collection = self.db.tables[change.table].collection.clone();
         for (operation, before, after) in events(keyed, change) {
             let place = self.place(number, change.event);
-            let mut origin = self.origin(change.table, Snapshot::No, place, self.db.binlog[number].commit_ms);
+            let mut origin = self.origin(change.table, Snapshot::No, place, self.event_ms(number, change.event));
             origin.server_id = self.server.0 as u64 + 1;
             origin.row = change.row;
             origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
@@ -333,7 +348,7 @@ impl World {
 
     fn write_truncate(&mut self, number: usize, table: usize) {
         let place = self.place(number, 1);
-        let mut origin = self.origin(table, Snapshot::No, place, self.db.binlog[number].commit_ms);
+        let mut origin = self.origin(table, Snapshot::No, place, self.event_ms(number, 0));
         origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
         let event = Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin };
         self.write_event(table, event, Vec::new(), false);
@@ -346,30 +361,41 @@ impl World {
         let now = self.db.binlog.len();
         let place = self.place(now, 0);
         self.positions.push((format!("{}:{}", place.0, place.1), now));
-        let all: Vec<(usize, State)> = tables.iter().map(|&table| (table, self.db.rows(table).clone())).collect();
-        let total = all.iter().flat_map(|(_, state)| state.values()).map(|&count| count as usize).sum::<usize>();
-        let mut written = 0;
-        for (nth, (table, state)) in all.iter().enumerate() {
-            let rows: Vec<Values> =
-                state.iter().flat_map(|(&row, &count)| std::iter::repeat_n(row, count as usize)).collect();
-            for (number, &values) in rows.iter().enumerate() {
-                if stop.is_some_and(|stop| written >= stop) {
-                    return false;
-                }
-                written += 1;
-                let (first, last) = (number == 0, number + 1 == rows.len());
-                let marker = match self.options.booleans {
-                    true => Snapshot::Row,
-                    false if written == total && (nth + 1 == all.len() || !last_is_empty) => Snapshot::LastOfAll,
-                    false if nth == 0 && first => Snapshot::First,
-                    false if last => Snapshot::Last,
-                    false if first => Snapshot::First,
-                    false => Snapshot::Row,
-                };
-                self.write_read(*table, marker, place.clone(), ts_ms, values, None);
+        let rows = self.snapshot_rows(tables);
+        let total = rows.len();
+        for (written, (nth, values, first, last)) in rows.into_iter().enumerate() {
+            if stop.is_some_and(|stop| written >= stop) {
+                return false;
             }
+            let marker = match self.options.booleans {
+                true => Snapshot::Row,
+                false if written + 1 == total && (nth + 1 == tables.len() || !last_is_empty) => Snapshot::LastOfAll,
+                false if nth == 0 && first => Snapshot::First,
+                false if last => Snapshot::Last,
+                false if first => Snapshot::First,
+                false => Snapshot::Row,
+            };
+            self.write_read(tables[nth], marker, place.clone(), ts_ms, values, None);
         }
         stop.is_none()
+    }
+
+    /// The rows of `tables` in the order in which they are read: number of the table, row, whether it is its first or last.
+    fn snapshot_rows(&mut self, tables: &[usize]) -> Vec<(usize, Values, bool, bool)> {
+        let rows = |state: &State| -> Vec<Values> {
+            state.iter().flat_map(|(&row, &count)| std::iter::repeat_n(row, count as usize)).collect()
+        };
+        let mut queues: Vec<_> = tables.iter().map(|&table| rows(self.db.rows(table)).into_iter().peekable()).collect();
+        let mut all = Vec::new();
+        let mut begun = vec![false; tables.len()];
+        loop {
+            let open: Vec<usize> = (0..queues.len()).filter(|&nth| queues[nth].peek().is_some()).collect();
+            let Some(&first) = open.first() else { return all };
+            let nth = if self.options.parallel { *self.random.pick(&open) } else { first };
+            let Some(values) = queues[nth].next() else { return all };
+            let last = queues[nth].peek().is_none();
+            all.push((nth, values, !std::mem::replace(&mut begun[nth], true), last));
+        }
     }
 
     fn write_read(
@@ -399,7 +425,7 @@ impl World {
             let by_collection = BTreeMap::new();
             self.connector = Some(Connector { at, floor: now, total: 0, by_collection, begun: false });
             (self.done, self.torn) = (now, false);
-            self.kafka.now_ms += 1_500;
+            self.kafka.pause(1_500);
         }
     }
 

@@ -408,11 +408,24 @@ impl Driver<'_> {
         }
         for output in &outputs {
             self.say(|| output_text(output));
+            self.knows(output)?;
             self.judge.take(output)?;
         }
         self.judge.hidden = after;
         self.judge.check()?;
         Ok(outputs.len())
+    }
+
+    /// A removed table is not spoken of any more.
+    fn knows(&self, output: &Output) -> Result<(), String> {
+        let tables: Vec<TableId> = match output {
+            Output::Base { table, .. } | Output::Hydrated(table) => vec![*table],
+            Output::Commit(commit) => commit.changes.iter().map(|change| change.table).collect(),
+        };
+        match tables.iter().find(|table| !self.cursors[table.0 as usize].added) {
+            Some(table) => Err(format!("t{} was removed and is spoken of", table.0)),
+            None => Ok(()),
+        }
     }
 
     /// Asks of which tables no answer is given.

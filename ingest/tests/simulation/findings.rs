@@ -41,6 +41,8 @@ fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
             tombstones: true,
             names_collection: true,
             metadata: true,
+            coarse: false,
+            parallel: false,
         },
         steps,
         losses: Vec::new(),
@@ -493,4 +495,80 @@ fn events_whose_boundaries_are_gone_keep_their_order() {
         retain,
     ];
     holds(&story(&[KEYED], steps));
+}
+
+#[test]
+fn a_truncate_read_ahead_takes_nothing_from_what_is_shown_before_it() {
+    let rows = commit([insert(0, 2, 2), insert(0, 3, 5), insert(0, 4, 5)]);
+    let change = commit([statement(0, Action::Shift, 2, 3), insert(0, 3, 4)]);
+    holds(&story(&[KEYED], vec![rows, INITIAL, change, Step::Truncate(0), commit([insert(0, 1, 1)]), STREAM]));
+}
+
+#[test]
+fn events_that_the_last_end_does_not_count_are_of_the_transaction() {
+    let rows = commit([insert(0, 3, 5), insert(1, 3, 4), insert(0, 2, 1), insert(2, 4, 5)]);
+    for into in 2..6 {
+        let steps = vec![INITIAL, rows.clone(), Step::Crash { into, back: 1 }, STREAM];
+        let mut story = story(&[KEYED, KEYED, KEYED], steps);
+        story.options.order_goes_on = false;
+        holds(&story);
+    }
+}
+
+#[test]
+fn an_empty_transaction_behind_the_rows_of_a_blocking_snapshot_holds_nothing_up() {
+    let steps = vec![
+        INITIAL,
+        commit([]),
+        commit([insert(0, 1, 5), insert(1, 2, 1)]),
+        Step::Blocking(vec![0, 1]),
+        commit([insert(1, 3, 3)]),
+        STREAM,
+    ];
+    holds(&story(&[KEYED, KEYED], steps));
+}
+
+#[test]
+fn a_newer_boundary_does_not_end_a_snapshot_whose_rows_are_not_read() {
+    let rows = commit([insert(0, 1, 3), insert(0, 4, 5), insert(0, 5, 5), insert(0, 6, 6)]);
+    let steps =
+        vec![INITIAL, rows.clone(), STREAM, rows, Step::Die { into: 3 }, INITIAL, commit([insert(0, 2, 5)]), STREAM];
+    holds(&story(&[KEYED], steps));
+}
+
+#[test]
+fn rows_of_a_chunk_are_due_together_in_all_partitions() {
+    let chunk = Step::Chunk(Chunk { table: 0, keys: (1, 60), during: vec![], read_after: 0 });
+    let rows = Step::Commit((1..7).map(|a| insert(0, a, a)).collect());
+    let change = |b| Step::Commit((1..7).map(|a| insert(0, a, b)).collect());
+    holds(&story(
+        &[(true, 3)],
+        vec![rows, INITIAL, Step::Idle, chunk, change(8), commit([delete(0, 3)]), change(9), STREAM],
+    ));
+}
+
+#[test]
+fn within_a_transaction_times_order_nothing() {
+    let rows = commit([insert(0, 3, 2), delete(0, 3), insert(0, 3, 2), insert(0, 4, 4), delete(0, 3)]);
+    let mut story = story(&[(false, 2)], vec![INITIAL, rows.clone(), rows, STREAM]);
+    story.options.coarse = true;
+    holds(&story);
+}
+
+#[test]
+fn what_was_streamed_before_a_snapshot_is_part_of_it() {
+    let rows = commit([insert(0, 2, 1), insert(1, 3, 4)]);
+    holds(&story(
+        &[(false, 3), KEYED],
+        vec![commit([]), INITIAL, rows, Step::Reset, INITIAL, commit([insert(0, 5, 5)]), STREAM],
+    ));
+}
+
+#[test]
+fn a_snapshot_of_which_another_partition_was_cut_is_not_whole() {
+    let rows = Step::Commit((1..7).map(|a| insert(0, a, a)).collect());
+    let retain = |partition| Step::Retain { topic: 0, partition, keep: 0 };
+    let steps = vec![rows, INITIAL, retain(0), commit([insert(0, 3, 3), insert(0, 9, 9)]), STREAM];
+    holds(&story(&[(true, 3)], steps.clone()));
+    holds(&story(&[(false, 3)], steps));
 }

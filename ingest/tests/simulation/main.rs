@@ -44,16 +44,16 @@ fn judge(seed: u64, class: Class) -> Result<(), String> {
     shrink::outcome_of(&story, &timeline)
 }
 
-/// Failures of one class: seeds by what went wrong, numbers left out.
-fn kinds(failed: &[(u64, String)]) -> String {
+/// Failures of one class: of each kind the seeds, and one story.
+fn told(class: Class, failed: &[(u64, String)]) -> String {
     let mut kinds: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (seed, failure) in failed {
         kinds.entry(shrink::kind(failure)).or_default().push(*seed);
     }
-    let mut lines: Vec<_> = kinds.into_iter().collect();
-    lines.sort_by_key(|(_, seeds)| std::cmp::Reverse(seeds.len()));
     let few = |seeds: &[u64]| seeds.iter().take(6).map(u64::to_string).collect::<Vec<_>>().join(" ");
-    lines.iter().map(|(kind, seeds)| format!("  {} × {kind}… ({})\n", seeds.len(), few(seeds))).collect()
+    let lines = kinds.iter().map(|(kind, seeds)| format!("  {} × {kind}… ({})\n", seeds.len(), few(seeds)));
+    let stories = kinds.values().map(|seeds| shrink::report(&classes::story(seeds[0], class), &timeline) + "\n\n");
+    lines.chain(stories).collect()
 }
 
 #[test]
@@ -69,10 +69,8 @@ fn every_answer_is_a_state_of_the_database() {
         let judged = (from..from + count).map(|seed| (seed, judge(seed, class)));
         let failed: Vec<(u64, String)> = judged.filter_map(|(seed, judged)| Some((seed, judged.err()?))).collect();
         tried += count;
-        if let Some((seed, _)) = failed.first() {
-            let report = shrink::report(&classes::story(*seed, class), &timeline);
-            let kinds = kinds(&failed);
-            failures.push(format!("{class:?}: {} of {count} seeds failed\n{kinds}{report}", failed.len()));
+        if !failed.is_empty() {
+            failures.push(format!("{class:?}: {} of {count} seeds failed\n{}", failed.len(), told(class, &failed)));
         }
     }
     println!("{tried} seeds tried");

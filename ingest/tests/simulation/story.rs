@@ -99,10 +99,12 @@ pub(crate) enum Class {
     NewPartitions,
     Loose,
     EarlyReader,
+    ParallelSnapshot,
+    CoarseTimes,
     Mixed,
 }
 
-pub(crate) const CLASSES: [Class; 26] = {
+pub(crate) const CLASSES: [Class; 28] = {
     use Class as C;
     [
         C::Plain,
@@ -128,6 +130,8 @@ pub(crate) const CLASSES: [Class; 26] = {
         C::Control,
         C::LateTables,
         C::NewPartitions,
+        C::ParallelSnapshot,
+        C::CoarseTimes,
         C::Loose,
         C::EarlyReader,
         C::Mixed,
@@ -182,6 +186,8 @@ pub(crate) struct Outcome {
     pub(crate) may_stall: Vec<&'static str>,
     /// When the first whole snapshot was there.
     pub(crate) ready: u64,
+    /// Whether a snapshot was begun.
+    snapshots: bool,
 }
 
 impl Story {
@@ -191,9 +197,13 @@ impl Story {
         let db = Database::new(self.tables.clone(), topics, self.gtids);
         let kafka = Kafka::new(&self.partitions, self.skew);
         let world = World::new(db, kafka, self.options.clone(), self.seed);
-        let mut outcome = Outcome { world, may_stall: Vec::new(), ready: 0 };
+        let mut outcome = Outcome { world, may_stall: Vec::new(), ready: 0, snapshots: false };
         for step in &self.steps {
             outcome.step(self, step);
+        }
+        if !self.transactions {
+            // What belongs together is nobody's to know: the end is the end of a transaction.
+            outcome.world.stream(usize::MAX);
         }
         outcome.world.kafka.rest();
         outcome.lose(self);
@@ -259,7 +269,7 @@ impl Outcome {
 
     /// A snapshot says nothing of a table without rows. Where all are empty, nothing can be known of it.
     fn initial(&mut self, story: &Story, stop: Option<usize>, last_is_empty: bool) {
-        let again = self.ready > 0;
+        let again = std::mem::replace(&mut self.snapshots, true);
         if again || stop.is_some() {
             for table in 0..story.tables.len() - 1 {
                 if self.world.db.rows(table).is_empty() {
