@@ -10,7 +10,7 @@ use sqlx::{Connection, QueryBuilder, query, query_as, query_scalar};
 
 use crate::error::{Error, Result};
 use crate::model::{AddressChange, FIRST_STATUS, ItemChange, NewAddress, NewItem, NewOrder, NewUser, UserChange};
-use crate::money;
+use crate::{money, position};
 
 /// Deadlocks are part of InnoDB's life; a transaction that loses this often meets a hot row, which the caller must know.
 const ATTEMPTS_MAX: u32 = 5;
@@ -74,7 +74,17 @@ pub struct Applied {
 
 /// Runs the command in a transaction of its own; again when InnoDB chose it as a deadlock's victim.
 pub async fn apply(pool: &MySqlPool, command: &Command) -> Result<Applied> {
+    commit(&mut *pool.acquire().await?, command).await
+}
+
+/// As [`apply`], and a position that includes the transaction; `None` where the server has no GTIDs.
+pub async fn apply_and_locate(pool: &MySqlPool, command: &Command) -> Result<(Applied, Option<String>)> {
     let mut connection = pool.acquire().await?;
+    let applied = commit(&mut connection, command).await?;
+    Ok((applied, position::newest(&mut connection).await?))
+}
+
+async fn commit(connection: &mut MySqlConnection, command: &Command) -> Result<Applied> {
     let mut attempt = 1;
     loop {
         let mut transaction = connection.begin().await?;

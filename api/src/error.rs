@@ -114,6 +114,12 @@ impl Error {
         }
     }
 
+    /// True when the view engine could not make anything of the position that a read asked for.
+    #[must_use]
+    pub fn is_wrong_position(&self) -> bool {
+        matches!(self, Self::View(e) if e.code() == Some(&SqlState::INVALID_PARAMETER_VALUE))
+    }
+
     fn mysql_number(&self) -> Option<u16> {
         match self {
             Self::MySql(sqlx::Error::Database(e)) => {

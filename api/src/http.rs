@@ -8,6 +8,7 @@ mod details;
 mod extract;
 mod observe;
 mod orders;
+mod position;
 mod problem;
 mod system;
 mod users;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use futures::future::join3;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
@@ -22,6 +23,10 @@ use crate::query::{OrderFilter, Page};
 const CONNECTIONS_MAX: usize = 16;
 /// A request that waits longer for a connection is better refused than queued.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A position is waited for as long; shorter than a request may take.
+const AFTER_TIMEOUT: &str = "10s";
+const RESET_AFTER: &str = "RESET tidewater.after; RESET statement_timeout";
 
 const SELECT: &str = "SELECT order_id, total, order_date, order_status, last_order_update, user_id, user_phone, \
                       full_address, order_items_details FROM order_summary";
@@ -82,14 +87,14 @@ impl Views {
         Ok(Self { pool })
     }
 
-    /// One order.
-    pub async fn order(&self, id: i64) -> Result<OrderDetails> {
-        let rows = self.select(&format!("{SELECT} WHERE order_id = $1"), &[Type::INT8], &[&id]).await?;
+    /// One order; after a position, if one is given.
+    pub async fn order(&self, id: i64, after: Option<&str>) -> Result<OrderDetails> {
+        let rows = self.select(&format!("{SELECT} WHERE order_id = $1"), &[Type::INT8], &[&id], after).await?;
         rows.first().map(details_of).transpose()?.ok_or(Error::NotFound { what: "order", id })
     }
 
-    /// Orders in key order.
-    pub async fn orders(&self, filter: &OrderFilter, page: Page) -> Result<Vec<OrderDetails>> {
+    /// Orders in key order; after a position, if one is given.
+    pub async fn orders(&self, filter: &OrderFilter, page: Page, after: Option<&str>) -> Result<Vec<OrderDetails>> {
         let limit = i64::from(page.limit);
         let mut sql = format!("{SELECT} WHERE order_id > $1");
         let mut types = vec![Type::INT8, Type::INT8];
@@ -105,24 +110,30 @@ impl Views {
             sql.push_str(&format!(" AND order_status = ${}", values.len()));
         }
         sql.push_str(" ORDER BY order_id LIMIT $2");
-        self.select(&sql, &types, &values).await?.iter().map(details_of).collect()
+        self.select(&sql, &types, &values, after).await?.iter().map(details_of).collect()
     }
 
     /// True when the engine answers and the view exists.
     pub async fn ready(&self) -> Result<()> {
-        self.select("SELECT order_id FROM order_summary WHERE order_id = $1", &[Type::INT8], &[&0_i64]).await?;
+        self.select("SELECT order_id FROM order_summary WHERE order_id = $1", &[Type::INT8], &[&0_i64], None).await?;
         Ok(())
     }
 
     /// Runs a prepared statement, once more on a fresh connection when the pooled one turned out to be dead: reads
     /// are safe to repeat, and a restarted engine leaves dead connections in the pool.
-    async fn select(&self, sql: &str, types: &[Type], values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    async fn select(
+        &self,
+        sql: &str,
+        types: &[Type],
+        values: &[&(dyn ToSql + Sync)],
+        after: Option<&str>,
+    ) -> Result<Vec<Row>> {
         let mut client = self.pool.get().await?;
-        match run(&client, sql, types, values).await {
+        match run(&client, sql, types, values, after).await {
             Err(e) if e.is_closed() => {
                 self.pool.retain(|client, _| !client.is_closed());
                 client = self.pool.get().await?;
-                Ok(run(&client, sql, types, values).await?)
+                Ok(run(&client, sql, types, values, after).await?)
             }
             result => Ok(result?),
         }
@@ -134,14 +145,30 @@ async fn run(
     sql: &str,
     types: &[Type],
     values: &[&(dyn ToSql + Sync)],
+    after: Option<&str>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     let statement = client.prepare_typed_cached(sql, types).await?;
-    let result = client.query(&statement, values).await;
+    let query = client.query(&statement, values);
+    let result = match after {
+        None => query.await,
+        // In one go, all sent when they are first polled: a caller who gives up leaves no setting behind on the connection.
+        Some(after) => {
+            match join3(client.batch_execute(&set_after(after)), query, client.batch_execute(RESET_AFTER)).await {
+                (Ok(()), result, Ok(())) => result,
+                (Err(e), _, _) | (_, _, Err(e)) => Err(e),
+            }
+        }
+    };
     if result.is_err() {
         // The view may have been dropped and made again: the next request prepares afresh.
         client.statement_cache.remove(sql, types);
     }
     result
+}
+
+/// The engine waits until what is read includes the position, and tells how far it is if that takes too long.
+fn set_after(position: &str) -> String {
+    format!("SET tidewater.after = '{}'; SET statement_timeout = '{AFTER_TIMEOUT}'", position.replace('\'', "''"))
 }
 
 fn details_of(row: &Row) -> Result<OrderDetails> {

@@ -134,14 +134,15 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends one update and waits until Kafka has it on all in-sync replicas.
-    pub async fn send(&self, update: &OrderUpdate) -> Result<()> {
+    /// Sends one update and waits until Kafka has it on all in-sync replicas; gives the position that includes it,
+    /// `topic/partition@offset`, the offset being the next one.
+    pub async fn send(&self, update: &OrderUpdate) -> Result<String> {
         let value = serde_json::to_string(update).map_err(|e| Error::Config(format!("order update: {e}")))?;
         let key = update.order_id.to_string();
         let record = FutureRecord::to(TOPIC).key(&key).payload(&value);
-        self.producer.send(record, SEND_TIMEOUT).await.map_err(|(e, _)| e)?;
+        let delivered = self.producer.send(record, SEND_TIMEOUT).await.map_err(|(e, _)| e)?;
         metrics::counter!("shop_order_updates_published_total").increment(1);
-        Ok(())
+        Ok(format!("{TOPIC}/{}@{}", delivered.partition, delivered.offset + 1))
     }
 
     /// Asks a broker for the topic, off the async threads because librdkafka blocks.

@@ -1,6 +1,7 @@
 //! Benchmarks: each compares with a baseline in the same run and prints ratios, CPU time beside wall time.
 #![allow(clippy::print_stdout, reason = "the numbers are the output")]
 
+mod after;
 mod catch_up;
 mod live;
 mod order_summary;
@@ -22,6 +23,8 @@ enum Command {
     CatchUp(catch_up::Options),
     /// MySQL commit to SELECT on a running stack
     Freshness(live::Options),
+    /// A write through the shop, then its read with ?after, on a running stack
+    After(after::Options),
     /// Point lookups by prepared statement on a running server
     Lookups(live::LookupOptions),
 }
@@ -31,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
         Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
+        Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
     }
 }

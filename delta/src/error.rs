@@ -3,7 +3,7 @@
 /// This crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of the shared language: a type that rows cannot hold.
+/// An error of the shared language.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An Arrow type that has no packed representation.
@@ -17,4 +17,10 @@ pub enum Error {
     /// A key names a column that the schema lacks.
     #[error("key column \"{0}\" is not a column of the table")]
     UnknownKeyColumn(String),
+    /// Text that names no position.
+    #[error(
+        "\"{0}\" is no position; positions are GTIDs (3e11fa47-71ca-11e1-9e33-c80aa9429562:42, MariaDB's 0-1-42), places in the \
+         binlog (binlog.000003:157) and offsets (topic/0@12)"
+    )]
+    Position(String),
 }

@@ -9,6 +9,7 @@ mod datum;
 mod error;
 mod kind;
 mod position;
+mod reached;
 mod row;
 mod table;
 
@@ -17,6 +18,7 @@ pub use datum::{Datum, Interval};
 pub use error::{Error, Result};
 pub use kind::Kind;
 pub use position::Position;
+pub use reached::Reached;
 pub use row::{KeyColumn, Row, RowBuilder, RowRef, hash_bytes, hash_key, same_key};
 pub use table::TableSchema;
 

@@ -67,6 +67,32 @@ pub(crate) struct OrderQuery {
     status: Option<String>,
 }
 
+/// As [`OrderQuery`], from the view engine.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DetailsQuery {
+    /// Only rows with a greater key: the last key of the page before.
+    after: Option<i64>,
+    /// Rows at most, 1 to 1000; 100 if absent.
+    limit: Option<u32>,
+    /// Only orders of this user.
+    user_id: Option<i64>,
+    /// Only orders of this status.
+    status: Option<String>,
+    /// Waits until the view includes this position, as a write answered it in `Tidewater-Position`.
+    after_position: Option<String>,
+}
+
+/// What a view must include.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AfterQuery {
+    /// Waits until the view includes this position, as a write answered it in `Tidewater-Position`.
+    pub(crate) after: Option<String>,
+}
+
 impl PageQuery {
     pub(crate) fn page(&self) -> Result<Page> {
         page(self.after, self.limit)
@@ -83,6 +109,13 @@ impl OrderQuery {
     pub(crate) fn parts(self) -> Result<(OrderFilter, Page)> {
         let page = page(self.after, self.limit)?;
         Ok((OrderFilter { user_id: self.user_id, status: self.status }, page))
+    }
+}
+
+impl DetailsQuery {
+    pub(crate) fn parts(self) -> Result<(OrderFilter, Page, Option<String>)> {
+        let page = page(self.after, self.limit)?;
+        Ok((OrderFilter { user_id: self.user_id, status: self.status }, page, self.after_position))
     }
 }
 

@@ -84,6 +84,8 @@ impl From<Error> for Problem {
             Error::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, text),
             Error::Conflict(_) => Self::new(StatusCode::CONFLICT, text),
             Error::Invalid(errors) => Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, text) },
+            // Nothing else that a caller says becomes a parameter of the engine.
+            e if e.is_wrong_position() => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
             e if e.is_lock_contention() => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the rows are being changed by others; try again")
             }

@@ -12,8 +12,9 @@ use utoipa_axum::routes;
 
 use super::Shared;
 use super::extract::{Body, PageQuery, Path, Query};
+use super::position::Position;
 use super::problem::Problem;
-use crate::command::{Command, apply};
+use crate::command::{Command, apply_and_locate};
 use crate::model::{NewUser, User, UserChange};
 use crate::query;
 
@@ -42,31 +43,32 @@ async fn get_user(State(app): State<Shared>, Path(id): Path<i64>) -> Result<Json
 
 /// Creates a user
 #[utoipa::path(post, path = "/users", tag = "users", request_body = NewUser,
-    responses((status = 201, body = User), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = User, headers(("Tidewater-Position" = String, description = "A position that includes the change, for `?after=`"))), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn create_user(State(app): State<Shared>, Body(user): Body<NewUser>) -> Result<impl IntoResponse, Problem> {
     user.check()?;
-    let id = apply(&app.mysql, &Command::CreateUser(user)).await?.id;
+    let (applied, position) = apply_and_locate(&app.mysql, &Command::CreateUser(user)).await?;
+    let id = applied.id;
     let location = [(header::LOCATION, format!("/users/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(query::user(&app.mysql, id).await?)))
+    Ok((StatusCode::CREATED, Position(position), location, Json(query::user(&app.mysql, id).await?)))
 }
 
 /// Changes a user; absent fields stay
 #[utoipa::path(patch, path = "/users/{id}", tag = "users", params(("id" = i64, Path)), request_body = UserChange,
-    responses((status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = User, headers(("Tidewater-Position" = String, description = "A position that includes the change, for `?after=`"))), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn change_user(
     State(app): State<Shared>,
     Path(id): Path<i64>,
     Body(change): Body<UserChange>,
-) -> Result<Json<User>, Problem> {
+) -> Result<(Position, Json<User>), Problem> {
     change.check()?;
-    apply(&app.mysql, &Command::ChangeUser(id, change)).await?;
-    Ok(Json(query::user(&app.mysql, id).await?))
+    let (_, position) = apply_and_locate(&app.mysql, &Command::ChangeUser(id, change)).await?;
+    Ok((Position(position), Json(query::user(&app.mysql, id).await?)))
 }
 
 /// Deletes a user who has no orders, with the addresses
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn delete_user(State(app): State<Shared>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
-    apply(&app.mysql, &Command::DeleteUser(id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    responses((status = 204, headers(("Tidewater-Position" = String, description = "A position that includes the change, for `?after=`"))), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn delete_user(State(app): State<Shared>, Path(id): Path<i64>) -> Result<(StatusCode, Position), Problem> {
+    let (_, position) = apply_and_locate(&app.mysql, &Command::DeleteUser(id)).await?;
+    Ok((StatusCode::NO_CONTENT, Position(position)))
 }

@@ -50,7 +50,7 @@ pub async fn run(config: &Config, options: &Options) -> Result<()> {
                 async move { publisher.send(&update).await }
             })
             .buffered(IN_FLIGHT_MAX)
-            .try_fold(before, |done, ()| {
+            .try_fold(before, |done, _| {
                 progress.at(done + 1);
                 std::future::ready(Ok(done + 1))
             })

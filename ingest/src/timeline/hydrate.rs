@@ -1,8 +1,9 @@
 //! When a table is shown for the first time.
 
-use delta::TableId;
+use delta::{Position, TableId};
 
 use super::log::{Entry, EntryKind};
+use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::release::place;
 use super::snapshot::shown;
@@ -28,11 +29,22 @@ impl Timeline {
                 continue;
             }
             table.owed.clear();
+            table.known.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;
             table.losses.clear();
             let moment = table.last_snapshot.clone();
+            let topic = table.topic.clone();
+            let offset = |(&partition, read): (&i32, &Partition)| Position::Offset {
+                topic: topic.to_string(),
+                partition,
+                offset: read.next,
+            };
+            let offsets: Vec<_> = table.partitions.iter().filter(|_| table.log).map(offset).collect();
             self.hold(id);
+            for position in offsets {
+                self.commit(position, 0, Vec::new());
+            }
             match (&self.reached, moment) {
                 (Some((position, ms)), _) => self.commit(position.clone(), *ms, Vec::new()),
                 (None, Some(moment)) => self.commit(moment.position(), moment.ms, Vec::new()),

@@ -11,7 +11,7 @@ use delta::{Op, TableId};
 
 use super::Timeline;
 use super::place::BinlogPlace;
-use super::seen::Before;
+use super::seen::{self, Before};
 use super::table::{Step, StepKind, Table};
 use super::transaction::Part;
 use crate::event::Origin;
@@ -143,7 +143,9 @@ impl Timeline {
             Some(front) => front.place.as_ref().is_some_and(|place| place.is_behind(&BinlogPlace::of(&head.origin))),
             None => self.quiet,
         };
-        let due = !self.whole || self.has_passed(head) || older() || head.kind != EntryKind::Event && alone();
+        let passed = || self.newest.as_ref().is_some_and(|newest| seen::is_less(&head.transaction, newest));
+        let due =
+            !self.whole || self.has_passed(head) || older() || head.kind != EntryKind::Event && (alone() || passed());
         if !due {
             return None;
         }
@@ -203,18 +205,24 @@ impl Table {
             heads.min().map(|(_, at)| at)
         };
         let (split, keyed) = (self.is_split(), self.keyed);
-        let mut parts: HashMap<Arc<str>, Part> = HashMap::new();
+        let mut known = std::mem::take(&mut self.known);
         while let Some(at) = next(&logs) {
             let Some(entry) = logs[at].pop_front() else { break };
+            // The first log is what was put in order before.
+            if at == 0 {
+                self.merged.push_back(entry);
+                continue;
+            }
             // Without a key a record is redelivered to any partition.
             if split && !keyed && entry.kind == EntryKind::Event {
                 let deletes = matches!(entry.ops.first(), Some(Op::Remove(_))) && entry.ops.len() == 1;
-                let part = parts.entry(entry.transaction.clone()).or_insert_with(|| Part::new(TableId(0)));
+                let part = known.entry(entry.transaction.clone()).or_insert_with(|| Part::new(TableId(0)));
                 if !part.is_new(&entry.origin, deletes, true) {
                     continue;
                 }
             }
             self.merged.push_back(entry);
         }
+        self.known = known;
     }
 }

@@ -169,6 +169,10 @@ impl Timeline {
         }
         let (topic, offset) = (table.topic.to_string(), place.offset + 1);
         let position = Position::Offset { topic, partition: place.partition, offset };
+        // A position is of one partition.
+        if self.alone_at.as_ref().is_some_and(|(before, _)| !says_all(&position, before)) {
+            self.release_alone();
+        }
         self.alone.extend(changes(id, ops));
         self.alone_at = Some((position, place.timestamp_ms));
     }
@@ -536,10 +540,23 @@ impl Timeline {
         let timeline = self.name.clone();
         let commit = Commit { timeline, position, committed_ms, changes };
         match self.out.last_mut() {
-            // Of commits without changes the last one says all.
-            Some(Output::Commit(last)) if last.changes.is_empty() => *last = commit,
+            // Of commits without changes the last one of a server or partition says all.
+            Some(Output::Commit(last)) if last.changes.is_empty() && says_all(&commit.position, &last.position) => {
+                *last = commit;
+            }
             _ => self.out.push(Output::Commit(commit)),
         }
+    }
+}
+
+/// Whether who has reached `newer` has reached `older`, told after each other by one timeline: they count alike.
+fn says_all(newer: &Position, older: &Position) -> bool {
+    let server = |gtid: &str| gtid.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
+    match (newer, older) {
+        (Position::Gtid(newer), Position::Gtid(older)) => server(newer) == server(older),
+        (Position::Offset { partition: newer, .. }, Position::Offset { partition: older, .. }) => newer == older,
+        (Position::Binlog { .. }, Position::Binlog { .. }) => true,
+        _ => false,
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::log::Entry;
 use super::place::BinlogPlace;
-use super::seen::{Before, Seen};
+use super::seen::{self, Before, Seen};
 use super::spec::Bounds;
 use crate::event::Origin;
 
@@ -96,6 +96,12 @@ impl Partition {
         match self.seen.before(id, origin.ts_ms) {
             Before::Again => Before::Again,
             Before::New => {
+                // The server counts anew, and the snapshot since holds what it did before.
+                let back = |newest: &Newest| seen::is_less(id, &newest.id);
+                if self.after_snapshot && self.newest.as_ref().is_some_and(back) {
+                    self.newest = None;
+                    self.seen.forget_like(id);
+                }
                 self.follow(id, order, origin, place);
                 Before::New
             }

@@ -58,16 +58,21 @@ impl Timeline {
     pub fn release(&mut self) -> Vec<Output> {
         self.check_ends();
         self.blocked = None;
-        if let Some((position, ms)) = self.alone_at.take() {
-            let changes = std::mem::take(&mut self.alone);
-            self.commit(position, ms, changes);
-        }
+        self.release_alone();
         while self.release_step() || self.release_front() {}
         self.end_merging();
         if self.merging.is_none() {
             self.hydrate();
         }
         std::mem::take(&mut self.out)
+    }
+
+    /// Changes that are commits by themselves.
+    pub(super) fn release_alone(&mut self) {
+        if let Some((position, ms)) = self.alone_at.take() {
+            let changes = std::mem::take(&mut self.alone);
+            self.commit(position, ms, changes);
+        }
     }
 
     /// Nothing has come for some seconds, and all partitions are read to their ends.
@@ -405,9 +410,10 @@ impl Timeline {
         if let (Some(_), false) = (stalled.filter(|table| table.live), replaced) {
             return stalls(format!("transaction {id} has begun and never ended: {why}"));
         }
-        for table in with {
-            let Some(table) = self.tables.get_mut(&table) else { continue };
-            if replaced && table.live {
+        for part in &transaction.parts {
+            let Some(table) = self.tables.get_mut(&part.table) else { continue };
+            // What a snapshot holds already is not lost.
+            if replaced && table.live || part.is_empty() {
                 continue;
             }
             match (table.live, table.on_error) {

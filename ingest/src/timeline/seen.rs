@@ -38,6 +38,11 @@ fn split(id: &str) -> Option<(&str, u64)> {
     Some((prefix, number.parse().ok()?))
 }
 
+/// Whether both ids are of one server and the first has the smaller number.
+pub(crate) fn is_less(first: &str, second: &str) -> bool {
+    matches!((split(first), split(second)), (Some((a, m)), Some((b, n))) if a == b && m < n)
+}
+
 /// Whether numbers of one server lie between two ids.
 pub(crate) fn is_gap(before: &str, after: &str) -> bool {
     match (split(before), split(after)) {

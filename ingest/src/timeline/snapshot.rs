@@ -95,9 +95,9 @@ impl Timeline {
     fn is_over(&self, id: TableId, incoming: &Incoming) -> bool {
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(&incoming.moment));
         let stalls = self.tables.get(&id).is_some_and(|table| table.on_error == OnError::Stall);
-        let one = incoming.rows == 1 && incoming.markers.first;
-        // A row that was lost may have been the last; a first table of one row has no last.
-        if self.quiet && (one || !incoming.lost.is_empty() && !stalls) {
+        let unmarked = incoming.rows == 1 || !incoming.markers.first;
+        // A row that was lost may have been the last; a first table of one row has no last, and old versions mark none.
+        if self.quiet && (unmarked || !incoming.lost.is_empty() && !stalls) {
             return true;
         }
         if incoming.markers.last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {

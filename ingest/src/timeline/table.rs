@@ -10,7 +10,7 @@ use super::log::Entry;
 use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::spec::TableSpec;
-use super::transaction::Transaction;
+use super::transaction::{Part, Transaction};
 use super::{Blocked, Recent};
 use crate::event::{Origin, Snapshot};
 use crate::source::OnError;
@@ -51,6 +51,8 @@ pub(crate) struct Table {
     pub(crate) fence: Fence,
     /// What came of several partitions and waits for all to be read: in the order of the binlog.
     pub(crate) merged: VecDeque<Entry>,
+    /// Which events of it have come, if they may come again in any partition.
+    pub(crate) known: HashMap<Arc<str>, Part>,
     /// Whether changes of it have gone on.
     pub(crate) based: bool,
     /// When Kafka got the first and the newest row of the last whole snapshot.
@@ -193,6 +195,7 @@ impl Table {
             boundaries,
             fence: Fence::default(),
             merged: VecDeque::new(),
+            known: HashMap::new(),
             based: false,
             snapshot_first_ms: 0,
             snapshot_ms: 0,
@@ -289,6 +292,12 @@ impl Table {
 impl Step {
     /// Whether the transaction comes before this step of `table`; `None` if nothing tells.
     pub(crate) fn is_after(&self, transaction: &Transaction, table: delta::TableId) -> Option<bool> {
+        // What was written whole before a snapshot's first row is part of it, wherever the binlog has it.
+        if let (StepKind::Snapshot(incoming), Some(end)) = (&self.kind, &transaction.end)
+            && end.timestamp_ms < incoming.first_ms
+        {
+            return Some(true);
+        }
         let replaces = matches!(self.kind, StepKind::Snapshot(_));
         let shown = transaction.place.as_ref().map(|place| place.is_before(&self.place));
         let mut behind = false;

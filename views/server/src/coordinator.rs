@@ -15,7 +15,7 @@ use delta::{RowBuilder, TableSchema};
 use ingest::{DeadLetter, Health, Readers, SourceConfig, SourceEvent, State};
 use parking_lot::{RwLock, RwLockReadGuard};
 use sql::parse::ast::{CreateSource, Statement};
-use sql::{Database, Error, Insertion, Outcome, Parsed, Prepared, Progress, Query, Result};
+use sql::{Database, Error, Insertion, Outcome, Parsed, Positions, Prepared, Progress, Result};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::catalog_file::CatalogFile;
@@ -76,8 +76,11 @@ pub struct Metrics {
 pub struct Handle {
     database: Arc<RwLock<Database>>,
     requests: mpsc::Sender<Request>,
+    events: mpsc::Sender<SourceEvent>,
     /// Changes when a source or view has all its rows, or is gone.
-    hydrated: watch::Receiver<u64>,
+    pub(crate) hydrated: watch::Receiver<u64>,
+    /// Changes with every tick of commits.
+    pub(crate) ticks: watch::Receiver<u64>,
     metrics: Arc<Metrics>,
     restored: Arc<watch::Sender<bool>>,
 }
@@ -99,13 +102,16 @@ impl Coordinator {
         let (requests, receiver) = mpsc::channel(STATEMENTS);
         let (events, source_events) = mpsc::channel(BATCHES);
         let (hydrated_sender, hydrated) = watch::channel(0);
+        let (ticks_sender, ticks) = watch::channel(0);
         let metrics = Arc::new(Metrics::default());
         let (file, statements) = CatalogFile::open(&data_dir)?;
         let (restored, _) = watch::channel(statements.is_empty());
         let handle = Handle {
             database: database.clone(),
             requests: requests.clone(),
+            events: events.clone(),
             hydrated,
+            ticks,
             metrics: metrics.clone(),
             restored: Arc::new(restored),
         };
@@ -113,6 +119,7 @@ impl Coordinator {
             database,
             readers: Some(Readers::new(events)),
             hydrated: hydrated_sender,
+            ticks: ticks_sender,
             metrics,
             file,
             restored: handle.restored.clone(),
@@ -175,7 +182,7 @@ async fn restore(handle: Handle, statements: Vec<String>) {
 
 impl Handle {
     /// The database, when no statement changes it. One may for long: meanwhile other tasks of this thread go on elsewhere.
-    fn read(&self) -> RwLockReadGuard<'_, Database> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Database> {
         match self.database.try_read() {
             Some(database) => database,
             None => tokio::task::block_in_place(|| self.database.read()),
@@ -190,44 +197,26 @@ impl Handle {
         self.read().prepare(parsed, types)
     }
 
-    /// A query over this moment's rows, if all sources that it reads have all of their initial rows.
-    ///
-    /// # Errors
-    /// See [`Database::query`].
-    pub fn try_query(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Option<Query>> {
-        let database = self.read();
-        let query = database.query(prepared, parameters)?;
-        Ok(database.hydrating(query.reads.iter().map(String::as_str)).is_empty().then_some(query))
-    }
-
-    /// A query over this moment's rows; waits up to `patience` for sources that have not all of their initial rows.
-    ///
-    /// # Errors
-    /// See [`Database::query`]; 57014 after `patience`.
-    pub async fn query(&self, prepared: &Prepared, parameters: &[ScalarValue], patience: Duration) -> Result<Query> {
+    pub(crate) fn count_query(&self) {
         self.metrics.queries.fetch_add(1, Ordering::Relaxed);
-        let deadline = Instant::now() + patience;
-        let mut hydrated = self.hydrated.clone();
-        loop {
-            hydrated.borrow_and_update();
-            if let Some(query) = self.try_query(prepared, parameters)? {
-                return Ok(query);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let woken = tokio::time::timeout(left, hydrated.changed()).await;
-            if !matches!(woken, Ok(Ok(()))) {
-                return Err(self.still_hydrating(prepared));
-            }
-        }
     }
 
-    fn still_hydrating(&self, prepared: &Prepared) -> Error {
-        let database = self.read();
-        let reads = database.query(prepared, &[]).map(|query| query.reads).unwrap_or_default();
-        let waits = database.hydrating(reads.iter().map(String::as_str));
-        let shown: Vec<_> = waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {})", p.read, p.of)).collect();
-        Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
-            .hint("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are; SET statement_timeout waits longer")
+    /// Positions of all timelines at this moment, as `SET tidewater.after` takes them.
+    pub fn positions(&self) -> Positions {
+        self.read().positions()
+    }
+
+    /// Takes an event as if a reader of Kafka had told it: for those who feed a server from elsewhere.
+    ///
+    /// # Errors
+    /// 57P01 if the loop has ended.
+    pub async fn feed(&self, event: SourceEvent) -> Result<()> {
+        self.events.send(event).await.map_err(|_| stopping())
+    }
+
+    /// The number by which events name a source.
+    pub fn source(&self, name: &str) -> Option<delta::TableId> {
+        self.read().source(name)
     }
 
     /// Runs a statement in the loop, after those of the catalog.
@@ -370,6 +359,7 @@ struct Loop {
     database: Arc<RwLock<Database>>,
     readers: Option<Readers>,
     hydrated: watch::Sender<u64>,
+    ticks: watch::Sender<u64>,
     metrics: Arc<Metrics>,
     file: CatalogFile,
     restored: Arc<watch::Sender<bool>>,
@@ -477,6 +467,8 @@ impl Loop {
             let mut database = self.database.write();
             let table = database.create_source(&config.name, &schema, &parsed.text)?;
             database.set_hydrating(table, Progress::default());
+            let (timeline, kind) = sources::timeline(&config);
+            database.set_timeline(table, timeline, kind);
             table
         };
         let name = config.name.clone();
@@ -564,7 +556,12 @@ impl Loop {
         self.metrics.commits.fetch_add(commits.len() as u64, Ordering::Relaxed);
         self.metrics.changes.fetch_add(changes as u64, Ordering::Relaxed);
         self.metrics.committed_ms.fetch_max(newest.max(0) as u64, Ordering::Relaxed);
-        self.database.write().apply(commits);
+        {
+            let mut database = self.database.write();
+            database.set_time(chrono::Utc::now().timestamp_millis());
+            database.apply(commits);
+        }
+        self.ticks.send_modify(|ticks| *ticks += 1);
         self.metrics.ticks.fetch_add(1, Ordering::Relaxed);
         self.metrics.tick_micros.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
     }

@@ -2,6 +2,9 @@
 //!
 //! `POST /api/sql` takes and answers what Materialize's does: `{"query": "…; …"}` or
 //! `{"queries": [{"query": "…", "params": ["…", null]}]}`. Statements stop at the first error.
+//!
+//! The header `Tidewater-Position` tells the positions of the moment that the answer shows. `?after=position` lets queries
+//! wait until what they read includes it, `&timeout=5s` for how long; a wait in vain is answered with status 504.
 
 use std::sync::Arc;
 
@@ -9,7 +12,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
 use arrow_schema::{DataType, SchemaRef};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,7 +20,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sql::parse::ast::Statement;
-use sql::{Error, Outcome, Parsed};
+use sql::{Error, Outcome, Parsed, Positions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -25,10 +28,13 @@ use crate::coordinator::Handle;
 use crate::encode::{pg_type, text, type_modifier, type_size};
 use crate::parameters;
 use crate::runner::Batches;
-use crate::session::Session;
+use crate::session::{AFTER, Session};
 
 /// Bytes of a request: an INSERT of many rows, and little enough that many such requests fit into memory.
 const BODY: usize = 16 << 20;
+
+/// Tells the positions of the moment that an answer shows; empty where it shows nothing of a source.
+const POSITION_HEADER: &str = "tidewater-position";
 
 /// Answers requests until `stopping` says so, and those that are open then.
 ///
@@ -73,7 +79,30 @@ enum Request {
     Extended { queries: Vec<Extended> },
 }
 
-async fn api_sql(State(handle): State<Handle>, request: Result<Json<Request>, JsonRejection>) -> Response {
+/// What the address says beside the path.
+#[derive(Deserialize)]
+struct Asked {
+    after: Option<String>,
+    timeout: Option<String>,
+}
+
+impl Asked {
+    fn session(&self) -> Result<Session, Error> {
+        let mut session = Session::default();
+        for (name, value) in [(AFTER, &self.after), ("statement_timeout", &self.timeout)] {
+            if let Some(value) = value {
+                session.set(name, Some(value))?;
+            }
+        }
+        Ok(session)
+    }
+}
+
+async fn api_sql(
+    State(handle): State<Handle>,
+    Query(asked): Query<Asked>,
+    request: Result<Json<Request>, JsonRejection>,
+) -> Response {
     let request = match request {
         Ok(Json(request)) => request,
         Err(rejection) => return refused(&rejection),
@@ -82,31 +111,44 @@ async fn api_sql(State(handle): State<Handle>, request: Result<Json<Request>, Js
         Request::Simple { query } => (vec![Extended { query, params: Vec::new() }], false),
         Request::Extended { queries } => (queries, true),
     };
-    let mut session = Session::default();
+    let mut session = match asked.session() {
+        Ok(session) => session,
+        Err(error) => return (StatusCode::BAD_REQUEST, Json(json!({ "results": [failure(&error)] }))).into_response(),
+    };
     let mut results = Vec::new();
+    let mut shown = Positions::default();
+    let mut status = StatusCode::OK;
+    if let Err(error) = run_all(&handle, &mut session, queries, extended, &mut results, &mut shown).await {
+        let mut failed = failure(&error);
+        if error.sqlstate == "57014" && asked.after.is_some() {
+            status = StatusCode::GATEWAY_TIMEOUT;
+            shown = handle.positions();
+            failed["error"]["reached"] = json!(shown.to_string());
+        }
+        results.push(failed);
+    }
+    (status, [(POSITION_HEADER, shown.to_string())], Json(json!({ "results": results }))).into_response()
+}
+
+/// Runs statements up to the first error; `shown` goes on to the positions of what they show.
+async fn run_all(
+    handle: &Handle,
+    session: &mut Session,
+    queries: Vec<Extended>,
+    extended: bool,
+    results: &mut Vec<Value>,
+    shown: &mut Positions,
+) -> Result<(), Error> {
     for Extended { query, params } in queries {
-        let statements = match sql::parse(&query) {
-            Ok(statements) => statements,
-            Err(error) => {
-                results.push(failure(&error));
-                break;
-            }
-        };
+        let statements = sql::parse(&query)?;
         if extended && statements.len() != 1 {
-            results.push(failure(&Error::new("42601", "each of the queries must contain exactly one statement")));
-            break;
+            return Err(Error::new("42601", "each of the queries must contain exactly one statement"));
         }
         for parsed in statements {
-            match run(&handle, &mut session, &Arc::new(parsed), &params).await {
-                Ok(result) => results.push(result),
-                Err(error) => {
-                    results.push(failure(&error));
-                    return Json(json!({ "results": results })).into_response();
-                }
-            }
+            results.push(run(handle, session, &Arc::new(parsed), &params, shown).await?);
         }
     }
-    Json(json!({ "results": results })).into_response()
+    Ok(())
 }
 
 fn refused(rejection: &JsonRejection) -> Response {
@@ -130,6 +172,7 @@ async fn run(
     session: &mut Session,
     parsed: &Arc<Parsed>,
     params: &[Option<String>],
+    shown: &mut Positions,
 ) -> Result<Value, Error> {
     let done = |tag: &str| json!({ "ok": tag, "notices": [] });
     match &parsed.statement {
@@ -148,8 +191,8 @@ async fn run(
             return Ok(done("SET"));
         }
         Statement::ShowVariable { name } => {
-            let shown = session.show(name)?;
-            return Ok(answer(&shown.schema(), &[shown]));
+            let value = session.show(name, || handle.positions())?;
+            return Ok(answer(&value.schema(), &[value]));
         }
         Statement::CopyOut { .. } => return Err(Error::new("0A000", "COPY is not supported over HTTP")),
         _ => {}
@@ -166,7 +209,11 @@ async fn run(
         values.push(parameters::decode(number, text.map(str::as_bytes), false, data_type)?);
     }
     let query = match &parsed.statement {
-        Statement::Query(_) => handle.query(&prepared, &values, session.statement_timeout()).await?,
+        Statement::Query(_) => {
+            let (query, positions) = handle.query_at(&prepared, &values, &session.wait()).await?;
+            shown.extend(positions);
+            query
+        }
         _ => match handle.run(parsed, values).await? {
             Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return Ok(done(&tag)),
             Outcome::Rows(query) => *query,

@@ -12,6 +12,7 @@ pub mod pgwire;
 mod runner;
 pub mod session;
 pub mod sources;
+pub mod waits;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;

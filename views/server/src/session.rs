@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use sql::{Error, Insertion, Result};
+use sql::{After, Error, Insertion, Positions, Result};
 use std::sync::Arc;
+
+use crate::waits::Wait;
 
 /// Without another word a statement waits this long for the initial rows of what it reads.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Variables that exist before anybody sets one, as clients ask for them.
-const DEFAULTS: [(&str, &str); 20] = [
+const DEFAULTS: [(&str, &str); 21] = [
     ("application_name", ""),
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
@@ -35,9 +37,16 @@ const DEFAULTS: [(&str, &str); 20] = [
     ("session_authorization", "materialize"),
     ("standard_conforming_strings", "on"),
     ("statement_timeout", "60s"),
+    (AFTER, ""),
     ("timezone", "UTC"),
     ("transaction_isolation", "strict serializable"),
 ];
+
+/// Positions that answers of the session must include.
+pub const AFTER: &str = "tidewater.after";
+
+/// Shows the positions of this moment; no variable of the session.
+pub const POSITION: &str = "tidewater.position";
 
 /// As Materialize announces itself: clients ask less of so old a server.
 pub const SERVER_VERSION: &str = "9.5.0";
@@ -273,6 +282,13 @@ impl Session {
         set.unwrap_or(STATEMENT_TIMEOUT)
     }
 
+    /// What queries of this session wait for.
+    pub fn wait(&self) -> Wait {
+        // It was understood when it was set.
+        let after = self.set.get(AFTER).and_then(|text| text.parse().ok());
+        Wait { limit: self.statement_timeout(), after }
+    }
+
     /// The columns of the answer of `SHOW name`.
     pub fn columns(name: &str) -> SchemaRef {
         let names: &[&str] = if name == "all" { &["name", "setting"] } else { &[name] };
@@ -280,11 +296,14 @@ impl Session {
         Arc::new(Schema::new(fields))
     }
 
-    /// The answer of `SHOW name`.
+    /// The answer of `SHOW name`; `positions` is asked for those of this moment.
     ///
     /// # Errors
     /// 42704 for an unknown variable.
-    pub fn show(&self, name: &str) -> Result<RecordBatch> {
+    pub fn show(&self, name: &str, positions: impl FnOnce() -> Positions) -> Result<RecordBatch> {
+        if name == POSITION {
+            return table(Self::columns(name), vec![vec![positions().to_string().as_str()]]);
+        }
         if name == "all" {
             let names = DEFAULTS.iter().map(|(name, _)| *name);
             let values = names.clone().map(|name| self.get(name).unwrap_or_default());
@@ -318,6 +337,13 @@ fn meaning(name: &str, value: &str) -> Result<String> {
         "standard_conforming_strings" => {
             one_of(&["on", "true", "1", "yes"], "on", "backslashes in plain strings are always backslashes")
         }
+        AFTER if value.trim().is_empty() => Ok(String::new()),
+        AFTER => value
+            .parse::<After>()
+            .map(|_| value.trim().to_owned())
+            .map_err(|error| Error::new("22023", format!("invalid value for parameter \"{name}\": {}", error.message))),
+        POSITION => Err(Error::new("55P02", format!("parameter \"{name}\" cannot be changed"))
+            .hint(format!("SET {AFTER} = '…' lets queries wait for a position"))),
         "statement_timeout" => match duration(&word) {
             Some(_) => Ok(value.to_owned()),
             None => one_of(&[], "", "write 5000, 5s or 1min; 0 is no limit"),
@@ -394,7 +420,7 @@ mod tests {
         assert!(session.set("datestyle", Some("German")).is_err());
         assert_eq!(session.set("client_encoding", Some("'utf-8'")), Ok(true));
         assert_eq!(session.get("client_encoding"), Some("UTF8"));
-        assert_eq!(session.show("nothing").map_err(|error| error.sqlstate), Err("42704".into()));
+        assert_eq!(session.show("nothing", Positions::default).map_err(|error| error.sqlstate), Err("42704".into()));
     }
 
     #[test]

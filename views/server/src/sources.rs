@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::ColumnDef;
 use ingest::event::MetaColumn;
 use ingest::{Cluster, Envelope, Format, OnError, RegistryConfig, SourceConfig};
 use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, OptionValue, Registry};
-use sql::{Database, Error, Result};
+use sql::{Database, Error, Result, TimelineKind};
 
 /// Option of a source that names its topic of transaction boundaries; `none` takes every event as a commit by itself.
 const TRANSACTION_TOPIC: &str = "transaction topic";
@@ -79,6 +79,15 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
         include,
         on_error,
     })
+}
+
+/// The timeline that a source's commits name, and what its positions are.
+pub fn timeline(config: &SourceConfig) -> (&str, TimelineKind) {
+    match &config.envelope {
+        Envelope::Debezium { transaction_topic: Some(topic), .. } => (topic, TimelineKind::Transactions),
+        Envelope::Debezium { .. } => (&config.topic, TimelineKind::Changes),
+        Envelope::Upsert | Envelope::None => (&config.topic, TimelineKind::Offsets),
+    }
 }
 
 fn envelope(source: &CreateSource, transaction_topic: Option<String>) -> Envelope {

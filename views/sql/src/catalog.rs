@@ -14,6 +14,8 @@ use crate::parse::ast::{Connection, ObjectKind};
 pub(crate) const SYSTEM_SCHEMA: &str = "tidewater";
 /// Records that could not be decoded.
 pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
+/// How far each timeline has come; its rows are made when they are asked for.
+pub(crate) const TIMELINES: &str = "tidewater.timelines";
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub(crate) struct Object {
 pub(crate) enum Body {
     Secret(String),
     Connection(Connection),
+    /// [`TIMELINES`].
+    Timelines,
     /// `CREATE TABLE`: rows come by INSERT, UPDATE, DELETE.
     Table(NodeId),
     /// Rows come by commits from outside.
@@ -67,7 +71,7 @@ impl Object {
         match &self.body {
             Body::Secret(_) => ObjectKind::Secret,
             Body::Connection(_) => ObjectKind::Connection,
-            Body::Table(_) => ObjectKind::Table,
+            Body::Table(_) | Body::Timelines => ObjectKind::Table,
             Body::Source { .. } => ObjectKind::Source,
             Body::View { .. } => ObjectKind::View,
             Body::MaterializedView { .. } => ObjectKind::MaterializedView,

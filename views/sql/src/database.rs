@@ -13,11 +13,12 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use delta::{Change, Commit, Op, RowRef, TableId, TableSchema};
 use engine::{Circuit, IndexId, NodeId};
 
-use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object};
+use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, TIMELINES};
 use crate::checked::{CheckedIntegers, CheckedSums};
 use crate::error::{Error, Result};
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
+use crate::timelines::{Timelines, timeline_columns};
 
 /// The first number of an object of the user's, as in PostgreSQL.
 const FIRST_OID: u32 = 16_384;
@@ -53,6 +54,7 @@ pub struct Database {
     /// Sources whose initial rows have not all come.
     hydrating: BTreeMap<TableId, Progress>,
     dead_letters: TableId,
+    pub(crate) timelines: Timelines,
 }
 
 impl Default for Database {
@@ -100,9 +102,11 @@ impl Database {
             next_oid: FIRST_OID,
             hydrating: BTreeMap::new(),
             dead_letters: TableId(0),
+            timelines: Timelines::default(),
         };
         let table = TableSchema::new(dead_letter_columns(), None).expect("rows hold these types");
         database.dead_letters = database.create_source(DEAD_LETTERS, &table, "").expect("the first object");
+        database.define(TIMELINES, "", Body::Timelines, Some(timeline_columns()));
         database
     }
 
@@ -166,11 +170,14 @@ impl Database {
         found
     }
 
-    /// Takes whole commits through all views in one tick: readers see all of them or none. Changes of sources that were
-    /// dropped meanwhile are passed over.
+    /// Takes whole commits through all views in one tick: readers see all of them or none, and their timelines' positions
+    /// with them. Changes of sources that were dropped meanwhile are passed over.
     pub fn apply(&mut self, commits: impl IntoIterator<Item = Commit>) {
-        let tables = &self.tables;
-        let changes = commits.into_iter().flat_map(|commit| commit.changes);
+        let (tables, timelines) = (&self.tables, &mut self.timelines);
+        let changes = commits.into_iter().flat_map(|commit| {
+            timelines.take(&commit);
+            commit.changes
+        });
         let circuit = &mut self.circuit;
         circuit.tick(changes.map(|change| (tables[change.table.0 as usize], change.op)));
     }
@@ -239,6 +246,7 @@ impl Database {
             self.columns.remove(name);
             if let Body::Source { table, .. } = object.body {
                 self.hydrating.remove(&table);
+                self.timelines.drop_table(table);
                 sources.push(table);
             }
         }
@@ -330,9 +338,17 @@ impl Database {
         self.objects.iter().find(|(_, object)| is(object)).map(|(name, _)| name.as_str())
     }
 
+    /// The table id of a source.
+    pub fn source(&self, name: &str) -> Option<TableId> {
+        match self.objects.get(name)?.body {
+            Body::Source { table, .. } => Some(table),
+            _ => None,
+        }
+    }
+
     /// Everything that users made, in the order of names.
     pub fn catalog(&self) -> Vec<CatalogObject> {
-        let visible = self.objects.iter().filter(|(name, _)| *name != DEAD_LETTERS);
+        let visible = self.objects.iter().filter(|(name, _)| ![DEAD_LETTERS, TIMELINES].contains(&name.as_str()));
         let show = |(name, object): (&String, &Object)| {
             let (on, index_columns) = match &object.body {
                 Body::Index { on, columns, .. } => (Some(on.clone()), columns.clone()),

@@ -19,6 +19,7 @@ mod show;
 mod snapshot_table;
 mod statement;
 mod table_changes;
+mod timelines;
 mod type_names;
 mod types;
 
@@ -30,5 +31,6 @@ pub use parse::parse;
 pub use query::{Prepared, Query};
 pub use statement::Outcome;
 pub use table_changes::Insertion;
+pub use timelines::{After, Behind, Positions, TimelineKind};
 pub use type_names::type_name;
 pub use types::declared_schema;

@@ -10,7 +10,8 @@ use datafusion::catalog::{
 };
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
-use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
+use datafusion::datasource::{MemTable, TableProvider, ViewTable, provider_as_source};
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -21,7 +22,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use engine::Snapshot;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
-use crate::catalog::{Body, SYSTEM_SCHEMA, object_name};
+use crate::catalog::{Body, SYSTEM_SCHEMA, TIMELINES, object_name};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
@@ -289,7 +290,11 @@ impl Database {
         let attached = plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };
             let name = object_name(&scan.table_name);
-            if let Some(node) = self.nodes.get(&name) {
+            if name == TIMELINES {
+                let rows = self.timelines.rows().map_err(|error| DataFusionError::External(Box::new(error)))?;
+                let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+                scan.source = provider_as_source(Arc::new(table));
+            } else if let Some(node) = self.nodes.get(&name) {
                 let schema = scan.source.schema();
                 let table = snapshots
                     .entry(name)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::catalog::{Body, CatalogObject, DEAD_LETTERS};
+use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, TIMELINES};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::parse::ast::{ExplainTarget, ObjectKind, Statement};
@@ -138,7 +138,11 @@ impl Database {
     }
 
     fn show_create(&self, kind: ObjectKind, name: &str) -> Result<RecordBatch> {
-        let object = self.objects.get(name).filter(|_| name != DEAD_LETTERS).ok_or_else(|| unknown(name))?;
+        let object = self
+            .objects
+            .get(name)
+            .filter(|_| ![DEAD_LETTERS, TIMELINES].contains(&name))
+            .ok_or_else(|| unknown(name))?;
         let found = object.kind();
         if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
             let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());

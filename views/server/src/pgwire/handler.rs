@@ -186,7 +186,8 @@ impl Handler {
             }
             Statement::Nothing { tag } => Ok(Answer::Tag((*tag).into())),
             Statement::ShowVariable { name } => {
-                let shown = session.lock().show(name).map_err(|error| wire_error(&error))?;
+                let shown =
+                    session.lock().show(name, || self.handle.positions()).map_err(|error| wire_error(&error))?;
                 Ok(Answer::Rows(shown.schema(), shown.into(), "SHOW"))
             }
             Statement::Query(_) | Statement::CopyOut { .. } => self.read(&session, prepared, &values).await,
@@ -195,18 +196,18 @@ impl Handler {
     }
 
     async fn read(&self, session: &Shared, prepared: &Prepared, values: &[ScalarValue]) -> PgWireResult<Answer> {
-        let (patience, holds) = {
+        let (wait, holds) = {
             let session = session.lock();
-            (session.statement_timeout(), session.holds())
+            (session.wait(), session.holds())
         };
-        let query = self.handle.query(prepared, values, patience).await.map_err(|error| wire_error(&error))?;
+        let query = self.handle.query(prepared, values, &wait).await.map_err(|error| wire_error(&error))?;
         if holds && query.reads.iter().any(|name| self.handle.exists(name)) {
             let message = "rows inserted in this transaction can be read after its COMMIT only";
             let error = Error::new("25001", message).hint("COMMIT first, or let statements commit by themselves");
             return Err(wire_error(&error));
         }
         let schema = query.schema.clone();
-        let batches = Batches::start(query, patience);
+        let batches = Batches::start(query, wait.limit);
         Ok(match &prepared.parsed.statement {
             Statement::CopyOut { format, .. } => Answer::Copy(schema, batches, format.clone()),
             _ => Answer::Rows(schema, batches, "SELECT"),

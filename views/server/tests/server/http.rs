@@ -6,8 +6,15 @@ use tokio::net::TcpStream;
 
 use crate::{RUNTIME, server};
 
-/// Status and body of one request.
-async fn request(address: std::net::SocketAddr, head: &str, body: &str) -> (u16, String) {
+/// An answer; its head in lower case.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// One request and its answer.
+pub(crate) async fn request(address: std::net::SocketAddr, head: &str, body: &str) -> Answer {
     let mut socket = TcpStream::connect(address).await.expect("a connection");
     let length = body.len();
     let request = format!(
@@ -17,7 +24,14 @@ async fn request(address: std::net::SocketAddr, head: &str, body: &str) -> (u16,
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.expect("an answer");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}
+
+/// Status and body of one request.
+async fn ask(address: std::net::SocketAddr, head: &str, body: &str) -> (u16, String) {
+    let answer = request(address, head, body).await;
+    (answer.status, answer.body)
 }
 
 #[test]
@@ -25,7 +39,7 @@ fn sql_as_json() {
     RUNTIME.block_on(async {
         let running = server().await;
         let sql = async |body: Value| {
-            let (status, text) = request(running.http_address, "POST /api/sql", &body.to_string()).await;
+            let (status, text) = ask(running.http_address, "POST /api/sql", &body.to_string()).await;
             assert_eq!(status, 200, "{text}");
             serde_json::from_str::<Value>(&text).expect("JSON")["results"].clone()
         };
@@ -39,7 +53,7 @@ fn sql_as_json() {
         let results = sql(json!({"query": "SELECT 1; SELECT * FROM nowhere; SELECT 2"})).await;
         assert_eq!(results.as_array().map(Vec::len), Some(2), "it stops at the first error");
         assert_eq!(results[1]["error"]["code"], "42P01");
-        let (status, _) = request(running.http_address, "POST /api/sql", "{").await;
+        let (status, _) = ask(running.http_address, "POST /api/sql", "{").await;
         assert_eq!(status, 400);
         running.stop().await;
     });
@@ -49,9 +63,9 @@ fn sql_as_json() {
 fn health_readiness_and_metrics() {
     RUNTIME.block_on(async {
         let running = server().await;
-        assert_eq!(request(running.http_address, "GET /health", "").await, (200, "ok\n".into()));
-        assert_eq!(request(running.http_address, "GET /ready", "").await, (200, "ready\n".into()));
-        let (status, text) = request(running.http_address, "GET /metrics", "").await;
+        assert_eq!(ask(running.http_address, "GET /health", "").await, (200, "ok\n".into()));
+        assert_eq!(ask(running.http_address, "GET /ready", "").await, (200, "ready\n".into()));
+        let (status, text) = ask(running.http_address, "GET /metrics", "").await;
         assert!(status == 200 && text.contains("tidewater_ticks_total 0"), "{text}");
         running.stop().await;
     });
@@ -66,15 +80,15 @@ fn requests_that_cannot_be_done_say_why() {
             ("{\"query\": 1}", "expected {\"query\""),
             ("[", "expected {\"query\""),
         ] {
-            let (status, text) = request(running.http_address, "POST /api/sql", body).await;
+            let (status, text) = ask(running.http_address, "POST /api/sql", body).await;
             assert!(status == 400 && text.contains(expected), "{body}: {status} {text}");
         }
         let large = json!({"query": format!("SELECT '{}'", "x".repeat(17 << 20))}).to_string();
-        assert_eq!(request(running.http_address, "POST /api/sql", &large).await.0, 413);
+        assert_eq!(ask(running.http_address, "POST /api/sql", &large).await.0, 413);
         let large = json!({"query": format!("SELECT length('{}') AS n", "x".repeat(3 << 20))}).to_string();
-        assert!(request(running.http_address, "POST /api/sql", &large).await.1.contains("3145728"));
+        assert!(ask(running.http_address, "POST /api/sql", &large).await.1.contains("3145728"));
         let error = async |body: Value| {
-            let (_, text) = request(running.http_address, "POST /api/sql", &body.to_string()).await;
+            let (_, text) = ask(running.http_address, "POST /api/sql", &body.to_string()).await;
             let results = serde_json::from_str::<Value>(&text).expect("JSON")["results"].clone();
             results.as_array().and_then(|all| all.last()).expect("a result")["error"]["code"].clone()
         };

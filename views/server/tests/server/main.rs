@@ -1,5 +1,6 @@
 //! The server through its sockets: SQL logic tests, drivers, psql, HTTP.
 
+mod after;
 mod build;
 mod clients;
 mod http;

@@ -63,7 +63,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "SET" => session::set(cursor),
         "RESET" => {
             cursor.word("RESET");
-            Ok(Statement::Reset { name: cursor.name()? })
+            Ok(Statement::Reset { name: session::variable_name(cursor)? })
         }
         "COPY" => session::copy(cursor),
         "TABLE" => {

@@ -129,7 +129,7 @@ fn like(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
 }
 
 /// A variable's name, lower case; a qualified one keeps its dot.
-fn variable_name(cursor: &mut Cursor<'_>) -> Result<String> {
+pub(super) fn variable_name(cursor: &mut Cursor<'_>) -> Result<String> {
     let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
     Ok(name.to_string().replace('"', "").to_lowercase())
 }

@@ -7,6 +7,7 @@ mod parse;
 mod random;
 mod shop;
 mod statements;
+mod timelines;
 
 use std::sync::LazyLock;
 

@@ -5,7 +5,7 @@ use sql::{Database, Outcome};
 use super::{RUNTIME, answer, try_answer};
 
 /// The tag of the last statement.
-fn run(database: &mut Database, text: &str) -> String {
+pub(crate) fn run(database: &mut Database, text: &str) -> String {
     let _guard = RUNTIME.enter();
     match database.execute(text).unwrap_or_else(|error| panic!("{text}: {error}")).pop() {
         Some(Outcome::Tag(tag) | Outcome::Dropped(tag, _)) => tag,
@@ -13,7 +13,7 @@ fn run(database: &mut Database, text: &str) -> String {
     }
 }
 
-fn fails(database: &mut Database, text: &str, sqlstate: &str, part: &str) {
+pub(crate) fn fails(database: &mut Database, text: &str, sqlstate: &str, part: &str) {
     let _guard = RUNTIME.enter();
     let error = database.execute(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
     assert_eq!(error.sqlstate, sqlstate, "{text}: {error}");

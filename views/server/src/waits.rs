@@ -1,0 +1,148 @@
+//! What a query waits for: the initial rows of what it reads, and the position that its session asked for.
+//!
+//! While it waits, a tick costs it a look at its timelines; the query itself is made, with its snapshots, once nothing lacks.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::common::ScalarValue;
+use sql::{After, Behind, Database, Error, Positions, Prepared, Progress, Query, Result};
+
+use crate::coordinator::Handle;
+
+/// How long a query may wait, and for what.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// `statement_timeout`.
+    pub limit: Duration,
+    /// `tidewater.after`.
+    pub after: Option<After>,
+}
+
+/// Why a query cannot be answered yet.
+enum Lack {
+    /// Initial rows of sources and views.
+    Rows(Vec<(String, Progress)>),
+    Position(Behind),
+}
+
+impl Handle {
+    /// A query over this moment's rows. It waits for sources and views that have not all of their initial rows, and for the
+    /// position asked for.
+    ///
+    /// # Errors
+    /// See [`Database::query`] and [`Database::behind`]; 57014 after the limit.
+    pub async fn query(&self, prepared: &Prepared, parameters: &[ScalarValue], wait: &Wait) -> Result<Query> {
+        self.query_and(prepared, parameters, wait, |_, _| ()).await.map(|(query, ())| query)
+    }
+
+    /// As [`Handle::query`], with the positions of the moment that the answer shows.
+    ///
+    /// # Errors
+    /// As [`Handle::query`].
+    pub async fn query_at(
+        &self,
+        prepared: &Prepared,
+        parameters: &[ScalarValue],
+        wait: &Wait,
+    ) -> Result<(Query, Positions)> {
+        let positions =
+            |database: &Database, query: &Query| database.positions_of(query.reads.iter().map(String::as_str));
+        self.query_and(prepared, parameters, wait, positions).await
+    }
+
+    /// `also` is asked under the lock under which the query's snapshots are taken.
+    async fn query_and<T>(
+        &self,
+        prepared: &Prepared,
+        parameters: &[ScalarValue],
+        wait: &Wait,
+        also: impl Fn(&Database, &Query) -> T,
+    ) -> Result<(Query, T)> {
+        self.count_query();
+        let deadline = Instant::now() + wait.limit;
+        let (mut hydrated, mut ticks) = (self.hydrated.clone(), self.ticks.clone());
+        let mut reads: Option<Vec<String>> = None;
+        loop {
+            hydrated.borrow_and_update();
+            ticks.borrow_and_update();
+            let lack = {
+                let database = self.read();
+                let known = reads.as_deref().map(|reads| lack(&database, reads, wait)).transpose()?.flatten();
+                match known {
+                    Some(lack) => lack,
+                    None => {
+                        let query = database.query(prepared, parameters)?;
+                        let Some(lack) = lack(&database, &query.reads, wait)? else {
+                            let also = also(&database, &query);
+                            return Ok((query, also));
+                        };
+                        reads = Some(query.reads);
+                        lack
+                    }
+                }
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let woken = tokio::time::timeout(left, async {
+                tokio::select! {
+                    changed = hydrated.changed() => changed,
+                    changed = ticks.changed(), if matches!(lack, Lack::Position(_)) => changed,
+                }
+            });
+            if !matches!(woken.await, Ok(Ok(()))) {
+                return Err(timed_out(&lack, Utc::now()));
+            }
+        }
+    }
+}
+
+fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lack>> {
+    let names = || reads.iter().map(String::as_str);
+    let rows = database.hydrating(names());
+    if !rows.is_empty() {
+        return Ok(Some(Lack::Rows(rows)));
+    }
+    match &wait.after {
+        None => Ok(None),
+        Some(after) => Ok(database.behind(names(), after)?.map(Lack::Position)),
+    }
+}
+
+fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Error {
+    match lack {
+        Lack::Rows(waits) => {
+            let shown: Vec<_> = waits.iter().map(|(name, p)| format!("\"{name}\" ({} of {})", p.read, p.of)).collect();
+            Error::new(
+                "57014",
+                format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")),
+            )
+            .hint("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are; SET statement_timeout waits longer")
+        }
+        Lack::Position(behind) => {
+            let Behind { asked, timeline, reached, .. } = behind;
+            let reached = match (reached.as_str(), behind.known) {
+                ("", _) => "has no commit yet".to_owned(),
+                (reached, true) => format!("has reached {reached}"),
+                (reached, false) => format!("has reached {reached} and no transaction of that server"),
+            };
+            let message = format!(
+                "statement timeout: asked for {asked}, but timeline \"{timeline}\" {reached}{}",
+                age(behind, now)
+            );
+            Error::new("57014", message)
+                .hint("SELECT * FROM tidewater.timelines shows how far all are; SET statement_timeout waits longer")
+        }
+    }
+}
+
+/// When the newest commit was made and how late it came.
+fn age(behind: &Behind, now: DateTime<Utc>) -> String {
+    let Some(committed) = DateTime::from_timestamp_millis(behind.committed_ms).filter(|_| behind.committed_ms > 0)
+    else {
+        return String::new();
+    };
+    let at = committed.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let lag = (behind.applied_ms - behind.committed_ms).max(0);
+    let idle = (now.timestamp_millis() - behind.applied_ms).max(0);
+    format!(", committed at {at}: its lag was {lag} ms, and nothing came for {idle} ms since")
+}
