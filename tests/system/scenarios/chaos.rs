@@ -9,6 +9,7 @@ use crate::proofs::Proofs;
 use crate::servers::Servers;
 use crate::shop::{compare, compare_loose, wait_for_marker};
 use crate::shop_traffic::{Random, Traffic};
+use crate::sql::wait_until;
 use crate::tidewater::Tidewater;
 use crate::{Result, connect, watch};
 
@@ -49,6 +50,7 @@ pub(crate) async fn prove(
     let end = async {
         let marker = traffic.mark().await?;
         recover(servers, async || {
+            wait_until(async || Ok(tidewater.ready().await)).await.map_err(|error| format!("/ready: {error}"))?;
             let client = tidewater.client().await?;
             wait_for_marker(&client, marker).await
         })
