@@ -96,6 +96,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         host: "127.0.0.1".into(),
         pg_port: pg_port.parse()?,
         http_port: http_port.parse()?,
+        dead_letters: 1_000,
         data_dir: data_dir.into(),
     };
     tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();

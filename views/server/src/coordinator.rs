@@ -233,7 +233,7 @@ impl Handle {
     }
 
     /// The number by which events name a source.
-    pub fn source(&self, name: &str) -> Option<delta::TableId> {
+    pub fn source(&self, name: &str) -> Option<TableId> {
         self.read().source(name)
     }
 

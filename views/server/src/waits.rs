@@ -125,7 +125,11 @@ fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Option<Error> {
                 age(behind, now)
             );
             let error = Error::new("57014", message);
-            Some(error.hint("SELECT * FROM tidewater.timelines shows how far all are; SET statement_timeout waits longer"))
+            Some(
+                error.hint(
+                    "SELECT * FROM tidewater.timelines shows how far all are; SET statement_timeout waits longer",
+                ),
+            )
         }
     }
 }

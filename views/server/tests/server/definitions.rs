@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use tidewater::config::Config;
 use tokio_postgres::Client;
 
-use crate::http::request;
+use crate::http::{Answer, request};
 use crate::sources::JSON;
 use crate::{RUNTIME, config, connect, within};
 
 /// What the registry answers for values: a schema, or a status without one; `None` keeps who asks waiting.
-type Answer = Arc<Mutex<Option<Result<String, u16>>>>;
+type Reply = Arc<Mutex<Option<Result<String, u16>>>>;
 
 /// A registry with one subject.
-async fn registry(answer: Answer) -> String {
+async fn registry(answer: Reply) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let latest = move |uri: axum::http::Uri| {
@@ -111,7 +111,7 @@ async fn begin(config: &Config) -> (tidewater::Running, tokio::sync::mpsc::Sende
 fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
     RUNTIME.block_on(async {
         for status_code in [404, 500] {
-            let answer = Answer::new(Mutex::new(Some(Err(status_code))));
+            let answer = Reply::new(Mutex::new(Some(Err(status_code))));
             let url = registry(answer.clone()).await;
             let config = config();
             write_catalog(&config.data_dir, &old_catalog(&url));
@@ -124,7 +124,7 @@ fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
             }
             assert!(status(&client, "SHOW SOURCES").await.starts_with("broken: "));
             assert!(status(&client, "SHOW MATERIALIZED VIEWS LIKE 'order_summary'").await.contains("\"orders\""));
-            let (ready, reasons) = request(running.http_address, "GET /ready", "").await;
+            let Answer { status: ready, body: reasons, .. } = request(running.http_address, "GET /ready", "").await;
             assert_eq!(ready, 503);
             for name in ["orders", "order_summary", "plain", "order_summary_n_idx"] {
                 assert!(reasons.contains(&format!("\"{name}\" is broken")), "{reasons}");
@@ -150,7 +150,7 @@ fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
 #[test]
 fn statements_wait_until_the_catalog_is_back() {
     RUNTIME.block_on(async {
-        let answer = Answer::default();
+        let answer = Reply::default();
         let url = registry(answer.clone()).await;
         let config = config();
         write_catalog(&config.data_dir, &old_catalog(&url));
@@ -160,7 +160,7 @@ fn statements_wait_until_the_catalog_is_back() {
             assert_eq!(code(&client, statement).await.0, "57P03", "{statement}");
         }
         assert_eq!(running.handle.ready(), Err(vec!["the catalog is being restored".into()]));
-        let (_, text) = request(
+        let Answer { body: text, .. } = request(
             running.http_address,
             "POST /api/sql",
             &json!({"query": "SET statement_timeout = 100; SELECT * FROM other"}).to_string(),
@@ -185,7 +185,7 @@ async fn columns(client: &Client, name: &str) -> Vec<String> {
 #[test]
 fn columns_are_those_of_the_source_s_beginning_until_it_is_refreshed() {
     RUNTIME.block_on(async {
-        let answer = Answer::new(Mutex::new(Some(Ok(schema(&[("id", "long"), ("a", "string"), ("gone", "int")])))));
+        let answer = Reply::new(Mutex::new(Some(Ok(schema(&[("id", "long"), ("a", "string"), ("gone", "int")])))));
         let url = registry(answer.clone()).await;
         let config = config();
         let (running, _events, client) = begin(&config).await;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Client};
 
-use crate::http::request;
+use crate::http::{Answer, request};
 use crate::{RUNTIME, config, connect, within};
 
 type Events = mpsc::Sender<SourceEvent>;
@@ -105,7 +105,7 @@ fn readers_of_an_incomplete_source_are_told_at_once_through_views_too() {
             let error = within(client.batch_execute(query)).await.expect_err("no answer");
             assert_eq!(error.code().map(|code| code.code()), Some("55000"), "{query}");
         }
-        let (status, ready) = request(running.http_address, "GET /ready", "").await;
+        let Answer { status, body: ready, .. } = request(running.http_address, "GET /ready", "").await;
         assert!(status == 503 && ready.contains("begins at offset 7"), "{status} {ready}");
         let shown = client.query_one("SHOW SOURCES", &[]).await.expect("a source");
         assert_eq!(shown.get::<_, &str>("status"), "incomplete");
@@ -168,7 +168,7 @@ fn a_source_that_stands_still_serves_its_last_whole_state_and_says_so() {
         }
         client.batch_execute("SET client_min_messages = 'error'; SELECT name FROM v").await.expect("rows");
         assert_eq!(texts(&mut heard), Vec::<String>::new());
-        let (_, text) =
+        let Answer { body: text, .. } =
             request(running.http_address, "POST /api/sql", &json!({"query": "SELECT name FROM v"}).to_string()).await;
         let result = serde_json::from_str::<Value>(&text).expect("JSON")["results"][0].clone();
         assert_eq!(
