@@ -96,7 +96,8 @@ impl Timeline {
             return;
         }
         if table.is_split() {
-            if !table.is_read() {
+            // Without a key the removal of a row may lie in another partition than the row, and be read first.
+            if !table.is_read() || !table.keyed && !table.fence.is_behind() {
                 return;
             }
             table.merge();

@@ -208,8 +208,8 @@ mod tests {
         }
         assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::Reused);
         partition.after_snapshot = true;
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::New);
-        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.1", 20, 0, 41), false), Before::New);
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::Again);
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 50), false), Before::New);
+        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.1", 20, 0, 51), false), Before::New);
+        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 50), false), Before::Again);
     }
 }

@@ -225,6 +225,7 @@ impl Timeline {
             self.queue.pop_front();
             return true;
         };
+        let mut told = true;
         match self.judge(&id, &mut transaction) {
             Verdict::Wait(blocked) => {
                 self.pending.insert(id, transaction);
@@ -232,6 +233,7 @@ impl Timeline {
                 return false;
             }
             Verdict::Drop => {
+                told = false;
                 let live = |table: TableId| self.tables.get(&table).is_some_and(|table| table.live);
                 transaction.parts.retain(|part| !live(part.table));
             }
@@ -243,7 +245,7 @@ impl Timeline {
             }
         }
         self.queue.pop_front();
-        self.let_go(&id, transaction);
+        self.let_go(&id, transaction, told);
         true
     }
 
@@ -257,7 +259,7 @@ impl Timeline {
             return self.unended(id, transaction);
         }
         let Some(end) = &transaction.end else { return Verdict::Drop };
-        if self.released.before(id, end.committed_ms) == Before::Reused && !self.is_renewed(id) {
+        if self.is_anew(id, end.committed_ms) && !self.is_renewed(id) {
             return stalls(format!(
                 "transaction {id} came again with a later time: the server's transaction ids began anew, and changes between may be missing"
             ));
@@ -441,11 +443,10 @@ impl Timeline {
         }) || self.tables.is_empty()
     }
 
-    /// Hands a transaction on.
-    fn let_go(&mut self, id: &Arc<str>, transaction: Transaction) {
+    /// Hands a transaction on. `told` says that what is shown then includes it.
+    fn let_go(&mut self, id: &Arc<str>, transaction: Transaction, told: bool) {
         let (committed_ms, counts) = transaction.end.map_or((0, Vec::new()), |end| (end.committed_ms, end.counts));
-        if self.released.contains(id) {
-            // The server's numbers began anew.
+        if self.is_anew(id, committed_ms) || self.released.contains(id) {
             self.released.forget_like(id);
         }
         self.released.insert_at(id, committed_ms);
@@ -495,7 +496,16 @@ impl Timeline {
             self.recent.pop_front();
         }
         self.recent.push_back((id.clone(), recent));
-        self.show(transaction_position(id), committed_ms, shown);
+        if told {
+            self.show(transaction_position(id), committed_ms, shown);
+        }
+    }
+
+    /// Whether the server's numbers have gone back although time has not: they began anew.
+    fn is_anew(&self, id: &str, committed_ms: i64) -> bool {
+        let back = self.newest.as_ref().is_some_and(|newest| seen::is_less(id, newest));
+        let later = self.released.newest_ms(id).is_some_and(|newest| committed_ms > newest);
+        back && later || self.released.before(id, committed_ms) == Before::Reused
     }
 
     /// A commit, or a part of one that is not whole yet.

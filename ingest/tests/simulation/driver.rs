@@ -491,5 +491,6 @@ fn output_text(output: &Output) -> String {
 /// Whether a table waits although nothing more comes, and rightly: of a snapshot of which others have rows it has none, and
 /// nothing shows yet that the snapshot is over. It may be empty, or its turn may come.
 fn cannot_be_told(health: &Health) -> bool {
-    health.state == State::Hydrating && health.reason.contains("has no row of the snapshot at")
+    let reasons = ["has no row of the snapshot at", "where other tables are not yet"];
+    health.state == State::Hydrating && reasons.iter().any(|reason| health.reason.contains(reason))
 }

@@ -94,6 +94,8 @@ impl Loop {
         let mut database = self.database.write();
         database.set_hydrating(table, Progress::default());
         database.describe_source(table, on_error, consistency);
+        let (timeline, kind) = sources::timeline(&config);
+        database.set_timeline(table, timeline, kind);
         drop(database);
         self.publish();
         match &mut self.readers {
