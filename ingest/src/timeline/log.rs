@@ -161,6 +161,7 @@ impl Timeline {
     pub(super) fn hold(&mut self, id: TableId) {
         let Some(table) = self.tables.get_mut(&id) else { return };
         let several = table.is_split();
+        let unordered = several && !table.keyed;
         table.merge();
         for entry in std::mem::take(&mut table.merged) {
             let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
@@ -169,6 +170,10 @@ impl Timeline {
                 let pending = self.pending.entry(transaction).or_default();
                 pending.place.get_or_insert(place);
                 let part: &mut Part = pending.part(id);
+                let deletes = matches!(ops.first(), Some(Op::Remove(_))) && ops.len() == 1;
+                if unordered && !part.is_new(&origin, deletes, true) {
+                    continue;
+                }
                 part.add(&collection, at, &origin, ops, several);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };

@@ -223,6 +223,11 @@ impl Timeline {
     pub fn add_table(&mut self, id: TableId, spec: TableSpec) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
         let mut table = Table::new(spec, horizon, self.log);
+        if !self.whole && !self.log && !table.keyed && table.is_split() {
+            let why = "a table without a key in several partitions needs the transaction topic: nothing else tells an event that comes again";
+            table.incomplete = Some(format!("topic \"{}\": {why}", table.topic));
+            table.refused = true;
+        }
         table.owed = self.recent.iter().cloned().collect();
         for collection in table.collections.clone() {
             self.own(&collection, id);
@@ -404,9 +409,15 @@ impl Timeline {
         let transaction = transaction_id(origin);
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let Some(table) = self.tables.get_mut(&id) else { return };
+        let several = table.is_split();
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
         partition.came(&BinlogPlace::of(origin));
-        match partition.admit(&transaction, order, origin, operation == Operation::Delete) {
+        // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
+        let admitted = match table.keyed || !several {
+            true => partition.admit(&transaction, order, origin, operation == Operation::Delete),
+            false => Before::New,
+        };
+        match admitted {
             Before::New => {}
             Before::Again => return,
             Before::Reused => {

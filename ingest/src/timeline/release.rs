@@ -282,9 +282,8 @@ impl Timeline {
             }
         }
         // What lies between may be a TRUNCATE, which has no boundaries.
-        if self.newest.as_ref().is_some_and(|newest| seen::is_gap(newest, id))
-            && !self.ends.behind(&mut transaction.fence)
-        {
+        let gap = self.newest.as_ref().is_none_or(|newest| seen::is_gap(newest, id));
+        if gap && !self.ends.behind(&mut transaction.fence) {
             return waits(format!("transaction {id} is not the next of its server: what lies between may still come"));
         }
         // A connector that restarted within it may have sent more than END counts.

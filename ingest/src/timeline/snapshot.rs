@@ -143,7 +143,7 @@ impl super::table::Table {
         self.lost += incoming.lost.len() as u64;
         self.losses.drain(..incoming.earlier.min(self.losses.len()));
         let may_lack = self.partitions.values().any(|partition| partition.may_lack(&incoming.moment));
-        if !incoming.cut && !may_lack {
+        if !incoming.cut && !may_lack && !self.refused {
             self.incomplete = None;
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }

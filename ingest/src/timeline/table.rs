@@ -31,6 +31,8 @@ pub(crate) struct Table {
     pub(crate) partitions: BTreeMap<i32, Partition>,
     /// Whether it is shown.
     pub(crate) live: bool,
+    /// Whether nothing can make it whole.
+    pub(crate) refused: bool,
     /// Why the topic does not hold all of the table.
     pub(crate) incomplete: Option<String>,
     /// The snapshot that comes while the table is not shown; its rows go on at once.
@@ -185,6 +187,7 @@ impl Table {
             naming,
             partitions: BTreeMap::new(),
             live: false,
+            refused: false,
             incomplete: None,
             snapshot: None,
             last_snapshot: None,
@@ -316,6 +319,7 @@ impl Step {
         let by_time = || {
             let committed = transaction.end.as_ref()?.committed_ms;
             match &self.kind {
+                StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
                 StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
                 StepKind::Snapshot(_) if committed < self.place.ms => Some(true),
                 _ => None,

@@ -280,7 +280,8 @@ impl Outcome {
         }
         self.world.initial(stop, last_is_empty);
         if self.world.runs() {
-            self.may_stall.retain(|why| ![DIED, REUSED].contains(why));
+            // Where ids are used again a stall that says so is right, even if the new snapshot holds everything.
+            self.may_stall.retain(|why| *why != DIED);
             if self.ready == 0 {
                 self.ready = self.world.kafka.now;
             }
