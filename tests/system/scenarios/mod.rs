@@ -45,6 +45,10 @@ macro_rules! scenario {
     };
 }
 
+/// Those that do not hold yet, and run only where they are named (`--only`): keys that two tables in one topic share are one
+/// row; a column that is dropped, renamed or retyped stalls its source where only views that read it should pause.
+pub(crate) const OPEN: [&str; 3] = ["shards", "ddl_avro", "ddl_json"];
+
 /// All of them.
 pub(crate) const ALL: &[Scenario] = &[
     scenario!(

@@ -33,11 +33,13 @@ pub(super) async fn dead_letter(stage: &Stage) -> Result<()> {
     if lost != [expected] {
         return Err(format!("dead letters: {lost:?}").into());
     }
-    let count = rows(&client, "SELECT lost, status FROM tidewater.sources WHERE name = 'b'").await?;
-    match count[0][0].as_deref() {
-        Some("1") => Ok(()),
-        _ => Err(format!("tidewater.sources counts no loss: {count:?}").into()),
-    }
+    // What a source is about is told a few times a second.
+    wait_until(async || {
+        let count = rows(&client, "SELECT lost FROM tidewater.sources WHERE name = 'b'").await?;
+        Ok(count[0][0].as_deref() == Some("1"))
+    })
+    .await
+    .map_err(|error| format!("tidewater.sources counts no loss: {error}").into())
 }
 
 pub(super) async fn skip(stage: &Stage) -> Result<()> {

@@ -112,7 +112,7 @@ fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lac
 /// What a wait for a position ends with.
 fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Option<Error> {
     match lack {
-        Lack::Rows => return None,
+        Lack::Rows => None,
         Lack::Position(behind) => {
             let Behind { asked, timeline, reached, .. } = behind;
             let reached = match (reached.as_str(), behind.known) {
