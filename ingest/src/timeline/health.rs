@@ -38,10 +38,7 @@ impl Timeline {
         if self.quiet
             && let Some(name) = self.unnamed(id)
         {
-            let text = format!(
-                "transaction {name}, of which topic \"{}\" has events, is not in the transaction topic",
-                table.topic
-            );
+            let text = self.names_no(name, &table.topic);
             return of(
                 State::Stalled,
                 &text,

@@ -73,6 +73,14 @@ impl Timeline {
         ended || reached || self.pending.values().any(behind)
     }
 
+    /// That the transaction topic does not name a transaction which `topic` has events of.
+    pub(super) fn names_no(&self, transaction: &str, topic: &str) -> String {
+        let (name, there) = (&self.name, if self.boundaries.found { "" } else { ", which does not exist" });
+        format!(
+            "transaction {transaction}, of which topic \"{topic}\" has events, is not in the transaction topic \"{name}\"{there}"
+        )
+    }
+
     /// Whether the shown tables stand where the snapshot `moment` of `table` stands, or there are none.
     fn stands_at(&self, id: TableId, moment: &BinlogPlace) -> bool {
         let mut shown =
@@ -123,7 +131,7 @@ impl Timeline {
             return None;
         }
         if self.boundaries.next < table.boundaries {
-            return waits("the transaction topic is being read".into());
+            return waits(format!("the transaction topic \"{}\" is being read", self.name));
         }
         let front = self.queue.front().and_then(|front| self.pending.get(front).map(|found| (front, found)));
         if let Some((name, found)) = front
@@ -143,9 +151,7 @@ impl Timeline {
                 ));
             }
             if !self.pending.get(name).is_some_and(|found| found.queued) {
-                let text = format!(
-                    "transaction {name}, of which topic \"{topic}\" has events, is not in the transaction topic"
-                );
+                let text = self.names_no(name, topic);
                 return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
             }
             if table.compacted {
