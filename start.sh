@@ -42,7 +42,9 @@ check_prerequisites() {
   local missing=() free
   command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup (rust-toolchain.toml names the version)"
   need() { command -v "$1" >/dev/null || missing+=("$2"); }
-  need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client
+  need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client; need pkg-config pkg-config
+  # TLS to Kafka.
+  pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev)
   if ((${#missing[@]})); then
     [[ $(id -u) == 0 ]] || die "missing ${missing[*]}: run  sudo apt-get install ${missing[*]}"
     say "installing ${missing[*]} ..."

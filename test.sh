@@ -13,8 +13,10 @@ esac
 
 packages=()
 need() { command -v "$1" >/dev/null || packages+=("$2"); }
-need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client
+need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client; need pkg-config pkg-config
 docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
+# TLS to Kafka.
+pkg-config --exists openssl 2>/dev/null || packages+=(libssl-dev)
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (the version is in rust-toolchain.toml)" >&2; exit 1; }
 if ((${#packages[@]})); then
   if [[ $(id -u) == 0 ]]; then
