@@ -40,13 +40,16 @@ crate_arrows() {
   local line crate allowed dependency status=0
   while read -r line; do
     crate=${line%%:*} allowed=" ${line#*:} "
-    for dependency in delta engine ingest sql shop tidewater; do
+    for dependency in delta engine ingest sql shop tidewater tidewater-types tidewater-functions tidewater-query; do
       if grep -qE "^$dependency(\.workspace)? *=" "$crate/Cargo.toml" && [[ $allowed != *" $dependency "* ]]; then
         echo "$crate must not depend on $dependency" >&2; status=1
       fi
     done
   done <<'ARROWS'
 delta:
+views/types: delta
+views/functions: delta tidewater-types
+views/query: delta tidewater-types tidewater-functions
 views/engine: delta
 views/sql: delta engine
 ingest: delta

@@ -1,0 +1,22 @@
+//! Values with PostgreSQL's meaning: its types, their text and binary forms, comparison, hashing, casts and arithmetic, and how
+//! they are packed into rows. Pure: no I/O, no clock. The judge of everything here is PostgreSQL 15 itself.
+//!
+//! A value has three forms. [`Datum`] is the one that expressions work on; text and binary are what clients see; packed is what
+//! rows store. Equal is not identical: numeric 1.0 equals 1.00, one month equals 30 days, and yet they print differently. Rows are
+//! retracted by identity (their packed bytes) and joined, grouped and ordered by equality (their key form).
+
+mod datum;
+mod error;
+mod expr;
+mod ty;
+
+pub use datum::{Datum, Interval};
+pub use error::{Result, SqlError};
+pub use expr::{Expr, Tuple};
+pub use ty::{ColumnType, RangeOf, Record, Type};
+
+/// Memory for the values that an expression makes; freed by its owner, row by row or batch by batch.
+pub type Scratch = bumpalo::Bump;
+
+/// The greatest size of one value in bytes, as in PostgreSQL. Whoever makes a value checks it before allocating.
+pub const MAX_VALUE: usize = 0x3fff_ffff;
