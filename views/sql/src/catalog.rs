@@ -9,6 +9,7 @@ use delta::{TableId, TableSchema};
 use engine::{IndexId, NodeId};
 
 use crate::broken::Broken;
+use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
 
 /// Schema of relations that this system keeps about itself.
@@ -66,6 +67,8 @@ pub(crate) enum Body {
     MaterializedView {
         node: NodeId,
         reads: Vec<String>,
+        /// What it reads of them, views expanded.
+        columns: ColumnsRead,
     },
     /// An index of a node, by columns.
     Index {

@@ -9,6 +9,7 @@ mod database;
 mod dead_letters;
 mod error;
 mod lookup;
+mod lost_columns;
 mod lower;
 mod output_names;
 mod parameters;

@@ -195,6 +195,7 @@ impl Database {
 
     fn run_prepared(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Query> {
         if let Some(lookup) = &prepared.lookup
+            && !self.columns_lost
             && let Some(batch) = self.look_up(lookup, parameters)?
         {
             let reads = vec![lookup.name.clone()];
@@ -302,6 +303,7 @@ impl Database {
             [] => plan,
             values => plan.replace_params_with_values(&ParamValues::from(values.to_vec()))?,
         };
+        self.columns_readable(&plan)?;
         let mut snapshots: HashMap<String, Arc<SnapshotTable>> = HashMap::new();
         let attached = plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };

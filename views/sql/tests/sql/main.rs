@@ -3,6 +3,7 @@
 mod batch;
 mod catalog;
 mod large;
+mod lost_columns;
 mod parse;
 mod random;
 mod shop;
