@@ -67,7 +67,8 @@ impl Timeline {
 
     /// Whether something shows that the snapshot is over: its last row, or what the database did after it.
     fn began_behind(&self, moment: &BinlogPlace) -> bool {
-        let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
+        // A connector that paused for it goes on with what lies before it.
+        let ended = self.quiet && self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
         let reached = self.reached.as_ref().is_some_and(|(_, ms)| *ms >= moment.ms + 1_000);
         let behind = |found: &super::Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
         ended || reached || self.pending.values().any(behind)
@@ -180,7 +181,7 @@ impl Timeline {
             let of = |name| table.collections.contains(name) || !own && of_nobody(name);
             let open =
                 table.owed.iter().filter(|(_, owed)| owed.counts.iter().any(|(name, count)| *count > 0 && of(name)));
-            open.map(|(id, _)| id.clone()).min()
+            open.map(|((id, _), _)| id.clone()).min()
         };
         let (name, ambiguous) = (open(table, false), !table.owed.is_empty());
         let own = open(table, true);

@@ -12,8 +12,8 @@ use delta::{Op, TableId};
 use super::Timeline;
 use super::place::BinlogPlace;
 use super::seen::{self, Before};
+use super::spec::Place;
 use super::table::{Step, StepKind, Table};
-use super::transaction::Part;
 use crate::event::Origin;
 
 /// Something of a table's log.
@@ -42,6 +42,20 @@ pub(crate) enum EntryKind {
     Truncate,
 }
 
+impl Entry {
+    pub(crate) fn new(
+        kind: EntryKind,
+        place: Place,
+        transaction: Arc<str>,
+        collection: Arc<str>,
+        origin: &Origin,
+        ops: Vec<Op>,
+    ) -> Self {
+        let (at, created_ms) = ((place.partition, place.offset), place.timestamp_ms);
+        Entry { at, transaction, collection, origin: origin.clone(), created_ms, ops, kind }
+    }
+}
+
 impl Timeline {
     /// Takes something of the log of a table that is not shown.
     pub(super) fn log(&mut self, id: TableId, entry: Entry) {
@@ -66,7 +80,7 @@ impl Timeline {
         if let Some(table) = self.tables.get_mut(&id) {
             table.based = true;
             if entry.kind == EntryKind::Event {
-                table.repay(&entry.transaction, &entry.collection);
+                table.repay(&entry.transaction, entry.origin.ts_ms, &entry.collection);
             }
         }
         self.base(id, entry.ops);
@@ -80,11 +94,11 @@ impl Timeline {
             }
             if self.has_passed(&entry) {
                 if let Some(table) = self.tables.get_mut(&id) {
-                    table.repay(&entry.transaction, &entry.collection);
+                    table.repay(&entry.transaction, entry.origin.ts_ms, &entry.collection);
                 }
                 continue;
             }
-            let pending = self.pending.entry(entry.transaction).or_default();
+            let pending = self.transaction_of(&entry.transaction, entry.origin.ts_ms);
             pending.part(id).add(&entry.collection, entry.at, &entry.origin, Vec::new(), false);
         }
     }
@@ -100,7 +114,10 @@ impl Timeline {
             if !table.is_read() || !table.keyed && !table.fence.is_behind() {
                 return;
             }
-            table.merge();
+            if let Some(transaction) = table.merge() {
+                return self.doubt(id, &transaction, Before::Unclear);
+            }
+            let Some(table) = self.tables.get_mut(&id) else { return };
             if let Some(moment) = table.last_snapshot.clone() {
                 let first_ms = table.snapshot_first_ms;
                 let merged = std::mem::take(&mut table.merged);
@@ -137,7 +154,7 @@ impl Timeline {
             let read = table.is_read() && self.boundaries.next >= table.boundaries;
             read && !queued
                 && (log.iter().any(|entry| entry.kind == EntryKind::Event && self.has_passed(entry))
-                    || self.released.is_older_than_all(&head.transaction))
+                    || self.released.is_older_than_all(&head.transaction, head.origin.ts_ms))
         };
         let front = || self.queue.front().and_then(|front| self.pending.get(front));
         let alone = || match front() {
@@ -167,17 +184,17 @@ impl Timeline {
             let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
             let place = BinlogPlace::of(&origin);
             if kind == EntryKind::Event {
-                let pending = self.pending.entry(transaction).or_default();
+                let pending = self.transaction_of(&transaction, origin.ts_ms);
                 pending.place.get_or_insert(place);
-                let part: &mut Part = pending.part(id);
-                let deletes = matches!(ops.first(), Some(Op::Remove(_))) && ops.len() == 1;
-                if unordered && !part.is_new(&origin, deletes, true) {
-                    continue;
+                let part = pending.part(id);
+                // What is known of it already was told when it was put in order.
+                if unordered {
+                    part.tell(&origin, &ops);
                 }
                 part.add(&collection, at, &origin, ops, several);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
-                table.steps.push_back(Step { at: vec![at], place, gtid: origin.gtid, ops, kind });
+                table.add_step(Step::new(kind, at, place, origin.gtid, ops), true);
             }
         }
     }
@@ -185,7 +202,7 @@ impl Timeline {
 
 impl Table {
     /// Puts what waits in all partitions into one order: of the binlog, and each partition's own.
-    pub(super) fn merge(&mut self) {
+    pub(super) fn merge(&mut self) -> Option<Arc<str>> {
         let entries: Vec<_> =
             self.partitions.values().flat_map(|partition| &partition.log).chain(&self.merged).collect();
         let servers: HashSet<u64> = entries.iter().map(|entry| entry.origin.server_id).collect();
@@ -211,7 +228,7 @@ impl Table {
             heads.min().map(|(_, at)| at)
         };
         let (split, keyed) = (self.is_split(), self.keyed);
-        let mut known = std::mem::take(&mut self.known);
+        let (mut known, mut doubt) = (std::mem::take(&mut self.known), None);
         while let Some(at) = next(&logs) {
             let Some(entry) = logs[at].pop_front() else { break };
             // The first log is what was put in order before.
@@ -221,14 +238,19 @@ impl Table {
             }
             // Without a key a record is redelivered to any partition.
             if split && !keyed && entry.kind == EntryKind::Event {
-                let deletes = matches!(entry.ops.first(), Some(Op::Remove(_))) && entry.ops.len() == 1;
-                let part = known.entry(entry.transaction.clone()).or_insert_with(|| Part::new(TableId(0)));
-                if !part.is_new(&entry.origin, deletes, true) {
-                    continue;
+                let known = known.entry(entry.transaction.clone()).or_default();
+                match known.tell(&entry.origin, &entry.ops) {
+                    Before::New => {}
+                    Before::Unclear => {
+                        doubt.get_or_insert(entry.transaction);
+                        continue;
+                    }
+                    _ => continue,
                 }
             }
             self.merged.push_back(entry);
         }
         self.known = known;
+        doubt
     }
 }

@@ -93,16 +93,30 @@ impl Timeline {
                     }
                 }
                 _ if self.is_due(id, step) => {
-                    let step = self.tables.get_mut(&id).and_then(|table| table.steps.pop_front());
-                    if let Some(Step { place, ops, .. }) = step {
-                        self.show(place.position(), place.ms, changes(id, ops).collect());
+                    if self.show_step(id) {
+                        return true;
                     }
-                    return true;
                 }
                 _ => {}
             }
         }
         false
+    }
+
+    /// Shows the first step of a table, whose turn it is.
+    fn show_step(&mut self, id: TableId) -> bool {
+        let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.front_mut()) else { return false };
+        // What the database did before a TRUNCATE may lie unread in other topics: another TRUNCATE, which has no boundaries.
+        let truncates = self.whole && matches!(step.kind, StepKind::Truncate);
+        if truncates && !self.ends.behind(&mut step.fence) {
+            return false;
+        }
+        let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.pop_front()) else { return false };
+        if truncates && let Some(gtid) = step.gtid {
+            self.newest = Some(gtid);
+        }
+        self.show(step.place.position(), step.place.ms, changes(id, step.ops).collect());
+        true
     }
 
     /// Whether it is the turn of a step of `table`: all that is before it is released.
@@ -197,11 +211,18 @@ impl Timeline {
             return own || self.tables[&id].steps.len() > 1;
         }
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
-        let behind = |found: &Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
-        let last = |table: &Table| {
-            table.incoming().is_some_and(|incoming| incoming.moment == *moment && incoming.markers.last)
+        let last_ms = self.tables[&id].incoming().map_or(0, |incoming| incoming.last_ms);
+        let behind = |found: &Transaction| {
+            // What has no event of ours has no place. The database committed it later and its connector wrote it later.
+            let later = |end: &super::End| end.committed_ms >= moment.ms + 1_000 && end.timestamp_ms > last_ms;
+            found.place.as_ref().is_some_and(|place| place.is_behind(moment)) || found.end.as_ref().is_some_and(later)
         };
-        ended || self.pending.values().any(behind) || self.tables.values().all(last)
+        let over = |incoming: &super::table::Incoming| {
+            incoming.moment == *moment && (incoming.markers.last || self.quiet && incoming.is_unmarked())
+        };
+        ended
+            || self.pending.values().any(behind)
+            || self.tables.values().all(|table| table.incoming().is_some_and(over))
     }
 
     /// Whether a snapshot that is about to come in holds all that the transaction did to `table`.
@@ -218,8 +239,32 @@ impl Timeline {
         }) || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
     }
 
+    /// Of a transaction whose boundaries were deleted or can't be read its events tell. It takes its place in the queue.
+    fn queue_orphan(&mut self) {
+        if self.boundaries.low == 0 && self.boundaries.lost.is_empty() {
+            return;
+        }
+        let Some(front) = self.queue.front() else { return };
+        let older = |(id, found): &(&Arc<str>, &Transaction)| {
+            !found.queued && !found.parts.is_empty() && seen::is_less(id, front)
+        };
+        let least = |(a, _): &(&Arc<str>, &Transaction), (b, _): &(&Arc<str>, &Transaction)| match seen::is_less(a, b) {
+            true => std::cmp::Ordering::Less,
+            false => std::cmp::Ordering::Greater,
+        };
+        let Some((id, _)) = self.pending.iter().filter(older).min_by(least) else { return };
+        let id = id.clone();
+        if let Some(found) = self.pending.get_mut(&id) {
+            found.queued = true;
+            found.ms = found.parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
+            found.orphan = self.boundaries.lost.is_empty();
+        }
+        self.queue.push_front(id);
+    }
+
     /// Judges the oldest transaction and releases it if it is whole.
     fn release_front(&mut self) -> bool {
+        self.queue_orphan();
         let Some(id) = self.queue.front().cloned() else { return false };
         let Some(mut transaction) = self.pending.remove(&id) else {
             self.queue.pop_front();
@@ -259,7 +304,7 @@ impl Timeline {
             return self.unended(id, transaction);
         }
         let Some(end) = &transaction.end else { return Verdict::Drop };
-        if self.is_anew(id, end.committed_ms) && !self.is_renewed(id) {
+        if transaction.mixed || self.is_anew(id, end.committed_ms) && !self.is_renewed(id) {
             return stalls(format!(
                 "transaction {id} came again with a later time: the server's transaction ids began anew, and changes between may be missing"
             ));
@@ -313,6 +358,10 @@ impl Timeline {
             return waits(format!(
                 "transaction {id} comes behind a snapshot or TRUNCATE in topic \"{topic}\" that is not complete"
             ));
+        }
+        // The snapshot that held what was between was given up for this one, which holds the transaction.
+        if table.skipped && self.is_replaced(of, transaction) {
+            return Verdict::Merge(Merging { snapshots: vec![of], ..Merging::default() });
         }
         let missing = table.missing(transaction, of, &end.counts);
         // A collection that END does not count has no events in it: those are of a later transaction of the same id.
@@ -395,12 +444,15 @@ impl Timeline {
         let replaced = with.iter().filter(|id| live(id)).all(|id| self.is_replaced(*id, transaction));
         // A connector that was made anew never comes back to what the old one left; its snapshot holds it.
         let renewed =
-            || self.tables.values().all(|table| transaction.begun_ms < table.snapshot_ms || !table.based_or_live());
+            || self.tables.iter().all(|(id, table)| !table.based_or_live() || self.is_replaced(*id, transaction));
         if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
             return waits(text);
         }
         if !self.ends.behind(&mut transaction.fence) {
             return waits(text);
+        }
+        if transaction.orphan {
+            return Verdict::Release;
         }
         let with: Vec<_> = transaction.parts.iter().map(|part| part.table).collect();
         let stalled = with.iter().filter_map(|id| self.tables.get(id)).find(|table| table.on_error == OnError::Stall);
@@ -421,7 +473,8 @@ impl Timeline {
                 // What came of it is part of the log that a snapshot has to make whole.
                 (false, OnError::Stall) => {
                     let (transaction, reason) = (Some(id.clone()), format!("transaction {id} never ended: {why}"));
-                    table.losses.push(Lost { partition: 0, offset: 0, transaction, after: None, reason });
+                    let (after, of_snapshot) = (None, false);
+                    table.losses.push(Lost { partition: 0, offset: 0, transaction, after, of_snapshot, reason });
                 }
                 _ => table.lost += 1,
             }
@@ -444,9 +497,10 @@ impl Timeline {
 
     /// Hands a transaction on. `told` says that what is shown then includes it.
     fn let_go(&mut self, id: &Arc<str>, transaction: Transaction, told: bool) {
-        let (committed_ms, counts) = transaction.end.map_or((0, Vec::new()), |end| (end.committed_ms, end.counts));
+        let (committed_ms, counts) =
+            transaction.end.map_or((transaction.ms, Vec::new()), |end| (end.committed_ms, end.counts));
         if self.is_anew(id, committed_ms) || self.released.contains(id) {
-            self.released.forget_like(id);
+            self.released.begin_anew(id);
         }
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
@@ -467,7 +521,7 @@ impl Timeline {
             // A connector that restarted within it may have sent more than END counts.
             if !owed.counts.is_empty() || transaction.begins > 1 {
                 table.fence.renew();
-                table.owed.insert(id.clone(), owed);
+                table.owed.insert((id.clone(), committed_ms), owed);
             }
         }
         let mut shown = Vec::new();
@@ -488,8 +542,12 @@ impl Timeline {
                 None => {}
             }
         }
+        let mut next = self.later.remove(id);
         if !later.is_empty() {
-            self.pending.insert(id.clone(), Transaction { parts: later, ..Transaction::default() });
+            next.get_or_insert_default().parts.extend(later);
+        }
+        if let Some(next) = next {
+            self.pending.insert(id.clone(), next);
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();

@@ -71,15 +71,20 @@ impl Timeline {
         match untouched {
             // What could not be decoded before its first row was one of its rows.
             true => incoming.lost = std::mem::take(&mut table.losses),
-            false => incoming.earlier = table.losses.len(),
+            false => {
+                incoming.lost = table.losses.extract_if(.., |lost| lost.of_snapshot).collect();
+                incoming.earlier = table.losses.len();
+            }
         }
         table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
         let moment = incoming.moment.clone();
         if table.live {
+            let before = table.steps.len();
             table.steps.retain(|step| !matches!(step.kind, StepKind::Snapshot(_)));
-            let at = vec![(place.partition, place.offset)];
+            table.skipped = table.steps.len() < before || table.skipped;
+            let at = (place.partition, place.offset);
             let kind = StepKind::Snapshot(Box::new(incoming));
-            table.steps.push_back(Step { at, place: moment, gtid: None, ops: vec![Op::Truncate], kind });
+            table.add_step(Step::new(kind, at, moment, None, vec![Op::Truncate]), true);
             return;
         }
         table.snapshot = Some(incoming);
@@ -95,9 +100,8 @@ impl Timeline {
     fn is_over(&self, id: TableId, incoming: &Incoming) -> bool {
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(&incoming.moment));
         let stalls = self.tables.get(&id).is_some_and(|table| table.on_error == OnError::Stall);
-        let unmarked = incoming.rows == 1 || !incoming.markers.first;
         // A row that was lost may have been the last; a first table of one row has no last, and old versions mark none.
-        if self.quiet && (unmarked || !incoming.lost.is_empty() && !stalls) {
+        if self.quiet && (incoming.is_unmarked() || !incoming.lost.is_empty() && !stalls) {
             return true;
         }
         if incoming.markers.last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {
@@ -105,7 +109,7 @@ impl Timeline {
         }
         // Tables come one after the other. A first table of one row is marked as the first alone, and versions that mark no
         // first row mark only the last of all: there another table's rows show that this one's are over.
-        let alone = incoming.rows == 1 || !incoming.markers.first;
+        let alone = incoming.is_unmarked();
         let others = self.tables.iter().filter(|(other, _)| **other != id);
         alone
             && others.into_iter().any(|(_, other)| {
@@ -149,6 +153,7 @@ impl super::table::Table {
         }
         self.snapshot_first_ms = incoming.first_ms;
         self.snapshot_ms = incoming.last_ms;
+        self.skipped = false;
         let moment = incoming.moment;
         self.owed.retain(|_, owed| owed.committed_ms > moment.ms);
         self.last_snapshot = Some(moment);
