@@ -20,7 +20,7 @@ impl Timeline {
         }
         self.read(id, place.partition, place.offset + 1);
         let Some(table) = self.tables.get(&id) else { return };
-        if !table.live {
+        if !table.shown {
             return self.base(id, ops);
         }
         let (topic, offset) = (table.topic.to_string(), place.offset + 1);
@@ -77,7 +77,11 @@ impl Timeline {
         match admitted {
             Before::New => {}
             Before::Again => return,
-            doubt => return self.doubt(id, &transaction, doubt),
+            // A snapshot that lies between makes the table whole, and this follows it.
+            doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
+        }
+        if admitted == Before::Unclear {
+            return;
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
         // A connector that paused for a snapshot goes on with what the snapshot holds already; it still counts.
@@ -108,22 +112,31 @@ impl Timeline {
             return self.log(id, entry);
         }
         // Of one that was released it is redelivered: that one was whole.
-        if self.released.before(&transaction, origin.ts_ms) == Before::Again {
-            return;
-        }
-        let pending = self.transaction_of(&transaction, origin.ts_ms);
-        pending.place.get_or_insert(happened);
-        let part = pending.part(id);
+        let part = match self.released.before(&transaction, origin.ts_ms) {
+            Before::Again => {
+                let late = self.tables.get_mut(&id).and_then(|table| table.late_of(&transaction, origin.ts_ms));
+                let Some(part) = late else { return };
+                part
+            }
+            _ => {
+                let pending = self.transaction_of(&transaction, origin.ts_ms);
+                pending.place.get_or_insert(happened);
+                pending.part(id)
+            }
+        };
         match told.map_or(Before::New, |ops| part.tell(origin, &ops)) {
             Before::New => part.add(&collection, (place.partition, place.offset), origin, ops, several),
             Before::Again => {}
-            doubt => self.doubt(id, &transaction, doubt),
+            doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
         }
     }
 
     /// An event came of which nothing tells whether it is new: the table is not whole any more.
-    pub(super) fn doubt(&mut self, id: TableId, transaction: &str, doubt: Before) {
+    pub(super) fn doubt(&mut self, id: TableId, transaction: &str, ms: i64, doubt: Before) {
         let Some(table) = self.tables.get_mut(&id) else { return };
+        if doubt == Before::Unclear {
+            table.doubtful_ms = Some(ms);
+        }
         if let Some(incoming) = table.incoming_mut() {
             incoming.cut = true;
         }
@@ -141,6 +154,9 @@ impl Timeline {
     pub(super) fn base(&mut self, id: TableId, ops: Vec<Op>) {
         if ops.is_empty() {
             return;
+        }
+        if let Some(table) = self.tables.get_mut(&id) {
+            table.based = true;
         }
         match self.out.last_mut() {
             Some(Output::Base { table, ops: last }) if *table == id => last.extend(ops),

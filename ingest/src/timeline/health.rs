@@ -15,7 +15,7 @@ impl Timeline {
             let (reason, hint) = (reason.to_owned(), hint.to_owned());
             Health { state, reason, hint, lost: table.lost, lag: None }
         };
-        if !table.live {
+        if !table.shown {
             let Some(obstacle) = &table.obstacle else { return of(State::Hydrating, "", "") };
             let read = table.is_read() && table.snapshot.is_none();
             let state = match (&table.incomplete, obstacle.definite) {

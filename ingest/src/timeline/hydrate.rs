@@ -15,21 +15,18 @@ use crate::source::OnError;
 impl Timeline {
     /// Shows the tables that hold all that they held at the timeline's position.
     pub(super) fn hydrate(&mut self) {
-        let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.live).map(|(id, _)| *id).collect();
+        let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.shown).map(|(id, _)| *id).collect();
         // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
         hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
         for id in hidden {
-            self.settle_snapshot(id);
-            self.drain(id);
-            let obstacle = self.obstacle(id);
+            let obstacle = self.bring_in(id);
             let Some(table) = self.tables.get_mut(&id) else { continue };
-            table.live = obstacle.is_none();
+            (table.live, table.shown) = (table.live || obstacle.is_none(), obstacle.is_none());
             table.obstacle = obstacle;
-            if !table.live {
+            if !table.shown {
                 continue;
             }
             table.owed.clear();
-            table.known.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;
             table.losses.clear();
@@ -54,15 +51,33 @@ impl Timeline {
         }
     }
 
-    /// A snapshot that other tables have rows of, where this one has none of any: its rows may still come.
-    fn snapshot_elsewhere(&self, id: TableId) -> Option<BinlogPlace> {
-        if self.tables.get(&id)?.last_snapshot.is_some() {
-            return None;
+    /// Brings a table on. What is left keeps it from being shown.
+    fn bring_in(&mut self, id: TableId) -> Option<Blocked> {
+        let is_live = |this: &Self| this.tables.get(&id).is_some_and(|table| table.live);
+        if !is_live(self) {
+            self.settle_snapshot(id);
+            self.drain(id);
+            let obstacle = self.obstacle(id);
+            if obstacle.is_some() || !self.tables.get(&id)?.is_split() {
+                return obstacle;
+            }
+            self.follow(id);
         }
+        match is_live(self) {
+            true => self.drain_late(id),
+            false => self.obstacle(id),
+        }
+    }
+
+    /// A snapshot that other tables have rows of, where this one has none of it: its rows may still come, or, if it is no part of
+    /// it, what the database did to it before.
+    fn snapshot_elsewhere(&self, id: TableId) -> Option<BinlogPlace> {
+        let own = self.tables.get(&id)?.last_snapshot.as_ref();
         let others = self.tables.iter().filter(|(other, _)| **other != id).map(|(_, table)| table);
         let moments =
             others.filter_map(|table| table.incoming().map(|found| &found.moment).or(table.last_snapshot.as_ref()));
-        moments.max_by_key(|moment| moment.ms).cloned()
+        let newer = moments.filter(|moment| own.is_none_or(|own| own.is_older(moment)));
+        newer.max_by_key(|moment| moment.ms).cloned()
     }
 
     /// Whether something shows that the snapshot is over: its last row, or what the database did after it.
@@ -85,7 +100,7 @@ impl Timeline {
     /// Whether the shown tables stand where the snapshot `moment` of `table` stands, or there are none.
     fn stands_at(&self, id: TableId, moment: &BinlogPlace) -> bool {
         let mut shown =
-            self.tables.iter().filter(|(other, table)| **other != id && table.live).map(|(_, table)| table).peekable();
+            self.tables.iter().filter(|(other, table)| **other != id && table.shown).map(|(_, table)| table).peekable();
         let alike = |table: &Table| {
             let coming = table.incoming().is_some_and(|incoming| incoming.moment == *moment);
             !coming && table.last_snapshot.as_ref().is_some_and(|last| !last.is_older(moment))
@@ -96,7 +111,7 @@ impl Timeline {
         let coming = self
             .tables
             .values()
-            .any(|table| table.live && table.incoming().is_some_and(|found| found.moment == *moment));
+            .any(|table| table.shown && table.incoming().is_some_and(|found| found.moment == *moment));
         let front = self.queue.front().and_then(|front| self.pending.get(front));
         let behind = front.is_some_and(|front| front.place.as_ref().is_some_and(|place| place.is_behind(moment)));
         alone || same || past || !coming && (behind || front.is_none() && self.quiet)
@@ -128,8 +143,13 @@ impl Timeline {
         if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
             return stalls(place(table, lost));
         }
-        if !self.whole {
+        if !self.whole && (!table.is_split() || table.log) {
             return None;
+        }
+        if !self.whole {
+            let text = format!("topic \"{topic}\" is being read");
+            let behind = self.tables.get_mut(&id).is_some_and(|table| table.fence.is_behind());
+            return if behind { None } else { waits(text) };
         }
         if self.boundaries.next < table.boundaries {
             return waits(format!("the transaction topic \"{}\" is being read", self.name));
@@ -143,7 +163,13 @@ impl Timeline {
         }
         let early =
             |entry: &&Entry| table.partitions.get(&entry.at.0).is_some_and(|partition| entry.at.1 < partition.horizon);
-        let waiting = table.partitions.values().flat_map(|partition| &partition.log).chain(&table.merged);
+        if table.is_split()
+            && let Some(name) = self.is_unnamed(id)
+        {
+            let text = self.names_no(&name, topic);
+            return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
+        }
+        let waiting = table.partitions.values().filter(|_| !table.is_split()).flat_map(|partition| &partition.log);
         for entry in waiting.filter(early) {
             let name = &entry.transaction;
             if entry.kind != EntryKind::Event {
@@ -175,6 +201,11 @@ impl Timeline {
                 "topic \"{topic}\" holds a snapshot at {}, where other tables are not yet",
                 shown(moment)
             ));
+        }
+        if table.is_split() {
+            let text = format!("topic \"{topic}\" is being read");
+            let behind = self.tables.get_mut(&id).is_some_and(|table| table.fence.is_behind());
+            return if behind { None } else { waits(text) };
         }
         let of_nobody = |name: &std::sync::Arc<str>| !self.owners.contains_key(name);
         let open = |table: &Table, own: bool| {

@@ -21,6 +21,7 @@
 
 mod changes;
 mod ends;
+mod follow;
 mod health;
 mod hydrate;
 mod known;
@@ -77,6 +78,8 @@ pub struct Timeline {
     /// Where the timeline stands, and when the database committed that.
     reached: Option<(Position, i64)>,
     recent: VecDeque<(Arc<str>, Recent)>,
+    /// How many transactions were released.
+    count: u64,
     ends: Ends,
     /// The newest snapshot of which the very last row has come, of whatever table.
     ended_snapshot: Option<BinlogPlace>,
@@ -117,6 +120,10 @@ struct Boundaries {
 struct Recent {
     counts: Vec<(Arc<str>, u64)>,
     committed_ms: i64,
+    /// How many were released before it.
+    number: u64,
+    /// Whether a connector restarted within it and may have sent more than END counts.
+    again: bool,
 }
 
 /// What holds the oldest transaction back.
@@ -147,6 +154,7 @@ impl Timeline {
             newest: None,
             reached: None,
             recent: VecDeque::new(),
+            count: 0,
             ends: Ends::default(),
             ended_snapshot: None,
             quiet: false,
@@ -186,7 +194,7 @@ impl Timeline {
 
     /// Whether something waits for more to come.
     pub fn is_waiting(&self) -> bool {
-        let waits = |table: &Table| !table.live || !table.steps.is_empty();
+        let waits = |table: &Table| !table.shown || !table.steps.is_empty();
         !self.quiet && (!self.queue.is_empty() || !self.pending.is_empty() || self.tables.values().any(waits))
     }
 
@@ -209,6 +217,8 @@ impl Timeline {
             table.refused = true;
         }
         table.owed = self.recent.iter().map(|(id, recent)| ((id.clone(), recent.committed_ms), recent.clone())).collect();
+        // What was nobody's may be its.
+        self.owners.retain(|_, owner| matches!(owner, Owner::Tables(_)));
         for collection in table.collections.clone() {
             self.own(&collection, id);
         }
@@ -351,7 +361,8 @@ impl Timeline {
     fn hide(&mut self, id: TableId) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
-        table.live = false;
+        (table.live, table.shown) = (false, false);
+        table.late.clear();
         table.boundaries = horizon;
         // What waits for its turn is part of a state that is lost.
         table.steps.clear();

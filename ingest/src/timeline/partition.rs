@@ -96,59 +96,69 @@ impl Partition {
     pub(crate) fn admit(&mut self, id: &Arc<str>, origin: &Origin, ops: &[Op], keyed: bool) -> Before {
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let place = (origin.pos, origin.row, u8::from(!matches!(ops, [Op::Delete(_) | Op::Remove(_)])));
+        let server = (origin.server_id, origin.file.clone());
+        let first = || Newest { id: id.clone(), order, server, place, ms: origin.ts_ms, known: first_known(origin, ops, keyed) };
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
+            let no_further = order <= newest.order && (!same_server || place <= newest.place);
+            // What is younger and lies no further is of another transaction of this id.
+            if no_further && origin.ts_ms > newest.ms {
+                let first = first();
+                return self.anew(first);
+            }
             let told = match &mut newest.known {
                 Some(known) => known.tell(origin, ops),
-                None if order <= newest.order && (!same_server || place <= newest.place) => Before::Again,
+                None if no_further => Before::Again,
                 None => Before::New,
             };
-            if told != Before::New {
-                let reused = told == Before::Again && origin.ts_ms > newest.ms;
-                return if reused { self.anew(id, order, origin, place) } else { told };
+            if told == Before::New {
+                newest.order = newest.order.max(order);
+                newest.place = if same_server { newest.place.max(place) } else { place };
+                newest.server = (origin.server_id, origin.file.clone());
+                newest.ms = newest.ms.max(origin.ts_ms);
             }
-            newest.order = newest.order.max(order);
-            newest.place = if same_server { newest.place.max(place) } else { place };
-            newest.server = (origin.server_id, origin.file.clone());
-            newest.ms = newest.ms.max(origin.ts_ms);
-            return Before::New;
+            return told;
         }
         // A partition has its transactions in their order: a smaller number of a later time is of numbers that began anew.
         let back = |newest: &Newest| seen::is_less(id, &newest.id) && origin.ts_ms > newest.ms;
-        let told = match self.seen.before(id, origin.ts_ms) {
-            Before::New if self.newest.as_ref().is_some_and(back) => self.anew(id, order, origin, place),
+        match self.seen.before(id, origin.ts_ms) {
+            Before::New if self.newest.as_ref().is_some_and(back) => self.anew(first()),
             Before::New => {
-                self.follow(id, order, origin, place);
+                self.follow(first());
                 Before::New
             }
-            Before::Reused => self.anew(id, order, origin, place),
-            again => return again,
-        };
-        if let Some(newest) = self.newest.as_mut().filter(|_| !keyed && order > 0) {
-            newest.known.get_or_insert_default().tell(origin, ops);
+            Before::Reused => self.anew(first()),
+            again => again,
         }
-        told
     }
 
     /// The server counts anew, which is well only after a snapshot.
-    fn anew(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) -> Before {
+    fn anew(&mut self, first: Newest) -> Before {
         let snapshotted = self.after_snapshot;
         if let Some(newest) = self.newest.take() {
             self.seen.insert_at(&newest.id, newest.ms);
         }
-        self.seen.begin_anew(id);
-        self.follow(id, order, origin, place);
+        self.seen.begin_anew(&first.id);
+        self.follow(first);
         if snapshotted { Before::New } else { Before::Reused }
     }
 
-    fn follow(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) {
+    fn follow(&mut self, newest: Newest) {
         self.after_snapshot = false;
-        let server = (origin.server_id, origin.file.clone());
-        let newest = Newest { id: id.clone(), order, server, place, ms: origin.ts_ms, known: None };
         if let Some(older) = self.newest.replace(newest) {
             self.seen.insert_at(&older.id, older.ms);
         }
     }
+}
+
+/// Events of a table without a key are told one by one, where they have numbers.
+fn first_known(origin: &Origin, ops: &[Op], keyed: bool) -> Option<Known> {
+    let numbered = origin.transaction.as_ref().is_some_and(|transaction| transaction.total_order > 0);
+    (!keyed && numbered).then(|| {
+        let mut known = Known::default();
+        known.tell(origin, ops);
+        known
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{Change, Position, TableId};
+use delta::{Change, Op, Position, TableId};
 
 use super::seen::{self, Before};
 use super::snapshot::shown;
@@ -124,6 +124,9 @@ impl Timeline {
         if !self.whole {
             return true;
         }
+        if self.tables.get(&id).is_some_and(|table| !table.late.is_empty()) {
+            return false;
+        }
         let rows = matches!(step.kind, StepKind::Rows);
         // It shows the state of that transaction, which is behind all that it is to follow.
         if let (true, Some(gtid)) = (rows, &step.gtid) {
@@ -190,6 +193,14 @@ impl Timeline {
         if !behind || !group.iter().all(due) {
             return false;
         }
+        // Tables that have gone past it to a newer snapshot are shown with that one, and so is this.
+        let newer = |table: &Table| {
+            table.live && table.skipped && table.incoming().is_some_and(|incoming| moment.is_older(&incoming.moment))
+        };
+        let past: Vec<_> = self.tables.iter().filter(|(_, table)| newer(table)).map(|(id, _)| *id).collect();
+        if !past.is_empty() {
+            self.merging.get_or_insert_default().snapshots.extend(past);
+        }
         let mut replaced = Vec::new();
         for id in &group {
             let Some(table) = self.tables.get_mut(id) else { continue };
@@ -211,18 +222,18 @@ impl Timeline {
             return own || self.tables[&id].steps.len() > 1;
         }
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
-        let last_ms = self.tables[&id].incoming().map_or(0, |incoming| incoming.last_ms);
-        let behind = |found: &Transaction| {
-            // What has no event of ours has no place. The database committed it later and its connector wrote it later.
-            let later = |end: &super::End| end.committed_ms >= moment.ms + 1_000 && end.timestamp_ms > last_ms;
-            found.place.as_ref().is_some_and(|place| place.is_behind(moment)) || found.end.as_ref().is_some_and(later)
-        };
+        let behind = |found: &Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
+        // A connector does not stream while it takes a snapshot.
+        let streamed = self.tables[&id].incoming().is_some_and(|incoming| self.boundaries.newest_ms > incoming.last_ms);
         let over = |incoming: &super::table::Incoming| {
             incoming.moment == *moment && (incoming.markers.last || self.quiet && incoming.is_unmarked())
         };
         ended
+            || streamed
             || self.pending.values().any(behind)
-            || self.tables.values().all(|table| table.incoming().is_some_and(over))
+            || self.tables.values().all(|table| {
+                table.incoming().is_some_and(over) || table.last_snapshot.as_ref() == Some(moment)
+            })
     }
 
     /// Whether a snapshot that is about to come in holds all that the transaction did to `table`.
@@ -255,7 +266,7 @@ impl Timeline {
         let Some((id, _)) = self.pending.iter().filter(older).min_by(least) else { return };
         let id = id.clone();
         if let Some(found) = self.pending.get_mut(&id) {
-            found.queued = true;
+            (found.queued, found.begun_ms) = (true, i64::MAX);
             found.ms = found.parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
             found.orphan = self.boundaries.lost.is_empty();
         }
@@ -497,6 +508,7 @@ impl Timeline {
 
     /// Hands a transaction on. `told` says that what is shown then includes it.
     fn let_go(&mut self, id: &Arc<str>, transaction: Transaction, told: bool) {
+        let again = transaction.begins > 1 || transaction.end.is_none();
         let (committed_ms, counts) =
             transaction.end.map_or((transaction.ms, Vec::new()), |end| (end.committed_ms, end.counts));
         if self.is_anew(id, committed_ms) || self.released.contains(id) {
@@ -504,7 +516,8 @@ impl Timeline {
         }
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
-        let recent = Recent { counts, committed_ms };
+        let recent = Recent { counts, committed_ms, number: self.count, again };
+        self.count += 1;
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| !table.live) {
             let mut owed = recent.clone();
             if let Some(part) = transaction.parts.iter().find(|part| part.table == *of) {
@@ -519,7 +532,7 @@ impl Timeline {
                 *count > 0 && !others
             });
             // A connector that restarted within it may have sent more than END counts.
-            if !owed.counts.is_empty() || transaction.begins > 1 {
+            if !owed.counts.is_empty() || again {
                 table.fence.renew();
                 table.owed.insert((id.clone(), committed_ms), owed);
             }
@@ -536,9 +549,10 @@ impl Timeline {
                 later.push(part);
                 continue;
             }
-            match self.tables.get(&table).map(|table| table.live) {
-                Some(true) => shown.extend(changes(table, part.into_ops())),
-                Some(false) => self.base(table, part.into_ops()),
+            match self.tables.get_mut(&table) {
+                Some(table) if !table.late.is_empty() => table.be_late(id, committed_ms, part),
+                Some(found) if found.live => shown.extend(changes(table, part.into_ops())),
+                Some(_) => self.base(table, part.into_ops()),
                 None => {}
             }
         }
@@ -566,10 +580,20 @@ impl Timeline {
     }
 
     /// A commit, or a part of one that is not whole yet.
-    fn show(&mut self, position: Position, committed_ms: i64, changes: Vec<Change>) {
+    fn show(&mut self, position: Position, committed_ms: i64, mut changes: Vec<Change>) {
+        let hidden = |change: &mut Change| self.tables.get(&change.table).is_some_and(|table| !table.shown);
+        for change in changes.extract_if(.., hidden).collect::<Vec<_>>() {
+            self.base(change.table, vec![change.op]);
+        }
         match &mut self.merging {
             Some(merging) => {
-                merging.changes.extend(changes);
+                // What a snapshot replaces need not be done before.
+                for change in changes {
+                    if change.op == Op::Truncate {
+                        merging.changes.retain(|older| older.table != change.table);
+                    }
+                    merging.changes.push(change);
+                }
                 merging.last = Some((position, committed_ms));
                 self.end_merging();
             }

@@ -110,6 +110,14 @@ impl Seen {
         earlier.iter().find(|(until, _)| ms <= *until).map(|(_, ranges)| ranges)
     }
 
+    /// Whether the numbers of the server of `id` did not begin anew between the two times.
+    pub(crate) fn is_one_beginning(&self, id: &str, first_ms: i64, second_ms: i64) -> bool {
+        let prefix = split(id).map_or("", |(prefix, _)| prefix);
+        let Some(earlier) = self.earlier.get(prefix) else { return true };
+        let beginning = |ms: i64| earlier.iter().position(|(until, _)| ms <= *until);
+        beginning(first_ms) == beginning(second_ms)
+    }
+
     /// Whether `id`, which comes with the time `ms`, has a smaller number than every id of its prefix, of which there are some.
     pub(crate) fn is_older_than_all(&self, id: &str, ms: i64) -> bool {
         let Some((prefix, number)) = split(id) else { return false };

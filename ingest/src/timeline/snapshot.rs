@@ -147,8 +147,9 @@ impl super::table::Table {
         self.lost += incoming.lost.len() as u64;
         self.losses.drain(..incoming.earlier.min(self.losses.len()));
         let may_lack = self.partitions.values().any(|partition| partition.may_lack(&incoming.moment));
-        if !incoming.cut && !may_lack && !self.refused {
-            self.incomplete = None;
+        let doubtful = self.doubtful_ms.is_some_and(|ms| incoming.moment.ms < ms);
+        if !incoming.cut && !may_lack && !self.refused && !doubtful {
+            (self.incomplete, self.doubtful_ms) = (None, None);
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
         self.snapshot_first_ms = incoming.first_ms;

@@ -1,13 +1,12 @@
 //! A table of the timeline: what is known of its topic, and what waits for its turn among the transactions.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use delta::Op;
 
 use super::ends::Fence;
-use super::known::Known;
-use super::log::Entry;
+use super::follow::Late;
 use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::spec::TableSpec;
@@ -30,12 +29,16 @@ pub(crate) struct Table {
     /// How sure that is.
     pub(crate) naming: Naming,
     pub(crate) partitions: BTreeMap<i32, Partition>,
-    /// Whether it is shown.
+    /// Whether the timeline waits for it.
     pub(crate) live: bool,
+    /// Whether it is shown.
+    pub(crate) shown: bool,
     /// Whether nothing can make it whole.
     pub(crate) refused: bool,
     /// Why the topic does not hold all of the table.
     pub(crate) incomplete: Option<String>,
+    /// When an event was made that was dropped because nothing tells it from its repetition.
+    pub(crate) doubtful_ms: Option<i64>,
     /// The snapshot that comes while the table is not shown; its rows go on at once.
     pub(crate) snapshot: Option<Incoming>,
     /// Whether a snapshot was given up for a newer one, which must come in before anything that it holds is shown.
@@ -54,10 +57,8 @@ pub(crate) struct Table {
     pub(crate) boundaries: i64,
     /// Reading it to its present end.
     pub(crate) fence: Fence,
-    /// What came of several partitions and waits for all to be read: in the order of the binlog.
-    pub(crate) merged: VecDeque<Entry>,
-    /// Which events of it have come, if they may come again in any partition.
-    pub(crate) known: HashMap<Arc<str>, Known>,
+    /// What the timeline passed before it followed the table.
+    pub(crate) late: VecDeque<Late>,
     /// Whether changes of it have gone on.
     pub(crate) based: bool,
     /// When Kafka got the first and the newest row of the last whole snapshot.
@@ -200,8 +201,10 @@ impl Table {
             naming,
             partitions: BTreeMap::new(),
             live: false,
+            shown: false,
             refused: false,
             incomplete: None,
+            doubtful_ms: None,
             snapshot: None,
             skipped: false,
             last_snapshot: None,
@@ -211,8 +214,7 @@ impl Table {
             owed: BTreeMap::new(),
             boundaries,
             fence: Fence::default(),
-            merged: VecDeque::new(),
-            known: HashMap::new(),
+            late: VecDeque::new(),
             based: false,
             snapshot_first_ms: 0,
             snapshot_ms: 0,
