@@ -84,12 +84,9 @@ impl Timeline {
             return;
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
-        // A connector that paused for a snapshot goes on with what the snapshot holds already; it still counts.
         let happened = BinlogPlace::of(origin);
-        let shown = table.snapshot.as_ref().map(|incoming| &incoming.moment).or(table.last_snapshot.as_ref());
-        let first_ms = table.snapshot.as_ref().map_or(table.snapshot_first_ms, |incoming| incoming.first_ms);
-        // What its producer wrote before the snapshot's rows the database did before them.
-        let included = shown.is_some_and(|moment| happened.is_before(moment)) || place.timestamp_ms < first_ms;
+        // It still counts.
+        let included = table.includes(origin, place.timestamp_ms);
         if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
         }

@@ -97,8 +97,7 @@ impl Timeline {
         let Some(table) = self.tables.get(&id) else { return Before::Again };
         let (keyless, whole) = (!table.keyed, self.whole);
         let place = BinlogPlace::of(&entry.origin);
-        let included = entry.created_ms < table.snapshot_first_ms
-            || table.last_snapshot.as_ref().is_some_and(|moment| place.is_before(moment));
+        let included = table.includes(&entry.origin, entry.created_ms);
         let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
         if let (true, EntryKind::Event) = (keyless, kind) {
             let told = match late.and_then(|number| sorted.late.get_mut(&number)).filter(|_| is_old) {
@@ -149,15 +148,17 @@ impl Timeline {
         for (_, ops) in before {
             self.base(id, ops);
         }
-        let passed = between.iter().map(|(_, step)| self.is_past(step)).rposition(|past| past).map_or(0, |last| last + 1);
+        let mut past: VecDeque<_> = between.iter().map(|(_, step)| self.is_past(step)).collect();
         let Some(table) = self.tables.get_mut(&id) else { return };
-        let waiting = between.split_off(passed);
         for transaction in late.into_values() {
             while let Some((_, step)) = between.pop_front_if(|(index, _)| *index < transaction.first && transaction.first < usize::MAX) {
+                past.pop_front();
                 table.late.push_back(Late::Step(step.ops));
             }
             table.late.push_back(Late::Transaction(transaction));
         }
+        let passed = past.iter().rposition(|past| *past).map_or(0, |last| last + 1);
+        let waiting = between.split_off(passed);
         table.late.extend(between.into_iter().map(|(_, step)| Late::Step(step.ops)));
         for (_, step) in waiting {
             table.add_step(step, true);
@@ -203,26 +204,19 @@ impl Timeline {
     pub(super) fn drain_late(&mut self, id: TableId) -> Option<Blocked> {
         loop {
             let table = self.tables.get_mut(&id)?;
-            let ops = match table.late.front()? {
-                Late::Step(_) => match table.late.pop_front()? {
-                    Late::Step(ops) => ops,
-                    Late::Transaction(late) => late.part.into_ops(),
-                },
-                Late::Transaction(_) => {
-                    if let Some(blocked) = self.judge_late(id) {
-                        return Some(blocked);
-                    }
-                    match self.tables.get_mut(&id)?.late.pop_front()? {
-                        Late::Transaction(late) => late.part.into_ops(),
-                        Late::Step(ops) => ops,
-                    }
-                }
+            table.late.front()?;
+            if let Some(blocked) = self.judge_late(id) {
+                return Some(blocked);
+            }
+            let ops = match self.tables.get_mut(&id)?.late.pop_front()? {
+                Late::Transaction(late) => late.part.into_ops(&late.counts),
+                Late::Step(ops) => ops,
             };
             self.base(id, ops);
         }
     }
 
-    /// Whether the first late transaction lacks events.
+    /// Whether what is late first is a transaction that lacks events.
     fn judge_late(&mut self, id: TableId) -> Option<Blocked> {
         let owners = &self.owners;
         let table = self.tables.get_mut(&id)?;

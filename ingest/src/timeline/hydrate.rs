@@ -19,7 +19,7 @@ impl Timeline {
         // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
         hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
         for id in hidden {
-            let obstacle = self.bring_in(id);
+            let obstacle = self.bring_in(id).or_else(|| self.unshown());
             let Some(table) = self.tables.get_mut(&id) else { continue };
             (table.live, table.shown) = (table.live || obstacle.is_none(), obstacle.is_none());
             table.obstacle = obstacle;
@@ -49,6 +49,13 @@ impl Timeline {
             }
             self.out.push(Output::Hydrated(id));
         }
+    }
+
+    /// What keeps every table from being shown: changes that are shown only together with what has not come yet.
+    fn unshown(&self) -> Option<Blocked> {
+        self.merging.as_ref()?;
+        let reason = "other tables wait for what makes them whole".to_owned();
+        Some(Blocked { definite: false, reason, hint: String::new() })
     }
 
     /// Brings a table on. What is left keeps it from being shown.
@@ -185,7 +192,18 @@ impl Timeline {
                 return waits(format!("topic \"{topic}\" is compacted, and transaction {name} is not complete"));
             }
         }
+        // On its way in the reader knows of no snapshot that other tables have.
+        let unread = |other: &Table| !other.is_read() && other.incomplete.is_none();
+        if self.reached.is_none() && self.tables.values().any(unread) {
+            return waits("the topics of other tables are being read".to_owned());
+        }
         if let Some(moment) = self.snapshot_elsewhere(id) {
+            let held = table.partitions.values().flat_map(|partition| &partition.log);
+            let of_it = |entry: &&Entry| entry.kind == EntryKind::Event && !self.has_passed(entry) && BinlogPlace::of(&entry.origin).is_before(&moment);
+            if let Some(entry) = held.into_iter().find(of_it) {
+                let (name, at) = (&entry.transaction, shown(&moment));
+                return waits(format!("topic \"{topic}\" has events of transaction {name}, which the snapshot at {at} holds"));
+            }
             let text =
                 format!("topic \"{topic}\" has no row of the snapshot at {} yet, which is under way", shown(&moment));
             if !self.began_behind(&moment) || !self.tables.get_mut(&id)?.fence.is_behind() {

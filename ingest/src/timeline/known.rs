@@ -7,7 +7,7 @@
 //! and now lies further in a file of the same name. Either it is another server whose files have the same names, or an old
 //! connector and two equal rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -20,10 +20,12 @@ use crate::event::Origin;
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     files: Vec<Arc<str>>,
-    /// Number of the file, position, row, whether it deletes.
-    places: HashSet<(usize, u64, u32, bool)>,
+    /// By number of the file, position, row, and whether it deletes: its number in the transaction.
+    places: HashMap<(usize, u64, u32, bool), u64>,
     /// By number: where the event lies that had it first, and its rows.
     numbers: HashMap<u64, (usize, u64, u32, u64)>,
+    /// Whether a connector counted anew: numbers do not order the events.
+    pub(crate) renumbered: bool,
 }
 
 impl Known {
@@ -32,7 +34,8 @@ impl Known {
         let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let (file, pos, row) = (self.file(&origin.file), origin.pos, origin.row);
         let place = (file, pos, row, matches!(ops, [Op::Remove(_)]));
-        if self.places.contains(&place) {
+        if let Some(first) = self.places.get(&place) {
+            self.renumbered |= *first != number;
             return Before::Again;
         }
         let rows = rows(ops);
@@ -46,8 +49,9 @@ impl Known {
             Some(_) => Before::Unclear,
         };
         if told == Before::New {
-            self.places.insert(place);
-            self.numbers.entry(number).or_insert((file, pos, row, rows));
+            self.places.insert(place, number);
+            let first = self.numbers.entry(number).or_insert((file, pos, row, rows));
+            self.renumbered |= (first.1, first.2) != (pos, row);
         }
         told
     }

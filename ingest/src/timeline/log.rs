@@ -137,7 +137,15 @@ impl Timeline {
             Some(front) => front.place.as_ref().is_some_and(|front| front.is_behind(place)),
             None => self.quiet,
         };
-        alone || self.newest.as_ref().is_some_and(|newest| seen::is_less(transaction, newest))
+        // Of what other tables wait with, what the database did before it comes first.
+        let waits = |table: &super::table::Table| table.steps.front().is_some_and(|step| step.place.is_before(place));
+        let held = |table: &super::table::Table| {
+            table.shown && table.last_snapshot.as_ref().is_some_and(|moment| place.is_before(moment))
+        };
+        if self.tables.values().any(held) {
+            return true;
+        }
+        alone && !self.tables.values().any(waits) || self.newest.as_ref().is_some_and(|newest| seen::is_less(transaction, newest))
     }
 
     /// The table of one partition is shown from now on: what waits is held as of any shown table.

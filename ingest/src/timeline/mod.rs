@@ -358,7 +358,7 @@ impl Timeline {
     }
 
     /// A shown table is not shown any more, until a whole snapshot comes.
-    fn hide(&mut self, id: TableId) {
+    pub(super) fn hide(&mut self, id: TableId) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
         (table.live, table.shown) = (false, false);

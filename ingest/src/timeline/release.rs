@@ -61,9 +61,7 @@ impl Timeline {
         self.release_alone();
         while self.release_step() || self.release_front() {}
         self.end_merging();
-        if self.merging.is_none() {
-            self.hydrate();
-        }
+        self.hydrate();
         std::mem::take(&mut self.out)
     }
 
@@ -212,6 +210,11 @@ impl Timeline {
             }
         }
         self.show(moment.position(), moment.ms, replaced);
+        for id in group {
+            if self.tables.get(&id).is_some_and(|table| table.incomplete.is_some()) {
+                self.hide(id);
+            }
+        }
         true
     }
 
@@ -371,7 +374,12 @@ impl Timeline {
             ));
         }
         // The snapshot that held what was between was given up for this one, which holds the transaction.
-        if table.skipped && self.is_replaced(of, transaction) {
+        let written_ms = end.timestamp_ms;
+        let before = |step: &Step| match &step.kind {
+            StepKind::Snapshot(incoming) => step.is_after(transaction, of).unwrap_or(written_ms < incoming.last_ms),
+            _ => false,
+        };
+        if table.skipped && table.steps.iter().any(before) {
             return Verdict::Merge(Merging { snapshots: vec![of], ..Merging::default() });
         }
         let missing = table.missing(transaction, of, &end.counts);
@@ -551,8 +559,8 @@ impl Timeline {
             }
             match self.tables.get_mut(&table) {
                 Some(table) if !table.late.is_empty() => table.be_late(id, committed_ms, part),
-                Some(found) if found.live => shown.extend(changes(table, part.into_ops())),
-                Some(_) => self.base(table, part.into_ops()),
+                Some(found) if found.live => shown.extend(changes(table, part.into_ops(&recent.counts))),
+                Some(_) => self.base(table, part.into_ops(&recent.counts)),
                 None => {}
             }
         }

@@ -51,6 +51,9 @@ impl Timeline {
             }
             incoming.last_ms = incoming.last_ms.max(place.timestamp_ms);
             incoming.markers.add(origin.snapshot);
+            if !incoming.collections.contains(&origin.collection) {
+                incoming.collections.push(origin.collection.clone());
+            }
         }
         if !table.live {
             return self.base(id, ops);
@@ -77,6 +80,8 @@ impl Timeline {
             }
         }
         table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
+        let waits = |partition: &super::partition::Partition| !partition.log.is_empty();
+        incoming.replaces = table.based || table.live || table.partitions.values().any(waits);
         let moment = incoming.moment.clone();
         if table.live {
             let before = table.steps.len();
@@ -152,6 +157,13 @@ impl super::table::Table {
             (self.incomplete, self.doubtful_ms) = (None, None);
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
+        let lacks = |name: &&Arc<str>| !incoming.collections.contains(name);
+        if let Some(name) = self.collections.iter().find(lacks).filter(|_| incoming.replaces && self.collections.len() > 1) {
+            let topic = &self.topic;
+            let why = format!("topic \"{topic}\" holds several tables, and a snapshot has no rows of {name}: take one of all of them");
+            self.incomplete.get_or_insert(why);
+        }
+        self.snapshot_of = incoming.collections;
         self.snapshot_first_ms = incoming.first_ms;
         self.snapshot_ms = incoming.last_ms;
         self.skipped = false;

@@ -41,6 +41,8 @@ pub(crate) struct Table {
     pub(crate) doubtful_ms: Option<i64>,
     /// The snapshot that comes while the table is not shown; its rows go on at once.
     pub(crate) snapshot: Option<Incoming>,
+    /// What it has rows of.
+    pub(crate) snapshot_of: Vec<Arc<str>>,
     /// Whether a snapshot was given up for a newer one, which must come in before anything that it holds is shown.
     pub(crate) skipped: bool,
     /// The newest snapshot of which all rows have come.
@@ -90,6 +92,10 @@ pub(crate) struct Incoming {
     /// The first and the newest row's time in Kafka.
     pub(crate) first_ms: i64,
     pub(crate) last_ms: i64,
+    /// What it has rows of: several tables of MySQL may share the topic.
+    pub(crate) collections: Vec<Arc<str>>,
+    /// Whether the table held something when it began.
+    pub(crate) replaces: bool,
     /// Whether the table missed something since it began.
     pub(crate) cut: bool,
     pub(crate) markers: Markers,
@@ -136,6 +142,8 @@ impl Incoming {
             rows: 0,
             first_ms: 0,
             last_ms: 0,
+            collections: Vec::new(),
+            replaces: false,
             cut: false,
             markers,
             lost: Vec::new(),
@@ -206,6 +214,7 @@ impl Table {
             incomplete: None,
             doubtful_ms: None,
             snapshot: None,
+            snapshot_of: Vec::new(),
             skipped: false,
             last_snapshot: None,
             steps: VecDeque::new(),
@@ -288,6 +297,18 @@ impl Table {
         if let Some((_, count)) = owed.counts.iter_mut().find(|(name, _)| **name == *collection) {
             *count = count.saturating_sub(1);
         }
+    }
+
+    /// Whether the newest snapshot holds a streamed change. What its producer wrote before the snapshot's rows the database did
+    /// before them; a connector that paused for a snapshot goes on behind it with what it holds already.
+    pub(crate) fn includes(&self, origin: &Origin, created_ms: i64) -> bool {
+        let incoming = self.snapshot.as_ref();
+        let moment = incoming.map(|incoming| &incoming.moment).or(self.last_snapshot.as_ref());
+        let first_ms = incoming.map_or(self.snapshot_first_ms, |incoming| incoming.first_ms);
+        let of = incoming.map_or(&self.snapshot_of, |incoming| &incoming.collections);
+        let shared = self.collections.len() > 1 && !of.contains(&origin.collection);
+        let before = || moment.is_some_and(|moment| BinlogPlace::of(origin).is_before(moment));
+        !shared && (created_ms < first_ms || before())
     }
 
     /// The collection that an event of it counts for.

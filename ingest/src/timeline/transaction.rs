@@ -65,6 +65,7 @@ pub(crate) struct Part {
 /// Where an event stands in its transaction.
 #[derive(Debug, Clone, Copy)]
 struct EventOrder {
+    partition: i32,
     number: u64,
     place: (u64, u32),
     /// Its first op.
@@ -130,7 +131,7 @@ impl Part {
         }
         if several {
             let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-            self.order.push(EventOrder { number, place: (origin.pos, origin.row), op: self.ops.len() });
+            self.order.push(EventOrder { partition, number, place: (origin.pos, origin.row), op: self.ops.len() });
         }
         self.ops.extend(ops);
     }
@@ -140,21 +141,21 @@ impl Part {
         self.counts.iter().find(|(name, _)| **name == *collection).map_or(0, |(_, count)| *count)
     }
 
-    /// The ops in their order.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
+    /// The ops in their order, of which END counts so many.
+    pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Vec<Op> {
+        let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
+        let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
         let Part { mut ops, mut order, .. } = self;
         // Events that came before the table had several partitions stand first, as they came.
         let first = order.first().map_or(ops.len(), |event| event.op);
-        if order.is_sorted_by_key(|event| event.number) {
+        // A connector that counted anew sends more than its END counts; the places are of one server then.
+        let numbered = !anew && rises(&order, |event| event.number);
+        if numbered && order.is_sorted_by_key(|event| event.number) {
             return ops;
         }
-        // Numbers that come twice are of a connector that counted anew; the places are of one server then.
-        let mut numbers: Vec<_> = order.iter().map(|event| event.number).collect();
-        numbers.sort_unstable();
-        let unique = numbers.windows(2).all(|pair| pair[0] != pair[1]);
         let ends: Vec<_> = order.iter().skip(1).map(|event| event.op).chain([ops.len()]).collect();
         let mut events: Vec<_> = order.drain(..).zip(ends).collect();
-        match unique {
+        match numbered {
             true => events.sort_by_key(|(event, _)| event.number),
             false => events.sort_by_key(|(event, _)| event.place),
         }
@@ -163,4 +164,16 @@ impl Part {
         ops.extend(sorted.filter_map(|at| rest[at].take()).collect::<Vec<_>>());
         ops
     }
+}
+
+/// Whether a key never falls within a partition, whose events came in their order.
+fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u64) -> bool {
+    let mut last: Vec<(i32, u64)> = Vec::new();
+    order.iter().all(|event| match last.iter_mut().find(|(partition, _)| *partition == event.partition) {
+        Some((_, last)) => key(event) > std::mem::replace(last, key(event)),
+        None => {
+            last.push((event.partition, key(event)));
+            true
+        }
+    })
 }
