@@ -398,7 +398,7 @@ pub(crate) fn boundary(
     data_collections: Vec<(Arc<str>, u64)>,
 ) -> Result<Boundary> {
     match status {
-        "BEGIN" => Ok(Boundary::Begin { id: id.into() }),
+        "BEGIN" => Ok(Boundary::Begin { id: id.into(), ts_ms }),
         "END" => Ok(Boundary::End { id: id.into(), event_count, ts_ms, data_collections }),
         other => Err(Error::decode(format!("a transaction boundary of unknown status \"{other}\""))),
     }

@@ -15,7 +15,7 @@ impl Timeline {
             let (reason, hint) = (reason.to_owned(), hint.to_owned());
             Health { state, reason, hint, lost: table.lost, lag: None }
         };
-        if !table.live {
+        if !table.shown {
             let Some(obstacle) = &table.obstacle else { return of(State::Hydrating, "", "") };
             let read = table.is_read() && table.snapshot.is_none();
             let state = match (&table.incomplete, obstacle.definite) {
@@ -31,8 +31,8 @@ impl Timeline {
         if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
             return of(State::Stalled, &place(table, lost), AGAIN);
         }
-        if self.quiet && !table.steps.is_empty() {
-            let text = format!("a snapshot of topic \"{}\" is under way and its last row has not come", table.topic);
+        if self.quiet && table.incoming().is_some() {
+            let text = format!("topic \"{}\" holds rows of a snapshot whose last row has not come", table.topic);
             return of(State::Running, &text, "");
         }
         if self.quiet

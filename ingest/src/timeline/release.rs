@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{Change, Position, TableId};
+use delta::{Change, Op, Position, TableId};
 
 use super::seen::{self, Before};
 use super::snapshot::shown;
@@ -61,9 +61,7 @@ impl Timeline {
         self.release_alone();
         while self.release_step() || self.release_front() {}
         self.end_merging();
-        if self.merging.is_none() {
-            self.hydrate();
-        }
+        self.hydrate();
         std::mem::take(&mut self.out)
     }
 
@@ -93,11 +91,9 @@ impl Timeline {
                     }
                 }
                 _ if self.is_due(id, step) => {
-                    let step = self.tables.get_mut(&id).and_then(|table| table.steps.pop_front());
-                    if let Some(Step { place, ops, .. }) = step {
-                        self.show(place.position(), place.ms, changes(id, ops).collect());
+                    if self.show_step(id) {
+                        return true;
                     }
-                    return true;
                 }
                 _ => {}
             }
@@ -105,10 +101,29 @@ impl Timeline {
         false
     }
 
+    /// Shows the first step of a table, whose turn it is.
+    fn show_step(&mut self, id: TableId) -> bool {
+        let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.front_mut()) else { return false };
+        // What the database did before a TRUNCATE may lie unread in other topics: another TRUNCATE, which has no boundaries.
+        let truncates = self.whole && matches!(step.kind, StepKind::Truncate);
+        if truncates && !self.ends.behind(&mut step.fence) {
+            return false;
+        }
+        let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.pop_front()) else { return false };
+        if truncates && let Some(gtid) = step.gtid {
+            self.newest = Some(gtid);
+        }
+        self.show(step.place.position(), step.place.ms, changes(id, step.ops).collect());
+        true
+    }
+
     /// Whether it is the turn of a step of `table`: all that is before it is released.
     fn is_due(&self, id: TableId, step: &Step) -> bool {
         if !self.whole {
             return true;
+        }
+        if self.tables.get(&id).is_some_and(|table| !table.late.is_empty()) {
+            return false;
         }
         let rows = matches!(step.kind, StepKind::Rows);
         // It shows the state of that transaction, which is behind all that it is to follow.
@@ -176,6 +191,14 @@ impl Timeline {
         if !behind || !group.iter().all(due) {
             return false;
         }
+        // Tables that have gone past it to a newer snapshot are shown with that one, and so is this.
+        let newer = |table: &Table| {
+            table.live && table.skipped && table.incoming().is_some_and(|incoming| moment.is_older(&incoming.moment))
+        };
+        let past: Vec<_> = self.tables.iter().filter(|(_, table)| newer(table)).map(|(id, _)| *id).collect();
+        if !past.is_empty() {
+            self.merging.get_or_insert_default().snapshots.extend(past);
+        }
         let mut replaced = Vec::new();
         for id in &group {
             let Some(table) = self.tables.get_mut(id) else { continue };
@@ -187,6 +210,11 @@ impl Timeline {
             }
         }
         self.show(moment.position(), moment.ms, replaced);
+        for id in group {
+            if self.tables.get(&id).is_some_and(|table| table.incomplete.is_some()) {
+                self.hide(id);
+            }
+        }
         true
     }
 
@@ -198,10 +226,17 @@ impl Timeline {
         }
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
         let behind = |found: &Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
-        let last = |table: &Table| {
-            table.incoming().is_some_and(|incoming| incoming.moment == *moment && incoming.markers.last)
+        // A connector does not stream while it takes a snapshot.
+        let streamed = self.tables[&id].incoming().is_some_and(|incoming| self.boundaries.newest_ms > incoming.last_ms);
+        let over = |incoming: &super::table::Incoming| {
+            incoming.moment == *moment && (incoming.markers.last || self.quiet && incoming.is_unmarked())
         };
-        ended || self.pending.values().any(behind) || self.tables.values().all(last)
+        ended
+            || streamed
+            || self.pending.values().any(behind)
+            || self.tables.values().all(|table| {
+                table.incoming().is_some_and(over) || table.last_snapshot.as_ref() == Some(moment)
+            })
     }
 
     /// Whether a snapshot that is about to come in holds all that the transaction did to `table`.
@@ -218,8 +253,32 @@ impl Timeline {
         }) || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
     }
 
+    /// Of a transaction whose boundaries were deleted or can't be read its events tell. It takes its place in the queue.
+    fn queue_orphan(&mut self) {
+        if self.boundaries.low == 0 && self.boundaries.lost.is_empty() {
+            return;
+        }
+        let Some(front) = self.queue.front() else { return };
+        let older = |(id, found): &(&Arc<str>, &Transaction)| {
+            !found.queued && !found.parts.is_empty() && seen::is_less(id, front)
+        };
+        let least = |(a, _): &(&Arc<str>, &Transaction), (b, _): &(&Arc<str>, &Transaction)| match seen::is_less(a, b) {
+            true => std::cmp::Ordering::Less,
+            false => std::cmp::Ordering::Greater,
+        };
+        let Some((id, _)) = self.pending.iter().filter(older).min_by(least) else { return };
+        let id = id.clone();
+        if let Some(found) = self.pending.get_mut(&id) {
+            (found.queued, found.begun_ms) = (true, i64::MAX);
+            found.ms = found.parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
+            found.orphan = self.boundaries.lost.is_empty();
+        }
+        self.queue.push_front(id);
+    }
+
     /// Judges the oldest transaction and releases it if it is whole.
     fn release_front(&mut self) -> bool {
+        self.queue_orphan();
         let Some(id) = self.queue.front().cloned() else { return false };
         let Some(mut transaction) = self.pending.remove(&id) else {
             self.queue.pop_front();
@@ -259,7 +318,7 @@ impl Timeline {
             return self.unended(id, transaction);
         }
         let Some(end) = &transaction.end else { return Verdict::Drop };
-        if self.is_anew(id, end.committed_ms) && !self.is_renewed(id) {
+        if transaction.mixed || self.is_anew(id, end.committed_ms) && !self.is_renewed(id) {
             return stalls(format!(
                 "transaction {id} came again with a later time: the server's transaction ids began anew, and changes between may be missing"
             ));
@@ -313,6 +372,15 @@ impl Timeline {
             return waits(format!(
                 "transaction {id} comes behind a snapshot or TRUNCATE in topic \"{topic}\" that is not complete"
             ));
+        }
+        // The snapshot that held what was between was given up for this one, which holds the transaction.
+        let written_ms = end.timestamp_ms;
+        let before = |step: &Step| match &step.kind {
+            StepKind::Snapshot(incoming) => step.is_after(transaction, of).unwrap_or(written_ms < incoming.last_ms),
+            _ => false,
+        };
+        if table.skipped && table.steps.iter().any(before) {
+            return Verdict::Merge(Merging { snapshots: vec![of], ..Merging::default() });
         }
         let missing = table.missing(transaction, of, &end.counts);
         // A collection that END does not count has no events in it: those are of a later transaction of the same id.
@@ -395,12 +463,15 @@ impl Timeline {
         let replaced = with.iter().filter(|id| live(id)).all(|id| self.is_replaced(*id, transaction));
         // A connector that was made anew never comes back to what the old one left; its snapshot holds it.
         let renewed =
-            || self.tables.values().all(|table| transaction.begun_ms < table.snapshot_ms || !table.based_or_live());
+            || self.tables.iter().all(|(id, table)| !table.based_or_live() || self.is_replaced(*id, transaction));
         if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
             return waits(text);
         }
         if !self.ends.behind(&mut transaction.fence) {
             return waits(text);
+        }
+        if transaction.orphan {
+            return Verdict::Release;
         }
         let with: Vec<_> = transaction.parts.iter().map(|part| part.table).collect();
         let stalled = with.iter().filter_map(|id| self.tables.get(id)).find(|table| table.on_error == OnError::Stall);
@@ -421,7 +492,8 @@ impl Timeline {
                 // What came of it is part of the log that a snapshot has to make whole.
                 (false, OnError::Stall) => {
                     let (transaction, reason) = (Some(id.clone()), format!("transaction {id} never ended: {why}"));
-                    table.losses.push(Lost { partition: 0, offset: 0, transaction, after: None, reason });
+                    let (after, of_snapshot) = (None, false);
+                    table.losses.push(Lost { partition: 0, offset: 0, transaction, after, of_snapshot, reason });
                 }
                 _ => table.lost += 1,
             }
@@ -444,13 +516,16 @@ impl Timeline {
 
     /// Hands a transaction on. `told` says that what is shown then includes it.
     fn let_go(&mut self, id: &Arc<str>, transaction: Transaction, told: bool) {
-        let (committed_ms, counts) = transaction.end.map_or((0, Vec::new()), |end| (end.committed_ms, end.counts));
+        let again = transaction.begins > 1 || transaction.end.is_none();
+        let (committed_ms, counts) =
+            transaction.end.map_or((transaction.ms, Vec::new()), |end| (end.committed_ms, end.counts));
         if self.is_anew(id, committed_ms) || self.released.contains(id) {
-            self.released.forget_like(id);
+            self.released.begin_anew(id);
         }
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
-        let recent = Recent { counts, committed_ms };
+        let recent = Recent { counts, committed_ms, number: self.count, again };
+        self.count += 1;
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| !table.live) {
             let mut owed = recent.clone();
             if let Some(part) = transaction.parts.iter().find(|part| part.table == *of) {
@@ -465,9 +540,9 @@ impl Timeline {
                 *count > 0 && !others
             });
             // A connector that restarted within it may have sent more than END counts.
-            if !owed.counts.is_empty() || transaction.begins > 1 {
+            if !owed.counts.is_empty() || again {
                 table.fence.renew();
-                table.owed.insert(id.clone(), owed);
+                table.owed.insert((id.clone(), committed_ms), owed);
             }
         }
         let mut shown = Vec::new();
@@ -482,14 +557,19 @@ impl Timeline {
                 later.push(part);
                 continue;
             }
-            match self.tables.get(&table).map(|table| table.live) {
-                Some(true) => shown.extend(changes(table, part.into_ops())),
-                Some(false) => self.base(table, part.into_ops()),
+            match self.tables.get_mut(&table) {
+                Some(table) if !table.late.is_empty() => table.be_late(id, committed_ms, part),
+                Some(found) if found.live => shown.extend(changes(table, part.into_ops(&recent.counts))),
+                Some(_) => self.base(table, part.into_ops(&recent.counts)),
                 None => {}
             }
         }
+        let mut next = self.later.remove(id);
         if !later.is_empty() {
-            self.pending.insert(id.clone(), Transaction { parts: later, ..Transaction::default() });
+            next.get_or_insert_default().parts.extend(later);
+        }
+        if let Some(next) = next {
+            self.pending.insert(id.clone(), next);
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -508,10 +588,20 @@ impl Timeline {
     }
 
     /// A commit, or a part of one that is not whole yet.
-    fn show(&mut self, position: Position, committed_ms: i64, changes: Vec<Change>) {
+    fn show(&mut self, position: Position, committed_ms: i64, mut changes: Vec<Change>) {
+        let hidden = |change: &mut Change| self.tables.get(&change.table).is_some_and(|table| !table.shown);
+        for change in changes.extract_if(.., hidden).collect::<Vec<_>>() {
+            self.base(change.table, vec![change.op]);
+        }
         match &mut self.merging {
             Some(merging) => {
-                merging.changes.extend(changes);
+                // What a snapshot replaces need not be done before.
+                for change in changes {
+                    if change.op == Op::Truncate {
+                        merging.changes.retain(|older| older.table != change.table);
+                    }
+                    merging.changes.push(change);
+                }
                 merging.last = Some((position, committed_ms));
                 self.end_merging();
             }

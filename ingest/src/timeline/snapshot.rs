@@ -51,6 +51,9 @@ impl Timeline {
             }
             incoming.last_ms = incoming.last_ms.max(place.timestamp_ms);
             incoming.markers.add(origin.snapshot);
+            if !incoming.collections.contains(&origin.collection) {
+                incoming.collections.push(origin.collection.clone());
+            }
         }
         if !table.live {
             return self.base(id, ops);
@@ -71,15 +74,22 @@ impl Timeline {
         match untouched {
             // What could not be decoded before its first row was one of its rows.
             true => incoming.lost = std::mem::take(&mut table.losses),
-            false => incoming.earlier = table.losses.len(),
+            false => {
+                incoming.lost = table.losses.extract_if(.., |lost| lost.of_snapshot).collect();
+                incoming.earlier = table.losses.len();
+            }
         }
         table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
+        let waits = |partition: &super::partition::Partition| !partition.log.is_empty();
+        incoming.replaces = table.based || table.live || table.partitions.values().any(waits);
         let moment = incoming.moment.clone();
         if table.live {
+            let before = table.steps.len();
             table.steps.retain(|step| !matches!(step.kind, StepKind::Snapshot(_)));
-            let at = vec![(place.partition, place.offset)];
+            table.skipped = table.steps.len() < before || table.skipped;
+            let at = (place.partition, place.offset);
             let kind = StepKind::Snapshot(Box::new(incoming));
-            table.steps.push_back(Step { at, place: moment, gtid: None, ops: vec![Op::Truncate], kind });
+            table.add_step(Step::new(kind, at, moment, None, vec![Op::Truncate]), true);
             return;
         }
         table.snapshot = Some(incoming);
@@ -95,9 +105,8 @@ impl Timeline {
     fn is_over(&self, id: TableId, incoming: &Incoming) -> bool {
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(&incoming.moment));
         let stalls = self.tables.get(&id).is_some_and(|table| table.on_error == OnError::Stall);
-        let unmarked = incoming.rows == 1 || !incoming.markers.first;
         // A row that was lost may have been the last; a first table of one row has no last, and old versions mark none.
-        if self.quiet && (unmarked || !incoming.lost.is_empty() && !stalls) {
+        if self.quiet && (incoming.is_unmarked() || !incoming.lost.is_empty() && !stalls) {
             return true;
         }
         if incoming.markers.last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {
@@ -105,7 +114,7 @@ impl Timeline {
         }
         // Tables come one after the other. A first table of one row is marked as the first alone, and versions that mark no
         // first row mark only the last of all: there another table's rows show that this one's are over.
-        let alone = incoming.rows == 1 || !incoming.markers.first;
+        let alone = incoming.is_unmarked();
         let others = self.tables.iter().filter(|(other, _)| **other != id);
         alone
             && others.into_iter().any(|(_, other)| {
@@ -143,12 +152,21 @@ impl super::table::Table {
         self.lost += incoming.lost.len() as u64;
         self.losses.drain(..incoming.earlier.min(self.losses.len()));
         let may_lack = self.partitions.values().any(|partition| partition.may_lack(&incoming.moment));
-        if !incoming.cut && !may_lack && !self.refused {
-            self.incomplete = None;
+        let doubtful = self.doubtful_ms.is_some_and(|ms| incoming.moment.ms < ms);
+        if !incoming.cut && !may_lack && !self.refused && !doubtful {
+            (self.incomplete, self.doubtful_ms) = (None, None);
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
+        let lacks = |name: &&Arc<str>| !incoming.collections.contains(name);
+        if let Some(name) = self.collections.iter().find(lacks).filter(|_| incoming.replaces && self.collections.len() > 1) {
+            let topic = &self.topic;
+            let why = format!("topic \"{topic}\" holds several tables, and a snapshot has no rows of {name}: take one of all of them");
+            self.incomplete.get_or_insert(why);
+        }
+        self.snapshot_of = incoming.collections;
         self.snapshot_first_ms = incoming.first_ms;
         self.snapshot_ms = incoming.last_ms;
+        self.skipped = false;
         let moment = incoming.moment;
         self.owed.retain(|_, owed| owed.committed_ms > moment.ms);
         self.last_snapshot = Some(moment);

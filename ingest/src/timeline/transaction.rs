@@ -1,11 +1,12 @@
 //! What has come of one transaction.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use delta::{Op, TableId};
 
+use super::known::Known;
 use super::place::BinlogPlace;
+use super::seen::Before;
 use crate::event::Origin;
 
 /// What has come of one transaction.
@@ -17,6 +18,12 @@ pub(crate) struct Transaction {
     pub(crate) queued: bool,
     /// When Kafka got its BEGIN.
     pub(crate) begun_ms: i64,
+    /// The time that its BEGIN says.
+    pub(crate) ms: i64,
+    /// Whether events of it and of a later transaction of the same id are held as one.
+    pub(crate) mixed: bool,
+    /// Whether its boundaries were deleted before they were read.
+    pub(crate) orphan: bool,
     /// Its END.
     pub(crate) end: Option<End>,
     /// Its events by table.
@@ -47,8 +54,10 @@ pub(crate) struct Part {
     /// Where the events lie, of a table of several partitions: those are not read in order.
     order: Vec<EventOrder>,
     /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
-    known: HashSet<(u64, u32, bool, u64)>,
-    server: Option<(u64, Arc<str>)>,
+    known: Option<Box<Known>>,
+    /// The earliest and the latest time of its events.
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
     /// First and last offset by partition.
     pub(crate) spans: Vec<(i32, i64, i64)>,
 }
@@ -56,6 +65,7 @@ pub(crate) struct Part {
 /// Where an event stands in its transaction.
 #[derive(Debug, Clone, Copy)]
 struct EventOrder {
+    partition: i32,
     number: u64,
     place: (u64, u32),
     /// Its first op.
@@ -87,26 +97,12 @@ impl Transaction {
 impl Part {
     pub(crate) fn new(table: TableId) -> Self {
         let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Part { table, counts, ops, order, known: HashSet::new(), server: None, spans }
+        Part { table, counts, ops, order, known: None, first_ms: i64::MAX, last_ms: i64::MIN, spans }
     }
 
-    /// Whether an event comes for the first time, of whatever partition. `again` says that its transaction was begun again.
-    pub(crate) fn is_new(&mut self, origin: &Origin, deletes: bool, again: bool) -> bool {
-        let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-        let server = (origin.server_id, origin.file.clone());
-        let same_server = self.server.as_ref().is_none_or(|known| *known == server);
-        let place = (origin.pos, origin.row, deletes);
-        let came = |known: &(u64, u32, bool, u64)| match same_server {
-            true => (known.0, known.1, known.2) == place && (known.3 == number || again),
-            false => known.3 == number,
-        };
-        let exactly = self.known.contains(&(place.0, place.1, place.2, number));
-        if exactly || (again || !same_server) && self.known.iter().any(came) {
-            return false;
-        }
-        self.server = Some(server);
-        self.known.insert((place.0, place.1, place.2, number));
-        true
+    /// Whether an event comes for the first time, of whatever partition.
+    pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op]) -> Before {
+        self.known.get_or_insert_default().tell(origin, ops)
     }
 
     /// Whether nothing of it changes the table.
@@ -127,13 +123,15 @@ impl Part {
             Some((_, count)) => *count += 1,
             None => self.counts.push((collection.clone(), 1)),
         }
+        self.first_ms = self.first_ms.min(origin.ts_ms);
+        self.last_ms = self.last_ms.max(origin.ts_ms);
         match self.spans.iter_mut().find(|(found, ..)| *found == partition) {
             Some((_, _, last)) => *last = offset,
             None => self.spans.push((partition, offset, offset)),
         }
         if several {
             let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-            self.order.push(EventOrder { number, place: (origin.pos, origin.row), op: self.ops.len() });
+            self.order.push(EventOrder { partition, number, place: (origin.pos, origin.row), op: self.ops.len() });
         }
         self.ops.extend(ops);
     }
@@ -143,21 +141,21 @@ impl Part {
         self.counts.iter().find(|(name, _)| **name == *collection).map_or(0, |(_, count)| *count)
     }
 
-    /// The ops in their order.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
+    /// The ops in their order, of which END counts so many.
+    pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Vec<Op> {
+        let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
+        let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
         let Part { mut ops, mut order, .. } = self;
         // Events that came before the table had several partitions stand first, as they came.
         let first = order.first().map_or(ops.len(), |event| event.op);
-        if order.is_sorted_by_key(|event| event.number) {
+        // A connector that counted anew sends more than its END counts; the places are of one server then.
+        let numbered = !anew && rises(&order, |event| event.number);
+        if numbered && order.is_sorted_by_key(|event| event.number) {
             return ops;
         }
-        // Numbers that come twice are of a connector that counted anew; the places are of one server then.
-        let mut numbers: Vec<_> = order.iter().map(|event| event.number).collect();
-        numbers.sort_unstable();
-        let unique = numbers.windows(2).all(|pair| pair[0] != pair[1]);
         let ends: Vec<_> = order.iter().skip(1).map(|event| event.op).chain([ops.len()]).collect();
         let mut events: Vec<_> = order.drain(..).zip(ends).collect();
-        match unique {
+        match numbered {
             true => events.sort_by_key(|(event, _)| event.number),
             false => events.sort_by_key(|(event, _)| event.place),
         }
@@ -166,4 +164,16 @@ impl Part {
         ops.extend(sorted.filter_map(|at| rest[at].take()).collect::<Vec<_>>());
         ops
     }
+}
+
+/// Whether a key never falls within a partition, whose events came in their order.
+fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u64) -> bool {
+    let mut last: Vec<(i32, u64)> = Vec::new();
+    order.iter().all(|event| match last.iter_mut().find(|(partition, _)| *partition == event.partition) {
+        Some((_, last)) => key(event) > std::mem::replace(last, key(event)),
+        None => {
+            last.push((event.partition, key(event)));
+            true
+        }
+    })
 }

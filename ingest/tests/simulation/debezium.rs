@@ -289,7 +289,8 @@ impl World {
     fn begin(&mut self, number: usize) {
         let id = self.id(number);
         self.positions.push((id.to_string(), number + 1));
-        self.write_boundary(Boundary::Begin { id });
+        let ts_ms = self.event_ms(number, 0);
+        self.write_boundary(Boundary::Begin { id, ts_ms });
         if let Some(connector) = &mut self.connector {
             connector.begun = true;
         }

@@ -32,21 +32,7 @@ const SEEDS: u64 = 200;
 
 /// Classes in which rare stories are known to go wrong: how many of a thousand are let pass, and what they are about. They are
 /// printed, and the numbers may only fall; a class without any leaves the list.
-const OPEN: [(Class, usize, &str); 9] = [
-    (Class::Truncates, 5, "a TRUNCATE among transactions that the tables read have no part in"),
-    (Class::OldRestarts, 5, "a connector before 3.6.1 that restarts within a transaction, twice"),
-    (Class::FailOver, 5, "a server whose binlogs have the same names: an event's server_id is that of its origin"),
-    (Class::Reset, 10, "ids used again for transactions without events in the tables that are read"),
-    (
-        Class::SecondSnapshot,
-        20,
-        "a dead connector's transaction of which no event was read: a stall; a table that was empty",
-    ),
-    (Class::BlockingSnapshot, 10, "a snapshot of a table in several partitions that pauses the stream: a stall"),
-    (Class::IncrementalSnapshot, 5, "rows of one chunk in several partitions: a stall"),
-    (Class::EarlyReader, 5, "a snapshot of a table that was shown as empty: a stall"),
-    (Class::Mixed, 10, "the same, mixed"),
-];
+const OPEN: [(Class, usize, &str); 0] = [];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
