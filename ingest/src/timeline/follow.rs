@@ -151,7 +151,9 @@ impl Timeline {
         let mut past: VecDeque<_> = between.iter().map(|(_, step)| self.is_past(step)).collect();
         let Some(table) = self.tables.get_mut(&id) else { return };
         for transaction in late.into_values() {
-            while let Some((_, step)) = between.pop_front_if(|(index, _)| *index < transaction.first && transaction.first < usize::MAX) {
+            while let Some((_, step)) =
+                between.pop_front_if(|(index, _)| *index < transaction.first && transaction.first < usize::MAX)
+            {
                 past.pop_front();
                 table.late.push_back(Late::Step(step.ops));
             }
@@ -194,9 +196,11 @@ impl Timeline {
         let early = |(partition, entry): (&super::partition::Partition, &Entry)| {
             entry.at.1 < partition.horizon && entry.kind == EntryKind::Event && !older.contains(&entry.at)
         };
-        let entries = table.partitions.values().flat_map(|partition| partition.log.iter().map(move |entry| (partition, entry)));
+        let entries =
+            table.partitions.values().flat_map(|partition| partition.log.iter().map(move |entry| (partition, entry)));
         let mut waiting = entries.filter(|(partition, entry)| early((partition, entry)) && !self.has_passed(entry));
-        let unnamed = waiting.find(|(_, entry)| !self.pending.get(&entry.transaction).is_some_and(|found| found.queued));
+        let unnamed =
+            waiting.find(|(_, entry)| !self.pending.get(&entry.transaction).is_some_and(|found| found.queued));
         unnamed.map(|(_, entry)| entry.transaction.clone())
     }
 

@@ -18,10 +18,12 @@ impl Timeline {
         if !table.shown {
             let Some(obstacle) = &table.obstacle else { return of(State::Hydrating, "", "") };
             let read = table.is_read() && table.snapshot.is_none();
-            let state = match (&table.incomplete, obstacle.definite) {
-                (Some(_), _) if read => State::Incomplete,
-                (_, true) => State::Stalled,
-                (_, false) => State::Hydrating,
+            let state = match obstacle.definite {
+                _ if table.incomplete.is_some() && read => State::Incomplete,
+                // It has no state to show, and waiting for one is in vain.
+                true if table.misses_records() => State::Incomplete,
+                true => State::Stalled,
+                false => State::Hydrating,
             };
             return of(state, &obstacle.reason, &obstacle.hint);
         }

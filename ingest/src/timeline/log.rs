@@ -124,7 +124,8 @@ impl Timeline {
                 && (log.iter().any(|entry| entry.kind == EntryKind::Event && self.has_passed(entry))
                     || self.released.is_older_than_all(&head.transaction, head.origin.ts_ms))
         };
-        let past = || head.kind != EntryKind::Event && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
+        let past =
+            || head.kind != EntryKind::Event && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
         if self.whole && !self.has_passed(head) && !older() && !past() {
             return None;
         }
@@ -145,7 +146,8 @@ impl Timeline {
         if self.tables.values().any(held) {
             return true;
         }
-        alone && !self.tables.values().any(waits) || self.newest.as_ref().is_some_and(|newest| seen::is_less(transaction, newest))
+        alone && !self.tables.values().any(waits)
+            || self.newest.as_ref().is_some_and(|newest| seen::is_less(transaction, newest))
     }
 
     /// The table of one partition is shown from now on: what waits is held as of any shown table.

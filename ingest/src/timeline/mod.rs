@@ -216,7 +216,8 @@ impl Timeline {
             table.incomplete = Some(format!("topic \"{}\": {why}", table.topic));
             table.refused = true;
         }
-        table.owed = self.recent.iter().map(|(id, recent)| ((id.clone(), recent.committed_ms), recent.clone())).collect();
+        table.owed =
+            self.recent.iter().map(|(id, recent)| ((id.clone(), recent.committed_ms), recent.clone())).collect();
         // What was nobody's may be its.
         self.owners.retain(|_, owner| matches!(owner, Owner::Tables(_)));
         for collection in table.collections.clone() {
@@ -311,7 +312,8 @@ impl Timeline {
     fn part_from_later(&mut self, id: &Arc<str>) {
         let Some(transaction) = self.pending.get_mut(id) else { return };
         let Some(committed_ms) = transaction.end.as_ref().map(|end| end.committed_ms) else { return };
-        transaction.mixed = transaction.parts.iter().any(|part| part.first_ms <= committed_ms && part.last_ms > committed_ms);
+        transaction.mixed =
+            transaction.parts.iter().any(|part| part.first_ms <= committed_ms && part.last_ms > committed_ms);
         let younger = |part: &mut transaction::Part| part.first_ms > committed_ms;
         let parts: Vec<_> = transaction.parts.extract_if(.., younger).collect();
         if !parts.is_empty() {

@@ -97,7 +97,14 @@ impl Partition {
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let place = (origin.pos, origin.row, u8::from(!matches!(ops, [Op::Delete(_) | Op::Remove(_)])));
         let server = (origin.server_id, origin.file.clone());
-        let first = || Newest { id: id.clone(), order, server, place, ms: origin.ts_ms, known: first_known(origin, ops, keyed) };
+        let first = || Newest {
+            id: id.clone(),
+            order,
+            server,
+            place,
+            ms: origin.ts_ms,
+            known: first_known(origin, ops, keyed),
+        };
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
             let no_further = order <= newest.order && (!same_server || place <= newest.place);

@@ -234,9 +234,10 @@ impl Timeline {
         ended
             || streamed
             || self.pending.values().any(behind)
-            || self.tables.values().all(|table| {
-                table.incoming().is_some_and(over) || table.last_snapshot.as_ref() == Some(moment)
-            })
+            || self
+                .tables
+                .values()
+                .all(|table| table.incoming().is_some_and(over) || table.last_snapshot.as_ref() == Some(moment))
     }
 
     /// Whether a snapshot that is about to come in holds all that the transaction did to `table`.

@@ -158,9 +158,13 @@ impl super::table::Table {
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
         let lacks = |name: &&Arc<str>| !incoming.collections.contains(name);
-        if let Some(name) = self.collections.iter().find(lacks).filter(|_| incoming.replaces && self.collections.len() > 1) {
+        if let Some(name) =
+            self.collections.iter().find(lacks).filter(|_| incoming.replaces && self.collections.len() > 1)
+        {
             let topic = &self.topic;
-            let why = format!("topic \"{topic}\" holds several tables, and a snapshot has no rows of {name}: take one of all of them");
+            let why = format!(
+                "topic \"{topic}\" holds several tables, and a snapshot has no rows of {name}: take one of all of them"
+            );
             self.incomplete.get_or_insert(why);
         }
         self.snapshot_of = incoming.collections;

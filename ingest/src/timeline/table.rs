@@ -267,6 +267,12 @@ impl Table {
         self.partitions.len() > 1
     }
 
+    /// Whether records of it are lost that it cannot be shown without.
+    pub(crate) fn misses_records(&self) -> bool {
+        let of_snapshot = self.snapshot.as_ref().is_some_and(|incoming| !incoming.lost.is_empty());
+        self.on_error == OnError::Stall && (of_snapshot || !self.losses.is_empty())
+    }
+
     /// Whether everything was read that its topic held when the table was added.
     pub(crate) fn is_read(&self) -> bool {
         self.partitions.values().all(|partition| partition.next >= partition.horizon)
@@ -293,7 +299,9 @@ impl Table {
     /// Takes note of an event of a transaction that was released while the table was not shown.
     pub(crate) fn repay(&mut self, transaction: &Arc<str>, ms: i64, collection: &str) {
         let from = (transaction.clone(), ms);
-        let Some((_, owed)) = self.owed.range_mut(from..).next().filter(|((id, _), _)| id == transaction) else { return };
+        let Some((_, owed)) = self.owed.range_mut(from..).next().filter(|((id, _), _)| id == transaction) else {
+            return;
+        };
         if let Some((_, count)) = owed.counts.iter_mut().find(|(name, _)| **name == *collection) {
             *count = count.saturating_sub(1);
         }
@@ -324,7 +332,10 @@ impl Table {
     pub(crate) fn add_step(&mut self, step: Step, parted: bool) {
         let rows = |step: &Step| matches!(step.kind, StepKind::Rows);
         let split = self.is_split();
-        if split && let Some(same) = self.steps.iter_mut().find(|other| rows(other) && rows(&step) && other.place == step.place) {
+        if split
+            && let Some(same) =
+                self.steps.iter_mut().find(|other| rows(other) && rows(&step) && other.place == step.place)
+        {
             return same.extend(step);
         }
         if let Some(last) = self.steps.back_mut().filter(|last| !split && !parted && rows(last) && rows(&step)) {
@@ -356,7 +367,13 @@ impl Table {
 }
 
 impl Step {
-    pub(crate) fn new(kind: StepKind, at: (i32, i64), place: BinlogPlace, gtid: Option<Arc<str>>, ops: Vec<Op>) -> Self {
+    pub(crate) fn new(
+        kind: StepKind,
+        at: (i32, i64),
+        place: BinlogPlace,
+        gtid: Option<Arc<str>>,
+        ops: Vec<Op>,
+    ) -> Self {
         Step { at: vec![at], place, gtid, ops, kind, fence: None }
     }
 
