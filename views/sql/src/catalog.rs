@@ -89,6 +89,15 @@ impl Object {
         }
     }
 
+    /// The statement that makes it, as users may see it: a secret's value is shown nowhere.
+    pub(crate) fn shown_definition(&self, name: &str) -> String {
+        match &self.body {
+            Body::Secret(_) => format!("CREATE SECRET {name} AS '…'"),
+            Body::Broken(broken) if broken.kind == ObjectKind::Secret => format!("CREATE SECRET {name} AS '…'"),
+            _ => self.definition.clone(),
+        }
+    }
+
     pub(crate) fn kind(&self) -> ObjectKind {
         match &self.body {
             Body::Secret(_) => ObjectKind::Secret,

@@ -410,7 +410,7 @@ impl Database {
                 name: name.clone(),
                 kind: object.kind(),
                 columns: self.columns.get(name).cloned(),
-                definition: object.definition.clone(),
+                definition: object.shown_definition(name),
                 on,
                 index_columns,
             }

@@ -363,3 +363,47 @@ fn a_catalog_that_cannot_be_written_is_said() {
         running.stop().await;
     });
 }
+
+/// A secret's value is nowhere that a client can look.
+#[test]
+fn a_secret_is_shown_nowhere() {
+    const VALUE: &str = "correct-horse-battery";
+    RUNTIME.block_on(async {
+        let running = tidewater::start(&config()).await.expect("a server");
+        let client = connect(&running).await;
+        client
+            .batch_execute(&format!(
+                "CREATE SECRET p AS '{VALUE}';
+                 CREATE CONNECTION k TO KAFKA (BROKER 'nowhere:1', SASL USERNAME = 'u', SASL PASSWORD = SECRET p)"
+            ))
+            .await
+            .expect("objects");
+        let rows = client
+            .query("SELECT table_schema, table_name FROM information_schema.tables", &[])
+            .await
+            .expect("the relations");
+        let named = rows.iter().map(|row| format!("{}.{}", row.get::<_, &str>(0), row.get::<_, &str>(1)));
+        let own = ["pg_catalog.pg_class", "pg_catalog.pg_views", "pg_catalog.pg_matviews", "pg_catalog.pg_description"];
+        let mut looks: Vec<String> =
+            named.chain(own.map(str::to_owned)).map(|relation| format!("SELECT * FROM {relation}")).collect();
+        looks.extend(
+            ["SHOW SECRETS", "SHOW OBJECTS", "SHOW CREATE SECRET p", "SHOW CREATE CONNECTION k"].map(str::to_owned),
+        );
+        looks.push("SELECT pg_get_viewdef(oid), pg_get_viewdef(oid, true) FROM pg_catalog.pg_class".to_owned());
+        looks.push("SELECT pg_get_viewdef(oid) FROM mz_catalog.mz_objects".to_owned());
+        looks.extend((16_384..16_450).map(|oid| format!("SELECT pg_get_viewdef({oid}), pg_get_indexdef({oid})")));
+        let mut answered = 0;
+        for look in &looks {
+            let shown = match client.simple_query(look).await {
+                Ok(messages) => {
+                    answered += 1;
+                    format!("{messages:?}")
+                }
+                Err(error) => format!("{error:?}"),
+            };
+            assert!(!shown.contains(VALUE), "{look}: {shown}");
+        }
+        assert!(answered > 60, "{answered} of {} were answered", looks.len());
+        running.stop().await;
+    });
+}
