@@ -72,7 +72,10 @@ impl Timeline {
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
         let admitted = match keyed || !several {
             true => partition.admit(&transaction, origin, &ops, keyed),
-            false => Before::New,
+            false => {
+                let mut came = table.partitions.values_mut().map(|found| found.came_alone(&transaction, origin, &ops));
+                came.find(|came| matches!(came, Before::Again | Before::Unclear)).unwrap_or(Before::New)
+            }
         };
         match admitted {
             Before::New => {}
@@ -95,6 +98,9 @@ impl Timeline {
             false => None,
         };
         let ops = if included { Vec::new() } else { ops };
+        if operation == Operation::Truncate && table.collections.len() > 1 && !included {
+            return self.truncated_one(id, origin);
+        }
         if operation == Operation::Truncate {
             return self.step(id, place, origin, ops, StepKind::Truncate);
         }
@@ -126,6 +132,18 @@ impl Timeline {
             Before::Again => {}
             doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
         }
+    }
+
+    /// One of several tables that share the topic was truncated.
+    fn truncated_one(&mut self, id: TableId, origin: &Origin) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let (topic, collection) = (&table.topic, &origin.collection);
+        let why = format!(
+            "topic \"{topic}\" holds several tables and {collection} was truncated: nothing tells its rows from those of the others"
+        );
+        table.incomplete = Some(why);
+        table.doubtful_ms = Some(origin.ts_ms);
+        self.hide(id);
     }
 
     /// An event came of which nothing tells whether it is new: the table is not whole any more.
@@ -205,7 +223,11 @@ impl Timeline {
         let Loss { transaction, reason, .. } = loss;
         let (partition, offset) = (place.partition, place.offset);
         let lost = Lost { partition, offset, transaction, after: newest, of_snapshot, reason };
-        match table.incoming_mut().filter(|_| of_snapshot) {
+        // In the midst of a snapshot what says nothing may be one of its rows.
+        let within = |incoming: &&mut super::table::Incoming| {
+            of_snapshot || lost.transaction.is_none() && !incoming.markers.last && !incoming.streamed
+        };
+        match table.incoming_mut().filter(within) {
             Some(incoming) => incoming.lost.push(lost),
             None => table.losses.push(lost),
         }

@@ -169,7 +169,8 @@ impl Timeline {
 
     /// Whether the timeline is past a step.
     fn is_past(&self, step: &Step) -> bool {
-        self.has_come_to(step.gtid.as_deref().unwrap_or_default(), &step.place)
+        let place = || format!("file={},pos={}", step.place.file, step.place.pos).into();
+        self.has_come_to(&step.gtid.clone().unwrap_or_else(place), &step.place)
     }
 
     /// Where entries lie that the transaction topic does not name and that are older than what it names.
@@ -179,7 +180,7 @@ impl Timeline {
         for partition in table.partitions.values() {
             let last = partition.log.iter().rposition(|entry| entry.kind == EntryKind::Event && self.has_passed(entry));
             for (index, entry) in partition.log.iter().enumerate() {
-                let named = self.pending.get(&entry.transaction).is_some_and(|found| found.queued);
+                let named = self.names(&entry.transaction, entry.origin.ts_ms);
                 let first = || self.released.is_older_than_all(&entry.transaction, entry.origin.ts_ms);
                 if !named && (last.is_some_and(|last| index < last) || first()) {
                     older.insert(entry.at);
@@ -199,8 +200,7 @@ impl Timeline {
         let entries =
             table.partitions.values().flat_map(|partition| partition.log.iter().map(move |entry| (partition, entry)));
         let mut waiting = entries.filter(|(partition, entry)| early((partition, entry)) && !self.has_passed(entry));
-        let unnamed =
-            waiting.find(|(_, entry)| !self.pending.get(&entry.transaction).is_some_and(|found| found.queued));
+        let unnamed = waiting.find(|(_, entry)| !self.names(&entry.transaction, entry.origin.ts_ms));
         unnamed.map(|(_, entry)| entry.transaction.clone())
     }
 

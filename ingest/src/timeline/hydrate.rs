@@ -91,9 +91,14 @@ impl Timeline {
     fn began_behind(&self, moment: &BinlogPlace) -> bool {
         // A connector that paused for it goes on with what lies before it.
         let ended = self.quiet && self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
+        ended || self.is_behind(moment)
+    }
+
+    /// Whether all that the database did before the snapshot was released.
+    fn is_behind(&self, moment: &BinlogPlace) -> bool {
         let reached = self.reached.as_ref().is_some_and(|(_, ms)| *ms >= moment.ms + 1_000);
-        let behind = |found: &super::Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
-        ended || reached || self.pending.values().any(behind)
+        let front = self.queue.front().and_then(|front| self.pending.get(front));
+        reached || front.is_some_and(|front| front.place.as_ref().is_some_and(|place| place.is_behind(moment)))
     }
 
     /// That the transaction topic does not name a transaction which `topic` has events of.
@@ -184,7 +189,7 @@ impl Timeline {
                     "topic \"{topic}\" holds rows of an incremental snapshot at transaction {name}, which has not come"
                 ));
             }
-            if !self.pending.get(name).is_some_and(|found| found.queued) {
+            if !self.names(name, entry.origin.ts_ms) {
                 let text = self.names_no(name, topic);
                 return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
             }
@@ -194,7 +199,8 @@ impl Timeline {
         }
         // On its way in the reader knows of no snapshot that other tables have.
         let unread = |other: &Table| !other.is_read() && other.incomplete.is_none();
-        if self.reached.is_none() && self.tables.values().any(unread) {
+        let fresh = table.last_snapshot.as_ref().map_or(self.reached.is_none(), |moment| !self.is_behind(moment));
+        if fresh && self.tables.values().any(unread) && !self.tables.values().any(|table| table.shown) {
             return waits("the topics of other tables are being read".to_owned());
         }
         if let Some(moment) = self.snapshot_elsewhere(id) {

@@ -116,7 +116,7 @@ impl Timeline {
         let table = self.tables.get(&id)?;
         let log = &table.partitions.get(&number)?.log;
         let head = log.front()?;
-        let queued = self.pending.get(&head.transaction).is_some_and(|found| found.queued);
+        let queued = self.names(&head.transaction, head.origin.ts_ms);
         // What the transaction topic does not name is older than what it names, if the log has it before that.
         let older = || {
             let read = table.is_read() && self.boundaries.next >= table.boundaries;

@@ -276,8 +276,9 @@ impl Timeline {
         match boundary {
             Boundary::Begin { id, ts_ms } => {
                 if self.released.before(&id, ts_ms) != Before::Again {
-                    let transaction = self.begin(id, ts_ms, timestamp_ms);
+                    let transaction = self.begin(id, ts_ms, timestamp_ms, true);
                     transaction.begins += 1;
+                    transaction.since_ms.get_or_insert(ts_ms);
                 }
             }
             Boundary::End { id, ts_ms, data_collections, .. } => {
@@ -285,7 +286,7 @@ impl Timeline {
                     return;
                 }
                 // Without its BEGIN (it was deleted from the topic) the END gives the place in the order.
-                let transaction = self.begin(id.clone(), ts_ms, timestamp_ms);
+                let transaction = self.begin(id.clone(), ts_ms, timestamp_ms, false);
                 let (committed_ms, counts) = (ts_ms, data_collections);
                 transaction.end.get_or_insert(End { offset, timestamp_ms, committed_ms, counts });
                 self.part_from_later(&id);
@@ -294,12 +295,11 @@ impl Timeline {
     }
 
     /// The transaction `id` of this time, which stands in the queue from now on.
-    fn begin(&mut self, id: Arc<str>, ts_ms: i64, timestamp_ms: i64) -> &mut Transaction {
-        let ended = |found: &Transaction| found.end.as_ref().is_some_and(|end| ts_ms > end.committed_ms);
-        let held = match self.pending.get(&id).is_some_and(ended) {
-            true => &mut self.later,
-            false => &mut self.pending,
-        };
+    fn begin(&mut self, id: Arc<str>, ts_ms: i64, timestamp_ms: i64, begins: bool) -> &mut Transaction {
+        // One that comes again begins when it began.
+        let began = |found: &Transaction| begins && found.queued && found.ms < ts_ms;
+        let later = self.is_later(&id, ts_ms) || self.pending.get(&id).is_some_and(began);
+        let held = if later { &mut self.later } else { &mut self.pending };
         let transaction = held.entry(id.clone()).or_default();
         if !std::mem::replace(&mut transaction.queued, true) {
             (transaction.begun_ms, transaction.ms) = (timestamp_ms, ts_ms);
@@ -324,11 +324,22 @@ impl Timeline {
 
     /// The transaction that an event of this time belongs to.
     fn transaction_of(&mut self, id: &Arc<str>, ms: i64) -> &mut Transaction {
-        let ended = |found: &Transaction| found.end.as_ref().is_some_and(|end| ms > end.committed_ms);
-        match self.pending.get(id).is_some_and(ended) {
+        match self.is_later(id, ms) {
             true => self.later.entry(id.clone()).or_default(),
             false => self.pending.entry(id.clone()).or_default(),
         }
+    }
+
+    /// Whether the transaction topic names the transaction of an event of this time.
+    fn names(&self, id: &str, ms: i64) -> bool {
+        self.pending.get(id).is_some_and(|found| found.queued && found.since_ms.is_none_or(|since| since <= ms))
+    }
+
+    /// Whether what comes with this time is of the later of two transactions of one id.
+    fn is_later(&self, id: &Arc<str>, ms: i64) -> bool {
+        let ended = |found: &Transaction| found.end.as_ref().is_some_and(|end| ms > end.committed_ms);
+        self.pending.get(id).is_some_and(ended)
+            || self.later.get(id).is_some_and(|later| later.queued && later.ms <= ms)
     }
 
     /// Takes note of a record of the transaction topic that could not be decoded.

@@ -18,8 +18,10 @@ pub(crate) struct Transaction {
     pub(crate) queued: bool,
     /// When Kafka got its BEGIN.
     pub(crate) begun_ms: i64,
-    /// The time that its BEGIN says.
+    /// The time that its BEGIN says, or failing that its END.
     pub(crate) ms: i64,
+    /// The time that its BEGIN says: none of its events is older.
+    pub(crate) since_ms: Option<i64>,
     /// Whether events of it and of a later transaction of the same id are held as one.
     pub(crate) mixed: bool,
     /// Whether its boundaries were deleted before they were read.
