@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use delta::Row;
 use tidewater_functions::Function;
 use tidewater_types::{ColumnType, Type};
 
@@ -32,13 +31,13 @@ impl std::fmt::Debug for FunctionRef {
     }
 }
 
-/// A value that is known, packed as the only column of a row; compared by identity.
+/// A value that is known, packed as [`tidewater_types::encode`] does; compared by identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Constant {
     /// Its type.
     pub ty: ColumnType,
     /// None for NULL.
-    pub value: Option<Row>,
+    pub value: Option<Arc<[u8]>>,
 }
 
 /// A typed expression.
@@ -138,7 +137,7 @@ pub enum Test {
 /// CASE.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Case {
-    /// The operand of the short form; [`Scalar::Column`]s of `operand_id` in the conditions stand for it.
+    /// Conditions, each with its value.
     pub branches: Vec<(Scalar, Scalar)>,
     /// ELSE.
     pub otherwise: Scalar,
