@@ -1,1 +1,10 @@
 //! From a parsed query to its answer: binding with PostgreSQL's rules, the algebra, rewrites, and execution in batch.
+
+pub mod bind;
+pub mod catalog;
+mod constant;
+pub mod plan;
+
+pub use bind::{bind, bind_scalar};
+pub use catalog::{Catalog, Relation, RelationColumn, Source};
+pub use plan::Plan;

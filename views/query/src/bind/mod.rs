@@ -39,7 +39,7 @@ use tidewater_functions::Session;
 use tidewater_types::{ColumnType, Result, SqlError, Type};
 
 use crate::catalog::Catalog;
-use crate::plan::{Aggregate, Columns, Id, Order, Plan, Rel, Scalar, SortKey};
+use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 use cte::CteScope;
 use scope::Scope;
 
@@ -138,15 +138,16 @@ pub(crate) enum Clause {
 pub(crate) struct Level {
     scope: Scope,
     clause: Clause,
-    /// Inside an aggregate's arguments: how deep.
-    in_aggregate: usize,
-    /// Inside a window function's arguments.
-    in_window: bool,
-    /// Aggregates that subqueries found to be this query's: their variables are.
-    adopted: bool,
-    windows: Vec<(String, ast::NamedWindowExpr)>,
-    /// The output columns of the select list, for GROUPING's check; filled when groups are made.
-    group: Option<group::Groups>,
+    /// The aggregates that it calls, in whatever clause, and those of its subqueries whose variables are its own.
+    aggregates: Vec<(Id, Aggregate)>,
+    /// The window functions that it calls.
+    window_calls: Vec<(Id, WindowCall)>,
+    /// The set-returning functions that its select list calls, each with its columns.
+    sets: Vec<(Vec<Id>, Call)>,
+    /// The calls of GROUPING: the columns that stand for them, and what they ask of.
+    groupings: Vec<(Id, Vec<Scalar>)>,
+    /// WINDOW.
+    windows: Vec<ast::NamedWindowDefinition>,
 }
 
 pub(crate) struct Binder<'a> {
@@ -274,9 +275,7 @@ impl<'a> Binder<'a> {
 /// Whether two evaluations may differ.
 pub(crate) fn is_volatile(scalar: &Scalar) -> bool {
     scalar.any(&mut |scalar| match scalar {
-        Scalar::Call(call) | Scalar::Set(call) => {
-            call.function.0.volatility == tidewater_functions::Volatility::Volatile
-        }
+        Scalar::Call(call) => call.function.0.volatility == tidewater_functions::Volatility::Volatile,
         Scalar::Subquery(_) => true,
         _ => false,
     })
@@ -286,7 +285,3 @@ pub(crate) fn is_volatile(scalar: &Scalar) -> bool {
 pub(crate) fn unsupported(what: impl std::fmt::Display) -> SqlError {
     SqlError::new(b"0A000", format!("{what} is not supported"))
 }
-
-/// Keeps the compiler's eye on names that several files share.
-type SortKeys = Vec<SortKey>;
-type Aggregates = Vec<(Id, Aggregate)>;

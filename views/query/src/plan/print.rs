@@ -162,7 +162,7 @@ impl Display for Printed<'_, Scalar> {
             Scalar::Literal(constant) => constant.fmt(f),
             Scalar::Unknown(text) => write!(f, "'{text}'"),
             Scalar::Parameter(number, _) => write!(f, "${number}"),
-            Scalar::Call(call) | Scalar::Set(call) => Printed(call, columns).fmt(f),
+            Scalar::Call(call) => Printed(call, columns).fmt(f),
             Scalar::Cast(cast) => write!(f, "{}::{}", Printed(&cast.input, columns), cast.ty),
             Scalar::And(parts) if parts.is_empty() => f.write_str("true"),
             Scalar::And(parts) => write!(f, "({})", joined(parts, " AND ", columns)),
@@ -215,8 +215,6 @@ impl Display for Printed<'_, Scalar> {
                 let text = Printed(&subquery.rel, columns).to_string();
                 write!(f, "{word} <{}>", text.trim_end().replace('\n', " / ").replace("  ", ""))
             }
-            Scalar::Aggregate(aggregate) => Printed(&**aggregate, columns).fmt(f),
-            Scalar::Window(window) => Printed(&**window, columns).fmt(f),
         }
     }
 }

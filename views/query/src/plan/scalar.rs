@@ -85,12 +85,6 @@ pub enum Scalar {
     Quantified(Box<Quantified>),
     /// A subquery; none is left after unnesting.
     Subquery(Box<Subquery>),
-    /// A call of an aggregate; none is left after the clause's [`Rel::Reduce`] is made.
-    Aggregate(Box<Aggregate>),
-    /// A call of a window function; none is left after the clause's [`Rel::Window`] is made.
-    Window(Box<WindowCall>),
-    /// A call of a set-returning function in a select list; none is left after its [`Rel::FlatMap`] is made.
-    Set(Call),
 }
 
 /// A call.
@@ -313,7 +307,7 @@ impl Scalar {
             Scalar::Field(_, _, ty) => ty.clone(),
             Scalar::Literal(constant) => constant.ty.clone(),
             Scalar::Unknown(_) => Type::Unknown.into(),
-            Scalar::Call(call) | Scalar::Set(call) => call.ty.clone(),
+            Scalar::Call(call) => call.ty.clone(),
             Scalar::Cast(cast) => cast.ty.clone(),
             Scalar::And(_) | Scalar::Or(_) | Scalar::Not(_) | Scalar::Is(..) | Scalar::Distinct(..) => Type::Bool.into(),
             Scalar::Quantified(_) => Type::Bool.into(),
@@ -325,8 +319,6 @@ impl Scalar {
                 SubqueryKind::Exists | SubqueryKind::Any(_) => Type::Bool.into(),
                 SubqueryKind::Value(ty) | SubqueryKind::Array(ty, _) => ty.clone(),
             },
-            Scalar::Aggregate(aggregate) => aggregate.call.ty.clone(),
-            Scalar::Window(window) => window.call.ty.clone(),
         }
     }
 

@@ -9,7 +9,7 @@ impl Scalar {
     pub fn for_each_child_mut(&mut self, f: &mut dyn FnMut(&mut Scalar)) {
         match self {
             Scalar::Column(..) | Scalar::Literal(_) | Scalar::Unknown(_) | Scalar::Parameter(..) => {}
-            Scalar::Call(call) | Scalar::Set(call) => call.args.iter_mut().for_each(f),
+            Scalar::Call(call) => call.args.iter_mut().for_each(f),
             Scalar::Cast(cast) => f(&mut cast.input),
             Scalar::And(parts) | Scalar::Or(parts) | Scalar::Coalesce(parts) | Scalar::Extreme(_, parts) => {
                 parts.iter_mut().for_each(f);
@@ -45,8 +45,6 @@ impl Scalar {
                     f(test);
                 }
             }
-            Scalar::Aggregate(aggregate) => aggregate.for_each_scalar_mut(f),
-            Scalar::Window(window) => window.for_each_scalar_mut(f),
         }
     }
 
@@ -54,7 +52,7 @@ impl Scalar {
     pub fn for_each_child(&self, f: &mut dyn FnMut(&Scalar)) {
         match self {
             Scalar::Column(..) | Scalar::Literal(_) | Scalar::Unknown(_) | Scalar::Parameter(..) => {}
-            Scalar::Call(call) | Scalar::Set(call) => call.args.iter().for_each(f),
+            Scalar::Call(call) => call.args.iter().for_each(f),
             Scalar::Cast(cast) => f(&cast.input),
             Scalar::And(parts) | Scalar::Or(parts) | Scalar::Coalesce(parts) | Scalar::Extreme(_, parts) => {
                 parts.iter().for_each(f);
@@ -88,19 +86,6 @@ impl Scalar {
             Scalar::Subquery(subquery) => {
                 if let SubqueryKind::Any(test) = &subquery.kind {
                     f(test);
-                }
-            }
-            Scalar::Aggregate(aggregate) => {
-                aggregate.call.args.iter().chain(&aggregate.filter).for_each(&mut *f);
-                aggregate.order.iter().for_each(|key| f(&key.scalar));
-            }
-            Scalar::Window(window) => {
-                window.call.args.iter().chain(&window.filter).chain(&window.partition).for_each(&mut *f);
-                window.order.iter().for_each(|key| f(&key.scalar));
-                for bound in [&window.frame.start, &window.frame.end] {
-                    if let FrameBound::Preceding(offset) | FrameBound::Following(offset) = bound {
-                        f(offset);
-                    }
                 }
             }
         }
