@@ -8,12 +8,17 @@
 mod datum;
 mod error;
 mod expr;
+mod numeric;
 mod ty;
 
-pub use datum::{Datum, Interval};
+pub use datum::{
+    ArrayRef, Bounds, Bytes, Datum, Dimension, Interval, Json, JsonbRef, ListRef, MAX_DIMENSIONS, MapRef,
+    MultirangeRef, RangeRef, RecordRef, Seq, TimeTz, decode, encode,
+};
 pub use error::{Result, SqlError};
 pub use expr::{Expr, Tuple};
-pub use ty::{ColumnType, RangeOf, Record, Type};
+pub use numeric::{LongNumeric, Numeric, NumericBuf};
+pub use ty::{ColumnType, NumericModifier, RangeOf, Record, Type};
 
 /// Memory for the values that an expression makes; freed by its owner, row by row or batch by batch.
 pub type Scratch = bumpalo::Bump;
