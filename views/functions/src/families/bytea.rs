@@ -21,8 +21,12 @@ pub(super) fn register(t: &mut Table) {
     });
     parts(t);
     bits(t);
-    t.add("encode(bytea, text) -> text -- As text: hex, base64 or escape.", |c| c.new_text(&encode(c.bytes(0)?, c.text(1)?)?));
-    t.add("decode(text, text) -> bytea -- From text: hex, base64 or escape.", |c| c.new_bytes(&decode(c.text(0)?, c.text(1)?)?));
+    t.add("encode(bytea, text) -> text -- As text: hex, base64 or escape.", |c| {
+        c.new_text(&encode(c.bytes(0)?, c.text(1)?)?)
+    });
+    t.add("decode(text, text) -> bytea -- From text: hex, base64 or escape.", |c| {
+        c.new_bytes(&decode(c.text(0)?, c.text(1)?)?)
+    });
     t.add("stable convert_from(bytea, name) -> text -- Bytes of an encoding as text.", |c| {
         c.new_text(&decoded(c.bytes(0)?, c.text(1)?, "invalid source encoding name")?)
     });
@@ -86,7 +90,9 @@ fn bits(t: &mut Table) {
 }
 
 fn hashes(t: &mut Table) {
-    t.add("md5(text) -> text -- MD5, in hexadecimal digits.\nmd5(bytea) -> text", |c| c.new_text(&hex(&md5::Md5::digest(c.bytes(0)?))));
+    t.add("md5(text) -> text -- MD5, in hexadecimal digits.\nmd5(bytea) -> text", |c| {
+        c.new_text(&hex(&md5::Md5::digest(c.bytes(0)?)))
+    });
     t.add("sha224(bytea) -> bytea -- SHA-224.", |c| c.new_bytes(&sha2::Sha224::digest(c.bytes(0)?)));
     t.add("sha256(bytea) -> bytea -- SHA-256.", |c| c.new_bytes(&sha2::Sha256::digest(c.bytes(0)?)));
     t.add("sha384(bytea) -> bytea -- SHA-384.", |c| c.new_bytes(&sha2::Sha384::digest(c.bytes(0)?)));
@@ -123,9 +129,10 @@ fn keyed<'a, M: Mac + KeyInit>(c: &Call<'a, '_>, bytes: &[u8], key: &[u8]) -> Re
 }
 
 fn index(at: i64, length: usize) -> Result<usize> {
-    usize::try_from(at).ok().filter(|at| *at < length).ok_or_else(|| {
-        SqlError::new(b"2202E", format!("index {at} out of valid range, 0..{}", length as i64 - 1))
-    })
+    usize::try_from(at)
+        .ok()
+        .filter(|at| *at < length)
+        .ok_or_else(|| SqlError::new(b"2202E", format!("index {at} out of valid range, 0..{}", length as i64 - 1)))
 }
 
 /// SQL's substring of bytes, which counts as that of characters.
@@ -167,7 +174,11 @@ fn trim<'a>(c: &Call<'a, '_>, front: bool, back: bool) -> Result<Datum<'a>> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn encode(bytes: &[u8], format: &str) -> Result<String> {
@@ -177,7 +188,8 @@ fn encode(bytes: &[u8], format: &str) -> Result<String> {
         "base64" => {
             // Lines of 76 characters, as MIME has them.
             let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-            let lines: Vec<String> = text.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            let lines: Vec<String> =
+                text.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
             Ok(lines.join("\n"))
         }
         "escape" => {
@@ -254,7 +266,8 @@ fn decode_base64(text: &str) -> Result<Vec<u8>> {
     if position == 0 {
         return Ok(bytes);
     }
-    Err(invalid("invalid base64 end sequence").hint("Input data is missing padding, is truncated, or is otherwise corrupted."))
+    Err(invalid("invalid base64 end sequence")
+        .hint("Input data is missing padding, is truncated, or is otherwise corrupted."))
 }
 
 fn decode_escape(text: &str) -> Result<Vec<u8>> {
@@ -290,17 +303,55 @@ fn encoding(name: &str, otherwise: &str) -> Result<Encoding> {
         "utf8" | "unicode" => Ok(Encoding::Utf8),
         "latin1" | "iso88591" => Ok(Encoding::Latin1),
         "sqlascii" => Ok(Encoding::Ascii),
-        _ if KNOWN.contains(&plain.as_str()) => Err(SqlError::new(b"0A000", format!("encoding \"{name}\" is not supported"))),
+        _ if KNOWN.contains(&plain.as_str()) => {
+            Err(SqlError::new(b"0A000", format!("encoding \"{name}\" is not supported")))
+        }
         _ => Err(invalid(format!("{otherwise} \"{name}\""))),
     }
 }
 
 /// Encodings that PostgreSQL has and we do not.
 const KNOWN: &[&str] = &[
-    "big5", "euccn", "eucjis2004", "eucjp", "euckr", "euctw", "gb18030", "gbk", "iso88592", "iso88595", "iso88596", "iso88597", "iso88598",
-    "johab", "koi8r", "koi8u", "latin2", "latin3", "latin4", "latin5", "latin6", "latin7", "latin8", "latin9", "latin10", "muleinternal",
-    "shiftjis2004", "sjis", "uhc", "win866", "win874", "win1250", "win1251", "win1252", "win1253", "win1254", "win1255", "win1256",
-    "win1257", "win1258",
+    "big5",
+    "euccn",
+    "eucjis2004",
+    "eucjp",
+    "euckr",
+    "euctw",
+    "gb18030",
+    "gbk",
+    "iso88592",
+    "iso88595",
+    "iso88596",
+    "iso88597",
+    "iso88598",
+    "johab",
+    "koi8r",
+    "koi8u",
+    "latin2",
+    "latin3",
+    "latin4",
+    "latin5",
+    "latin6",
+    "latin7",
+    "latin8",
+    "latin9",
+    "latin10",
+    "muleinternal",
+    "shiftjis2004",
+    "sjis",
+    "uhc",
+    "win866",
+    "win874",
+    "win1250",
+    "win1251",
+    "win1252",
+    "win1253",
+    "win1254",
+    "win1255",
+    "win1256",
+    "win1257",
+    "win1258",
 ];
 
 fn decoded(bytes: &[u8], name: &str, otherwise: &str) -> Result<String> {

@@ -10,9 +10,12 @@ use crate::table::Table;
 pub(super) fn register(t: &mut Table) {
     t.family("Strings");
     t.add("stable null concat(variadic any) -> text -- All arguments joined, NULLs left out.", |c| join(c, 0, ""));
-    t.add("stable null concat_ws(text, variadic any) -> text -- All but the first joined, with the first between them.", |c| {
-        if c.null(0) { Ok(Datum::Null) } else { join(c, 1, c.text(0)?) }
-    });
+    t.add(
+        "stable null concat_ws(text, variadic any) -> text -- All but the first joined, with the first between them.",
+        |c| {
+            if c.null(0) { Ok(Datum::Null) } else { join(c, 1, c.text(0)?) }
+        },
+    );
     t.add("stable null format(text, variadic any) -> text -- As sprintf: %s, %I (identifier), %L (literal).\nstable null format(text) -> text", |c| {
         if c.null(0) { Ok(Datum::Null) } else { format(c) }
     });
@@ -95,7 +98,8 @@ fn format<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
                 (Datum::Int(width), _) => *width,
                 (value, ty) => {
                     let text = c.show_of(value, ty)?;
-                    let refuse = || SqlError::new(b"22P02", format!("invalid input syntax for type integer: \"{text}\""));
+                    let refuse =
+                        || SqlError::new(b"22P02", format!("invalid input syntax for type integer: \"{text}\""));
                     text.trim().parse::<i32>().map_err(|_| refuse())?.into()
                 }
             },
@@ -163,7 +167,8 @@ fn parse(rest: &mut &str) -> Result<Directive> {
             directive.width = Width::Argument(None);
             if let Some(position) = position {
                 let position = usize::try_from(position).ok().filter(|n| *n > 0).ok_or_else(zero)?;
-                *rest = rest.strip_prefix('$').ok_or_else(|| invalid("width argument position must be ended by \"$\""))?;
+                *rest =
+                    rest.strip_prefix('$').ok_or_else(|| invalid("width argument position must be ended by \"$\""))?;
                 directive.width = Width::Argument(Some(position));
             }
         } else if let Some(width) = number(rest)? {
@@ -172,7 +177,8 @@ fn parse(rest: &mut &str) -> Result<Directive> {
     }
     let letter = rest.chars().next().ok_or_else(unterminated)?;
     if !matches!(letter, 's' | 'I' | 'L') {
-        return Err(invalid(format!("unrecognized format() type specifier \"{letter}\"")).hint("For a single \"%\" use \"%%\"."));
+        return Err(invalid(format!("unrecognized format() type specifier \"{letter}\""))
+            .hint("For a single \"%\" use \"%%\"."));
     }
     directive.letter = letter;
     *rest = &rest[1..];

@@ -30,7 +30,10 @@ pub(super) fn register(t: &mut Table) {
         c.new_text(&reversed)
     });
     t.add("repeat(text, int4) -> text -- As many times in a row.", repeat);
-    t.add("replace(text, text, text) -> text -- Every occurrence of the second in the first replaced by the third.", replace);
+    t.add(
+        "replace(text, text, text) -> text -- Every occurrence of the second in the first replaced by the third.",
+        replace,
+    );
     t.add("translate(text, text, text) -> text -- Each character of the second replaced by that of the third at its place.", translate);
     t.add("ascii(text) -> int4 -- Code point of the first character.", |c| {
         Ok(Datum::Int(c.text(0)?.chars().next().map_or(0, |first| i64::from(u32::from(first)))))
@@ -52,10 +55,13 @@ fn lengths(t: &mut Table) {
     t.add("length(bpchar) -> int4\nchar_length(bpchar) -> int4\ncharacter_length(bpchar) -> int4", |c| {
         Ok(Datum::Int(c.text(0)?.trim_end_matches(' ').chars().count() as i64))
     });
-    t.add("octet_length(text) -> int4 -- Number of bytes.\noctet_length(bpchar) -> int4\noctet_length(bytea) -> int4", |c| {
-        Ok(Datum::Int(c.bytes(0)?.len() as i64))
+    t.add(
+        "octet_length(text) -> int4 -- Number of bytes.\noctet_length(bpchar) -> int4\noctet_length(bytea) -> int4",
+        |c| Ok(Datum::Int(c.bytes(0)?.len() as i64)),
+    );
+    t.add("bit_length(text) -> int4 -- Number of bits.\nbit_length(bytea) -> int4", |c| {
+        Ok(Datum::Int(c.bytes(0)?.len() as i64 * 8))
     });
-    t.add("bit_length(text) -> int4 -- Number of bits.\nbit_length(bytea) -> int4", |c| Ok(Datum::Int(c.bytes(0)?.len() as i64 * 8)));
 }
 
 fn parts(t: &mut Table) {
@@ -84,20 +90,29 @@ fn parts(t: &mut Table) {
         let text = c.text(0)?;
         Ok(Datum::Int(text.find(c.text(1)?).map_or(0, |at| text[..at].chars().count() as i64 + 1)))
     });
-    t.add("split_part(text, text, int4) -> text -- The n-th part between delimiters; counted from the end, if negative.", split_part);
-    t.add("overlay(text, text, int4) -> text -- A part replaced by the second.\noverlay(text, text, int4, int4) -> text", overlay);
+    t.add(
+        "split_part(text, text, int4) -> text -- The n-th part between delimiters; counted from the end, if negative.",
+        split_part,
+    );
+    t.add(
+        "overlay(text, text, int4) -> text -- A part replaced by the second.\noverlay(text, text, int4, int4) -> text",
+        overlay,
+    );
 }
 
 fn trims(t: &mut Table) {
-    t.add("btrim(text) -> text -- Without blanks, or the second's characters, at both ends.\nbtrim(text, text) -> text", |c| {
-        trim(c, true, true)
-    });
-    t.add("ltrim(text) -> text -- Without blanks, or the second's characters, at the front.\nltrim(text, text) -> text", |c| {
-        trim(c, true, false)
-    });
-    t.add("rtrim(text) -> text -- Without blanks, or the second's characters, at the end.\nrtrim(text, text) -> text", |c| {
-        trim(c, false, true)
-    });
+    t.add(
+        "btrim(text) -> text -- Without blanks, or the second's characters, at both ends.\nbtrim(text, text) -> text",
+        |c| trim(c, true, true),
+    );
+    t.add(
+        "ltrim(text) -> text -- Without blanks, or the second's characters, at the front.\nltrim(text, text) -> text",
+        |c| trim(c, true, false),
+    );
+    t.add(
+        "rtrim(text) -> text -- Without blanks, or the second's characters, at the end.\nrtrim(text, text) -> text",
+        |c| trim(c, false, true),
+    );
 }
 
 fn pads(t: &mut Table) {

@@ -27,9 +27,10 @@ pub(super) fn register(t: &mut Table) {
         let text = c.text(0)?;
         Ok(Datum::Bool(normal_form(text, c.text(1)?)? == text))
     });
-    t.add("unistr(text) -> text -- Its escapes \\\\XXXX, \\\\+XXXXXX, \\\\uXXXX, \\\\UXXXXXXXX replaced by characters.", |c| {
-        c.new_text(&unescape(c.text(0)?)?)
-    });
+    t.add(
+        "unistr(text) -> text -- Its escapes \\\\XXXX, \\\\+XXXXXX, \\\\uXXXX, \\\\UXXXXXXXX replaced by characters.",
+        |c| c.new_text(&unescape(c.text(0)?)?),
+    );
 }
 
 /// Words that are no identifiers without quotes (`pg_get_keywords()`, all but the unreserved).
@@ -96,7 +97,9 @@ fn unescape(text: &str) -> Result<String> {
             (Some(_), _) => return Err(pair()),
             (None, _) => {
                 let char = char::from_u32(code).filter(|char| *char != '\0');
-                out.push(char.ok_or_else(|| SqlError::new(b"22023", format!("invalid Unicode code point: {code:04X}")))?);
+                out.push(
+                    char.ok_or_else(|| SqlError::new(b"22023", format!("invalid Unicode code point: {code:04X}")))?,
+                );
             }
         }
     }
@@ -120,9 +123,4 @@ fn escape(text: &str) -> Result<(u32, usize)> {
         SqlError::new(b"42601", "invalid Unicode escape")
             .hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
     })
-}
-
-/// One argument as text, for functions that take any type.
-pub(super) fn shown<'a>(c: &Call<'a, '_>, i: usize) -> Result<Option<String>> {
-    if c.null(i) { Ok(None) } else { c.show(i).map(Some) }
 }
