@@ -3,7 +3,7 @@
 //!
 //! Each part's possible ends from a place are computed once. That is quadratic in the length of the match, so it has a limit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use tidewater_types::Result;
@@ -31,6 +31,9 @@ pub(super) fn captures(tree: &Tree, text: &str, whole: (usize, usize)) -> Result
     walk.found[0] = Some(whole);
     Ok(walk.found)
 }
+
+/// Bytes that repeated parentheses may match: the walk recurses once a repetition.
+const MAX_REPETITIONS: usize = 10_000;
 
 struct Walk<'t> {
     tree: &'t Tree,
@@ -111,17 +114,15 @@ impl Walk<'_> {
         for _ in 0..least {
             at = self.step(of, &at)?;
         }
-        let mut all = at.clone();
+        let mut all: BTreeSet<usize> = at.iter().copied().collect();
         let mut count = least;
         while !at.is_empty() && most.is_none_or(|most| count < most) {
             at = self.step(of, &at)?;
             // Only places that are new lead anywhere new.
-            at.retain(|end| !all.contains(end));
-            all.extend_from_slice(&at);
-            all.sort_unstable();
+            at.retain(|end| all.insert(*end));
             count += 1;
         }
-        Ok(all)
+        Ok(all.into_iter().collect())
     }
 
     fn matches(&mut self, id: Id, from: usize, to: usize) -> Result<bool> {
@@ -157,7 +158,12 @@ impl Walk<'_> {
                 Ok(false)
             }
             Node::Concat(parts) => self.concatenation(parts, from, to),
-            Node::Repeat { of, least, most, .. } => self.repetition(*of, *least, *most, from, to),
+            Node::Repeat { of, .. } if !self.captures_within(*of) => Ok(true),
+            Node::Repeat { of, least: 0, most, .. } => self.repetition(*of, *most, from, to),
+            Node::Repeat { of, least, most, prefer } => {
+                let prefer = if *prefer == Prefer::Any { tree.prefers(*of) } else { *prefer };
+                self.last_of(*of, *least, *most, prefer, (from, to))
+            }
             _ => Ok(true),
         }
     }
@@ -186,25 +192,51 @@ impl Walk<'_> {
         Ok(false)
     }
 
-    fn repetition(&mut self, of: Id, least: u32, most: Option<u32>, from: usize, to: usize) -> Result<bool> {
+    fn captures_within(&self, id: Id) -> bool {
+        match &self.tree.nodes[id] {
+            Node::Capture(..) => true,
+            Node::Concat(parts) | Node::Alternation(parts) => parts.iter().any(|part| self.captures_within(*part)),
+            Node::Repeat { of, .. } => self.captures_within(*of),
+            _ => false,
+        }
+    }
+
+    /// A repetition of at least one: all but the last are one part that chooses first, then the last one captures.
+    fn last_of(&mut self, of: Id, least: u32, most: Option<u32>, prefer: Prefer, span: (usize, usize)) -> Result<bool> {
+        let mut middles = self.repeated(of, least - 1, most.map(|most| most - 1), span.0)?;
+        middles.sort_unstable();
+        if prefer != Prefer::Shortest {
+            middles.reverse();
+        }
+        for middle in middles {
+            if middle <= span.1 && self.matches(of, middle, span.1)? {
+                return self.dissect(of, middle, span.1);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A repetition that may be none: each one chooses in its turn.
+    fn repetition(&mut self, of: Id, most: Option<u32>, from: usize, to: usize) -> Result<bool> {
         if most == Some(0) {
             return Ok(true);
         }
-        // Nothing to match: one repetition if it matches that, else none.
-        if from == to && least == 0 {
-            return if self.matches(of, from, to)? { self.dissect(of, from, to) } else { Ok(true) };
+        // Nothing to match: none, if one prefers little or does not match that.
+        if from == to {
+            let one = self.tree.prefers(of) != Prefer::Shortest && self.matches(of, from, to)?;
+            return if one { self.dissect(of, from, to) } else { Ok(true) };
         }
-        // No more repetitions are of use than there are characters, and those that must be.
-        let most = most.unwrap_or(u32::MAX).min((to - from) as u32 + least.max(1));
+        if to - from > MAX_REPETITIONS {
+            return Err(too_complex());
+        }
+        // No more repetitions are of use than there are characters.
+        let mut left = most.unwrap_or(u32::MAX).min((to - from) as u32);
         let mut at = from;
-        let mut count = 0;
-        let mut last = None;
-        while count < least || at < to {
+        let mut last = (from, to);
+        while at < to {
             let mut next = None;
             for end in self.preferred(of, at, to)? {
-                if (end > at || count < least)
-                    && self.leads(of, end, to, least.saturating_sub(count + 1), most - count - 1)?
-                {
+                if end > at && left > 0 && self.leads(of, end, to, left - 1)? {
                     next = Some(end);
                     break;
                 }
@@ -212,33 +244,28 @@ impl Walk<'_> {
             let Some(end) = next else {
                 return Ok(false);
             };
-            last = Some((at, end));
+            last = (at, end);
             at = end;
-            count += 1;
+            left -= 1;
         }
-        match last {
-            Some((from, to)) => self.dissect(of, from, to),
-            None => Ok(true),
-        }
+        self.dissect(of, last.0, last.1)
     }
 
-    /// Whether at least and at most so many more of a part lead from `at` to `to`.
-    fn leads(&mut self, of: Id, at: usize, to: usize, least: u32, most: u32) -> Result<bool> {
-        if at == to && least == 0 {
+    /// Whether at most so many more of a part, none of them empty, lead from `at` to `to`.
+    fn leads(&mut self, of: Id, at: usize, to: usize, most: u32) -> Result<bool> {
+        if at == to {
             return Ok(true);
         }
         if most == 0 {
             return Ok(false);
         }
-        let key = (of, at, to, least.min(1) << 31 | most);
-        if least <= 1
-            && let Some(known) = self.tails.get(&key)
-        {
+        let key = (of, at, to, most);
+        if let Some(known) = self.tails.get(&key) {
             return Ok(*known);
         }
         let mut found = false;
         for end in self.ends(of, at)?.to_vec() {
-            if end <= to && (end > at || least > 0) && self.leads(of, end, to, least.saturating_sub(1), most - 1)? {
+            if end > at && end <= to && self.leads(of, end, to, most - 1)? {
                 found = true;
                 break;
             }
@@ -247,9 +274,7 @@ impl Walk<'_> {
         if self.work > MAX_ENDS {
             return Err(too_complex());
         }
-        if least <= 1 {
-            self.tails.insert(key, found);
-        }
+        self.tails.insert(key, found);
         Ok(found)
     }
 }

@@ -150,9 +150,10 @@ impl Parser<'_> {
         if self.is_quantifier() {
             return Err(invalid("quantifier operand invalid"));
         }
+        let grouped = self.starts_with("(");
         let atom = self.atom()?;
         self.skip();
-        let is_assertion = matches!(self.nodes[atom], Node::Assertion(_));
+        let is_assertion = !grouped && matches!(self.nodes[atom], Node::Assertion(_));
         if !self.is_quantifier() {
             return Ok(atom);
         }
