@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidewater_types::{ColumnType, Datum, Interval, MAX_VALUE, Result, Scratch, SqlError, Type};
+use tidewater_types::{
+    ArrayRef, ColumnType, Datum, Interval, JsonbRef, MAX_VALUE, Numeric, Result, Scratch, SqlError, Type,
+};
 
 use crate::session::Session;
 
@@ -101,6 +103,49 @@ impl<'a> Call<'a, '_> {
         }
     }
 
+    pub(crate) fn array(&self, i: usize) -> Result<ArrayRef<'a>> {
+        match self.args[i] {
+            Datum::Array(value) => Ok(value),
+            _ => Err(self.mismatch(i)),
+        }
+    }
+
+    pub(crate) fn jsonb(&self, i: usize) -> Result<JsonbRef<'a>> {
+        match self.args[i] {
+            Datum::Jsonb(value) => Ok(value),
+            _ => Err(self.mismatch(i)),
+        }
+    }
+
+    pub(crate) fn numeric(&self, i: usize) -> Result<Numeric<'a>> {
+        match self.args[i] {
+            Datum::Numeric(value) => Ok(value),
+            _ => Err(self.mismatch(i)),
+        }
+    }
+
+    /// Argument `i` as its type's text form.
+    pub(crate) fn show(&self, i: usize) -> Result<String> {
+        self.show_of(&self.args[i], &self.env.types[i])
+    }
+
+    /// A value as its type's text form.
+    pub(crate) fn show_of(&self, value: &Datum<'_>, ty: &ColumnType) -> Result<String> {
+        let mut out = String::new();
+        self.show_into(value, ty, &mut out)?;
+        Ok(out)
+    }
+
+    /// Appends a value's text form.
+    pub(crate) fn show_into(&self, value: &Datum<'_>, _: &ColumnType, out: &mut String) -> Result<()> {
+        match value {
+            Datum::Text(text) => out.push_str(&String::from_utf8_lossy(text)),
+            Datum::Int(value) => out.push_str(&value.to_string()),
+            _ => return Err(SqlError::new(b"0A000", "text form is not supported")),
+        }
+        Ok(())
+    }
+
     /// A text as a result.
     pub(crate) fn new_text(&self, value: &str) -> Result<Datum<'a>> {
         check_size(value.len())?;
@@ -141,5 +186,10 @@ pub(crate) fn check_size(bytes: usize) -> Result<()> {
     if bytes <= MAX_VALUE {
         return Ok(());
     }
-    Err(SqlError::new(b"54000", format!("invalid memory alloc request size {bytes}")))
+    Err(SqlError::new(b"54000", "requested length too large"))
+}
+
+/// A value that a function does not take.
+pub(crate) fn invalid(message: impl Into<String>) -> SqlError {
+    SqlError::new(b"22023", message)
 }

@@ -124,3 +124,11 @@ fn call<'a>(
     }
     eval(&Call { args, scratch, env })
 }
+
+/// The expressions of two arguments.
+pub(crate) fn two(args: Vec<Argument>) -> Result<(Expr, Expr)> {
+    match <[Argument; 2]>::try_from(args) {
+        Ok([a, b]) => Ok((a.expr, b.expr)),
+        Err(_) => Err(SqlError::new(b"XX000", "an operator that has not two arguments")),
+    }
+}

@@ -12,6 +12,7 @@ mod cast;
 mod compile;
 mod families;
 mod function;
+mod regex;
 mod resolve;
 mod rows;
 mod session;

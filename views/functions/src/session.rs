@@ -13,6 +13,8 @@ pub struct Session {
     pub statement_now: i64,
     /// The clock, in the same unit: `clock_timestamp()`. Handed in, because expressions read no clock of their own.
     pub clock: fn() -> i64,
+    /// Random bits: `random()`, `gen_random_uuid()`. Handed in for the same reason.
+    pub random: fn() -> u64,
     /// `current_user`, and `session_user`.
     pub user: String,
     /// `current_database()`.
@@ -35,6 +37,7 @@ impl Default for Session {
             now: 0,
             statement_now: 0,
             clock: || 0,
+            random: || 0,
             user: "tidewater".to_owned(),
             database: "tidewater".to_owned(),
             search_path: vec!["public".to_owned()],

@@ -1,22 +1,42 @@
 //! The entries of the table, one file a family.
 
+mod bytea;
 mod comparison;
 mod counting;
+mod format;
 mod integers;
+mod like;
+mod math;
 mod moments;
+mod random;
+mod regexp;
+mod regexp_at;
 mod series;
+mod similar;
 mod strings;
+mod strings_more;
+mod trigonometry;
 mod windows;
 
 use crate::table::Table;
 
 /// Puts every family's entries into the table.
 pub(crate) fn register(table: &mut Table) {
+    strings::register(table);
+    strings_more::register(table);
+    format::register(table);
+    like::register(table);
+    similar::register(table);
+    regexp::register(table);
+    regexp_at::register(table);
+    bytea::register(table);
     integers::register(table);
+    math::register(table);
+    trigonometry::register(table);
+    random::register(table);
     comparison::register(table);
     moments::register(table);
     counting::register(table);
     series::register(table);
     windows::register(table);
-    strings::register(table);
 }

@@ -1,0 +1,3 @@
+//! The table of functions, judged by PostgreSQL.
+
+mod regex;
