@@ -54,7 +54,7 @@ impl Binder<'_> {
             }
             TableFactor::Table { name, alias, .. } => self
                 .relation(name, alias.as_ref())
-                .map_err(|error| self.at(error, sqlparser::ast::Spanned::span(name).start)),
+                .map_err(|error| self.at(error, ast::Spanned::span(name).start)),
             TableFactor::Function { name, args, alias, with_ordinality, .. } => {
                 self.with_scope(visible.clone(), Clause::From, |binder| {
                     binder.table_function(name, args, alias.as_ref(), *with_ordinality)

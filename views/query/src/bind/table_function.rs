@@ -83,7 +83,7 @@ impl Binder<'_> {
             Kind::Set => self.set_part(name, chosen, args, alias),
             Kind::Scalar => {
                 let scalar = self.call(chosen, args.scalars, args.packed)?;
-                Ok(self.value(name, scalar))
+                Ok(self.one_value(name, scalar))
             }
             Kind::Window | Kind::Aggregate => {
                 Err(SqlError::new(b"42809", format!("{name} is not allowed in FROM")))
@@ -95,12 +95,12 @@ impl Binder<'_> {
     fn value_part(&mut self, name: &str, args: Args, error: SqlError) -> Result<Part> {
         if args.scalars.len() == 1 && Type::from_name(name).is_some() {
             let scalar = self.named_call(name, args.scalars)?;
-            return Ok(self.value(name, scalar));
+            return Ok(self.one_value(name, scalar));
         }
         Err(error)
     }
 
-    fn value(&mut self, name: &str, scalar: Scalar) -> Part {
+    fn one_value(&mut self, name: &str, scalar: Scalar) -> Part {
         let id = self.columns.add(name, scalar.ty());
         Part { columns: vec![(String::new(), id)], is_record: false, call: Err(scalar) }
     }
