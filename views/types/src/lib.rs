@@ -5,11 +5,19 @@
 //! rows store. Equal is not identical: numeric 1.0 equals 1.00, one month equals 30 days, and yet they print differently. Rows are
 //! retracted by identity (their packed bytes) and joined, grouped and ordered by equality (their key form).
 
+pub mod boolean;
+pub mod bytea;
 mod datum;
 mod error;
 mod expr;
+pub mod float;
+pub mod integer;
 mod numeric;
+mod settings;
+pub mod text;
+pub mod time;
 mod ty;
+pub mod uuid;
 
 pub use datum::{
     ArrayRef, Bounds, Bytes, Datum, Dimension, Interval, Json, JsonbRef, ListRef, MAX_DIMENSIONS, MapRef,
@@ -18,6 +26,7 @@ pub use datum::{
 pub use error::{Result, SqlError};
 pub use expr::{Expr, Tuple};
 pub use numeric::{LongNumeric, Numeric, NumericBuf};
+pub use settings::{DateOrder, Names, Settings};
 pub use ty::{ColumnType, NumericModifier, RangeOf, Record, Type};
 
 /// Memory for the values that an expression makes; freed by its owner, row by row or batch by batch.

@@ -4,6 +4,14 @@
 //! A value is a whole number and a scale. Nearly all fit 128 bits; the others are `num-bigint`'s. [`Numeric`] is borrowed and
 //! cheap to copy, [`NumericBuf`] owns what computations make.
 
+mod arith;
+mod convert;
+mod functions;
+mod key;
+mod round;
+mod text;
+mod whole;
+
 use num_bigint::BigInt;
 
 use crate::Scratch;
