@@ -7,24 +7,33 @@
 
 pub mod boolean;
 pub mod bytea;
+mod compare;
 mod datum;
 mod error;
 mod expr;
 pub mod float;
 pub mod integer;
+mod io;
+pub mod json;
+mod key;
+mod nested;
 mod numeric;
+pub mod range;
 mod settings;
 pub mod text;
 pub mod time;
 mod ty;
 pub mod uuid;
 
+pub use compare::{compare, equal};
 pub use datum::{
     ArrayRef, Bounds, Bytes, Datum, Dimension, Interval, Json, JsonbRef, ListRef, MAX_DIMENSIONS, MapRef,
     MultirangeRef, RangeRef, RecordRef, Seq, TimeTz, decode, encode,
 };
 pub use error::{Result, SqlError};
 pub use expr::{Expr, Tuple};
+pub use io::{apply_modifier, input, output};
+pub use key::key;
 pub use numeric::{LongNumeric, Numeric, NumericBuf};
 pub use settings::{DateOrder, Names, Settings};
 pub use ty::{ColumnType, NumericModifier, RangeOf, Record, Type};
