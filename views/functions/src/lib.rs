@@ -11,6 +11,7 @@ mod call;
 mod cast;
 mod compile;
 mod families;
+mod formatting;
 mod function;
 mod regex;
 mod resolve;

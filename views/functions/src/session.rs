@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tidewater_types::Settings;
+
 /// The state of a session that expressions see.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// `TimeZone`, as it was set: a name of the tz database, or an offset.
-    pub time_zone: String,
-    /// When the transaction began, in microseconds since 1970-01-01 UTC: `now()`.
-    pub now: i64,
+    /// What text forms depend on: the time zone, when the transaction began (`now()`), names of the catalog.
+    pub settings: Settings,
     /// When the statement began: `statement_timestamp()`.
     pub statement_now: i64,
     /// The clock, in the same unit: `clock_timestamp()`. Handed in, because expressions read no clock of their own.
@@ -25,16 +25,15 @@ pub struct Session {
     pub backend_pid: i32,
     /// `version()`.
     pub version: String,
-    /// Settings by lower-case name: `current_setting(name)`.
-    pub settings: BTreeMap<String, String>,
+    /// Variables by lower-case name: `current_setting(name)`.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Default for Session {
     /// A session as tests use it: UTC, at the first moment of 1970.
     fn default() -> Self {
         Session {
-            time_zone: "UTC".to_owned(),
-            now: 0,
+            settings: Settings::default(),
             statement_now: 0,
             clock: || 0,
             random: || 0,
@@ -43,7 +42,7 @@ impl Default for Session {
             search_path: vec!["public".to_owned()],
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
-            settings: BTreeMap::new(),
+            variables: BTreeMap::new(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod series;
 mod similar;
 mod strings;
 mod strings_more;
+mod to_char;
 mod trigonometry;
 mod windows;
 
@@ -34,6 +35,7 @@ pub(crate) fn register(table: &mut Table) {
     math::register(table);
     trigonometry::register(table);
     random::register(table);
+    to_char::register(table);
     comparison::register(table);
     moments::register(table);
     counting::register(table);

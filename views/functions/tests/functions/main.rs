@@ -1,3 +1,6 @@
 //! The table of functions, judged by PostgreSQL.
 
+mod evaluate;
+mod exceptions;
 mod regex;
+mod values;

@@ -43,7 +43,9 @@ fn ours(pattern: &str, text: &str) -> Result<Option<Vec<Option<String>>>, String
     };
     let function = functions("regexp_match").iter().find(|function| function.params.len() == 2).expect("it is there");
     let result = ColumnType { ty: Type::Text.array(), ..text_type };
-    let expr = function.compile(vec![constant(text), constant(pattern)], &result, &Arc::new(Session::default())).map_err(|e| e.message)?;
+    let expr = function
+        .compile(vec![constant(text), constant(pattern)], &result, &Arc::new(Session::default()))
+        .map_err(|e| e.message)?;
     let scratch = Scratch::new();
     match expr.eval(&[], &scratch).map_err(|error| String::from_utf8_lossy(&error.sqlstate).into_owned())? {
         Datum::Array(array) => Ok(Some(array.iter().map(|value| value.as_str().map(str::to_owned)).collect())),
