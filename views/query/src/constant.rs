@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tidewater_functions::{Argument, Session, cast};
-use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError, Type, decode, encode};
+use tidewater_types::{
+    ColumnType, Datum, Expr, Result, Scratch, Settings, SqlError, Type, apply_modifier, decode, encode, input, output,
+};
 
 use crate::plan::Constant;
 
@@ -29,10 +31,14 @@ impl Constant {
     }
 }
 
-/// What `text` is as a value of `ty`, or why it is none.
-pub(crate) fn from_text(text: &str, ty: &ColumnType, session: &Arc<Session>) -> Result<Constant> {
-    let unknown = Constant::new(&Datum::Text(text.as_bytes()), Type::Unknown);
-    convert(&unknown, ty, true, session)
+/// What `text` is as a value of `ty`, or why it is none. Written as a cast, it is cut where it is too long.
+pub(crate) fn from_text(text: &str, ty: &ColumnType, explicit: bool, session: &Arc<Session>) -> Result<Constant> {
+    let scratch = Scratch::new();
+    // An interval's modifier says what a number without a unit is.
+    let read = if explicit && ty.ty != Type::Interval { ty.ty.clone().into() } else { ty.clone() };
+    let datum = input(text, &read, &session.settings, &scratch)?;
+    let datum = apply_modifier(datum, ty, explicit, &scratch)?;
+    Ok(Constant::new(&datum, ty.clone()))
 }
 
 /// A constant as one of another type.
@@ -83,12 +89,7 @@ pub(crate) fn bool(constant: &Constant) -> Option<bool> {
 /// Its text form; None for NULL.
 pub(crate) fn text(constant: &Constant) -> Option<String> {
     constant.value.as_ref()?;
-    let text = convert(constant, &Type::Text.into(), true, &Arc::new(Session::default()));
-    match text {
-        Ok(text) => match text.datum() {
-            Datum::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-            _ => Some("?".to_owned()),
-        },
-        Err(_) => Some("?".to_owned()),
-    }
+    let mut text = String::new();
+    output(&constant.datum(), &constant.ty, &Settings::default(), &mut text);
+    Some(text)
 }

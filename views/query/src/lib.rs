@@ -4,6 +4,7 @@ pub mod bind;
 pub mod catalog;
 mod constant;
 pub mod plan;
+pub mod run;
 
 pub use bind::{bind, bind_scalar};
 pub use catalog::{Catalog, Relation, RelationColumn, Source};

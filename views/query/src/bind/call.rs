@@ -134,7 +134,7 @@ impl Binder<'_> {
         if text.eq_ignore_ascii_case("null") {
             return Ok(Some(Scalar::null(ty)));
         }
-        Ok(Some(Scalar::Literal(constant::from_text(text, &ty, self.session)?)))
+        Ok(Some(Scalar::Literal(constant::from_text(text, &ty, false, self.session)?)))
     }
 
     /// A call of a function that is chosen: arguments become what it takes, missing ones their defaults.

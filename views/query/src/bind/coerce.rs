@@ -13,7 +13,7 @@ impl Binder<'_> {
     pub(super) fn coerce(&mut self, scalar: Scalar, ty: &ColumnType, context: CastContext) -> Result<Scalar> {
         let explicit = context == CastContext::Explicit;
         match scalar {
-            Scalar::Unknown(text) => Ok(Scalar::Literal(constant::from_text(&text, ty, self.session)?)),
+            Scalar::Unknown(text) => Ok(Scalar::Literal(constant::from_text(&text, ty, explicit, self.session)?)),
             Scalar::Literal(literal) if literal.value.is_none() && literal.ty.ty == Type::Unknown => {
                 Ok(Scalar::null(ty.clone()))
             }

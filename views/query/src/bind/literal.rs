@@ -32,7 +32,7 @@ impl Binder<'_> {
             Ok(_) if whole => Type::Int8,
             _ => Type::Numeric,
         };
-        Ok(Scalar::Literal(constant::from_text(text, &ty.into(), self.session)?))
+        Ok(Scalar::Literal(constant::from_text(text, &ty.into(), false, self.session)?))
     }
 
     fn parameter(&mut self, name: &str) -> Result<Scalar> {

@@ -1,7 +1,6 @@
 //! Values in packed rows: read, written, compared, and as keys. What a type looks like there is the type's; this file only names it
 //! for the executor.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use delta::{Kind, RowBuilder, RowRef};
@@ -63,23 +62,19 @@ pub(crate) fn null_row(types: &[ColumnType]) -> delta::Row {
     builder(types).take()
 }
 
-/// ORDER BY's order of two values of one type that are not NULL.
-pub(crate) fn compare(a: &Datum<'_>, b: &Datum<'_>, ty: &Type) -> Ordering {
-    super::order::compare(a, b, ty)
-}
-
-/// Appends the key form: equal values have equal bytes, and no value's bytes are another's beginning.
+/// Appends the key form, which sorts as the values do, NULL last.
 pub(crate) fn key(datum: &Datum<'_>, ty: &Type, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend([0; 4]);
-    super::order::key(datum, ty, out);
-    let length = (out.len() - start - 4) as u32;
-    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    tidewater_types::key(ty, datum, out);
 }
 
 /// Whether equal values of the type are identical.
 pub(crate) fn is_identity(ty: &Type) -> bool {
-    super::order::equal_is_identical(ty)
+    match ty {
+        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::UInt2 | Type::UInt4 | Type::UInt8 => true,
+        Type::Text | Type::Varchar | Type::Name | Type::Char | Type::Bytea | Type::Uuid => true,
+        Type::Date | Type::Time | Type::Timestamp | Type::TimestampTz => true,
+        ty => ty.is_oid(),
+    }
 }
 
 /// Packs rows of some columns, one after another.

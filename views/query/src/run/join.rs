@@ -278,8 +278,7 @@ impl Join {
             let expr = if left { &key.left } else { &key.right };
             let value = expr.eval(tuple, scratch)?;
             match (value.is_null(), key.nulls) {
-                (false, _) => cell::key(&value, &key.ty, out),
-                (true, Nulls::Itself) => out.extend([0xff; 4]),
+                (false, _) | (true, Nulls::Itself) => cell::key(&value, &key.ty, out),
                 (true, Nulls::Nothing) => return Ok(State::Nothing),
                 (true, Nulls::Perhaps) => state = State::Perhaps,
             }

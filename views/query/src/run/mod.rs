@@ -15,7 +15,6 @@ mod join;
 mod layout;
 mod memory;
 mod node;
-mod order;
 mod recurse;
 mod reduce;
 mod scalar;

@@ -1,6 +1,7 @@
 //! WITH RECURSIVE: the step over the rows that the last step found, until it finds none.
 
 use bumpalo::Bump;
+use delta::{Row, RowRef};
 use hashbrown::HashSet;
 use tidewater_types::{Expr, Result, Scratch};
 
@@ -66,41 +67,23 @@ impl LetRec {
     pub(crate) fn rows(&self, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
         let held = Held::new(cx.account);
         let mut seen = HashSet::new();
-        let mut arena = Bump::new();
-        let mut working = self.turn(&self.base, cx, &arena, &mut seen, &held)?;
-        loop {
-            if working.rows.is_empty() {
-                return Ok(Flow::Continue(()));
-            }
-            if hand_out(&working.rows, 1, cx, out)?.is_break() {
+        let mut working = self.turn(&self.base, cx, &mut seen, &held)?;
+        while !working.is_empty() {
+            let rows: Vec<RowRef<'_>> = working.iter().map(Row::as_ref).collect();
+            if hand_out(&rows, 1, cx, out)?.is_break() {
                 return Ok(Flow::Break(()));
             }
-            let next = Bump::new();
-            let kept: Vec<delta::Row> = {
-                let bound = Bound { id: self.id, rows: BoundRows::Kept(&working.rows), outer: cx.outer };
-                let found = self.turn(&self.step, &Cx { outer: Some(&bound), ..*cx }, &next, &mut seen, &held)?;
-                found.rows.iter().map(|row| delta::Row::from(*row)).collect()
-            };
-            drop(working);
-            drop(next);
-            arena.reset();
-            working = Store::new(&arena, cx.account, 1);
-            for row in &kept {
-                working.push(&[row.as_ref()])?;
-            }
+            let bound = Bound { id: self.id, rows: BoundRows::Kept(&rows), outer: cx.outer };
+            let found = self.turn(&self.step, &Cx { outer: Some(&bound), ..*cx }, &mut seen, &held)?;
+            working = found;
         }
+        Ok(Flow::Continue(()))
     }
 
-    /// The new rows of one turn.
-    fn turn<'a>(
-        &self,
-        node: &Node,
-        cx: &Cx<'a>,
-        arena: &'a Bump,
-        seen: &mut HashSet<Vec<u8>>,
-        held: &Held<'_>,
-    ) -> Result<Store<'a>> {
-        let mut store = Store::new(arena, cx.account, 1);
+    /// The new rows of one turn. What they take is reserved as long as the turn lasts: the last turn's rows are gone by then.
+    fn turn(&self, node: &Node, cx: &Cx<'_>, seen: &mut HashSet<Vec<u8>>, held: &Held<'_>) -> Result<Vec<Row>> {
+        let own = Held::new(cx.account);
+        let mut rows = Vec::new();
         let mut scratch = Scratch::new();
         let mut key = Vec::new();
         let _ = node.run(cx, &mut |batch| {
@@ -116,10 +99,11 @@ impl LetRec {
                     held.reserve(key.len() + 64)?;
                     seen.insert(key.clone());
                 }
-                store.push(tuple)?;
+                own.reserve(tuple[0].bytes().len() + size_of::<Row>())?;
+                rows.push(Row::from(tuple[0]));
             }
             Ok(Flow::Continue(()))
         })?;
-        Ok(store)
+        Ok(rows)
     }
 }

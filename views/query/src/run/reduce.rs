@@ -47,10 +47,7 @@ impl Grouping {
         key.clear();
         for (expr, ty) in self.exprs.iter().zip(self.types.iter()) {
             let value = expr.eval(tuple, scratch)?;
-            match value {
-                Datum::Null => key.extend([0xff; 4]),
-                value => cell::key(&value, &ty.ty, key),
-            }
+            cell::key(&value, &ty.ty, key);
             values.push(value);
         }
         Ok(())

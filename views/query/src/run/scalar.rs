@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidewater_functions::{Argument, Param, Session, cast};
+use tidewater_functions::{Argument, Session, cast};
 use tidewater_types::{
     ArrayRef, Datum, Expr, RecordRef, Result, Scratch, SqlError, Tuple, Type,
 };
@@ -270,7 +270,7 @@ fn distinct(a: Expr, b: Expr, ty: Type) -> Expr {
         let (a, b) = (a.eval(tuple, scratch)?, b.eval(tuple, scratch)?);
         Ok(Datum::Bool(match (a.is_null(), b.is_null()) {
             (true, true) => false,
-            (false, false) => cell::compare(&a, &b, &ty).is_ne(),
+            (false, false) => tidewater_types::compare(&ty, &a, &b).is_ne(),
             _ => true,
         }))
     })
@@ -285,7 +285,7 @@ fn extreme(greatest: bool, parts: Vec<Expr>, ty: Type) -> Expr {
                 continue;
             }
             let better = best.is_null() || {
-                let order = cell::compare(&value, &best, &ty);
+                let order = tidewater_types::compare(&ty, &value, &best);
                 if greatest { order.is_gt() } else { order.is_lt() }
             };
             if better {
@@ -412,9 +412,4 @@ fn slice(base: Expr, bounds: Bounds) -> Expr {
             .collect();
         Ok(Datum::Array(ArrayRef::build(scratch, &shape, &elements)?))
     })
-}
-
-/// Whether a function's result is of a type that says nothing: never run.
-pub(crate) fn is_void(param: &Param) -> bool {
-    matches!(param, Param::Of(Type::Void))
 }
