@@ -4,8 +4,11 @@ pub mod bind;
 pub mod catalog;
 mod constant;
 pub mod plan;
+pub mod rewrite;
 pub mod run;
 
 pub use bind::{bind, bind_scalar};
 pub use catalog::{Catalog, Relation, RelationColumn, Source};
 pub use plan::Plan;
+pub use rewrite::rewrite;
+pub use run::run;

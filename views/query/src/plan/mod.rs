@@ -9,6 +9,7 @@ mod walk;
 
 pub use column::{Column, Columns, Id};
 pub use print::Printed;
+pub(crate) use properties::rejects_null;
 pub use rel::{Count, CountKind, Get, Join, JoinKind, Let, LetId, LetRec, Order, Rel, TopK};
 pub use scalar::{
     Aggregate, Call, Case, Cast, Constant, Frame, FrameBound, FrameExclude, FrameUnits, FunctionRef, Quantified, Scalar,

@@ -110,6 +110,7 @@ fn key(
         Scalar::Is(Test::NotFalse, inner) if kind == JoinKind::Anti => {
             crate::plan::equality(inner).map(|(a, b)| (a, b, Nulls::Perhaps))
         }
+        Scalar::Is(Test::True, inner) => crate::plan::equality(inner).map(|(a, b)| (a, b, Nulls::Nothing)),
         other => crate::plan::equality(other).map(|(a, b)| {
             (a, b, if matches!(kind, JoinKind::Mark(_)) { Nulls::Perhaps } else { Nulls::Nothing })
         }),

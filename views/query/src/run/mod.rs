@@ -39,6 +39,7 @@ use memory::Account;
 use node::{Batch, Cx};
 
 pub(crate) use crate::bind::is_volatile;
+pub(crate) use cell::is_identity;
 
 /// What a query may use, and what stops it.
 #[derive(Clone)]

@@ -74,6 +74,8 @@ pub(crate) struct Sort {
     limit: Option<Expr>,
     offset: Option<Expr>,
     ties: bool,
+    /// The limits are columns: a subquery's, which the partition's first row has.
+    by_row: bool,
 }
 
 pub(crate) fn compile(builder: Builder<'_>, top: &TopK) -> Result<(Node, Layout)> {
@@ -88,6 +90,7 @@ pub(crate) fn compile(builder: Builder<'_>, top: &TopK) -> Result<(Node, Layout)
         limit: limit(&top.limit)?,
         offset: limit(&top.offset)?,
         ties: top.ties,
+        by_row: top.limit.iter().chain(&top.offset).any(|scalar| !scalar.free().is_empty()),
         input,
     };
     Ok((Node::Sort(Box::new(node)), layout))
@@ -112,7 +115,7 @@ struct Kept {
 
 impl Sort {
     pub(crate) fn run(&self, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
-        if !self.partition.is_empty() {
+        if !self.partition.is_empty() || self.by_row {
             return self.partitions(cx, out);
         }
         let span = self.span(&[])?;
