@@ -4,7 +4,9 @@ mod nested;
 mod numeric;
 
 use crate::time::{self, EPOCH_2000, INFINITY, NEGATIVE_INFINITY};
-use crate::{ColumnType, Datum, Interval, Result, Scratch, Settings, SqlError, TimeTz, Type, apply_modifier, json};
+use crate::{
+    ColumnType, Datum, Interval, Result, Scratch, Settings, SqlError, TimeTz, Type, apply_modifier, json, text,
+};
 
 /// The version byte of jsonb.
 const JSONB_VERSION: u8 = 1;
@@ -37,7 +39,7 @@ pub fn output_binary(datum: &Datum<'_>, ty: &ColumnType, settings: &Settings, ou
         }
         Datum::Uuid(value) => out.extend(value),
         // "char" is always one byte.
-        Datum::Text(text) if ty.ty == Type::Char => out.push(text.first().copied().unwrap_or(0)),
+        Datum::Text(value) if ty.ty == Type::Char => out.push(text::byte_of_char(value)),
         Datum::Text(bytes) | Datum::Bytes(bytes) => out.extend_from_slice(bytes),
         Datum::Jsonb(value) => {
             let mut text = String::new();
@@ -162,7 +164,7 @@ pub fn input_binary<'a>(bytes: &[u8], ty: &ColumnType, settings: &Settings, scra
             }
             return crate::input(utf8(reader.0)?, ty, settings, scratch);
         }
-        Type::Char if bytes == [0] => Datum::Text(&[]),
+        Type::Char => Datum::Text(text::char_of_byte(reader.array::<1>()?[0], scratch)),
         Type::Range(of) => nested::read_range(&mut reader, *of, settings, scratch)?,
         Type::Multirange(of) => nested::read_multirange(&mut reader, *of, settings, scratch)?,
         Type::Record(record) => nested::read_record(&mut reader, record, settings, scratch)?,

@@ -25,7 +25,8 @@ pub(super) fn put(value: Numeric<'_>, out: &mut Vec<u8>) {
             Numeric::NegativeInfinity => NEGATIVE_INFINITY,
             _ => NAN,
         };
-        return head(out, 0, 0, sign, 0);
+        // PostgreSQL sends a scale with infinities, which means nothing.
+        return head(out, 0, 0, sign, if sign == NAN { 0 } else { 32 });
     };
     // A fraction of whole groups of four digits.
     let groups = scale.div_ceil(4);

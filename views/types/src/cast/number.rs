@@ -1,7 +1,7 @@
 //! Casts among numbers and truth values, and from jsonb to them.
 
 use super::Context;
-use crate::{Datum, Json, JsonbRef, Numeric, NumericBuf, Result, SqlError, Type, float, integer};
+use crate::{Datum, Json, JsonbRef, Numeric, NumericBuf, Result, SqlError, Type, float, integer, text};
 
 /// The cast, if it is of this family.
 pub(super) fn convert<'a>(
@@ -16,8 +16,8 @@ pub(super) fn convert<'a>(
         (Datum::Int(value), Type::Bool) if is_integer(from) => Some(Ok(Datum::Bool(*value != 0))),
         (Datum::UInt(value), Type::Bool) => Some(Ok(Datum::Bool(*value != 0))),
         (Datum::Int(value), Type::Char) if *from == Type::Int4 => Some(to_char(*value, context)),
-        (Datum::Text(text), Type::Int4) if *from == Type::Char => {
-            Some(Ok(Datum::Int(text.first().map_or(0, |byte| i64::from(*byte as i8)))))
+        (Datum::Text(value), Type::Int4) if *from == Type::Char => {
+            Some(Ok(Datum::Int(i64::from(text::byte_of_char(value) as i8))))
         }
         (Datum::Int(value), to) if is_integer(from) => from_integer((*value).into(), from, to),
         (Datum::UInt(value), to) => from_integer((*value).into(), from, to),
@@ -45,7 +45,7 @@ fn in_range<'a>(value: i128, to: &Type) -> Result<Datum<'a>> {
 fn from_integer<'a>(value: i128, from: &Type, to: &Type) -> Option<Result<Datum<'a>>> {
     Some(match to {
         // int4 and the oids share their bits.
-        to if to.is_oid() && *from == Type::Int4 => Ok(Datum::Int(i64::from(value as i32 as u32))),
+        to if to.is_oid() && matches!(from, Type::Int2 | Type::Int4) => Ok(Datum::Int(i64::from(value as i32 as u32))),
         Type::Int4 if from.is_oid() => Ok(Datum::Int(i64::from(value as u32 as i32))),
         Type::Float4 => Ok(Datum::Float(f64::from(value as f32))),
         Type::Float8 => Ok(Datum::Float(value as f64)),
@@ -101,11 +101,9 @@ fn to_float<'a>(value: Numeric<'_>, to: &Type) -> Result<Datum<'a>> {
 
 /// int4 to "char": one signed byte.
 fn to_char<'a>(value: i64, context: &Context<'_, 'a>) -> Result<Datum<'a>> {
-    match value {
-        0 => Ok(Datum::Text(&[])),
-        1..=127 => Ok(Datum::Text(context.scratch.alloc_slice_copy(&[value as u8]))),
-        -128..0 => Err(SqlError::new(b"0A000", "a \"char\" beyond ASCII is not supported")),
-        _ => Err(SqlError::new(b"22003", "\"char\" out of range")),
+    match i8::try_from(value) {
+        Ok(byte) => Ok(Datum::Text(text::char_of_byte(byte as u8, context.scratch))),
+        Err(_) => Err(SqlError::new(b"22003", "\"char\" out of range")),
     }
 }
 

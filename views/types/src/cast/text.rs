@@ -1,8 +1,8 @@
 //! Casts within the text family, and from and to all types by their text forms.
 
 use super::Context;
-use crate::text::{name_prefix, trim_blanks};
-use crate::{ColumnType, Datum, Result, Type, input, output};
+use crate::text::{name_prefix, read_char, trim_blanks, write_char};
+use crate::{ColumnType, Datum, Result, Scratch, Type, input, output};
 
 fn is_string(ty: &Type) -> bool {
     matches!(ty, Type::Text | Type::Varchar | Type::Bpchar | Type::Name | Type::Char | Type::Unknown)
@@ -16,7 +16,7 @@ pub(super) fn convert<'a>(
     context: &Context<'_, 'a>,
 ) -> Option<Result<Datum<'a>>> {
     match (datum, is_string(from), is_string(to)) {
-        (Datum::Text(text), true, true) => Some(Ok(Datum::Text(within(text, from, to)))),
+        (Datum::Text(text), true, true) => Some(Ok(Datum::Text(within(text, from, to, context.scratch)))),
         (Datum::Text(_), true, false) => {
             let text = datum.as_str().unwrap_or_default();
             Some(input(text, &to.clone().into(), context.settings, context.scratch))
@@ -27,12 +27,18 @@ pub(super) fn convert<'a>(
 }
 
 /// char(n) loses its blanks, a name its end, "char" all but the first byte.
-fn within<'a>(text: &'a [u8], from: &Type, to: &Type) -> &'a [u8] {
-    let text = if *from == Type::Bpchar && *to != Type::Bpchar { trim_blanks(text) } else { text };
-    match to {
-        Type::Name => name_prefix(text),
-        Type::Char if text.first().is_some_and(u8::is_ascii) => &text[..1],
-        Type::Char => &[],
+fn within<'a>(text: &'a [u8], from: &Type, to: &Type, scratch: &'a Scratch) -> &'a [u8] {
+    match (from, to) {
+        (Type::Char, Type::Char) => text,
+        (Type::Char, _) => {
+            let mut out = String::new();
+            write_char(text, &mut out);
+            scratch.alloc_str(&out).as_bytes()
+        }
+        (_, Type::Char) => read_char(text, scratch),
+        (Type::Bpchar, Type::Name) => name_prefix(trim_blanks(text)),
+        (_, Type::Name) => name_prefix(text),
+        (Type::Bpchar, to) if *to != Type::Bpchar => trim_blanks(text),
         _ => text,
     }
 }
@@ -46,5 +52,5 @@ fn to_text<'a>(datum: &Datum<'a>, from: &Type, to: &Type, context: &Context<'_, 
         }
         _ => output(datum, &ColumnType::from(from.clone()), context.settings, &mut out),
     }
-    Datum::Text(within(context.scratch.alloc_str(&out).as_bytes(), &Type::Text, to))
+    Datum::Text(within(context.scratch.alloc_str(&out).as_bytes(), &Type::Text, to, context.scratch))
 }
