@@ -84,7 +84,8 @@ pub fn make_interval(parts: [i32; 6], seconds: f64) -> Result<Interval> {
     for (part, unit) in parts.into_iter().zip(units) {
         sum.add(unit, i64::from(part), 0.0);
     }
-    sum.micros += (seconds * SECOND as f64).round_ties_even() as i128;
+    let micros = (seconds * SECOND as f64).round_ties_even() as i128;
+    sum.micros = sum.micros.checked_add(micros).ok_or_else(interval_out_of_range)?;
     sum.finish(false).ok_or_else(interval_out_of_range)
 }
 
