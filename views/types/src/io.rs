@@ -87,6 +87,7 @@ pub fn apply_modifier<'a>(
         },
         Datum::Int(value) if matches!(ty.ty, Type::Time | Type::Timestamp | Type::TimestampTz) => {
             match ty.fraction_digits() {
+                Some(digits) if ty.ty == Type::Time => Datum::Int(time::round_fraction(value, digits)),
                 Some(digits) if !time::is_infinite(value) => Datum::Int(round_moment(value, digits)),
                 _ => datum,
             }

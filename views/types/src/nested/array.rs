@@ -36,6 +36,11 @@ pub(crate) fn read_array<'a>(
     let mut reader =
         Reader { literal: text, rest: text.trim_start_matches(is_space), items: Vec::new(), lengths: vec![] };
     let declared = reader.declared()?;
+    if !declared.is_empty() {
+        // As PostgreSQL: what is wrong with the contents is told without the dimensions.
+        reader.space();
+        reader.literal = reader.rest;
+    }
     reader.whole(&declared)?;
     let items = reader.items.iter().map(|item| match item {
         None => Ok(Datum::Null),
@@ -135,6 +140,9 @@ impl Reader<'_> {
         let mut count = 0;
         let mut nested = None;
         if self.eat('}') {
+            if depth > 0 {
+                return Err(malformed(self.literal, "Unexpected \"}\" character."));
+            }
             return self.close(depth, 0);
         }
         loop {

@@ -89,6 +89,9 @@ impl Numeric<'_> {
         if self.is_nan() || base.is_nan() {
             return Ok(NumericBuf::NaN);
         }
+        if [self, base].iter().any(|value| value.parts().is_none()) && self.signum().min(base.signum()) < 0 {
+            return Err(SqlError::new(b"2201E", "cannot take logarithm of a negative number"));
+        }
         let (argument, base) = match (base.logarithm_argument()?, self.logarithm_argument()?) {
             (Some(base), Some(argument)) => (argument, base),
             (None, None) => return Ok(NumericBuf::NaN),
@@ -240,9 +243,14 @@ fn shorten((mantissa, scale): (BigInt, i64), keep: usize) -> (BigInt, i64) {
 fn power_real(base: &BigInt, base_scale: u16, exponent: &BigInt, scale: u16) -> Result<NumericBuf> {
     let shown = i64::from(base_scale.max(scale));
     let ln_digits = ln_weight(base, base_scale);
-    let near = fixed_bits(40 + (-ln_digits).max(0));
-    let product = ln_fixed(base, base_scale, near) * exponent;
-    let value = float_of(&product, near) / pow10(scale);
+    // PostgreSQL estimates the result with eight digits of the logarithm, which decides the digits shown.
+    let near = clamp(8 - ln_digits);
+    let bits = fixed_bits(near + 8);
+    let ln_base = from_fixed(&ln_fixed(base, base_scale, bits), bits, near)?;
+    let power = NumericBuf::new(exponent.clone(), scale);
+    let (mut a, mut b, mut c) = (Vec::new(), Vec::new(), Vec::new());
+    let product = ln_base.borrow(&mut a).mul(power.borrow(&mut b))?;
+    let value = product.borrow(&mut c).round(near as i32)?.borrow(&mut Vec::new()).to_f64();
     if value.abs() > 2000.0 * 3.01 {
         return if value > 0.0 { Err(overflow()) } else { Ok(NumericBuf::Small(0, MAX_RESULT_SCALE as u16)) };
     }
@@ -253,10 +261,6 @@ fn power_real(base: &BigInt, base_scale: u16, exponent: &BigInt, scale: u16) -> 
     let product = ln_fixed(base, base_scale, bits) * exponent;
     let x = quotient(&product, &ten(usize::from(scale)), Rounding::HalfAway);
     from_fixed(&exp_fixed(&x, bits), bits, wanted)
-}
-
-fn pow10(scale: u16) -> f64 {
-    10_f64.powi(i32::from(scale))
 }
 
 /// The decimal place of the first digit of ln(value), as PostgreSQL estimates it: it decides the digits shown.
@@ -300,12 +304,6 @@ fn fixed(mantissa: &BigInt, scale: u16, bits: u64) -> BigInt {
 fn from_fixed(value: &BigInt, bits: u64, scale: i64) -> Result<NumericBuf> {
     let scaled = value * ten(scale as usize);
     NumericBuf::checked(quotient(&scaled, &(BigInt::one() << bits), Rounding::HalfAway), scale as u16)
-}
-
-fn float_of(value: &BigInt, bits: u64) -> f64 {
-    // The fraction's last bits do not matter to an estimate.
-    let cut = bits.saturating_sub(60);
-    (value >> cut).to_f64().unwrap_or(f64::INFINITY) / 2_f64.powi((bits - cut) as i32)
 }
 
 /// e^x: Taylor's series of x / 2^k, squared k times.

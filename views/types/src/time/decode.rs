@@ -38,6 +38,8 @@ const MONTH: u8 = 2;
 const DAY: u8 = 4;
 const TIME: u8 = 8;
 const ZONE: u8 = 16;
+const MERIDIEM: u8 = 32;
+const ERA: u8 = 64;
 const DATE: u8 = YEAR | MONTH | DAY;
 
 #[derive(Default)]
@@ -57,12 +59,25 @@ struct State {
     next: Option<Word>,
 }
 
+/// What is being read.
+#[derive(Debug, Clone, Copy)]
+struct Mode {
+    time_only: bool,
+    /// A field with punctuation is a zone's name or a time with an offset.
+    zone_expected: bool,
+}
+
 /// Reads a date and time; if `time_only`, numbers are times.
 pub(super) fn decode(text: &str, settings: &Settings, time_only: bool) -> Decoded<Meaning> {
     let fields = fields(text).ok_or(Failure::Format)?;
     let mut state = State::default();
     for (i, field) in fields.iter().enumerate() {
-        let new = state.field(field, fields.get(i + 1), settings, time_only)?;
+        // A time alone takes a date only before the time.
+        let date_first = i == 0
+            && (fields.len() >= 2 && fields[fields.len() - 1].kind == Kind::Date
+                || fields.get(1).is_some_and(|next| next.kind == Kind::Time));
+        let mode = Mode { time_only, zone_expected: time_only && !date_first };
+        let new = state.field(field, fields.get(i + 1), settings, mode)?;
         if state.have & new != 0 {
             return Err(Failure::Format);
         }
@@ -75,13 +90,14 @@ pub(super) fn decode(text: &str, settings: &Settings, time_only: bool) -> Decode
 }
 
 impl State {
-    fn field(&mut self, field: &Field, next: Option<&Field>, settings: &Settings, time_only: bool) -> Decoded<u8> {
+    fn field(&mut self, field: &Field, next: Option<&Field>, settings: &Settings, mode: Mode) -> Decoded<u8> {
+        let time_only = mode.time_only;
         let text = field.text.as_str();
         if self.next == Some(Word::JulianFollows) {
             return self.julian(field);
         }
         match field.kind {
-            Kind::Date if self.have & DATE == DATE || time_only && self.have & TIME != 0 && starts_alpha(text) => {
+            Kind::Date if self.have & DATE == DATE || mode.zone_expected || self.next.is_some() => {
                 self.next = None;
                 self.zone_or_time(text)
             }
@@ -160,7 +176,8 @@ impl State {
             }
             new |= got;
         }
-        if (self.have | new) & DATE == DATE { Ok(new) } else { Err(Failure::Format) }
+        // A date with punctuation does not follow a time.
+        if (self.have | new) & !ZONE == DATE { Ok(new) } else { Err(Failure::Format) }
     }
 
     /// A number that stands alone.
@@ -307,7 +324,12 @@ impl State {
             Word::JulianFollows => self.next = Some(word),
             Word::Weekday | Word::Filler => {}
         }
-        Ok(if matches!(word, Word::Today | Word::Tomorrow | Word::Yesterday) { DATE } else { 0 })
+        Ok(match word {
+            Word::Today | Word::Tomorrow | Word::Yesterday => DATE,
+            Word::Am | Word::Pm => MERIDIEM,
+            Word::Ad | Word::Bc => ERA,
+            _ => 0,
+        })
     }
 
     /// A month by its name; a number that was taken for the month is the day.
@@ -327,7 +349,7 @@ impl State {
             return Ok(special);
         }
         let date = self.have & DATE;
-        if date != DATE && (date != 0 || self.have & TIME == 0 || self.before_christ.is_some()) {
+        if date != DATE && (date != 0 || self.have & TIME == 0 || self.have & ERA != 0 && !time_only) {
             return Err(Failure::Format);
         }
         if let Some(afternoon) = self.afternoon {
@@ -343,6 +365,10 @@ impl State {
         }
         let civil = if date == DATE { Some(self.checked_date()?) } else { None };
         if time_only && self.have & TIME == 0 {
+            return Err(Failure::Format);
+        }
+        // Without a date nobody knows whether daylight saving holds.
+        if time_only && civil.is_none() && self.zone.as_ref().is_some_and(Zone::needs_date) {
             return Err(Failure::Format);
         }
         let time = (self.have & TIME != 0).then_some(self.time);
@@ -418,11 +444,12 @@ pub(super) fn clock_parts(text: &str) -> Decoded<(i64, i64, i64, i64)> {
     Ok((hour, minute, second, tail.unwrap_or(0)))
 }
 
+/// No digits at all are 0: `12:` is noon.
 fn number(text: &str) -> Decoded<i64> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Failure::Format);
     }
-    text.parse::<i32>().map(i64::from).map_err(|_| Failure::Field)
+    if text.is_empty() { Ok(0) } else { text.parse::<i64>().map_err(|_| Failure::Field) }
 }
 
 fn clock(text: &str) -> Decoded<i64> {
@@ -435,6 +462,7 @@ fn checked_clock(hour: i64, minute: i64, second: i64, micros: i64) -> Decoded<i6
     if hour > 24 || minute > 59 || second > 60 {
         return Err(Failure::Field);
     }
+    // Far from overflow now.
     let total = hour * HOUR + minute * MINUTE + second * SECOND + micros;
     if total > super::DAY { Err(Failure::Field) } else { Ok(total) }
 }
@@ -446,16 +474,23 @@ pub(super) fn displacement(text: &str) -> Decoded<i32> {
         Some(b'-') => (-1, &text[1..]),
         _ => return Err(Failure::Format),
     };
-    let numbers = rest.split(':').map(number).collect::<Decoded<Vec<i64>>>()?;
-    let (hour, minute, second) = match numbers.as_slice() {
-        [run] if rest.len() > 2 => (run / 100, run % 100, 0),
-        [hour] => (*hour, 0, 0),
-        [hour, minute] => (*hour, *minute, 0),
-        [hour, minute, second] => (*hour, *minute, *second),
+    let whole = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().map_or(Ok(0), number);
+    let parts: Vec<&str> = rest.split(':').collect();
+    let (hour, minute, second) = match parts.as_slice() {
+        [run] if run.len() > 2 && run.bytes().all(|b| b.is_ascii_digit()) => {
+            let run = number(run)?;
+            (run / 100, run % 100, 0)
+        }
+        [hour] => (whole(hour)?, 0, 0),
+        [hour, minute] => (whole(hour)?, whole(minute)?, 0),
+        [hour, minute, second] => (whole(hour)?, whole(minute)?, whole(second)?),
         _ => return Err(Failure::Format),
     };
     if hour > 15 || minute > 59 || second > 59 {
         return Err(Failure::Displacement);
+    }
+    if !parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(Failure::Format);
     }
     Ok(sign * (hour * 3600 + minute * 60 + second) as i32)
 }

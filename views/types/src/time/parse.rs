@@ -59,8 +59,6 @@ pub fn parse_timetz(text: &str, settings: &Settings) -> Result<TimeTz> {
     };
     let offset = match (zone, date) {
         (Some(zone), Some(date)) => zone.offset_of_local(local(date.days(), time)),
-        // Without a date nobody knows whether daylight saving holds.
-        (Some(zone), None) if !zone.is_fixed() => return Err(refuse(Failure::Format, text, name)),
         (Some(zone), None) => zone.offset_at(settings.now),
         (None, Some(date)) => settings.time_zone.offset_of_local(local(date.days(), time)),
         (None, None) => {

@@ -104,7 +104,8 @@ fn words(text: &str, ty: &ColumnType) -> Result<Interval, Failure> {
             Kind::Offset | Kind::Date | Kind::Number => {
                 let unit = unit_ahead.unwrap_or_else(|| last_unit(ty));
                 let (unit, new) = number(text, unit, &mut sum)?;
-                unit_ahead = Some(unit);
+                // Before hours come days.
+                unit_ahead = Some(if unit == Unit::Hour { Unit::Day } else { unit });
                 new
             }
             Kind::Word | Kind::Signed => {
@@ -124,6 +125,9 @@ fn words(text: &str, ty: &ColumnType) -> Result<Interval, Failure> {
     if seen == 0 {
         return Err(Failure::Format);
     }
+    if i64::try_from(sum.micros).is_err() || i32::try_from(sum.days).is_err() {
+        return Err(Failure::Field);
+    }
     sum.finish(ago).ok_or(Failure::Displacement)
 }
 
@@ -138,6 +142,9 @@ fn time_of_day(text: &str, sign: i64, ty: &ColumnType, sum: &mut Sum) -> Result<
         (hour, minute, second) = (0, hour, minute);
     }
     let total = i128::from(hour) * i128::from(HOUR) + i128::from(minute * MINUTE + second * SECOND + micros);
+    if i64::try_from(total).is_err() {
+        return Err(Failure::Field);
+    }
     sum.micros += total * i128::from(sign);
     Ok(bit(Unit::Hour) | bit(Unit::Minute) | bit(Unit::Second) | bit(Unit::Millisecond) | bit(Unit::Microsecond))
 }
@@ -181,81 +188,70 @@ fn number(text: &str, unit: Unit, sum: &mut Sum) -> Result<(Unit, u32), Failure>
     Ok((unit, new))
 }
 
-/// ISO 8601: `P1Y2M3DT4H5M6S`, `P1W`, `P0001-02-03T04:05:06`.
+/// ISO 8601: `P1Y2M3DT4H5M6S`, `P1W`; or `P0001-02-03T04:05:06`, `P00010203T040506`, whose last parts may lack.
 fn iso(text: &str) -> Result<Interval, Failure> {
-    let mut rest = text.strip_prefix('P').filter(|rest| !rest.is_empty()).ok_or(Failure::Format)?;
+    let body = text.strip_prefix('P').filter(|body| !body.is_empty()).ok_or(Failure::Format)?;
+    let (date, time) = match body.split_once('T') {
+        Some((date, time)) => (date, Some(time)),
+        None => (body, None),
+    };
     let mut sum = Sum::default();
-    let mut in_time = false;
-    let mut any = false;
-    while !rest.is_empty() {
-        if let Some(tail) = rest.strip_prefix('T') {
-            if in_time {
-                return Err(Failure::Format);
-            }
-            in_time = true;
-            rest = tail;
-            continue;
-        }
-        let end = rest
-            .char_indices()
-            .find(|(i, c)| !(c.is_ascii_digit() || *c == '.' || *i == 0 && (*c == '-' || *c == '+')))
-            .map_or(rest.len(), |(i, _)| i);
-        let (number, tail) = rest.split_at(end);
-        if !any && (tail.starts_with('-') || in_time && tail.starts_with(':'))
-            || !any && tail.is_empty() && number.len() >= 8
-        {
-            return alternative(text);
-        }
-        let unit = match (tail.bytes().next(), in_time) {
-            (Some(b'Y'), false) => Unit::Year,
-            (Some(b'M'), false) => Unit::Month,
-            (Some(b'W'), false) => Unit::Week,
-            (Some(b'D'), false) => Unit::Day,
-            (Some(b'H'), true) => Unit::Hour,
-            (Some(b'M'), true) => Unit::Minute,
-            (Some(b'S'), true) => Unit::Second,
-            _ => return Err(Failure::Format),
-        };
-        let (value, fraction) = iso_number(number)?;
-        sum.add(unit, value, fraction);
-        any = true;
-        rest = &tail[1..];
+    const DATE: [(char, Unit); 4] = [('Y', Unit::Year), ('M', Unit::Month), ('W', Unit::Week), ('D', Unit::Day)];
+    const TIME: [(char, Unit); 3] = [('H', Unit::Hour), ('M', Unit::Minute), ('S', Unit::Second)];
+    iso_part(date, &DATE, '-', 8, &[Unit::Year, Unit::Month, Unit::Day], &mut sum)?;
+    iso_part(time.unwrap_or(""), &TIME, ':', 6, &[Unit::Hour, Unit::Minute, Unit::Second], &mut sum)?;
+    sum.finish(false).ok_or(Failure::Displacement)
+}
+
+/// Numbers with letters; else numbers with `separator` between; else one number of `width` digits.
+fn iso_part(
+    text: &str,
+    letters: &[(char, Unit)],
+    separator: char,
+    width: usize,
+    places: &[Unit],
+    sum: &mut Sum,
+) -> Result<(), Failure> {
+    if text.is_empty() {
+        return Ok(());
     }
-    if any { sum.finish(false).ok_or(Failure::Displacement) } else { Err(Failure::Format) }
+    if text.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        for part in text.split_inclusive(|c: char| c.is_ascii_alphabetic()) {
+            let (number, letter) = part.split_at(part.len() - 1);
+            let unit = letters.iter().find(|(known, _)| letter.starts_with(*known)).ok_or(Failure::Format)?.1;
+            let (value, fraction) = iso_number(number)?;
+            sum.add(unit, value, fraction);
+        }
+        return Ok(());
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == width {
+        let (day, tail) = (&text[width - 2..digits], &text[digits..]);
+        sum.add(places[0], iso_number(&text[..width - 4])?.0, 0.0);
+        sum.add(places[1], iso_number(&text[width - 4..width - 2])?.0, 0.0);
+        let (value, fraction) = iso_number(&format!("{day}{tail}"))?;
+        sum.add(places[2], value, fraction);
+        return Ok(());
+    }
+    // A sign may stand before the first number.
+    let start = usize::from(text.starts_with(separator));
+    let mut parts: Vec<&str> = text[start..].split(separator).collect();
+    parts[0] = &text[..start + parts[0].len()];
+    if parts.len() > places.len() {
+        return Err(Failure::Format);
+    }
+    for (part, unit) in parts.into_iter().zip(places) {
+        let (value, fraction) = iso_number(part)?;
+        sum.add(*unit, value, fraction);
+    }
+    Ok(())
 }
 
 fn iso_number(text: &str) -> Result<(i64, f64), Failure> {
     let value: f64 = text.parse().map_err(|_| Failure::Format)?;
     let whole = value.trunc();
-    if whole.abs() > f64::from(i32::MAX) {
-        return Err(Failure::Field);
+    if whole.abs() > f64::from(i32::MAX) || !text.ends_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return Err(if value.is_finite() { Failure::Field } else { Failure::Format });
     }
     Ok((whole as i64, value - whole))
-}
-
-/// `P0001-02-03T04:05:06`, `P00010203T040506`.
-fn alternative(text: &str) -> Result<Interval, Failure> {
-    let body = &text[1..];
-    let (date, time) = body.split_once('T').unwrap_or((body, ""));
-    let mut sum = Sum::default();
-    let number = |text: &str| text.parse::<i64>().map_err(|_| Failure::Format);
-    let date: Vec<&str> = match date.split('-').collect::<Vec<_>>().as_slice() {
-        [""] => Vec::new(),
-        [run] if run.len() == 8 => vec![&run[..4], &run[4..6], &run[6..]],
-        parts => parts.to_vec(),
-    };
-    for (part, unit) in date.into_iter().zip([Unit::Year, Unit::Month, Unit::Day]) {
-        sum.add(unit, number(part)?, 0.0);
-    }
-    let run = time.len() >= 6 && !time.contains(':');
-    let time: Vec<&str> = match time {
-        "" => Vec::new(),
-        time if run => vec![&time[..2], &time[2..4], &time[4..]],
-        time => time.split(':').collect(),
-    };
-    for (part, unit) in time.into_iter().zip([Unit::Hour, Unit::Minute, Unit::Second]) {
-        let (value, fraction) = iso_number(part)?;
-        sum.add(unit, value, fraction);
-    }
-    sum.finish(false).ok_or(Failure::Displacement)
 }

@@ -102,6 +102,14 @@ impl Zone {
         matches!(self.rules, Rules::Fixed(_))
     }
 
+    /// Whether the offset depends on the date; an abbreviation is taken as of today.
+    pub(crate) fn needs_date(&self) -> bool {
+        match &self.rules {
+            Rules::Zone(zone) => zone.following(jiff::Timestamp::MIN).next().is_some(),
+            Rules::Fixed(_) | Rules::Called(..) => false,
+        }
+    }
+
     /// Seconds east of UTC at a moment (microseconds since 1970, UTC).
     pub fn offset_at(&self, micros: i64) -> i32 {
         let seconds = in_reach(micros.div_euclid(SECOND));
