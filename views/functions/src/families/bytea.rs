@@ -385,6 +385,9 @@ const KNOWN: &[&str] = &[
 fn decoded(bytes: &[u8], name: &str, otherwise: &str) -> Result<String> {
     let found = encoding(name, otherwise)?;
     if matches!(found, Encoding::Latin1) {
+        if bytes.contains(&0) {
+            return Err(SqlError::new(b"22021", "invalid byte sequence for encoding \"LATIN1\": 0x00"));
+        }
         return Ok(bytes.iter().copied().map(char::from).collect());
     }
     let refuse = |at: usize| {

@@ -10,13 +10,23 @@ use crate::table::Table;
 pub(super) fn register(t: &mut Table) {
     t.family("Date and time");
     fields(t);
+    // An infinity has no units, not even wrong ones.
     t.add("date_trunc(text, timestamp) -> timestamp -- Cut to a unit.", |c| {
+        if is_infinite(c.int(1)?) {
+            return Ok(c.args[1]);
+        }
         Ok(Datum::Int(time::truncate_timestamp(c.text(0)?, c.int(1)?)?))
     });
     t.add("stable date_trunc(text, timestamptz) -> timestamptz", |c| {
+        if is_infinite(c.int(1)?) {
+            return Ok(c.args[1]);
+        }
         Ok(Datum::Int(time::truncate_timestamptz(c.text(0)?, c.int(1)?, &c.env.session.settings.time_zone)?))
     });
     t.add("stable date_trunc(text, timestamptz, text) -> timestamptz", |c| {
+        if is_infinite(c.int(1)?) {
+            return Ok(c.args[1]);
+        }
         Ok(Datum::Int(time::truncate_timestamptz_in(c.text(0)?, c.int(1)?, &Zone::parse(c.text(2)?)?)?))
     });
     t.add("date_trunc(text, interval) -> interval", |c| {
@@ -123,8 +133,9 @@ fn makers(t: &mut Table) {
         ",
         |c| {
             let date = (part(c, 0)?, part(c, 1)?, part(c, 2)?);
+            let local = time::make_timestamp(date, part(c, 3)?, part(c, 4)?, c.float(5)?)?;
             let zone = if c.count() > 6 { Zone::parse(c.text(6)?)? } else { c.env.session.settings.time_zone.clone() };
-            Ok(Datum::Int(time::make_timestamptz(date, part(c, 3)?, part(c, 4)?, c.float(5)?, &zone)?))
+            Ok(Datum::Int(zone.to_moment(local)?))
         },
     );
     t.add("make_interval(years int4 = 0, months int4 = 0, weeks int4 = 0, days int4 = 0, hours int4 = 0, mins int4 = 0, secs float8 = 0.0) -> interval -- Of its parts.", |c| {
@@ -142,27 +153,27 @@ fn part(c: &Call<'_, '_>, i: usize) -> Result<i32> {
 
 fn zones(t: &mut Table) {
     t.add("timezone(text, timestamp) -> timestamptz -- AT TIME ZONE: the moment of a local time; the local time of a moment.", |c| {
-        Ok(Datum::Int(time::timestamp_at_zone(c.int(1)?, &Zone::parse(c.text(0)?)?)?))
+        at_zone(c, time::timestamp_at_zone)
     });
-    t.add("timezone(text, timestamptz) -> timestamp", |c| {
-        Ok(Datum::Int(time::timestamptz_at_zone(c.int(1)?, &Zone::parse(c.text(0)?)?)?))
+    t.add("timezone(text, timestamptz) -> timestamp", |c| at_zone(c, time::timestamptz_at_zone));
+    t.add("timezone(interval, timestamp) -> timestamptz", |c| at_zone(c, time::timestamp_at_zone));
+    t.add("timezone(interval, timestamptz) -> timestamp", |c| at_zone(c, time::timestamptz_at_zone));
+    t.add("stable timezone(text, timetz) -> timetz\ntimezone(interval, timetz) -> timetz", |c| {
+        Ok(Datum::TimeTz(time::time_at_zone(timetz(c, 1)?, &zone(c)?, c.env.session.settings.now)))
     });
-    t.add("stable timezone(text, timetz) -> timetz", |c| {
-        Ok(Datum::TimeTz(time::time_at_zone(timetz(c, 1)?, &Zone::parse(c.text(0)?)?, c.env.session.settings.now)))
-    });
-    t.add("timezone(interval, timestamp) -> timestamptz", |c| {
-        Ok(Datum::Int(time::timestamp_at_zone(c.int(1)?, &Zone::of_interval(c.interval(0)?)?)?))
-    });
-    t.add("timezone(interval, timestamptz) -> timestamp", |c| {
-        Ok(Datum::Int(time::timestamptz_at_zone(c.int(1)?, &Zone::of_interval(c.interval(0)?)?)?))
-    });
-    t.add("timezone(interval, timetz) -> timetz", |c| {
-        Ok(Datum::TimeTz(time::time_at_zone(
-            timetz(c, 1)?,
-            &Zone::of_interval(c.interval(0)?)?,
-            c.env.session.settings.now,
-        )))
-    });
+}
+
+/// The zone that argument 0 says.
+fn zone(c: &Call<'_, '_>) -> Result<Zone> {
+    match c.args[0] {
+        Datum::Interval(offset) => Zone::of_interval(offset),
+        _ => Zone::parse(c.text(0)?),
+    }
+}
+
+fn at_zone<'a>(c: &Call<'a, '_>, shift: fn(i64, &Zone) -> Result<i64>) -> Result<Datum<'a>> {
+    // The infinities are the same in every zone, even in none.
+    if is_infinite(c.int(1)?) { Ok(c.args[1]) } else { shift(c.int(1)?, &zone(c)?).map(Datum::Int) }
 }
 
 fn overlaps(t: &mut Table) {

@@ -108,7 +108,9 @@ fn width_bucket<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         count + 1
     } else {
         let distance = value.sub(low)?.borrow(&mut Vec::new()).mul(Numeric::integer(count))?;
-        let whole = distance.borrow(&mut Vec::new()).div_whole(high.sub(low)?.borrow(&mut Vec::new()))?;
+        // The quotient is a rounded one: just below the upper bound it is the number of buckets.
+        let share = distance.borrow(&mut Vec::new()).div(high.sub(low)?.borrow(&mut Vec::new()))?;
+        let whole = share.borrow(&mut Vec::new()).floor()?;
         whole.borrow(&mut Vec::new()).to_integer::<i64>("integer")? + 1
     };
     if bucket > i32::MAX.into() {

@@ -102,7 +102,10 @@ fn tuples(types: &[Type]) -> Vec<Vec<Option<&'static str>>> {
 }
 
 fn calls(function: &'static Function) -> Vec<Call> {
-    if function.kind != Kind::Scalar || NOT_ASKED.contains(&function.name) {
+    if function.kind != Kind::Scalar
+        || NOT_ASKED.contains(&function.name)
+        || NOT_ASKED.contains(&key(function).as_str())
+    {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -209,7 +212,7 @@ fn answers_are_postgres_own() {
             wrong
                 .entry(key(call.function))
                 .or_default()
-                .push(format!("{sql}\n     ours {ours:?}\n   theirs {theirs:?}"));
+                .push(format!("{sql:.300}\n     ours {ours:.300?}\n   theirs {theirs:.300?}"));
         }
     }
     let count: usize = wrong.values().map(Vec::len).sum();

@@ -146,7 +146,7 @@ impl Interval {
         let days = fits(by(f64::from(self.days)), f64::from(i32::MAX)).ok_or_else(interval_out_of_range)?;
         // Fractions of a month and of a day, to the microsecond: rounding hides what binary fractions lose.
         let rest_of_months = round6((months - months.trunc()) * DAYS_A_MONTH);
-        let rest = round6(days - days.trunc() + rest_of_months - rest_of_months.trunc());
+        let rest = days - days.trunc() + rest_of_months - rest_of_months.trunc();
         let mut whole_days = days.trunc() as i64 + rest_of_months.trunc() as i64;
         let mut seconds = round6(rest * 86_400.0);
         if seconds.abs() >= 86_400.0 {

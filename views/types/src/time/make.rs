@@ -38,13 +38,13 @@ pub fn make_date(year: i32, month: i32, day: i32) -> Result<i64> {
 /// 22008 if there is no such time.
 pub fn make_time(hour: i32, minute: i32, second: f64) -> Result<i64> {
     let micros = (second * 1e6).round_ties_even();
-    let total = i64::from(hour) * HOUR + i64::from(minute) * MINUTE + micros as i64;
     let valid = (0..=24).contains(&hour) && (0..=59).contains(&minute) && (0.0..=60.0).contains(&second);
-    if !valid || total > super::DAY {
+    let total = i128::from(hour) * i128::from(HOUR) + i128::from(minute) * i128::from(MINUTE) + micros as i128 % (1 << 62);
+    if !valid || total > super::DAY.into() {
         let text = format!("time field value out of range: {hour}:{minute:02}:{}", seconds(second));
         return Err(SqlError::new(b"22008", text));
     }
-    Ok(total)
+    Ok(total as i64)
 }
 
 /// C's `%02g`.

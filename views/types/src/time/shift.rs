@@ -110,10 +110,9 @@ pub fn age(a: i64, b: i64) -> Result<Interval> {
         micros += DAY;
         days -= 1;
     }
-    // Borrowed from the month that the earlier date is in; with a negative result PostgreSQL borrows from the same.
+    // Borrowed from the month that the earlier date is in.
     while days < 0 {
-        let borrowed = if negative { (late.year, late.month) } else { (early.year, early.month) };
-        days += i64::from(super::civil::days_in(borrowed.0, borrowed.1));
+        days += i64::from(super::civil::days_in(early.year, early.month));
         months -= 1;
     }
     let interval =
