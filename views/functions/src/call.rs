@@ -137,12 +137,8 @@ impl<'a> Call<'a, '_> {
     }
 
     /// Appends a value's text form.
-    pub(crate) fn show_into(&self, value: &Datum<'_>, _: &ColumnType, out: &mut String) -> Result<()> {
-        match value {
-            Datum::Text(text) => out.push_str(&String::from_utf8_lossy(text)),
-            Datum::Int(value) => out.push_str(&value.to_string()),
-            _ => return Err(SqlError::new(b"0A000", "text form is not supported")),
-        }
+    pub(crate) fn show_into(&self, value: &Datum<'_>, ty: &ColumnType, out: &mut String) -> Result<()> {
+        tidewater_types::output(value, ty, &self.env.session.settings, out);
         Ok(())
     }
 

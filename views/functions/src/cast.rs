@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use tidewater_types::{ColumnType, Expr, Result, SqlError, Type};
+use tidewater_types::{ColumnType, Datum, Expr, Result, Type};
 
 use crate::compile::Argument;
+use crate::function::Volatility;
 use crate::session::Session;
 
 use crate::signature::type_named;
@@ -58,13 +59,44 @@ impl Cast {
     /// too long strings are cut instead of refused.
     ///
     /// # Errors
-    /// What the cast finds wrong with a constant; 0A000 for a cast that is not there.
+    /// None that a cast of the table can meet.
     pub fn compile(&self, arg: Argument, to: &ColumnType, explicit: bool, session: &Arc<Session>) -> Result<Expr> {
-        let _ = (to, explicit, session);
-        match self.method {
-            CastMethod::Binary => Ok(arg.expr),
-            _ => Err(SqlError::new(b"0A000", "this cast is not supported yet")),
+        if self.method == CastMethod::Binary && to.modifier < 0 && self.from.is_oid() == self.to.is_oid() {
+            return Ok(arg.expr);
         }
+        let convert = self.converter(to, explicit, session)?;
+        Ok(Expr::new(move |tuple, scratch| match arg.expr.eval(tuple, scratch)? {
+            Datum::Null => Ok(Datum::Null),
+            value => convert(value, scratch),
+        }))
+    }
+
+    /// Whether the result depends on the session: its time zone, its names.
+    pub fn volatility(&self) -> Volatility {
+        let zoned = |ty: &Type| matches!(ty, Type::TimestampTz | Type::TimeTz);
+        let dated = |ty: &Type| {
+            matches!(ty, Type::Date | Type::Time | Type::Timestamp) || zoned(ty) || (ty.is_oid() && *ty != Type::Oid)
+        };
+        let stable = match &self.method {
+            CastMethod::Binary => false,
+            CastMethod::Function => {
+                zoned(&self.from) != zoned(&self.to) && self.from != Type::TimeTz
+                    || self.to == Type::RegClass && self.from.is_text()
+            }
+            CastMethod::Text => {
+                let nested = |ty: &Type| {
+                    dated(ty)
+                        || ty.element().is_some_and(dated)
+                        || matches!(ty, Type::Record(_) | Type::Range(_) | Type::Multirange(_))
+                };
+                nested(&self.from) || nested(&self.to)
+            }
+            CastMethod::Elements(element) => return element.volatility(),
+            CastMethod::Fields(fields) => {
+                return fields.iter().map(Cast::volatility).max().unwrap_or(Volatility::Immutable);
+            }
+        };
+        if stable { Volatility::Stable } else { Volatility::Immutable }
     }
 }
 
@@ -73,9 +105,9 @@ const CASTS: &str = "
 bool: int4 e, text a, bpchar a, varchar a
 char: int4 e, text i, bpchar a, varchar a
 name: text i, bpchar a, varchar a
-int2: int8 i, int4 i, oid i, float4 i, float8 i, numeric i, regproc i, regprocedure i, regoper i, regclass i, regtype i, regnamespace i, regrole i
-int4: bool e, char e, int8 i, int2 a, oid ib, float4 i, float8 i, numeric i, regproc ib, regprocedure ib, regoper ib, regclass ib, regtype ib, regnamespace ib, regrole ib
-int8: int2 a, int4 a, oid i, float4 i, float8 i, numeric i, regproc i, regprocedure i, regoper i, regclass i, regtype i, regnamespace i, regrole i
+int2: int8 i, int4 i, oid i, float4 i, float8 i, numeric i, regproc i, regprocedure i, regoper i, regoperator i, regcollation i, regclass i, regtype i, regnamespace i, regrole i
+int4: bool e, char e, int8 i, int2 a, oid ib, float4 i, float8 i, numeric i, regproc ib, regprocedure ib, regoper ib, regoperator ib, regcollation ib, regclass ib, regtype ib, regnamespace ib, regrole ib
+int8: int2 a, int4 a, oid i, float4 i, float8 i, numeric i, regproc i, regprocedure i, regoper i, regoperator i, regcollation i, regclass i, regtype i, regnamespace i, regrole i
 float4: int8 a, int2 a, int4 a, float8 i, numeric a
 float8: int8 a, int2 a, int4 a, float4 a, numeric a
 numeric: int8 a, int2 a, int4 a, float4 i, float8 i
@@ -90,10 +122,12 @@ interval: time a
 timetz: time a
 json: jsonb a
 jsonb: json a, bool e, int2 e, int4 e, int8 e, float4 e, float8 e, numeric e
-oid: int8 a, int4 ab, regproc ib, regprocedure ib, regoper ib, regclass ib, regtype ib, regnamespace ib, regrole ib
+oid: int8 a, int4 ab, regproc ib, regprocedure ib, regoper ib, regoperator ib, regcollation ib, regclass ib, regtype ib, regnamespace ib, regrole ib
 regproc: int8 a, int4 ab, oid ib, regprocedure ib
 regprocedure: int8 a, int4 ab, oid ib, regproc ib
-regoper: int8 a, int4 ab, oid ib
+regoper: int8 a, int4 ab, oid ib, regoperator ib
+regoperator: int8 a, int4 ab, oid ib, regoper ib
+regcollation: int8 a, int4 ab, oid ib
 regclass: int8 a, int4 ab, oid ib
 regtype: int8 a, int4 ab, oid ib
 regnamespace: int8 a, int4 ab, oid ib

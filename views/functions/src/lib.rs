@@ -10,6 +10,7 @@ mod accumulator;
 mod call;
 mod cast;
 mod compile;
+mod convert;
 mod families;
 mod formatting;
 mod function;

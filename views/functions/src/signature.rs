@@ -94,6 +94,8 @@ const NAMES: &[(&str, Type)] = &[
     ("regproc", Type::RegProc),
     ("regprocedure", Type::RegProcedure),
     ("regoper", Type::RegOper),
+    ("regoperator", Type::RegOperator),
+    ("regcollation", Type::RegCollation),
     ("regnamespace", Type::RegNamespace),
     ("regrole", Type::RegRole),
     ("int2vector", Type::Int2Vector),

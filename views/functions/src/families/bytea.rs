@@ -352,11 +352,42 @@ const KNOWN: &[&str] = &[
     "win1256",
     "win1257",
     "win1258",
+    "abc",
+    "alt",
+    "koi8",
+    "mskanji",
+    "shiftjis",
+    "tcvn",
+    "tcvn5712",
+    "vscii",
+    "win",
+    "win932",
+    "win936",
+    "win949",
+    "win950",
+    "windows932",
+    "windows936",
+    "windows949",
+    "windows950",
+    "windows866",
+    "windows874",
+    "windows1250",
+    "windows1251",
+    "windows1252",
+    "windows1253",
+    "windows1254",
+    "windows1255",
+    "windows1256",
+    "windows1257",
+    "windows1258",
 ];
 
 fn decoded(bytes: &[u8], name: &str, otherwise: &str) -> Result<String> {
     let found = encoding(name, otherwise)?;
     if matches!(found, Encoding::Latin1) {
+        if bytes.contains(&0) {
+            return Err(SqlError::new(b"22021", "invalid byte sequence for encoding \"LATIN1\": 0x00"));
+        }
         return Ok(bytes.iter().copied().map(char::from).collect());
     }
     let refuse = |at: usize| {

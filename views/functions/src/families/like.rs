@@ -111,7 +111,7 @@ fn with_backslashes(pattern: &str, escape: &str) -> Result<String> {
         (Some(escape), None) => escape,
         _ => {
             return Err(
-                SqlError::new(b"22019", "invalid escape string").hint("Escape string must be empty or one character.")
+                SqlError::new(b"22025", "invalid escape string").hint("Escape string must be empty or one character.")
             );
         }
     };

@@ -56,8 +56,7 @@ pub(super) fn register(t: &mut Table) {
         } else if value < 0.0 {
             -1.0
         } else {
-            // Zero keeps no sign; NaN stays.
-            value + 0.0
+            0.0
         }))
     });
     powers(t);
@@ -207,7 +206,7 @@ fn width_bucket<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         } else {
             (value - low) / (high - low)
         };
-        ((count as f64 * share) as i64).min(count - 1) + 1
+        (count as f64 * share) as i64 + 1
     };
     if bucket > i32::MAX.into() {
         return Err(SqlError::new(b"22003", "integer out of range"));

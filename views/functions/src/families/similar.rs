@@ -39,7 +39,7 @@ fn translate(pattern: &str, escape: &str) -> Result<String> {
     let (escape, more) = (chars.next(), chars.next());
     if more.is_some() {
         return Err(
-            SqlError::new(b"22019", "invalid escape string").hint("Escape string must be empty or one character.")
+            SqlError::new(b"22025", "invalid escape string").hint("Escape string must be empty or one character.")
         );
     }
     let mut out = String::from("^(?:");

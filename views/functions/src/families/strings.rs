@@ -83,7 +83,12 @@ fn parts(t: &mut Table) {
     });
     t.add("right(text, int4) -> text -- The last characters; all but the first, if negative.", |c| {
         let (text, n) = (c.text(0)?, c.int(1)?);
-        let skip = if n < 0 { -n } else { (text.chars().count() as i64 - n).max(0) };
+        let skip = match n {
+            // As in PostgreSQL, whose 32 bits have no such number without its sign.
+            n if n == i64::from(i32::MIN) => 0,
+            n if n < 0 => -n,
+            n => (text.chars().count() as i64 - n).max(0),
+        };
         Ok(Datum::Text(text[offset(text, skip as usize)..].as_bytes()))
     });
     t.add("strpos(text, text) -> int4 -- Where the second begins in the first, from 1; 0 if nowhere.\nposition(text, text) -> int4", |c| {
@@ -203,7 +208,7 @@ fn chr<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     let code = c.int(0)?;
     let refuse = |message: String| Err(SqlError::new(b"54000", message));
     if code < 0 {
-        return refuse("character number must be positive".to_owned());
+        return Err(invalid("character number must be positive"));
     }
     if code == 0 {
         return refuse("null character not permitted".to_owned());

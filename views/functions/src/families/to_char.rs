@@ -111,7 +111,7 @@ fn integer<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     let format = number_format(c)?;
     let value = c.int(0)?;
     if format.roman {
-        return c.new_text(&format.write_roman(Some(value)));
+        return c.new_text(&format.write_roman(Some(value))?);
     }
     if format.exponent {
         if i32::try_from(value).is_err() || *c.ty(0) == tidewater_types::Type::Int8 {
@@ -133,14 +133,14 @@ fn integer<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         digits.push('.');
         digits.extend(std::iter::repeat_n('0', format.after));
     }
-    c.new_text(&shifted.write(&digits, value < 0))
+    c.new_text(&shifted.write(&digits, value < 0)?)
 }
 
 fn numeric<'a>(c: &Call<'a, '_>, value: Numeric<'_>) -> Result<Datum<'a>> {
     let format = number_format(c)?;
     if format.roman {
         let rounded = value.round(0)?;
-        return c.new_text(&format.write_roman(rounded.to_string().parse().ok()));
+        return c.new_text(&format.write_roman(rounded.to_string().parse().ok())?);
     }
     if format.exponent {
         if value.scale().is_none() {
@@ -158,7 +158,7 @@ fn numeric<'a>(c: &Call<'a, '_>, value: Numeric<'_>) -> Result<Datum<'a>> {
     }
     let rounded = value.borrow(&mut Vec::new()).round(format.after as i32)?.to_string();
     let (digits, negative) = rounded.strip_prefix('-').map_or((rounded.as_str(), false), |digits| (digits, true));
-    c.new_text(&shifted.write(digits, negative))
+    c.new_text(&shifted.write(digits, negative)?)
 }
 
 /// A number with one digit before the point and an exponent of at least two.
@@ -170,7 +170,7 @@ fn scientific(value: Numeric<'_>, after: usize) -> Result<String> {
     // Zero has the exponent that its digits after the point say: none.
     let mut power = first.map_or(0, |first| point - 1 - first as i64);
     let scale = i32::try_from(after as i64 - power).map_err(|_| out_of_range())?;
-    let rounded = value.abs().round(scale)?.to_string();
+    let rounded = value.abs().borrow(&mut Vec::new()).round(scale)?.to_string();
     let mut shown: String =
         rounded.chars().filter(char::is_ascii_digit).collect::<String>().trim_start_matches('0').to_owned();
     // Digits that round does not show to the left of the point.
@@ -213,7 +213,7 @@ fn float<'a>(c: &Call<'a, '_>, precision: usize) -> Result<Datum<'a>> {
         if !(f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&rounded) {
             return Err(out_of_range());
         }
-        return c.new_text(&format.write_roman(Some(rounded as i64)));
+        return c.new_text(&format.write_roman(Some(rounded as i64))?);
     }
     if format.exponent {
         let text = if value.is_finite() { exponent(value, format.after) } else { format.no_number() };
@@ -230,7 +230,7 @@ fn float<'a>(c: &Call<'a, '_>, precision: usize) -> Result<Datum<'a>> {
     }
     if !value.is_finite() {
         let text = if value.is_nan() { "NaN" } else { "Infinity" };
-        return c.new_text(&shifted.write(text, value < 0.0));
+        return c.new_text(&shifted.write(text, value < 0.0)?);
     }
     // No more digits than the type holds.
     let whole = format!("{:.0}", value.abs()).len();
@@ -240,7 +240,7 @@ fn float<'a>(c: &Call<'a, '_>, precision: usize) -> Result<Datum<'a>> {
         shifted.after = precision - whole;
     }
     let digits = format!("{:.*}", shifted.after, value.abs());
-    c.new_text(&shifted.write(&digits, value.is_sign_negative() && (value != 0.0 || value.is_sign_negative())))
+    c.new_text(&shifted.write(&digits, value.is_sign_negative())?)
 }
 
 fn to_number<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {

@@ -138,13 +138,9 @@ fn date(fields: &Fields, text: &str) -> Result<Civil> {
     let mut checked = fields.year != 0 || fields.century != 0;
     let mut day_of_year = fields.day_of_year;
     let mut day_of_month = fields.day;
-    let mut put = |days: i64| {
-        let date = Civil::of(days);
-        (year, month, day) = (date.year, i64::from(date.month), i64::from(date.day));
-        checked = true;
-    };
+    let mut of_days = None;
     if fields.julian != 0 {
-        put(fields.julian - 2_440_588);
+        of_days = Some(fields.julian - 2_440_588);
     }
     if fields.week != 0 {
         if fields.weeks == Some(Weeks::Iso) {
@@ -154,11 +150,15 @@ fn date(fields: &Fields, text: &str) -> Result<Civil> {
                 1 => 6,
                 day => day - 2,
             };
-            let first = monday(year, fields.week);
-            put(first + after);
+            of_days = Some(monday(year, fields.week) + after);
         } else {
             day_of_year = (fields.week - 1) * 7 + 1;
         }
+    }
+    if let Some(days) = of_days {
+        let date = Civil::of(days);
+        (year, month, day) = (date.year, i64::from(date.month), i64::from(date.day));
+        checked = true;
     }
     if fields.week_of_month != 0 {
         day_of_month = (fields.week_of_month - 1) * 7 + 1;

@@ -45,8 +45,10 @@ pub(super) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", 
 pub(super) const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
 impl Moment {
+    /// The day; an interval's parts may be beyond those of a date.
     fn civil(&self) -> Civil {
-        Civil { year: self.year, month: self.month.clamp(1, 12) as u32, day: self.day.clamp(1, 31) as u32 }
+        let month = Civil { year: self.year, month: 1, day: 1 }.add_months(self.month - 1);
+        Civil::of(month.days() + self.day - 1)
     }
 
     /// 0 for Sunday.
@@ -210,8 +212,7 @@ fn digits(pattern: &Pattern, moment: &Moment, out: &mut String) {
         F::DayOfMonth => put(moment.day, 2),
         F::DayOfYear => put(moment.day_of_year, 3),
         F::IsoDayOfYear => {
-            let (year, week) = moment.civil().iso_week();
-            let _ = year;
+            let week = moment.civil().iso_week().1;
             put((week - 1) * 7 + (moment.weekday() as i64 + 6) % 7 + 1, 3);
         }
         F::DayOfWeek => out.push_str(&(moment.weekday() + 1).to_string()),

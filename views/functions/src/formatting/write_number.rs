@@ -1,11 +1,13 @@
 //! to_char of numbers: digits that are rounded already are put into a format's places.
 
+use tidewater_types::{Result, SqlError};
+
 use super::number::{NumberFormat, Pattern, Piece, SignPlace};
 use super::ordinal;
 
 impl NumberFormat {
     /// The text of a number whose digits are `digits`, with as many after the point as the format has.
-    pub(crate) fn write(&self, digits: &str, negative: bool) -> String {
+    pub(crate) fn write(&self, digits: &str, negative: bool) -> Result<String> {
         let whole = digits.find('.').unwrap_or(digits.len());
         let (digits, blanks) =
             if whole > self.before { (self.overflow(), 0) } else { (digits.to_owned(), self.before - whole) };
@@ -14,13 +16,11 @@ impl NumberFormat {
 
     /// What stands for a number that has more digits than the format.
     pub(crate) fn overflow(&self) -> String {
-        let point = if self.after > 0 || self.point { "." } else { "" };
-        let _ = point;
         format!("{}.{}", "#".repeat(self.before), "#".repeat(self.after))
     }
 
     /// A Roman number, of 1 to 3999.
-    pub(crate) fn write_roman(&self, value: Option<i64>) -> String {
+    pub(crate) fn write_roman(&self, value: Option<i64>) -> Result<String> {
         let text = match value {
             Some(value) if (1..=3999).contains(&value) => roman(value),
             _ => "#".repeat(15),
@@ -126,17 +126,17 @@ impl<'f> Writer<'f> {
         }
     }
 
-    fn run(mut self) -> String {
+    fn run(mut self) -> Result<String> {
         for piece in &self.format.pieces {
             match piece {
                 Piece::Char(char) => self.out.push(*char),
-                Piece::Pattern(pattern) => self.pattern(*pattern),
+                Piece::Pattern(pattern) => self.pattern(*pattern)?,
             }
         }
-        self.out
+        Ok(self.out)
     }
 
-    fn pattern(&mut self, pattern: Pattern) {
+    fn pattern(&mut self, pattern: Pattern) -> Result<()> {
         let (fill, negative) = (self.format.fill, self.negative);
         match pattern {
             Pattern::Nine | Pattern::Zero | Pattern::Point | Pattern::LocalPoint => {
@@ -153,6 +153,9 @@ impl<'f> Writer<'f> {
             Pattern::Ordinal(upper) => {
                 if !self.format.roman && self.number.first() != Some(&'#') && !negative && !self.format.point {
                     let text: String = self.number.iter().collect();
+                    if !text.ends_with(|last: char| last.is_ascii_digit()) {
+                        return Err(SqlError::new(b"22P02", format!("\"{text}\" is not a number")));
+                    }
                     self.out.push_str(ordinal(&text, upper));
                 }
             }
@@ -169,6 +172,7 @@ impl<'f> Writer<'f> {
             | Pattern::Fill
             | Pattern::Nothing => {}
         }
+        Ok(())
     }
 
     /// Whether the next character is a zero before the point that need not be shown: `9.9` shows ` .1`.

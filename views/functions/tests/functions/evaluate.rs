@@ -75,7 +75,7 @@ impl Call {
             return Ok(None);
         }
         let mut out = String::new();
-        tidewater_types::output(&value, &self.result, &session.settings, &mut out)?;
+        tidewater_types::output(&value, &self.result, &session.settings, &mut out);
         Ok(Some(out))
     }
 }
@@ -102,7 +102,10 @@ fn tuples(types: &[Type]) -> Vec<Vec<Option<&'static str>>> {
 }
 
 fn calls(function: &'static Function) -> Vec<Call> {
-    if function.kind != Kind::Scalar || NOT_ASKED.contains(&function.name) {
+    if function.kind != Kind::Scalar
+        || NOT_ASKED.contains(&function.name)
+        || NOT_ASKED.contains(&key(function).as_str())
+    {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -117,13 +120,16 @@ fn calls(function: &'static Function) -> Vec<Call> {
             })
             .collect();
         let Some(types) = types else { continue };
-        let packed = function.variadic && matches!(function.params.last(), Some(Param::Of(_) | Param::AnyArray | Param::AnyCompatibleArray));
+        let packed = function.variadic
+            && matches!(function.params.last(), Some(Param::Of(_) | Param::AnyArray | Param::AnyCompatibleArray));
         let mut first = |types: &[Type]| Ok::<Type, SqlError>(types[0].clone());
         // A variadic array is called with one element.
         let types: Vec<Type> = types
             .iter()
             .enumerate()
-            .map(|(i, ty)| if packed && i + 1 == types.len() { ty.element().cloned().unwrap_or(Type::Unknown) } else { ty.clone() })
+            .map(|(i, ty)| {
+                if packed && i + 1 == types.len() { ty.element().cloned().unwrap_or(Type::Unknown) } else { ty.clone() }
+            })
             .collect();
         let Ok(resolved) = resolve(function, &types, false, &mut first) else { continue };
         for literals in tuples(&types) {
@@ -189,9 +195,13 @@ fn answers_are_postgres_own() {
     for (((call, _), sql), answer) in all.iter().zip(&statements).zip(answers) {
         let theirs = match answer {
             Ok(answer) => Ok(answer.rows.into_iter().next().and_then(|row| row.into_iter().next().flatten())),
+            // It takes too long there.
+            Err(refusal) if refusal.sqlstate == "57014" => continue,
             Err(refusal) => Err((refusal.sqlstate, refusal.message)),
         };
-        let ours = call.ours(&session).map_err(|error| (String::from_utf8_lossy(&error.sqlstate).into_owned(), error.message));
+        let ours = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.ours(&session)))
+            .unwrap_or_else(|_| Err(SqlError::new(b"XX000", "it panicked")));
+        let ours = ours.map_err(|error| (String::from_utf8_lossy(&error.sqlstate).into_owned(), error.message));
         let same = match (&ours, &theirs) {
             (Ok(Some(ours)), Ok(Some(theirs))) => ours == theirs || is_close(call.function.name, ours, theirs),
             (Ok(ours), Ok(theirs)) => ours == theirs,
@@ -199,14 +209,25 @@ fn answers_are_postgres_own() {
             _ => false,
         };
         if !same && !DIFFERENT.iter().any(|(part, _)| sql.contains(part)) {
-            wrong.entry(key(call.function)).or_default().push(format!("{sql}\n     ours {ours:?}\n   theirs {theirs:?}"));
+            wrong
+                .entry(key(call.function))
+                .or_default()
+                .push(format!("{sql:.300}\n     ours {ours:.300?}\n   theirs {theirs:.300?}"));
         }
     }
     let count: usize = wrong.values().map(Vec::len).sum();
     let shown: Vec<String> = wrong
         .iter()
-        .map(|(key, cases)| format!("{key}: {}\n{}", cases.len(), cases.iter().take(3).cloned().collect::<Vec<_>>().join("\n")))
+        .map(|(key, cases)| {
+            format!("{key}: {}\n{}", cases.len(), cases.iter().take(3).cloned().collect::<Vec<_>>().join("\n"))
+        })
         .collect();
     println!("{} calls", statements.len());
-    assert!(count == 0, "{count} of {} calls differ, in {} entries:\n{}", statements.len(), wrong.len(), shown.join("\n"));
+    assert!(
+        count == 0,
+        "{count} of {} calls differ, in {} entries:\n{}",
+        statements.len(),
+        wrong.len(),
+        shown.join("\n")
+    );
 }

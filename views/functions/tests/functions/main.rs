@@ -1,5 +1,6 @@
 //! The table of functions, judged by PostgreSQL.
 
+mod casts;
 mod evaluate;
 mod exceptions;
 mod regex;

@@ -41,6 +41,7 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 use cte::CteScope;
+pub(crate) use table_function::ROWS_FROM;
 use scope::Scope;
 
 /// How deep expressions and queries may be nested: the stack of a thread is finite.

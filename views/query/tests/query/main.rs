@@ -1,0 +1,5 @@
+//! Queries, judged by PostgreSQL 15.
+
+mod ask;
+mod features;
+mod world;
