@@ -123,7 +123,7 @@ fn columns_of(scalar: &Scalar) -> Vec<(Id, tidewater_types::ColumnType)> {
 
 /// Whether a condition reads only these columns, all of types whose equal values are identical.
 fn on_identical(predicate: &Scalar, ids: &BTreeSet<Id>) -> bool {
-    columns_of(predicate).iter().all(|(id, ty)| ids.contains(id) && crate::run::is_identity(&ty.ty))
+    columns_of(predicate).iter().all(|(id, ty)| ids.contains(id) && crate::run::is_identity(ty))
         && !predicate.free().is_empty()
 }
 

@@ -96,7 +96,7 @@ impl Feed {
                         cell::key(value, &ty.ty, &mut key);
                     }
                 }
-                let row = cell::pack_row(&mut cell::builder(&self.arg_types), &values);
+                let row = cell::pack_row(&self.arg_types, &values);
                 held.reserve(row.bytes().len() + sort.len() + key.len() + size_of::<(Vec<u8>, Vec<u8>, Row)>())?;
                 rows.push((sort, key, row));
                 Ok(())
@@ -120,7 +120,7 @@ impl Feed {
         let mut accumulator = self.accumulator()?;
         for (_, _, row) in rows.iter() {
             let types = self.arg_types.iter().enumerate();
-            let values: Vec<Datum<'_>> = types.map(|(i, ty)| cell::unpack(row.as_ref(), i, &ty.ty)).collect();
+            let values: Vec<Datum<'_>> = types.map(|(i, ty)| cell::unpack(row.as_ref(), i, ty)).collect();
             accumulator.add(&values)?;
         }
         accumulator.finish(scratch)

@@ -90,8 +90,7 @@ pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, 
 }
 
 fn marks() -> [Row; 3] {
-    let mut builder = cell::row_builder(&[Type::Bool.into()]);
-    [Datum::Bool(false), Datum::Bool(true), Datum::Null].map(|mark| cell::pack_row(&mut builder, &[mark]))
+    [Datum::Bool(false), Datum::Bool(true), Datum::Null].map(|mark| cell::pack_row(&[Type::Bool.into()], &[mark]))
 }
 
 /// The key that a predicate is, if it compares the two sides.

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use delta::Kind;
-use tidewater_types::{ColumnType, Expr, Result, SqlError};
+use tidewater_types::{ColumnType, Datum, Expr, Packing, Result, SqlError};
 
-use super::cell::{self, Types};
+use super::cell::Types;
 use crate::plan::{Columns, Id};
 
 /// The places of columns in tuples.
@@ -61,25 +60,20 @@ impl Layout {
     /// The expression that reads a column.
     pub(crate) fn read(&self, id: Id) -> Result<Expr> {
         let (input, column) = self.place(id)?;
-        let kind = cell::kind(&self.inputs[input][column].ty);
-        Ok(match kind {
-            Kind::Int => Expr::new(move |tuple, _| {
+        let packing = Packing::of(&self.inputs[input][column]);
+        Ok(match packing {
+            Packing::Int => Expr::new(move |tuple, _| {
                 let row = tuple[input];
-                Ok(if row.is_null(column) {
-                    tidewater_types::Datum::Null
-                } else {
-                    tidewater_types::Datum::Int(row.slot(column) as i64)
-                })
+                Ok(if row.is_null(column) { Datum::Null } else { Datum::Int(row.slot(column) as i64) })
             }),
-            Kind::Text => Expr::new(move |tuple, _| {
+            Packing::Text => Expr::new(move |tuple, _| {
                 let row = tuple[input];
-                Ok(if row.is_null(column) {
-                    tidewater_types::Datum::Null
-                } else {
-                    tidewater_types::Datum::Text(row.tail(column))
-                })
+                Ok(if row.is_null(column) { Datum::Null } else { Datum::Text(row.tail(column)) })
             }),
-            kind => Expr::new(move |tuple, _| Ok(cell::get(tuple[input], column, &kind))),
+            packing => Expr::new(move |tuple, _| {
+                let row = tuple[input];
+                Ok(if row.is_null(column) { Datum::Null } else { packing.get(row, column) })
+            }),
         })
     }
 }

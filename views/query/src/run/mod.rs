@@ -34,7 +34,7 @@ use tidewater_types::{ColumnType, Datum, Result, Scratch, SqlError};
 use crate::catalog::Source;
 use crate::plan::{Constant, Plan};
 
-pub use cell::{pack_row, row_builder, unpack};
+pub use cell::{pack_row, unpack};
 use memory::Account;
 use node::{Batch, Cx};
 

@@ -31,7 +31,7 @@ pub(crate) struct Grouping {
 
 impl Grouping {
     pub(crate) fn new(exprs: Vec<Expr>, types: Types) -> Grouping {
-        let various = types.iter().any(|ty| !cell::is_identity(&ty.ty));
+        let various = types.iter().any(|ty| !cell::is_identity(ty));
         Grouping { exprs, types, various }
     }
 
@@ -66,7 +66,7 @@ impl Grouping {
         let mut changed = false;
         let mut best = Vec::with_capacity(values.len());
         for (i, value) in values.iter().enumerate() {
-            let old = cell::unpack(shown.as_ref(), i, &self.types[i].ty);
+            let old = cell::unpack(shown.as_ref(), i, &self.types[i]);
             if packed(value) < packed(&old) {
                 changed = true;
                 best.push(*value);
@@ -74,11 +74,11 @@ impl Grouping {
                 best.push(old);
             }
         }
-        changed.then(|| cell::pack_row(&mut cell::builder(&self.types), &best))
+        changed.then(|| cell::pack_row(&self.types, &best))
     }
 
     pub(crate) fn pack(&self, values: &[Datum<'_>]) -> Row {
-        cell::pack_row(&mut cell::builder(&self.types), values)
+        cell::pack_row(&self.types, values)
     }
 
     pub(crate) fn types(&self) -> &[ColumnType] {
@@ -178,7 +178,7 @@ impl Reduce {
                 let shown = &group.shown;
                 let keys = self.keys.types().iter().enumerate();
                 let mut values: Vec<Datum<'_>> =
-                    keys.map(|(i, ty)| cell::unpack(shown.as_ref(), i, &ty.ty)).collect();
+                    keys.map(|(i, ty)| cell::unpack(shown.as_ref(), i, ty)).collect();
                 for (feed, state) in self.feeds.iter().zip(&mut group.states) {
                     values.push(feed.finish(state, &scratch)?);
                 }

@@ -201,8 +201,8 @@ impl Compiler<'_> {
 /// Expressions that read the two columns of a row.
 fn pair_layout(types: super::cell::Types) -> (Expr, Expr) {
     let read = |i: usize| {
-        let kind = cell::kind(&types[i].ty);
-        Expr::new(move |tuple, _| Ok(cell::get(tuple[0], i, &kind)))
+        let ty = types[i].clone();
+        Expr::new(move |tuple, _| Ok(cell::unpack(tuple[0], i, &ty)))
     };
     (read(0), read(1))
 }

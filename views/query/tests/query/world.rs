@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use delta::{Row, RowRef};
 use tidewater_judge::{Connection, server};
 use tidewater_query::catalog::{Catalog, Relation, RelationColumn, Rows, Source};
-use tidewater_query::run::{pack_row, row_builder};
+use tidewater_query::run::pack_row;
 use tidewater_types::{ColumnType, Datum, Result, Scratch, Settings, Type, input};
 
 const TABLES: &str = "
@@ -65,7 +65,6 @@ impl World {
             })
             .collect();
         let types: Vec<ColumnType> = columns.iter().map(|column| column.ty.clone()).collect();
-        let mut builder = row_builder(&types);
         let scratch = Scratch::new();
         let value = |text: &Option<String>, ty: &ColumnType| match text {
             None => Datum::Null,
@@ -73,7 +72,7 @@ impl World {
         };
         let rows = answer.rows.iter().map(|row| {
             let values: Vec<Datum<'_>> = row.iter().zip(&types).map(|(text, ty)| value(text, ty)).collect();
-            pack_row(&mut builder, &values)
+            pack_row(&types, &values)
         });
         self.rows.insert(id, rows.collect());
         let relation = Relation {
