@@ -62,7 +62,10 @@ fn first_difference<'a, 'b>(
 /// Element by element; then the longer, then the one of more dimensions, then by their lengths and bounds.
 fn arrays(ty: &Type, a: ArrayRef<'_>, b: ArrayRef<'_>) -> Ordering {
     let element = ty.element().unwrap_or(&Type::Text);
-    first_difference(element, a.iter(), b.iter())
+    // An oidvector's length comes first.
+    let lengths = if *ty == Type::OidVector { a.len().cmp(&b.len()) } else { Ordering::Equal };
+    lengths
+        .then_with(|| first_difference(element, a.iter(), b.iter()))
         .then_with(|| a.len().cmp(&b.len()))
         .then_with(|| a.dimension_count().cmp(&b.dimension_count()))
         .then_with(|| a.dimensions().map(|d| d.length).cmp(b.dimensions().map(|d| d.length)))

@@ -24,7 +24,7 @@ pub fn input<'a>(text: &str, ty: &ColumnType, settings: &Settings, scratch: &'a 
         Type::Numeric => Datum::Numeric(NumericBuf::parse(text)?.into_scratch(scratch)),
         Type::Text | Type::Varchar | Type::Bpchar | Type::Unknown | Type::Void => copy(text, scratch),
         Type::Name => copy_bytes(text::name_prefix(text.as_bytes()), scratch),
-        Type::Char => one_byte(text, scratch)?,
+        Type::Char => Datum::Text(text::read_char(text.as_bytes(), scratch)),
         Type::Json => {
             json::check(text)?;
             copy(text, scratch)
@@ -119,20 +119,26 @@ fn copy_bytes<'a>(text: &[u8], scratch: &'a Scratch) -> Datum<'a> {
     Datum::Text(scratch.alloc_slice_copy(text))
 }
 
-/// "char" is one byte; of a character of several, PostgreSQL 15 keeps the first, which is no text.
-fn one_byte<'a>(text: &str, scratch: &'a Scratch) -> Result<Datum<'a>> {
-    match text.as_bytes().first() {
-        Some(byte) if !byte.is_ascii() => Err(SqlError::new(b"0A000", "a \"char\" beyond ASCII is not supported")),
-        Some(byte) => Ok(copy_bytes(&[*byte], scratch)),
-        None => Ok(copy_bytes(&[], scratch)),
-    }
-}
-
 /// Numbers with blanks between, from subscript 0.
 fn vector<'a>(text: &str, ty: &ColumnType, scratch: &'a Scratch) -> Result<Datum<'a>> {
     let element = ty.ty.element().unwrap_or(&Type::Int2);
-    let numbers = text.split_ascii_whitespace().map(|part| Ok(Datum::Int(integer::parse(part, element)? as i64)));
-    let values = numbers.collect::<Result<Vec<_>>>()?;
+    let mut values = Vec::new();
+    let mut rest = text.trim_ascii_start();
+    while !rest.is_empty() {
+        let sign = usize::from(rest.starts_with(['-', '+']));
+        let end = sign + rest[sign..].bytes().take_while(u8::is_ascii_digit).count();
+        // An oid ends where its digits do; a smallint at a blank.
+        let end = if *element == Type::Oid || rest[end..].is_empty() || rest[end..].starts_with(' ') { end } else { 0 };
+        let (number, tail) = rest.split_at(end);
+        let value = integer::parse(number, element).map_err(|error| match error.sqlstate {
+            [b'2', b'2', b'P', ..] => {
+                SqlError::new(b"22P02", format!("invalid input syntax for type {element}: \"{rest}\""))
+            }
+            _ => error,
+        });
+        values.push(Datum::Int(value? as i64));
+        rest = tail.trim_ascii_start();
+    }
     let dimension = Dimension { length: values.len() as i32, lower: 0 };
     ArrayRef::build(scratch, &[dimension], &values).map(Datum::Array)
 }
@@ -163,6 +169,7 @@ pub fn output(datum: &Datum<'_>, ty: &ColumnType, settings: &Settings, out: &mut
         Datum::Interval(value) => time::write_interval(*value, out),
         Datum::TimeTz(value) => time::write_timetz(*value, out),
         Datum::Uuid(value) => uuid::write(value, out),
+        Datum::Text(value) if ty.ty == Type::Char => text::write_char(value, out),
         Datum::Text(value) => out.push_str(&String::from_utf8_lossy(value)),
         Datum::Bytes(value) => bytea::write(value, out),
         Datum::Jsonb(value) => write_jsonb(*value, out),

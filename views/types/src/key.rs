@@ -71,6 +71,9 @@ fn value(ty: &Type, datum: &Datum<'_>, out: &mut impl Bytes) {
         Datum::Jsonb(value) => json::key(*value, out),
         Datum::Array(array) => {
             let element = ty.element().unwrap_or(&Type::Text);
+            if *ty == Type::OidVector {
+                out.put(&(array.len() as u32).to_be_bytes());
+            }
             array.iter().for_each(|datum| key(element, &datum, out));
             out.put(&[END]);
             out.put(&[array.dimension_count() as u8]);

@@ -5,8 +5,10 @@
 //! rows store. Equal is not identical: numeric 1.0 equals 1.00, one month equals 30 days, and yet they print differently. Rows are
 //! retracted by identity (their packed bytes) and joined, grouped and ordered by equality (their key form).
 
+mod binary;
 pub mod boolean;
 pub mod bytea;
+mod cast;
 mod compare;
 mod datum;
 mod error;
@@ -16,6 +18,7 @@ pub mod integer;
 mod io;
 pub mod json;
 mod key;
+mod layout;
 mod nested;
 mod numeric;
 pub mod range;
@@ -25,6 +28,8 @@ pub mod time;
 mod ty;
 pub mod uuid;
 
+pub use binary::{input_binary, output_binary};
+pub use cast::cast;
 pub use compare::{compare, equal};
 pub use datum::{
     ArrayRef, Bounds, Bytes, Datum, Dimension, Interval, Json, JsonbRef, ListRef, MAX_DIMENSIONS, MapRef,
@@ -34,6 +39,7 @@ pub use error::{Result, SqlError};
 pub use expr::{Expr, Tuple};
 pub use io::{apply_modifier, input, output};
 pub use key::key;
+pub use layout::Packing;
 pub use numeric::{LongNumeric, Numeric, NumericBuf};
 pub use settings::{DateOrder, Names, Settings};
 pub use ty::{ColumnType, NumericModifier, RangeOf, Record, Type};

@@ -65,3 +65,32 @@ pub fn apply_length<'a>(
     padded.resize(text.len() + length - characters, b' ');
     Ok(padded.into_bump_slice())
 }
+
+/// A "char" of this byte. Beyond ASCII it is kept as the character of that number, so that it is text and sorts right.
+pub fn char_of_byte(byte: u8, scratch: &crate::Scratch) -> &[u8] {
+    if byte == 0 { &[] } else { scratch.alloc_str(char::from(byte).encode_utf8(&mut [0; 2])).as_bytes() }
+}
+
+/// The byte that a "char" is; 0 for an empty one.
+pub fn byte_of_char(text: &[u8]) -> u8 {
+    let character = std::str::from_utf8(text).ok().and_then(|text| text.chars().next());
+    character.map_or(0, |c| c as u32 as u8)
+}
+
+/// The "char" that `text` shows: its first byte, or the byte of `\ooo`.
+pub fn read_char<'a>(text: &[u8], scratch: &'a crate::Scratch) -> &'a [u8] {
+    let byte = match text {
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'),
+        _ => text.first().copied().unwrap_or(0),
+    };
+    char_of_byte(byte, scratch)
+}
+
+/// Appends a "char": beyond ASCII as `\ooo`.
+pub fn write_char(text: &[u8], out: &mut String) {
+    match byte_of_char(text) {
+        0 => {}
+        byte if byte.is_ascii() => out.push(char::from(byte)),
+        byte => out.push_str(&format!("\\{byte:03o}")),
+    }
+}

@@ -13,6 +13,7 @@ pub use array::{ArrayRef, Dimension, MAX_DIMENSIONS};
 pub use composite::{ListRef, MapRef, RecordRef};
 pub use jsonb::{Json, JsonbRef};
 pub use packed::{Bytes, Seq, decode, encode};
+pub(crate) use packed::{interval, interval_bytes, timetz, timetz_bytes};
 pub use range::{Bounds, MultirangeRef, RangeRef};
 
 use crate::Numeric;

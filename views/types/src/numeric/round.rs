@@ -23,6 +23,12 @@ impl Numeric<'_> {
         self.at_scale(scale, Rounding::Truncate)
     }
 
+    /// Cut or filled up to exactly `scale` digits after the point.
+    pub(crate) fn trunc_to(self, scale: u16) -> Result<NumericBuf> {
+        let Some((mantissa, from)) = self.parts() else { return Ok(self.to_buf()) };
+        NumericBuf::checked(rescale(&mantissa, i64::from(from), i64::from(scale), Rounding::Truncate), scale)
+    }
+
     /// The least whole number that is not less.
     ///
     /// # Errors

@@ -144,11 +144,12 @@ impl Interval {
         let fits = |value: f64, limit: f64| (value.abs() <= limit && !value.is_nan()).then_some(value);
         let months = fits(by(f64::from(self.months)), f64::from(i32::MAX)).ok_or_else(interval_out_of_range)?;
         let days = fits(by(f64::from(self.days)), f64::from(i32::MAX)).ok_or_else(interval_out_of_range)?;
-        // Fractions of a month and of a day, to the microsecond: rounding hides what binary fractions lose.
+        // What is left of a month goes to days, of a day to seconds; rounding to the microsecond hides what binary
+        // fractions lose.
         let rest_of_months = round6((months - months.trunc()) * DAYS_A_MONTH);
-        let rest = days - days.trunc() + rest_of_months - rest_of_months.trunc();
+        let rest_of_days = days - days.trunc() + rest_of_months - rest_of_months.trunc();
         let mut whole_days = days.trunc() as i64 + rest_of_months.trunc() as i64;
-        let mut seconds = round6(rest * 86_400.0);
+        let mut seconds = round6(rest_of_days * 86_400.0);
         if seconds.abs() >= 86_400.0 {
             whole_days += (seconds / 86_400.0) as i64;
             seconds -= (seconds / 86_400.0).trunc() * 86_400.0;

@@ -13,11 +13,7 @@ use crate::{Interval, Result, SqlError};
 /// # Errors
 /// 22008 if there is no such day.
 pub fn make_date(year: i32, month: i32, day: i32) -> Result<i64> {
-    let shown = if year < 0 { format!("{year:05}") } else { format!("{year:04}") };
-    let error = || {
-        let text = format!("date field value out of range: {}-{month:02}-{day:02}", shown.trim_start_matches('+'));
-        SqlError::new(b"22008", text)
-    };
+    let error = || SqlError::new(b"22008", format!("date field value out of range: {year}-{month:02}-{day:02}"));
     let number = if year < 0 { i64::from(year) + 1 } else { i64::from(year) };
     let civil = Civil {
         year: number,
@@ -28,7 +24,7 @@ pub fn make_date(year: i32, month: i32, day: i32) -> Result<i64> {
         return Err(error());
     }
     let days = civil.days();
-    let out_of_range = || SqlError::new(b"22008", format!("date out of range: {shown}-{month:02}-{day:02}"));
+    let out_of_range = || SqlError::new(b"22008", format!("date out of range: {number}-{month:02}-{day:02}"));
     (FIRST_DAY..=LAST_DAY).contains(&days).then_some(days).ok_or_else(out_of_range)
 }
 
@@ -59,8 +55,14 @@ fn seconds(second: f64) -> String {
 /// # Errors
 /// 22008 if there is no such moment.
 pub fn make_timestamp(date: (i32, i32, i32), hour: i32, minute: i32, second: f64) -> Result<i64> {
-    let days = make_date(date.0, date.1, date.2)?;
-    timestamp(local(days, make_time(hour, minute, second)?))
+    let (year, month, day) = date;
+    let shown = format!("{year}-{month:02}-{day:02} {hour}:{minute:02}:{}", seconds(second));
+    let error = |_| SqlError::new(b"22008", format!("timestamp out of range: {shown}"));
+    let days = match make_date(year, month, day) {
+        Err(refusal) if refusal.message.starts_with("date out of range") => return Err(error(refusal)),
+        days => days?,
+    };
+    timestamp(local(days, make_time(hour, minute, second)?)).map_err(error)
 }
 
 /// `make_timestamptz(year, month, day, hour, minute, second)` in a zone.

@@ -1,9 +1,14 @@
 //! `date_trunc` and `date_bin`.
 
 use super::civil::{Civil, weekday};
-use super::field::canonical;
+use super::field;
 use super::{DAY, HOUR, MINUTE, SECOND, Zone, is_infinite, split_day, timestamp};
 use crate::{Interval, Result, SqlError, Type};
+
+/// Units that a moment can be cut to, and a few that PostgreSQL knows but does not cut to.
+fn canonical(field: &str) -> Option<&'static str> {
+    field::canonical(field).filter(|unit| !matches!(*unit, "dow" | "doy" | "isodow" | "isoyear" | "julian" | "epoch"))
+}
 
 fn refuse(field: &str, ty: &Type) -> SqlError {
     match canonical(field) {
@@ -21,10 +26,11 @@ pub fn truncate_timestamp(field: &str, micros: i64) -> Result<i64> {
 }
 
 fn truncate(field: &str, micros: i64, ty: &Type) -> Result<i64> {
-    let unit = canonical(field).ok_or_else(|| refuse(field, ty))?;
+    // As PostgreSQL: of an infinity nobody asks what it is cut to.
     if is_infinite(micros) {
         return Ok(micros);
     }
+    let unit = canonical(field).ok_or_else(|| refuse(field, ty))?;
     let cut = |length: i64| micros - micros.rem_euclid(length);
     let (days, _) = split_day(micros);
     let date = Civil::of(days);
@@ -78,7 +84,7 @@ pub fn truncate_timestamptz(field: &str, micros: i64, zone: &Zone) -> Result<i64
 /// # Errors
 /// As [`truncate_timestamp`].
 pub fn truncate_timestamptz_in(field: &str, micros: i64, zone: &Zone) -> Result<i64> {
-    truncate_timestamptz(field, micros, zone)
+    truncate_timestamptz(field, micros, &zone.as_calendar())
 }
 
 /// `date_trunc(field, interval)`.

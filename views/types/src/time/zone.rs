@@ -59,6 +59,9 @@ impl Zone {
             let name = zone.iana_name().unwrap_or(name).to_owned();
             return Some(Zone { name, rules: Rules::Zone(zone) });
         }
+        if let Some(seconds) = posix_offset(name) {
+            return Some(Zone { name: name.to_owned(), rules: Rules::Fixed(seconds) });
+        }
         posix(name).map(|zone| Zone { name: name.to_owned(), rules: Rules::Zone(zone) })
     }
 
@@ -95,6 +98,14 @@ impl Zone {
             return Err(SqlError::new(b"22023", message));
         }
         Ok(Zone::fixed((interval.micros / SECOND) as i32))
+    }
+
+    /// The zone that an abbreviation is of, where a calendar is asked for and not an offset.
+    pub(crate) fn as_calendar(&self) -> Zone {
+        match &self.rules {
+            Rules::Called(zone, _) => Zone { name: self.name.clone(), rules: Rules::Zone(zone.clone()) },
+            _ => self.clone(),
+        }
     }
 
     /// Whether the offset never changes.
@@ -171,6 +182,28 @@ impl Zone {
 fn database() -> &'static TimeZoneDatabase {
     static DATABASE: std::sync::OnceLock<TimeZoneDatabase> = std::sync::OnceLock::new();
     DATABASE.get_or_init(TimeZoneDatabase::bundled)
+}
+
+/// Seconds east of UTC of POSIX's rules without daylight saving, a name of any length and hours west: `XYZ+3`, `<+03>-3`, `+05:30`.
+fn posix_offset(text: &str) -> Option<i32> {
+    let rest = match text.strip_prefix('<') {
+        Some(quoted) => quoted.split_once('>')?.1,
+        None => text.trim_start_matches(|c: char| c.is_ascii_alphabetic()),
+    };
+    let (sign, digits) = match rest.strip_prefix('-') {
+        Some(digits) => (1, digits),
+        None => (-1, rest.strip_prefix('+').unwrap_or(rest)),
+    };
+    let parts: Vec<i32> = digits.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match parts.as_slice() {
+        [hours] => (*hours, 0, 0),
+        [hours, minutes] => (*hours, *minutes, 0),
+        [hours, minutes, seconds] => (*hours, *minutes, *seconds),
+        _ => return None,
+    };
+    // A week less an hour, as the tz library allows.
+    let valid = digits.starts_with(|c: char| c.is_ascii_digit()) && hours <= 167 && minutes < 60 && seconds < 60;
+    valid.then_some(sign * (hours * 3600 + minutes * 60 + seconds))
 }
 
 /// Only what has the form of POSIX's rules, `CET-1CEST,M3.5.0,M10.5.0/3` or `<+03>-3`, and names a length of three.

@@ -458,7 +458,7 @@ fn zones() {
     ] {
         let mut random = Random(7);
         let mut moments = strings(TIMESTAMPS);
-        moments.retain(|text| !text.starts_with("294247"));
+        moments.retain(|text| !text.starts_with("294"));
         for _ in 0..300 {
             let (year, month, day) = (random.below(400) + 1800, random.below(12) + 1, random.below(28) + 1);
             moments.push(format!("{year}-{month}-{day} {}:{}", random.below(24), random.below(60)));

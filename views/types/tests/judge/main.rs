@@ -1,6 +1,9 @@
 //! Values judged by PostgreSQL 15: texts in and out, comparisons, arithmetic, casts. One program, so that one server is started.
 
+mod calendar;
 mod common;
 mod datetimes;
 mod literals;
 mod numbers;
+mod samples;
+mod values;
