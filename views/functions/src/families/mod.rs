@@ -1,8 +1,8 @@
 //! The entries of the table, one file a family.
 
+mod aggregates;
 mod bytea;
 mod comparison;
-mod counting;
 mod date_functions;
 mod dates;
 mod format;
@@ -19,6 +19,7 @@ mod similar;
 mod strings;
 mod strings_more;
 mod to_char;
+mod to_json;
 mod trigonometry;
 mod windows;
 
@@ -44,7 +45,8 @@ pub(crate) fn register(table: &mut Table) {
     moments::register(table);
     dates::register(table);
     date_functions::register(table);
-    counting::register(table);
+    to_json::register(table);
+    aggregates::register(table);
     series::register(table);
     windows::register(table);
 }
