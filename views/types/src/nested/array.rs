@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::is_space;
 use crate::io::{input, output};
-use crate::{ArrayRef, ColumnType, Datum, Dimension, MAX_DIMENSIONS, Result, Scratch, Settings, SqlError, Type};
+use crate::{ArrayRef, ColumnType, Datum, Dimension, MAX_DIMENSIONS, Result, Scratch, Settings, SqlError};
 
 /// One element as it is written; `None` is NULL.
 type Item = Option<String>;
@@ -281,17 +281,17 @@ fn level<'a>(
             Some(datum) => {
                 let mut text = String::new();
                 output(&datum, element, settings, &mut text);
-                write_item(&text, &element.ty, out);
+                write_item(&text, false, out);
             }
         }
     }
     out.push('}');
 }
 
-/// Appends an element, quoted where it must be.
-pub(super) fn write_item(text: &str, _ty: &Type, out: &mut String) {
+/// Appends an element, quoted where it must be, or anyhow.
+pub(super) fn write_item(text: &str, quoted: bool, out: &mut String) {
     let special = |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || is_space(c);
-    if !text.is_empty() && !text.contains(special) && !text.eq_ignore_ascii_case("null") {
+    if !quoted && !text.is_empty() && !text.contains(special) && !text.eq_ignore_ascii_case("null") {
         return out.push_str(text);
     }
     out.push('"');

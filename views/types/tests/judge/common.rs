@@ -16,7 +16,7 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn ty(name: &str) -> ColumnType {
-    ColumnType::parse(name).unwrap()
+    ColumnType::parse(name).expect("a type")
 }
 
 pub(crate) fn quote(text: &str) -> String {

@@ -383,7 +383,7 @@ const INTERVALS: &[&str] = &[
 ];
 
 fn zone(name: &str) -> Settings {
-    Settings { time_zone: Zone::named(name).unwrap(), ..settings() }
+    Settings { time_zone: Zone::named(name).expect("a zone"), ..settings() }
 }
 
 #[test]

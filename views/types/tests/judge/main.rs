@@ -5,5 +5,6 @@ mod common;
 mod datetimes;
 mod literals;
 mod numbers;
+mod ranges;
 mod samples;
 mod values;
