@@ -64,10 +64,10 @@ impl Cast {
         if self.method == CastMethod::Binary && to.modifier < 0 && self.from.is_oid() == self.to.is_oid() {
             return Ok(arg.expr);
         }
-        let convert = self.converter(to, explicit, session)?;
+        let (from, to, session) = (self.from.clone(), to.clone(), session.clone());
         Ok(Expr::new(move |tuple, scratch| match arg.expr.eval(tuple, scratch)? {
             Datum::Null => Ok(Datum::Null),
-            value => convert(value, scratch),
+            value => tidewater_types::cast(value, &from, &to, explicit, &session.settings, scratch),
         }))
     }
 

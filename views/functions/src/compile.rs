@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tidewater_types::{ColumnType, Datum, Expr, Result, SqlError};
+use tidewater_types::{ArrayRef, ColumnType, Datum, Expr, Result, SqlError};
 
 use crate::accumulator::Accumulator;
 use crate::call::{Call, Env};
 use crate::function::{Body, Function};
 use crate::rows::Rows;
 use crate::session::Session;
+use crate::signature::Param;
 
 /// One argument of a call, after it was cast to the parameter's type.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ impl Function {
     /// # Errors
     /// Where it is not a scalar function; what a function finds wrong with its constant arguments.
     pub fn compile(&'static self, args: Vec<Argument>, result: &ColumnType, session: &Arc<Session>) -> Result<Expr> {
+        let args = self.packed(args);
         let env = self.env(&args, result, session);
         match self.body {
             Body::Make(make) => make(args, env),
@@ -69,8 +71,27 @@ impl Function {
         let Body::Rows(rows) = self.body else {
             return Err(self.misplaced("a set-returning function"));
         };
+        let args = self.packed(args);
         let env = self.env(&args, result, session);
         Ok(Rows::new(args, env, rows, self.strict))
+    }
+
+    /// The arguments, with those for a variadic array in one.
+    fn packed(&self, mut args: Vec<Argument>) -> Vec<Argument> {
+        let last = self.params.len().saturating_sub(1);
+        let is_array = !matches!(self.params.last(), None | Some(Param::Any));
+        if !self.variadic || !is_array || args.last().is_some_and(|last| last.variadic) || args.len() <= last {
+            return args;
+        }
+        let rest = args.split_off(last);
+        let element = rest[0].ty.ty.clone();
+        let values: Vec<Expr> = rest.into_iter().map(|arg| arg.expr).collect();
+        let array = Expr::new(move |tuple, scratch| {
+            let values = values.iter().map(|value| value.eval(tuple, scratch)).collect::<Result<Vec<_>>>()?;
+            Ok(Datum::Array(ArrayRef::vector(scratch, &values)?))
+        });
+        args.push(Argument { variadic: true, ..Argument::new(array, element.array()) });
+        args
     }
 
     fn env(&self, args: &[Argument], result: &ColumnType, session: &Arc<Session>) -> Env {

@@ -10,7 +10,6 @@ mod accumulator;
 mod call;
 mod cast;
 mod compile;
-mod convert;
 mod families;
 mod formatting;
 mod function;

@@ -237,9 +237,11 @@ fn add_params(function: &mut Function, params: &'static str) {
             function.variadic = true;
             one = after;
         }
-        let (name, ty) = one.split_once(' ').unwrap_or(("", one));
-        function.params.push(param(ty.trim()));
-        function.names.push(name);
+        if !one.is_empty() {
+            let (name, ty) = one.split_once(' ').unwrap_or(("", one));
+            function.params.push(param(ty.trim()));
+            function.names.push(name);
+        }
         if rest[end..].starts_with(';') {
             function.direct = Some(function.params.len());
         }

@@ -1,6 +1,8 @@
 //! The entries of the table, one file a family.
 
 mod aggregates;
+mod arrays;
+mod arrays_make;
 mod bytea;
 mod comparison;
 mod date_functions;
@@ -12,6 +14,7 @@ mod math;
 mod moments;
 mod numeric;
 mod random;
+mod ranges;
 mod regexp;
 mod regexp_at;
 mod series;
@@ -47,6 +50,8 @@ pub(crate) fn register(table: &mut Table) {
     date_functions::register(table);
     to_json::register(table);
     aggregates::register(table);
+    arrays::register(table);
+    ranges::register(table);
     series::register(table);
     windows::register(table);
 }

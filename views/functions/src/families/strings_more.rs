@@ -3,7 +3,7 @@
 use tidewater_types::{Datum, Result, SqlError, Type};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::call::{Call, invalid};
+use crate::call::invalid;
 use crate::table::Table;
 
 pub(super) fn register(t: &mut Table) {

@@ -11,7 +11,7 @@ mod write_date;
 mod write_number;
 
 pub(crate) use number::NumberFormat;
-pub(crate) use read_date::{Read, read};
+pub(crate) use read_date::read;
 pub(crate) use template::Template;
 pub(crate) use write_date::{Moment, write};
 

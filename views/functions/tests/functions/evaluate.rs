@@ -123,14 +123,12 @@ fn calls(function: &'static Function) -> Vec<Call> {
         let packed = function.variadic
             && matches!(function.params.last(), Some(Param::Of(_) | Param::AnyArray | Param::AnyCompatibleArray));
         let mut first = |types: &[Type]| Ok::<Type, SqlError>(types[0].clone());
-        // A variadic array is called with one element.
-        let types: Vec<Type> = types
-            .iter()
-            .enumerate()
-            .map(|(i, ty)| {
-                if packed && i + 1 == types.len() { ty.element().cloned().unwrap_or(Type::Unknown) } else { ty.clone() }
-            })
-            .collect();
+        // A variadic array is called with two elements.
+        let mut types = types;
+        if packed && let Some(array) = types.pop() {
+            let element = array.element().cloned().unwrap_or(Type::Unknown);
+            types.extend([element.clone(), element]);
+        }
         let Ok(resolved) = resolve(function, &types, false, &mut first) else { continue };
         for literals in tuples(&types) {
             found.push(Call { function, types: types.clone(), result: resolved.result.clone().into(), literals });
@@ -208,7 +206,7 @@ fn answers_are_postgres_own() {
             (Err((ours, _)), Err((theirs, _))) => ours == theirs,
             _ => false,
         };
-        if !same && !DIFFERENT.iter().any(|(part, _)| sql.contains(part)) {
+        if !same && !DIFFERENT.iter().any(|(parts, _)| parts.split(" … ").all(|part| sql.contains(part))) {
             wrong
                 .entry(key(call.function))
                 .or_default()

@@ -24,7 +24,7 @@ pub(super) fn register(t: &mut Table) {
     t.aggregate("array_agg(anyarray) -> anyarray -- Arrays as an array of one more dimension.", |_| {
         Ok(Box::new(Arrays::default()))
     });
-    t.aggregate("list_agg(any) -> anylist -- As a list, NULLs among them.", |_| Ok(Box::new(List(Vec::new()))));
+    t.aggregate("list_agg(anyelement) -> anylist -- As a list, NULLs among them.", |_| Ok(Box::new(List(Vec::new()))));
     t.aggregate("stable json_agg(anyelement) -> json -- As a JSON array.", |env| {
         Ok(Box::new(JsonArray::new(env, false)))
     });
