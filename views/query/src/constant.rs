@@ -46,9 +46,8 @@ pub(crate) fn convert(from: &Constant, ty: &ColumnType, explicit: bool, session:
     if from.value.is_none() {
         return Ok(Constant { ty: ty.clone(), value: None });
     }
-    let cast = cast(&from.ty.ty, &ty.ty).ok_or_else(|| {
-        SqlError::new(b"42846", format!("cannot cast type {} to {}", from.ty.ty, ty.ty))
-    })?;
+    let cast = cast(&from.ty.ty, &ty.ty)
+        .ok_or_else(|| SqlError::new(b"42846", format!("cannot cast type {} to {}", from.ty.ty, ty.ty)))?;
     let mut argument = Argument::new(expr(from), from.ty.clone());
     argument.constant = true;
     let expr = cast.compile(argument, ty, explicit, session)?;

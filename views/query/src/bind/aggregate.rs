@@ -200,7 +200,8 @@ impl Binder<'_> {
         for scalar in aggregate.call.args.iter().chain(&aggregate.filter).chain(keys) {
             free.extend(scalar.free());
         }
-        let error = |code: &[u8; 5], what: &str| Err(SqlError::new(code, format!("aggregate function calls cannot {what}")));
+        let error =
+            |code: &[u8; 5], what: &str| Err(SqlError::new(code, format!("aggregate function calls cannot {what}")));
         if level.aggregates.iter().any(|(id, _)| free.contains(id)) {
             return error(b"42803", "be nested");
         }
@@ -225,13 +226,11 @@ impl Binder<'_> {
     /// The number of LIMIT and OFFSET.
     pub(super) fn bigint(&mut self, scalar: Scalar, place: &str) -> Result<Scalar> {
         let ty = scalar.ty().ty;
-        self.coerce(scalar, &tidewater_types::Type::Int8.into(), CastContext::Assignment).map_err(|error| {
-            match &error.sqlstate {
-                b"42846" => {
-                    SqlError::new(b"42804", format!("argument of {place} must be type bigint, not type {ty}"))
-                }
-                _ => error,
-            }
+        self.coerce(scalar, &tidewater_types::Type::Int8.into(), CastContext::Assignment).map_err(|error| match &error
+            .sqlstate
+        {
+            b"42846" => SqlError::new(b"42804", format!("argument of {place} must be type bigint, not type {ty}")),
+            _ => error,
         })
     }
 }

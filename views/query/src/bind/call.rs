@@ -64,9 +64,7 @@ impl Binder<'_> {
         match function.kind {
             Kind::Scalar => self.call(function, args.scalars, args.packed),
             Kind::Set => self.set_call(function, args),
-            Kind::Window => {
-                Err(SqlError::new(b"42809", format!("window function {name} requires an OVER clause")))
-            }
+            Kind::Window => Err(SqlError::new(b"42809", format!("window function {name} requires an OVER clause"))),
             Kind::Aggregate => Err(unsupported(format!("the aggregate {name} here"))),
         }
     }
@@ -277,11 +275,10 @@ impl Binder<'_> {
             if list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct) {
                 return refuse("DISTINCT");
             }
-            for clause in &list.clauses {
-                match clause {
-                    ast::FunctionArgumentClause::OrderBy(_) => return refuse("ORDER BY"),
-                    other => return Err(unsupported(format!("{other} in a call"))),
-                }
+            match list.clauses.first() {
+                None => {}
+                Some(ast::FunctionArgumentClause::OrderBy(_)) => return refuse("ORDER BY"),
+                Some(other) => return Err(unsupported(format!("{other} in a call"))),
             }
         }
         if function.filter.is_some() {

@@ -102,8 +102,10 @@ impl Binder<'_> {
     pub(super) fn assign(&mut self, scalar: Scalar, ty: &ColumnType) -> Result<Scalar> {
         let from = scalar.ty().ty;
         self.coerce(scalar, ty, CastContext::Assignment).map_err(|error| match &error.sqlstate {
-            b"42846" => SqlError::new(b"42804", format!("column is of type {} but expression is of type {from}", ty.ty))
-                .hint("You will need to rewrite or cast the expression."),
+            b"42846" => {
+                SqlError::new(b"42804", format!("column is of type {} but expression is of type {from}", ty.ty))
+                    .hint("You will need to rewrite or cast the expression.")
+            }
             _ => error,
         })
     }

@@ -155,10 +155,8 @@ impl Binder<'_> {
             }
             State::Forbidden(why) => Err(SqlError::new(b"42P19", format!("recursive query \"{name}\" {why}"))),
             State::Ready(id, columns) => {
-                let own: Vec<ScopeColumn> = columns
-                    .into_iter()
-                    .map(|(name, id)| ScopeColumn { name, id: self.columns.copy(id) })
-                    .collect();
+                let own: Vec<ScopeColumn> =
+                    columns.into_iter().map(|(name, id)| ScopeColumn { name, id: self.columns.copy(id) }).collect();
                 let ids = own.iter().map(|column| column.id).collect();
                 Ok(Some((Rel::Ref { id, columns: ids }, own)))
             }
@@ -201,7 +199,9 @@ fn mentions(body: &SetExpr, name: &str) -> bool {
 
 /// Where PostgreSQL allows the recursive use: once, not in a subquery of an expression, not on the outer side of a join.
 fn check_step(step: &Rel, id: LetId, name: &str) -> Result<()> {
-    let refuse = |why: &str| Err(SqlError::new(b"42P19", format!("recursive reference to query \"{name}\" must not appear {why}")));
+    let refuse = |why: &str| {
+        Err(SqlError::new(b"42P19", format!("recursive reference to query \"{name}\" must not appear {why}")))
+    };
     let count = |rel: &Rel| {
         let mut copy = rel.clone();
         copy.uses().get(&id).copied().unwrap_or(0)
@@ -212,7 +212,8 @@ fn check_step(step: &Rel, id: LetId, name: &str) -> Result<()> {
     let mut found = None;
     step.any(&mut |rel| {
         if rel.scalars().into_iter().any(|scalar| {
-            scalar.any(&mut |inner| matches!(inner, crate::plan::Scalar::Subquery(subquery) if count(&subquery.rel) > 0))
+            scalar
+                .any(&mut |inner| matches!(inner, crate::plan::Scalar::Subquery(subquery) if count(&subquery.rel) > 0))
         }) {
             found = Some("within a subquery");
         }

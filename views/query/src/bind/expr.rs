@@ -4,6 +4,7 @@ use sqlparser::ast::{self, Expr, Spanned};
 use tidewater_functions::CastContext;
 use tidewater_types::{Result, SqlError, Type};
 
+use super::scope::Hidden;
 use super::{Binder, names, unsupported};
 use crate::plan::{Case, Id, Scalar, Test};
 
@@ -62,7 +63,7 @@ impl Binder<'_> {
             }
         }
         for at in (0..self.levels.len()).rev() {
-            if let Some(table) = self.levels[at].scope.find(None, name).filter(|table| !table.hidden) {
+            if let Some(table) = self.levels[at].scope.find(None, name).filter(|table| table.hidden == Hidden::No) {
                 let table = table.clone();
                 return Ok(self.whole_row(&table));
             }
@@ -83,8 +84,8 @@ impl Binder<'_> {
         };
         for level in self.levels.iter().rev() {
             let Some(found) = level.scope.find(schema, table) else { continue };
-            if found.hidden {
-                return Err(hidden(table));
+            if found.hidden != Hidden::No {
+                return Err(hidden(table, found.hidden));
             }
             let missing = || SqlError::new(b"42703", format!("column {table}.{column} does not exist"));
             let id = found.column(column)?.ok_or_else(missing)?;
@@ -175,11 +176,17 @@ impl Binder<'_> {
 }
 
 /// A table that is there, but not for this expression.
-pub(super) fn hidden(table: &str) -> SqlError {
-    let detail = format!(
-        "There is an entry for table \"{table}\", but it cannot be referenced from this part of the query."
-    );
-    SqlError::new(b"42P01", format!("invalid reference to FROM-clause entry for table \"{table}\"")).detail(detail)
+pub(super) fn hidden(table: &str, why: Hidden) -> SqlError {
+    let message = format!("invalid reference to FROM-clause entry for table \"{table}\"");
+    match why {
+        Hidden::ByJoin => {
+            let detail = "The combining JOIN type must be INNER or LEFT for a LATERAL reference.";
+            SqlError::new(b"42P10", message).detail(detail)
+        }
+        _ => SqlError::new(b"42P01", message).detail(format!(
+            "There is an entry for table \"{table}\", but it cannot be referenced from this part of the query."
+        )),
+    }
 }
 
 /// Where an expression begins; of an operator, where PostgreSQL points is close enough to its left side.

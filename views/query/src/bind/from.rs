@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast::{self, TableAlias, TableFactor, TableWithJoins};
 use tidewater_types::{Result, SqlError};
 
-use super::scope::{Scope, ScopeColumn, ScopeTable};
+use super::scope::{Hidden, Scope, ScopeColumn, ScopeTable};
 use super::{Binder, Clause, names, unsupported};
 use crate::catalog::Relation;
 use crate::plan::{Get, JoinKind, Rel};
@@ -52,9 +52,12 @@ impl Binder<'_> {
             TableFactor::Table { with_ordinality: true, name, .. } => {
                 Err(SqlError::new(b"42601", format!("{name} WITH ORDINALITY is not a function")))
             }
-            TableFactor::Table { name, alias, .. } => self
-                .relation(name, alias.as_ref())
-                .map_err(|error| self.at(error, ast::Spanned::span(name).start)),
+            TableFactor::Table { name, alias, .. } if super::special::is_bare_function(&name.to_string()) => {
+                self.with_scope(visible.clone(), Clause::From, |binder| binder.bare_function(name, alias.as_ref()))
+            }
+            TableFactor::Table { name, alias, .. } => {
+                self.relation(name, alias.as_ref()).map_err(|error| self.at(error, ast::Spanned::span(name).start))
+            }
             TableFactor::Function { name, args, alias, with_ordinality, .. } => {
                 self.with_scope(visible.clone(), Clause::From, |binder| {
                     binder.table_function(name, args, alias.as_ref(), *with_ordinality)
@@ -95,7 +98,7 @@ impl Binder<'_> {
             let what = if matches!(*query.body, ast::SetExpr::Values(_)) { "VALUES" } else { "subquery" };
             return Err(SqlError::new(b"42601", format!("{what} in FROM must have an alias")).hint(hint));
         }
-        let scope = if lateral { visible.clone() } else { visible.hidden() };
+        let scope = if lateral { visible.clone() } else { visible.hidden(Hidden::Elsewhere) };
         let bound = self.with_scope(scope, Clause::From, |binder| binder.query(query, true))?;
         let columns = bound.output.into_iter().map(|(name, id)| ScopeColumn { name, id }).collect();
         let table = self.alias(columns, alias, None, "")?;
@@ -118,9 +121,7 @@ impl Binder<'_> {
         }
         let Some(relation) = self.catalog.relation(schema, table) else {
             let full = parts.join(".");
-            return Err(match schema {
-                _ => SqlError::new(b"42P01", format!("relation \"{full}\" does not exist")),
-            });
+            return Err(SqlError::new(b"42P01", format!("relation \"{full}\" does not exist")));
         };
         let (rel, mut scope) = self.get(relation, alias);
         let renamed = self.alias(scope.columns.clone(), alias, scope.tables[0].relation.clone(), table)?;
@@ -145,7 +146,7 @@ impl Binder<'_> {
             columns,
             relation: Some(relation.clone()),
             is_value: false,
-            hidden: false,
+            hidden: Hidden::No,
         };
         (Rel::Get(Get { relation, columns: read }), Scope::table(table))
     }
@@ -170,6 +171,6 @@ impl Binder<'_> {
                 column.name = names::fold(&new.name);
             }
         }
-        Ok(ScopeTable { schema: None, name, columns, relation, is_value: false, hidden: false })
+        Ok(ScopeTable { schema: None, name, columns, relation, is_value: false, hidden: Hidden::No })
     }
 }

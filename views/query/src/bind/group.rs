@@ -50,12 +50,7 @@ impl Binder<'_> {
     }
 
     /// The grouping sets of one item.
-    fn grouping_item(
-        &mut self,
-        item: &Expr,
-        targets: &[Target],
-        exprs: &mut Vec<Scalar>,
-    ) -> Result<Vec<Vec<usize>>> {
+    fn grouping_item(&mut self, item: &Expr, targets: &[Target], exprs: &mut Vec<Scalar>) -> Result<Vec<Vec<usize>>> {
         match item {
             Expr::Tuple(parts) => {
                 let set = parts.iter().map(|part| self.group_expr(part, targets, exprs)).collect::<Result<_>>()?;

@@ -3,7 +3,7 @@
 use sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableWithJoins};
 use tidewater_types::{Result, SqlError};
 
-use super::scope::{Scope, ScopeColumn};
+use super::scope::{Hidden, Scope, ScopeColumn};
 use super::{Binder, Clause, names, unsupported};
 use crate::plan::{JoinKind, Rel, Scalar};
 
@@ -41,14 +41,14 @@ impl Binder<'_> {
         // LATERAL on the right may read the left side, unless rows of the right stand alone.
         let lateral = match written {
             Written::Inner | Written::Left => visible.clone().with(scope.clone())?,
-            Written::Right | Written::Full => visible.clone().with(scope.hidden())?,
+            Written::Right | Written::Full => visible.clone().with(scope.hidden(Hidden::ByJoin))?,
         };
         let (right, right_scope) = self.table_factor(&join.relation, &lateral)?;
         match constraint {
             JoinConstraint::On(expr) => {
                 let both = scope.with(right_scope)?;
                 let mut sight = both.clone();
-                sight.tables.extend(visible.hidden().tables);
+                sight.tables.extend(visible.hidden(Hidden::Elsewhere).tables);
                 let on = self.with_scope(sight, Clause::JoinOn, |binder| {
                     let scalar = binder.expr(expr)?;
                     binder.boolean(scalar, "JOIN/ON")

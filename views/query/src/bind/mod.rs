@@ -41,8 +41,9 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 use cte::CteScope;
-pub(crate) use table_function::ROWS_FROM;
 use scope::Scope;
+pub(crate) use special::ONE_VALUE;
+pub(crate) use table_function::ROWS_FROM;
 
 /// How deep expressions and queries may be nested: the stack of a thread is finite.
 const DEPTH_MAX: usize = 250;
@@ -277,9 +278,13 @@ impl<'a> Binder<'a> {
 pub(crate) fn is_volatile(scalar: &Scalar) -> bool {
     scalar.any(&mut |scalar| match scalar {
         Scalar::Call(call) => call.function.0.volatility == tidewater_functions::Volatility::Volatile,
-        Scalar::Subquery(_) => true,
+        Scalar::Subquery(subquery) => has_volatile(&subquery.rel),
         _ => false,
     })
+}
+
+fn has_volatile(rel: &Rel) -> bool {
+    rel.any(&mut |rel| rel.scalars().into_iter().any(is_volatile))
 }
 
 /// "… is not supported".

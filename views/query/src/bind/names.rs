@@ -51,9 +51,9 @@ fn figure(expr: &Expr) -> (Strength, String) {
     let strong = |name: &str| (Strength::Strong, name.to_owned());
     match expr {
         Expr::Identifier(ident) => (Strength::Strong, fold(ident)),
-        Expr::CompoundIdentifier(idents) => idents.last().map_or((Strength::None, String::new()), |last| {
-            (Strength::Strong, fold(last))
-        }),
+        Expr::CompoundIdentifier(idents) => {
+            idents.last().map_or((Strength::None, String::new()), |last| (Strength::Strong, fold(last)))
+        }
         Expr::CompoundFieldAccess { root, access_chain } => {
             let field = access_chain.iter().rev().find_map(|access| match access {
                 ast::AccessExpr::Dot(Expr::Identifier(ident)) => Some(fold(ident)),
@@ -66,7 +66,6 @@ fn figure(expr: &Expr) -> (Strength, String) {
         Expr::Cast { expr, data_type, .. } => cast_name(expr, data_type),
         Expr::TypedString(typed) => (Strength::Weak, type_name(&typed.data_type)),
         Expr::Interval(_) => (Strength::Weak, "interval".to_owned()),
-        Expr::Value(value) if matches!(value.value, ast::Value::Boolean(_)) => (Strength::Weak, "bool".to_owned()),
         Expr::Case { else_result, .. } => match else_result.as_deref().map(figure) {
             Some((Strength::Strong, name)) => (Strength::Strong, name),
             _ => (Strength::Weak, "case".to_owned()),

@@ -6,7 +6,7 @@ use tidewater_types::{Result, SqlError, Type};
 
 use super::overload::{Choice, choose_operator};
 use super::{Binder, unsupported};
-use crate::plan::{Call, FunctionRef, Quantified, Scalar};
+use crate::plan::{FunctionRef, Quantified, Scalar};
 
 impl Binder<'_> {
     /// The operator `name` of one or two arguments.
@@ -35,6 +35,16 @@ impl Binder<'_> {
                     && let Value::Number(text, _) = &value.value
                 {
                     return self.number(&format!("-{text}"));
+                }
+                // It binds closer than `^`, which the parser does not know.
+                if let Expr::BinaryOp {
+                    left,
+                    op: power @ (BinaryOperator::PGExp | BinaryOperator::BitwiseXor),
+                    right,
+                } = expr
+                {
+                    let left = Expr::UnaryOp { op: *op, expr: left.clone() };
+                    return self.binary(&left, power, right);
                 }
                 "-"
             }
@@ -85,8 +95,7 @@ impl Binder<'_> {
         let mut parts = Vec::with_capacity(exprs.len());
         for expr in exprs.into_iter().rev() {
             let scalar = self.expr(expr)?;
-            let scalar =
-                self.boolean(scalar, word).map_err(|error| self.at(error, super::expr::start(expr)))?;
+            let scalar = self.boolean(scalar, word).map_err(|error| self.at(error, super::expr::start(expr)))?;
             match (scalar, op) {
                 (Scalar::And(inner), BinaryOperator::And) | (Scalar::Or(inner), BinaryOperator::Or) => {
                     parts.extend(inner);
@@ -138,9 +147,7 @@ impl Binder<'_> {
                 && items.len() > 1
                 && !has_record
             {
-                let fits = |scalar: &Scalar| {
-                    super::coerce::can_coerce(&scalar.ty().ty, &common, CastContext::Implicit)
-                };
+                let fits = |scalar: &Scalar| super::coerce::can_coerce(&scalar.ty().ty, &common, CastContext::Implicit);
                 if items.iter().all(fits) && fits(&left) {
                     let ty = common.into();
                     items = items
@@ -227,19 +234,6 @@ pub(super) fn is_row(expr: &Expr) -> bool {
     }
 }
 
-/// The comparison that is true where `name` is false, and the other way round.
-pub(super) fn negated(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "=" => "<>",
-        "<>" => "=",
-        "<" => ">=",
-        "<=" => ">",
-        ">" => "<=",
-        ">=" => "<",
-        _ => return None,
-    })
-}
-
 fn no_operator(name: &str, types: &[Type]) -> SqlError {
     let hint = "No operator matches the given name and argument types. You might need to add explicit type casts.";
     SqlError::new(b"42883", format!("operator does not exist: {}", spelled(name, types))).hint(hint)
@@ -261,7 +255,11 @@ pub(super) fn operator_name(op: &BinaryOperator) -> Result<String> {
         BinaryOperator::PGExp => "^".to_owned(),
         BinaryOperator::PGCustomBinaryOperator(parts) => match parts.last() {
             Some(last) if parts.len() == 1 || parts[0].eq_ignore_ascii_case("pg_catalog") => {
-                if last == "!=" { "<>".to_owned() } else { last.clone() }
+                if last == "!=" {
+                    "<>".to_owned()
+                } else {
+                    last.clone()
+                }
             }
             _ => return Err(unsupported(format!("operator {op}"))),
         },
@@ -271,9 +269,4 @@ pub(super) fn operator_name(op: &BinaryOperator) -> Result<String> {
         BinaryOperator::Custom(name) if name == "!=" => "<>".to_owned(),
         other => other.to_string(),
     })
-}
-
-/// A call that is already resolved.
-pub(super) fn call_of(function: FunctionRef, args: Vec<Scalar>, ty: Type) -> Scalar {
-    Scalar::Call(Call { function, args, ty: ty.into(), array: false })
 }

@@ -80,12 +80,7 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    pub(super) fn output_or_expression(
-        &mut self,
-        expr: &Expr,
-        targets: &[Target],
-        clause: Clause,
-    ) -> Result<Scalar> {
+    pub(super) fn output_or_expression(&mut self, expr: &Expr, targets: &[Target], clause: Clause) -> Result<Scalar> {
         let word = if clause == Clause::DistinctOn { "DISTINCT ON" } else { "ORDER BY" };
         match position(expr) {
             Some(Ok(at)) => return output_at(at, targets.len(), word).map(|at| targets[at].scalar.clone()),
@@ -114,8 +109,7 @@ impl Binder<'_> {
             None => {}
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
                 limits.limit = limit.as_ref().map(|expr| self.limit(expr, Clause::Limit)).transpose()?;
-                limits.offset =
-                    offset.as_ref().map(|offset| self.limit(&offset.value, Clause::Offset)).transpose()?;
+                limits.offset = offset.as_ref().map(|offset| self.limit(&offset.value, Clause::Offset)).transpose()?;
             }
             Some(other) => return Err(unsupported(other)),
         }

@@ -31,8 +31,14 @@ impl Binder<'_> {
             query.targets.iter().map(|target| (target.name.clone(), target.scalar.clone())).collect();
         scalars.extend(query.order.iter().map(|key| ("order".to_owned(), key.scalar.clone())));
         scalars.extend(query.distinct_on.iter().map(|scalar| ("distinct".to_owned(), scalar.clone())));
-        let (mut rel, ids) = self.columns_of(rel, scalars);
+        let (mut rel, mut ids) = self.columns_of(rel, scalars.clone());
         let shown = query.targets.len();
+        // What is sorted by is what is shown, even if it is another at every evaluation.
+        for at in shown..ids.len() {
+            if let Some(same) = scalars[..shown].iter().position(|(_, scalar)| *scalar == scalars[at].1) {
+                ids[at] = ids[same];
+            }
+        }
         let sorted = shown + query.order.len();
         let order: Vec<Order> = query
             .order

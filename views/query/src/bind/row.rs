@@ -6,9 +6,9 @@ use std::sync::Arc;
 use sqlparser::ast::{self, AccessExpr, Expr};
 use tidewater_types::{Record, Result, SqlError, Type};
 
-use super::scope::ScopeTable;
+use super::scope::{Hidden, ScopeTable};
 use super::{Binder, names};
-use crate::plan::{Scalar, Test};
+use crate::plan::Scalar;
 
 impl Binder<'_> {
     /// ROW(…).
@@ -55,7 +55,7 @@ impl Binder<'_> {
         };
         for level in self.levels.iter().rev() {
             match level.scope.find(schema, table) {
-                Some(found) if found.hidden => return Err(super::expr::hidden(table)),
+                Some(found) if found.hidden != Hidden::No => return Err(super::expr::hidden(table, found.hidden)),
                 Some(found) => return Ok(found.clone()),
                 None => {}
             }
@@ -110,9 +110,14 @@ impl Binder<'_> {
     }
 
     /// The fields of a row as it is written.
-    fn fields_of(&mut self, expr: &Expr) -> Result<Vec<Scalar>> {
+    pub(super) fn fields_of(&mut self, expr: &Expr) -> Result<Vec<Scalar>> {
         match expr {
             Expr::Tuple(fields) => self.exprs(fields),
+            // Its literals find their types in the comparison.
+            Expr::Function(function) if super::operator::is_row(expr) => {
+                let fields = super::special::plain_arguments(function)?;
+                self.exprs(&fields)
+            }
             other => match self.expr(other)? {
                 Scalar::Row(fields, _) => Ok(fields),
                 other => Ok(fields(other)),
@@ -148,9 +153,10 @@ impl Binder<'_> {
                 })
             }
             "<" | "<=" | ">" | ">=" => self.row_order(pairs, op),
-            other => {
-                Err(SqlError::new(b"0A000", format!("could not determine interpretation of row comparison operator {other}")))
-            }
+            other => Err(SqlError::new(
+                b"0A000",
+                format!("could not determine interpretation of row comparison operator {other}"),
+            )),
         }
     }
 
@@ -201,9 +207,4 @@ pub(super) fn field(record: Scalar, name: &str) -> Result<Scalar> {
         Scalar::Row(mut scalars, _) => scalars.swap_remove(at),
         record => Scalar::Field(Box::new(record), at, ty),
     })
-}
-
-/// IS NULL of a row asks all its fields.
-pub(super) fn is_null(scalar: Scalar) -> Scalar {
-    Scalar::Is(Test::Null, Box::new(scalar))
 }

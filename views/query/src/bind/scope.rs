@@ -27,8 +27,19 @@ pub(super) struct ScopeTable {
     pub(super) relation: Option<Arc<Relation>>,
     /// It is a function with one column that is no record: its name alone means the value.
     pub(super) is_value: bool,
-    /// It may not be read from where the names are looked up now: LATERAL is missing, or the join is of the wrong kind.
-    pub(super) hidden: bool,
+    /// Whether it may be read from where the names are looked up now.
+    pub(super) hidden: Hidden,
+}
+
+/// Why a table may not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hidden {
+    /// It may.
+    No,
+    /// LATERAL is missing, or it is of another part of FROM.
+    Elsewhere,
+    /// The join is of the wrong kind for LATERAL.
+    ByJoin,
 }
 
 /// A column under its name.
@@ -60,9 +71,9 @@ impl Scope {
     }
 
     /// The same with all its tables hidden: an error tells what they are, nothing finds them.
-    pub(super) fn hidden(&self) -> Scope {
+    pub(super) fn hidden(&self, why: Hidden) -> Scope {
         let mut tables = self.tables.clone();
-        tables.iter_mut().for_each(|table| table.hidden = true);
+        tables.iter_mut().for_each(|table| table.hidden = table.hidden.max(why));
         Scope { tables, columns: Vec::new() }
     }
 
@@ -71,25 +82,22 @@ impl Scope {
         let mut found = self.columns.iter().filter(|column| column.name == name);
         match (found.next(), found.next()) {
             (Some(column), None) => Ok(Some(column.id)),
-            (Some(_), Some(_)) => {
-                Err(SqlError::new(b"42702", format!("column reference \"{name}\" is ambiguous")))
-            }
+            (Some(_), Some(_)) => Err(SqlError::new(b"42702", format!("column reference \"{name}\" is ambiguous"))),
             _ => Ok(None),
         }
     }
 
     /// The table of a name.
     pub(super) fn find(&self, schema: Option<&str>, name: &str) -> Option<&ScopeTable> {
-        let matches = |table: &&ScopeTable| {
-            table.name == name && (schema.is_none() || table.schema.as_deref() == schema)
-        };
+        let matches =
+            |table: &&ScopeTable| table.name == name && (schema.is_none() || table.schema.as_deref() == schema);
         // A table that may be read goes before one that may not.
         self.tables.iter().filter(matches).min_by_key(|table| table.hidden)
     }
 
     /// Every column that it names, by whatever name.
     pub(super) fn ids(&self) -> BTreeSet<Id> {
-        let of_tables = self.tables.iter().filter(|table| !table.hidden).flat_map(|table| &table.columns);
+        let of_tables = self.tables.iter().filter(|table| table.hidden == Hidden::No).flat_map(|table| &table.columns);
         self.columns.iter().chain(of_tables).map(|column| column.id).collect()
     }
 }

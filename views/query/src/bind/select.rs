@@ -13,12 +13,7 @@ use crate::plan::Scalar;
 
 impl Binder<'_> {
     /// Binds a SELECT, with the ORDER BY and LIMIT of the query that it is the whole body of.
-    pub(super) fn select(
-        &mut self,
-        select: &ast::Select,
-        tail: Option<&ast::Query>,
-        resolve: bool,
-    ) -> Result<Bound> {
+    pub(super) fn select(&mut self, select: &ast::Select, tail: Option<&ast::Query>, resolve: bool) -> Result<Bound> {
         refuse(select)?;
         self.levels.push(Level { windows: select.named_window.clone(), ..Level::default() });
         let bound = self.select_clauses(select, tail, resolve);
@@ -26,12 +21,7 @@ impl Binder<'_> {
         bound
     }
 
-    fn select_clauses(
-        &mut self,
-        select: &ast::Select,
-        tail: Option<&ast::Query>,
-        resolve: bool,
-    ) -> Result<Bound> {
+    fn select_clauses(&mut self, select: &ast::Select, tail: Option<&ast::Query>, resolve: bool) -> Result<Bound> {
         let (mut rel, scope) = self.within(Clause::From, |binder| binder.from(&select.from))?;
         self.level().scope = scope;
         if let Some(selection) = &select.selection {
@@ -62,8 +52,10 @@ impl Binder<'_> {
         }
         self.check_distinct(&query)?;
         let level = self.level();
-        let is_grouped =
-            !groups.sets.is_empty() || !level.aggregates.is_empty() || query.having.is_some() || !level.groupings.is_empty();
+        let is_grouped = !groups.sets.is_empty()
+            || !level.aggregates.is_empty()
+            || query.having.is_some()
+            || !level.groupings.is_empty();
         if is_grouped {
             rel = self.make_groups(rel, groups, &mut query)?;
         }

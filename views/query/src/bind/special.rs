@@ -7,6 +7,9 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use super::{Binder, literal, unsupported};
 use crate::plan::Scalar;
 
+/// What the parser's text makes of a subquery in an IN list that goes on after it: a call that has no other name.
+pub(crate) const ONE_VALUE: &str = "one value";
+
 impl Binder<'_> {
     /// Expressions that are calls of functions of the table, but for their syntax.
     pub(super) fn special(&mut self, expr: &Expr) -> Result<Scalar> {
@@ -160,6 +163,10 @@ impl Binder<'_> {
         let scalar = match name {
             "coalesce" | "greatest" | "least" => self.alternatives(name, function)?,
             "nullif" => self.null_if(function)?,
+            ONE_VALUE => match &plain_arguments(function)?[..] {
+                [value] => self.expr(value)?,
+                _ => return Ok(None),
+            },
             "row" => {
                 let exprs = plain_arguments(function)?;
                 self.row(&exprs)?
@@ -200,12 +207,32 @@ impl Binder<'_> {
     fn null_if(&mut self, function: &ast::Function) -> Result<Scalar> {
         let exprs = plain_arguments(function)?;
         let scalars = self.exprs(&exprs)?;
-        let [left, right] = <[Scalar; 2]>::try_from(scalars)
-            .map_err(|_| SqlError::new(b"42601", "NULLIF takes two arguments"))?;
+        let [left, right] =
+            <[Scalar; 2]>::try_from(scalars).map_err(|_| SqlError::new(b"42601", "NULLIF takes two arguments"))?;
         let test = self.operator("=", vec![left, right])?;
         let Scalar::Call(call) = &test else { return Err(unsupported("NULLIF of these values")) };
         let value = call.args[0].clone();
         Ok(Scalar::NullIf(Box::new(test), Box::new(value)))
+    }
+
+    /// `FROM current_date`.
+    pub(super) fn bare_function(
+        &mut self,
+        name: &ast::ObjectName,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<(crate::plan::Rel, super::scope::Scope)> {
+        let function = ast::Function {
+            name: name.clone(),
+            uses_odbc_syntax: false,
+            parameters: FunctionArguments::None,
+            args: FunctionArguments::None,
+            filter: None,
+            null_treatment: None,
+            over: None,
+            within_group: Vec::new(),
+        };
+        let scalar = self.function(&function)?;
+        self.value_in_from(&name.to_string().to_lowercase(), scalar, alias)
     }
 
     /// CURRENT_DATE and its relatives: all are the transaction's start.
@@ -229,6 +256,23 @@ impl Binder<'_> {
         let now = self.named_call("now", Vec::new())?;
         self.coerce(now, &ty, CastContext::Explicit)
     }
+}
+
+/// Functions that are written without parentheses.
+pub(super) fn is_bare_function(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "current_date",
+        "current_timestamp",
+        "current_time",
+        "localtime",
+        "localtimestamp",
+        "current_user",
+        "session_user",
+        "current_role",
+        "current_catalog",
+        "current_schema",
+    ];
+    NAMES.contains(&name.to_lowercase().as_str())
 }
 
 /// The arguments of a call that may have no names, stars or clauses.

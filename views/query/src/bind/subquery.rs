@@ -73,8 +73,7 @@ impl Binder<'_> {
 
     fn any_row(&mut self, left: &Expr, op: &str, query: &Query) -> Result<Scalar> {
         let left = match (is_row(left), left) {
-            (true, Expr::Tuple(fields)) => self.exprs(fields)?,
-            (true, left) => row::fields(self.expr(left)?),
+            (true, left) => self.fields_of(left)?,
             (false, left) => vec![self.expr(left)?],
         };
         let bound = self.query(query, true)?;
@@ -90,10 +89,7 @@ impl Binder<'_> {
 
     /// `(a, b) = (SELECT …)`: the subquery's only row, as a record.
     pub(super) fn compare_row_subquery(&mut self, left: &Expr, op: &str, query: &Query) -> Result<Scalar> {
-        let left = match left {
-            Expr::Tuple(fields) => self.exprs(fields)?,
-            left => row::fields(self.expr(left)?),
-        };
+        let left = self.fields_of(left)?;
         let mut bound = self.query(query, true)?;
         if bound.output.len() != left.len() {
             let much = if bound.output.len() > left.len() { "many" } else { "few" };

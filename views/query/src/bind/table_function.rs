@@ -85,9 +85,7 @@ impl Binder<'_> {
                 let scalar = self.call(chosen, args.scalars, args.packed)?;
                 Ok(self.one_value(name, scalar))
             }
-            Kind::Window | Kind::Aggregate => {
-                Err(SqlError::new(b"42809", format!("{name} is not allowed in FROM")))
-            }
+            Kind::Window | Kind::Aggregate => Err(SqlError::new(b"42809", format!("{name} is not allowed in FROM"))),
         }
     }
 
@@ -98,6 +96,17 @@ impl Binder<'_> {
             return Ok(self.one_value(name, scalar));
         }
         Err(error)
+    }
+
+    /// One value as an item of FROM.
+    pub(super) fn value_in_from(
+        &mut self,
+        name: &str,
+        scalar: Scalar,
+        alias: Option<&TableAlias>,
+    ) -> Result<(Rel, Scope)> {
+        let part = self.one_value(name, scalar);
+        self.functions_in_from(vec![part], name, alias, false)
     }
 
     fn one_value(&mut self, name: &str, scalar: Scalar) -> Part {
@@ -114,15 +123,15 @@ impl Binder<'_> {
     ) -> Result<Part> {
         let (mut call, resolved) = self.make_call(function, args.scalars, args.packed)?;
         let defined = alias.map(|alias| self.definitions(alias)).transpose()?.unwrap_or_default();
-        let is_open = matches!(function.result, Param::AnyRecord) && function.columns.iter().all(|(name, _)| name.is_empty());
+        let is_open =
+            matches!(function.result, Param::AnyRecord) && function.columns.iter().all(|(name, _)| name.is_empty());
         if !defined.is_empty() {
             if !is_open {
                 let message = "a column definition list is only allowed for functions returning \"record\"";
                 return Err(SqlError::new(b"42601", message));
             }
             call.ty = Type::Record(Arc::new(Record { fields: defined.clone() })).into();
-            let columns =
-                defined.into_iter().map(|(name, ty)| (name.clone(), self.columns.add(name, ty))).collect();
+            let columns = defined.into_iter().map(|(name, ty)| (name.clone(), self.columns.add(name, ty))).collect();
             return Ok(Part { columns, is_record: true, call: Ok(call) });
         }
         let known = matches!(&call.ty.ty, Type::Record(record) if !record.fields.is_empty());
@@ -151,13 +160,7 @@ impl Binder<'_> {
     }
 
     /// New columns for what a set-returning function gives.
-    pub(super) fn set_columns(
-        &mut self,
-        function: &Function,
-        call: &Call,
-        resolved: &Resolved,
-        name: &str,
-    ) -> Vec<Id> {
+    pub(super) fn set_columns(&mut self, function: &Function, call: &Call, resolved: &Resolved, name: &str) -> Vec<Id> {
         if let Type::Record(record) = &call.ty.ty
             && (function.columns.len() <= 1 || resolved.columns.len() != record.fields.len())
         {

@@ -3,6 +3,7 @@
 use sqlparser::ast::{self, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions};
 use tidewater_types::{Result, SqlError, Type};
 
+use super::scope::Hidden;
 use super::{Binder, names, row, unsupported};
 use crate::plan::Scalar;
 
@@ -27,7 +28,7 @@ impl Binder<'_> {
                 SelectItem::Wildcard(options) => {
                     refuse(options)?;
                     let scope = &self.level().scope;
-                    if scope.tables.iter().all(|table| table.hidden) {
+                    if scope.tables.iter().all(|table| table.hidden != Hidden::No) {
                         return Err(SqlError::new(b"42601", "SELECT * with no tables specified is not valid"));
                     }
                     let columns = scope.columns.clone();
@@ -49,16 +50,15 @@ impl Binder<'_> {
         Ok(targets)
     }
 
-    fn qualified_wildcard(
-        &mut self,
-        kind: &SelectItemQualifiedWildcardKind,
-        targets: &mut Vec<Target>,
-    ) -> Result<()> {
+    fn qualified_wildcard(&mut self, kind: &SelectItemQualifiedWildcardKind, targets: &mut Vec<Target>) -> Result<()> {
         match kind {
             SelectItemQualifiedWildcardKind::ObjectName(name) => {
                 let table = self.table_named(name)?;
                 targets.extend(
-                    table.columns.into_iter().map(|column| Target { scalar: self.column(column.id), name: column.name }),
+                    table
+                        .columns
+                        .into_iter()
+                        .map(|column| Target { scalar: self.column(column.id), name: column.name }),
                 );
             }
             SelectItemQualifiedWildcardKind::Expr(expr) => {

@@ -206,10 +206,9 @@ impl Binder<'_> {
                 let ty = offset.ty().ty;
                 self.coerce(offset, &Type::Int8.into(), CastContext::Assignment).map_err(|error| {
                     match &error.sqlstate {
-                        b"42846" => SqlError::new(
-                            b"42804",
-                            format!("argument of {word} must be type bigint, not type {ty}"),
-                        ),
+                        b"42846" => {
+                            SqlError::new(b"42804", format!("argument of {word} must be type bigint, not type {ty}"))
+                        }
                         _ => error,
                     }
                 })?

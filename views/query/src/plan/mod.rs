@@ -12,8 +12,8 @@ pub use print::Printed;
 pub(crate) use properties::rejects_null;
 pub use rel::{Count, CountKind, Get, Join, JoinKind, Let, LetId, LetRec, Order, Rel, TopK};
 pub use scalar::{
-    Aggregate, Call, Case, Cast, Constant, Frame, FrameBound, FrameExclude, FrameUnits, FunctionRef, Quantified, Scalar,
-    SortKey, Subquery, SubqueryKind, Subscript, SubscriptPart, Test, WindowCall, conjuncts,
+    Aggregate, Call, Case, Cast, Constant, Frame, FrameBound, FrameExclude, FrameUnits, FunctionRef, Quantified,
+    Scalar, SortKey, Subquery, SubqueryKind, Subscript, SubscriptPart, Test, WindowCall, conjuncts,
 };
 
 use tidewater_types::ColumnType;

@@ -3,8 +3,8 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::{
-    Aggregate, Call, Columns, Constant, CountKind, Frame, FrameBound, FrameExclude, FrameUnits, Id, JoinKind, Order, Plan, Rel,
-    Scalar, SortKey, SubqueryKind, SubscriptPart, Test, WindowCall,
+    Aggregate, Call, Columns, Constant, CountKind, Frame, FrameBound, FrameExclude, FrameUnits, Id, JoinKind, Order,
+    Plan, Rel, Scalar, SortKey, SubqueryKind, SubscriptPart, Test, WindowCall,
 };
 
 /// A part of a plan, with the names of its columns.
@@ -117,10 +117,8 @@ fn line(rel: &Rel, columns: &Columns) -> String {
             text + if top.ties { " with ties" } else { "" }
         }
         Rel::Window { partition, order, calls, .. } => {
-            let made: Vec<_> = calls
-                .iter()
-                .map(|(id, call)| format!("{}={}", Printed(id, columns), Printed(call, columns)))
-                .collect();
+            let made: Vec<_> =
+                calls.iter().map(|(id, call)| format!("{}={}", Printed(id, columns), Printed(call, columns))).collect();
             let (partition, order) = (ids(partition, columns), orders(order, columns));
             format!("Window partition [{partition}] order [{order}] [{}]", made.join(", "))
         }
@@ -138,8 +136,10 @@ fn line(rel: &Rel, columns: &Columns) -> String {
             format!("{kind}{all} [{}] of [{left}] [{right}]", ids(&count.columns, columns))
         }
         Rel::FlatMap { calls, ordinality, .. } => {
-            let mut made: Vec<_> =
-                calls.iter().map(|(made, call)| format!("({})={}", ids(made, columns), Printed(call, columns))).collect();
+            let mut made: Vec<_> = calls
+                .iter()
+                .map(|(made, call)| format!("({})={}", ids(made, columns), Printed(call, columns)))
+                .collect();
             made.extend(ordinality.map(|id| format!("{}=ordinality", Printed(&id, columns))));
             format!("FlatMap [{}]", made.join(", "))
         }
@@ -261,8 +261,7 @@ impl Display for Printed<'_, Call> {
 }
 
 fn keys(order: &[SortKey], columns: &Columns) -> String {
-    let text =
-        |key: &SortKey| direction(Printed(&key.scalar, columns).to_string(), key.descending, key.nulls_first);
+    let text = |key: &SortKey| direction(Printed(&key.scalar, columns).to_string(), key.descending, key.nulls_first);
     order.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 

@@ -27,7 +27,7 @@ impl std::hash::Hash for FunctionRef {
 
 impl std::fmt::Debug for FunctionRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.name)
+        f.write_str(self.0.name)
     }
 }
 
@@ -303,13 +303,17 @@ impl Scalar {
     /// Its type.
     pub fn ty(&self) -> ColumnType {
         match self {
-            Scalar::Column(_, ty) | Scalar::Parameter(_, ty) | Scalar::Array(_, ty, _) | Scalar::Row(_, ty) => ty.clone(),
+            Scalar::Column(_, ty) | Scalar::Parameter(_, ty) | Scalar::Array(_, ty, _) | Scalar::Row(_, ty) => {
+                ty.clone()
+            }
             Scalar::Field(_, _, ty) => ty.clone(),
             Scalar::Literal(constant) => constant.ty.clone(),
             Scalar::Unknown(_) => Type::Unknown.into(),
             Scalar::Call(call) => call.ty.clone(),
             Scalar::Cast(cast) => cast.ty.clone(),
-            Scalar::And(_) | Scalar::Or(_) | Scalar::Not(_) | Scalar::Is(..) | Scalar::Distinct(..) => Type::Bool.into(),
+            Scalar::And(_) | Scalar::Or(_) | Scalar::Not(_) | Scalar::Is(..) | Scalar::Distinct(..) => {
+                Type::Bool.into()
+            }
             Scalar::Quantified(_) => Type::Bool.into(),
             Scalar::Case(case) => case.ty.clone(),
             Scalar::Coalesce(parts) | Scalar::Extreme(_, parts) => common_type(parts),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Aggregate, Columns, FrameBound, Id, JoinKind, LetId, Rel, Scalar, SubqueryKind, SubscriptPart, WindowCall};
+use super::{
+    Aggregate, Columns, FrameBound, Id, JoinKind, LetId, Rel, Scalar, SubqueryKind, SubscriptPart, WindowCall,
+};
 
 impl Scalar {
     /// Calls `f` with each scalar directly below; of a subquery with the scalar that compares its rows, not with its relation.

@@ -27,9 +27,8 @@ fn push(rel: Rel, predicates: Vec<Scalar>) -> Rel {
         }
         Rel::Map { input, scalars } => {
             let made: HashMap<Id, Scalar> = scalars.iter().cloned().collect();
-            let (below, above) = split(go, |predicate| {
-                predicate.free().iter().all(|id| made.get(id).is_none_or(is_plain))
-            });
+            let (below, above) =
+                split(go, |predicate| predicate.free().iter().all(|id| made.get(id).is_none_or(is_plain)));
             let below = below.into_iter().map(|mut predicate| {
                 predicate.substitute(&made);
                 predicate
@@ -57,8 +56,7 @@ fn push(rel: Rel, predicates: Vec<Scalar>) -> Rel {
             Rel::Window { input: Box::new(push(*input, below)), partition, order, calls }.filter(above)
         }
         Rel::FlatMap { input, calls, ordinality } => {
-            let made: BTreeSet<Id> =
-                calls.iter().flat_map(|(ids, _)| ids.iter().copied()).chain(ordinality).collect();
+            let made: BTreeSet<Id> = calls.iter().flat_map(|(ids, _)| ids.iter().copied()).chain(ordinality).collect();
             let (below, above) = split(go, |predicate| predicate.free().is_disjoint(&made));
             Rel::FlatMap { input: Box::new(push(*input, below)), calls, ordinality }.filter(above)
         }

@@ -316,9 +316,10 @@ impl Push {
         }
         // Either side may be missing.
         let shown: Vec<Id> = self.outer.iter().map(|id| names.columns.copy(*id)).collect();
-        let either = found.iter().zip(&others).map(|(a, b)| {
-            Scalar::Coalesce(vec![Scalar::column(*a, names.columns), Scalar::column(*b, names.columns)])
-        });
+        let either = found
+            .iter()
+            .zip(&others)
+            .map(|(a, b)| Scalar::Coalesce(vec![Scalar::column(*a, names.columns), Scalar::column(*b, names.columns)]));
         Ok((rel.map(shown.iter().copied().zip(either).collect()), shown))
     }
 
@@ -348,12 +349,7 @@ impl Push {
     }
 
     /// Written rows that read from outside: each is computed over the domain.
-    fn values(
-        &mut self,
-        columns: Vec<Id>,
-        rows: Vec<Vec<Scalar>>,
-        names: &mut Names<'_>,
-    ) -> Result<(Rel, Vec<Id>)> {
+    fn values(&mut self, columns: Vec<Id>, rows: Vec<Vec<Scalar>>, names: &mut Names<'_>) -> Result<(Rel, Vec<Id>)> {
         let mut inputs = Vec::with_capacity(rows.len());
         for row in rows {
             let (domain, found) = self.read(names);
@@ -389,8 +385,7 @@ impl Push {
         let (body, found) = self.push(body, names)?;
         self.recursive.remove(&id);
         columns.extend(self.outer.iter().map(|id| names.columns.copy(*id)).collect::<Vec<_>>());
-        let binding =
-            LetRec { id, columns, base: (base_rel, base_ids), step: (step_rel, step_ids), distinct, body };
+        let binding = LetRec { id, columns, base: (base_rel, base_ids), step: (step_rel, step_ids), distinct, body };
         Ok((Rel::LetRec(Box::new(binding)), found))
     }
 }

@@ -5,7 +5,7 @@ use tidewater_types::{Expr, Result, SqlError};
 use super::layout::{Layout, types};
 use super::node::{Lookup, Node};
 use super::scalar::Compiler;
-use super::{aggregate, count, flat_map, join, recurse, reduce, sort, window};
+use super::{count, flat_map, join, recurse, reduce, sort, window};
 use crate::catalog::Source;
 use crate::plan::{Columns, Get, Id, Rel, Scalar};
 
@@ -103,12 +103,7 @@ impl Builder<'_> {
         Ok((Node::Filter { input: Box::new(node), predicates }, layout))
     }
 
-    fn lookup(
-        self,
-        get: &Get,
-        relation: &crate::catalog::Relation,
-        predicates: &[Scalar],
-    ) -> Result<Option<Lookup>> {
+    fn lookup(self, get: &Get, relation: &crate::catalog::Relation, predicates: &[Scalar]) -> Result<Option<Lookup>> {
         let mut found: Vec<(usize, &Scalar)> = Vec::new();
         for (a, b) in predicates.iter().filter_map(crate::plan::equality) {
             for (column, value) in [(a, b), (b, a)] {
@@ -137,5 +132,3 @@ impl Builder<'_> {
 pub(crate) fn broken(what: &str) -> SqlError {
     SqlError::new(b"XX000", format!("a plan has {what}"))
 }
-
-pub(crate) use aggregate::Feed;

@@ -35,12 +35,8 @@ pub(crate) fn compile(
         ids.extend(made);
     }
     ids.extend(ordinality);
-    let node = FlatMap {
-        input,
-        calls: compiled,
-        ordinality: ordinality.is_some(),
-        types: types(&ids, builder.columns),
-    };
+    let node =
+        FlatMap { input, calls: compiled, ordinality: ordinality.is_some(), types: types(&ids, builder.columns) };
     Ok((Node::FlatMap(Box::new(node)), layout.and(&ids, builder.columns)))
 }
 

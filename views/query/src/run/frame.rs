@@ -117,9 +117,7 @@ impl Bounds {
             };
             match expr.eval(tuple, scratch)? {
                 Datum::Int(offset) if offset >= 0 => Ok(Some(offset.saturating_mul(*sign))),
-                Datum::Int(_) => {
-                    Err(SqlError::new(b"22013", format!("frame {word} offset must not be negative")))
-                }
+                Datum::Int(_) => Err(SqlError::new(b"22013", format!("frame {word} offset must not be negative"))),
                 _ => Err(SqlError::new(b"22004", format!("frame {word} offset must not be null"))),
             }
         };
@@ -240,20 +238,15 @@ fn zero() -> Datum<'static> {
 }
 
 /// RANGE with an offset: the operator that adds it to the column, and the column as what that gives.
-fn range_bound(
-    compiler: Compiler<'_>,
-    offset: &Scalar,
-    sign: i64,
-    order: &[Order],
-    layout: &Layout,
-) -> Result<Bound> {
+fn range_bound(compiler: Compiler<'_>, offset: &Scalar, sign: i64, order: &[Order], layout: &Layout) -> Result<Bound> {
     let [order] = order else { return Err(super::compile::broken("RANGE without one ORDER BY column")) };
     let key_type = layout.ty(order.id)?.clone();
     let key = layout.read(order.id)?;
     let offset_type = offset.ty();
     let offset = compiler.scalar(offset, layout)?;
     let forward = (sign > 0) != order.descending;
-    if let (Type::Int2 | Type::Int4 | Type::Int8, Type::Int2 | Type::Int4 | Type::Int8) = (&key_type.ty, &offset_type.ty)
+    if let (Type::Int2 | Type::Int4 | Type::Int8, Type::Int2 | Type::Int4 | Type::Int8) =
+        (&key_type.ty, &offset_type.ty)
     {
         // A sum that does not fit is beyond all values.
         let (base, by) = (key.clone(), offset.clone());

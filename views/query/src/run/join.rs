@@ -52,8 +52,7 @@ enum Nulls {
 pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, Layout)> {
     let swap = written.kind == JoinKind::Inner
         && super::estimate::rows(&written.left, builder.source) < super::estimate::rows(&written.right, builder.source);
-    let (left_rel, right_rel) =
-        if swap { (&written.right, &written.left) } else { (&written.left, &written.right) };
+    let (left_rel, right_rel) = if swap { (&written.right, &written.left) } else { (&written.left, &written.right) };
     let left_ids: BTreeSet<Id> = left_rel.columns().into_iter().collect();
     if right_rel.free().iter().any(|id| left_ids.contains(id)) {
         return Err(super::compile::broken("a dependent join"));
@@ -94,13 +93,7 @@ fn marks() -> [Row; 3] {
 }
 
 /// The key that a predicate is, if it compares the two sides.
-fn key(
-    builder: Builder<'_>,
-    kind: JoinKind,
-    predicate: &Scalar,
-    left: &Layout,
-    right: &Layout,
-) -> Result<Option<Key>> {
+fn key(builder: Builder<'_>, kind: JoinKind, predicate: &Scalar, left: &Layout, right: &Layout) -> Result<Option<Key>> {
     let found = match predicate {
         Scalar::Not(inner) => match &**inner {
             Scalar::Distinct(a, b) => Some((&**a, &**b, Nulls::Itself)),
@@ -110,9 +103,8 @@ fn key(
             crate::plan::equality(inner).map(|(a, b)| (a, b, Nulls::Perhaps))
         }
         Scalar::Is(Test::True, inner) => crate::plan::equality(inner).map(|(a, b)| (a, b, Nulls::Nothing)),
-        other => crate::plan::equality(other).map(|(a, b)| {
-            (a, b, if matches!(kind, JoinKind::Mark(_)) { Nulls::Perhaps } else { Nulls::Nothing })
-        }),
+        other => crate::plan::equality(other)
+            .map(|(a, b)| (a, b, if matches!(kind, JoinKind::Mark(_)) { Nulls::Perhaps } else { Nulls::Nothing })),
     };
     let Some((a, b, nulls)) = found else { return Ok(None) };
     let Some(ty) = hashed_as(&a.ty().ty, &b.ty().ty) else { return Ok(None) };

@@ -22,7 +22,6 @@ mod sort;
 mod store;
 mod window;
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,7 +92,7 @@ pub fn run(
     let (node, layout) = compile::compile(&plan.rel, &plan.columns, compiler, source)?;
     let reads = plan.output.iter().map(|(_, id)| layout.read(*id)).collect::<Result<Vec<_>>>()?;
     let account = Account::new(limits.memory);
-    let cx = Cx { source, limits, account: &account, outer: None, batches: &Cell::new(0) };
+    let cx = Cx { source, limits, account: &account, outer: None };
     let mut scratch = Scratch::new();
     let _ = node.run(&cx, &mut |batch: &Batch<'_>| {
         scratch.reset();
@@ -116,11 +115,7 @@ pub fn run(
 ///
 /// # Errors
 /// What its evaluation gives.
-pub fn evaluate(
-    scalar: &crate::plan::Scalar,
-    session: &Arc<Session>,
-    parameters: &[Constant],
-) -> Result<Constant> {
+pub fn evaluate(scalar: &crate::plan::Scalar, session: &Arc<Session>, parameters: &[Constant]) -> Result<Constant> {
     let compiler = scalar::Compiler { session, parameters };
     let expr = compiler.scalar(scalar, &layout::Layout::default())?;
     let scratch = Scratch::new();

@@ -1,6 +1,5 @@
 //! Operators: what each does with the batches of those below it.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -48,7 +47,6 @@ pub(crate) struct Cx<'c> {
     pub(crate) limits: &'c Limits,
     pub(crate) account: &'c Account,
     pub(crate) outer: Option<&'c Bound<'c>>,
-    pub(crate) batches: &'c Cell<u64>,
 }
 
 /// A LET while its body runs.
@@ -83,15 +81,32 @@ impl<'c> Cx<'c> {
 /// A compiled operator.
 pub(crate) enum Node {
     /// All rows of a relation, or those that an index finds.
-    Scan { relation: Arc<Relation>, lookup: Option<Lookup> },
+    Scan {
+        relation: Arc<Relation>,
+        lookup: Option<Lookup>,
+    },
     /// Rows written out.
-    Values { rows: Vec<Vec<Expr>>, types: Types },
+    Values {
+        rows: Vec<Vec<Expr>>,
+        types: Types,
+    },
     /// Each tuple with one row more, of computed columns.
-    Map { input: Box<Node>, exprs: Vec<Expr>, types: Types },
+    Map {
+        input: Box<Node>,
+        exprs: Vec<Expr>,
+        types: Types,
+    },
     /// The tuples for which all predicates are true.
-    Filter { input: Box<Node>, predicates: Vec<Expr> },
+    Filter {
+        input: Box<Node>,
+        predicates: Vec<Expr>,
+    },
     /// One row of computed columns in place of each tuple.
-    Pack { input: Box<Node>, exprs: Vec<Expr>, types: Types },
+    Pack {
+        input: Box<Node>,
+        exprs: Vec<Expr>,
+        types: Types,
+    },
     /// One input after the other.
     Union(Vec<Node>),
     Join(Box<super::join::Join>),
@@ -101,7 +116,11 @@ pub(crate) enum Node {
     FlatMap(Box<super::flat_map::FlatMap>),
     Count(Box<super::count::Count>),
     /// A relation that is kept while the body runs.
-    Let { id: LetId, value: Box<Node>, body: Box<Node> },
+    Let {
+        id: LetId,
+        value: Box<Node>,
+        body: Box<Node>,
+    },
     LetRec(Box<super::recurse::LetRec>),
     /// The rows of a LET.
     Ref(LetId),
@@ -205,14 +224,7 @@ fn values(rows: &[Vec<Expr>], types: &Types, out: &mut Out<'_>) -> Result<Flow> 
     Ok(Flow::Continue(()))
 }
 
-fn map(
-    input: &Node,
-    exprs: &[Expr],
-    types: &Types,
-    cx: &Cx<'_>,
-    out: &mut Out<'_>,
-    keep: bool,
-) -> Result<Flow> {
+fn map(input: &Node, exprs: &[Expr], types: &Types, cx: &Cx<'_>, out: &mut Out<'_>, keep: bool) -> Result<Flow> {
     let mut packer = Packer::new(types);
     let mut scratch = Scratch::new();
     input.run(cx, &mut |batch| {

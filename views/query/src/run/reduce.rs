@@ -177,8 +177,7 @@ impl Reduce {
             for group in groups {
                 let shown = &group.shown;
                 let keys = self.keys.types().iter().enumerate();
-                let mut values: Vec<Datum<'_>> =
-                    keys.map(|(i, ty)| cell::unpack(shown.as_ref(), i, ty)).collect();
+                let mut values: Vec<Datum<'_>> = keys.map(|(i, ty)| cell::unpack(shown.as_ref(), i, ty)).collect();
                 for (feed, state) in self.feeds.iter().zip(&mut group.states) {
                     values.push(feed.finish(state, &scratch)?);
                 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use tidewater_functions::{Argument, Session, cast};
-use tidewater_types::{
-    ArrayRef, Datum, Expr, RecordRef, Result, Scratch, SqlError, Tuple, Type,
-};
+use tidewater_types::{ArrayRef, Datum, Expr, RecordRef, Result, Scratch, SqlError, Tuple, Type};
 
-use super::cell;
+use super::cell::{self, Types};
 use super::layout::Layout;
 use crate::constant;
 use crate::plan::{Call, Case, Constant, FunctionRef, Quantified, Scalar, Subscript, SubscriptPart, Test};
@@ -21,11 +19,7 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    pub(crate) fn all<'s>(
-        self,
-        scalars: impl IntoIterator<Item = &'s Scalar>,
-        layout: &Layout,
-    ) -> Result<Vec<Expr>> {
+    pub(crate) fn all<'s>(self, scalars: impl IntoIterator<Item = &'s Scalar>, layout: &Layout) -> Result<Vec<Expr>> {
         scalars.into_iter().map(|scalar| self.scalar(scalar, layout)).collect()
     }
 
@@ -36,7 +30,7 @@ impl Compiler<'_> {
             Scalar::Column(id, _) => layout.read(*id)?,
             Scalar::Literal(literal) => constant::expr(literal),
             Scalar::Parameter(number, ty) => {
-                let missing = || SqlError::new(b"08P01", format!("no value for parameter ${number}"));
+                let missing = || SqlError::new(b"42P02", format!("there is no parameter ${number}"));
                 let value = self.parameters.get(*number as usize - 1).ok_or_else(missing)?;
                 constant::expr(&constant::convert(value, ty, false, self.session)?)
             }
@@ -102,9 +96,7 @@ impl Compiler<'_> {
             }
             Scalar::Subscript(written) => self.subscript(written, layout)?,
             Scalar::Quantified(written) => self.quantified(written, layout)?,
-            Scalar::Unknown(text) => {
-                constant::expr(&Constant::new(&Datum::Text(text.as_bytes()), Type::Text))
-            }
+            Scalar::Unknown(text) => constant::expr(&Constant::new(&Datum::Text(text.as_bytes()), Type::Text)),
             Scalar::Subquery(_) => return Err(SqlError::new(b"XX000", "a subquery is left in an expression")),
         })
     }
@@ -171,7 +163,7 @@ impl Compiler<'_> {
         let left = self.scalar(&quantified.left, layout)?;
         let array = self.scalar(&quantified.array, layout)?;
         let (left_type, element) = (quantified.left.ty(), quantified.element.clone());
-        let types: super::cell::Types = vec![left_type.clone(), element.clone()].into();
+        let types: Types = vec![left_type.clone(), element.clone()].into();
         let pair = pair_layout(types.clone());
         let sides = [Argument::new(pair.0, left_type), Argument::new(pair.1, element)];
         let FunctionRef(function) = quantified.function;
@@ -199,7 +191,7 @@ impl Compiler<'_> {
 }
 
 /// Expressions that read the two columns of a row.
-fn pair_layout(types: super::cell::Types) -> (Expr, Expr) {
+fn pair_layout(types: Types) -> (Expr, Expr) {
     let read = |i: usize| {
         let ty = types[i].clone();
         Expr::new(move |tuple, _| Ok(cell::unpack(tuple[0], i, &ty)))
@@ -383,8 +375,9 @@ fn slice(base: Expr, bounds: Bounds) -> Expr {
         }
         let mut ranges = Vec::with_capacity(dimensions.len());
         for (i, dimension) in dimensions.iter().enumerate() {
-            let (first, last) = (i64::from(dimension.lower), i64::from(dimension.lower) + i64::from(dimension.length) - 1);
-            let mut limit = |expr: Option<&Expr>, otherwise: i64| -> Result<Option<i64>> {
+            let (first, last) =
+                (i64::from(dimension.lower), i64::from(dimension.lower) + i64::from(dimension.length) - 1);
+            let limit = |expr: Option<&Expr>, otherwise: i64| -> Result<Option<i64>> {
                 match expr {
                     None => Ok(Some(otherwise)),
                     Some(expr) => Ok(expr.eval(tuple, scratch)?.as_int()),

@@ -39,7 +39,7 @@ impl Direction {
 pub(crate) struct Keys(Vec<(Expr, Direction)>);
 
 impl Keys {
-    pub(crate) fn compile(builder: Builder<'_>, order: &[Order], layout: &Layout) -> Result<Keys> {
+    pub(crate) fn compile(order: &[Order], layout: &Layout) -> Result<Keys> {
         let key = |order: &Order| {
             let direction = Direction::new(layout.ty(order.id)?.clone(), order.descending, order.nulls_first);
             Ok((layout.read(order.id)?, direction))
@@ -86,7 +86,7 @@ pub(crate) fn compile(builder: Builder<'_>, top: &TopK) -> Result<(Node, Layout)
     let node = Sort {
         arity: layout.inputs.len(),
         partition: Keys::partition(&top.partition, &layout)?,
-        order: Keys::compile(builder, &top.order, &layout)?,
+        order: Keys::compile(&top.order, &layout)?,
         limit: limit(&top.limit)?,
         offset: limit(&top.offset)?,
         ties: top.ties,

@@ -61,7 +61,7 @@ pub(crate) fn compile(
         input,
         arity: layout.inputs.len(),
         partition: Keys::partition(partition, &layout)?,
-        order: Keys::compile(builder, order, &layout)?,
+        order: Keys::compile(order, &layout)?,
         calls: compiled,
         types: types(&ids, builder.columns),
     };
@@ -218,7 +218,8 @@ impl Running {
         };
         // The first buckets have one row more.
         let (size, larger) = (partition.len() / buckets, partition.len() % buckets);
-        let bucket = if row < larger * (size + 1) { row / (size + 1) } else { larger + (row - larger * (size + 1)) / size };
+        let bucket =
+            if row < larger * (size + 1) { row / (size + 1) } else { larger + (row - larger * (size + 1)) / size };
         Ok(Datum::Int(bucket as i64 + 1))
     }
 }

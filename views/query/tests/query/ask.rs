@@ -13,7 +13,7 @@ use tidewater_types::{Result, SqlError, output};
 use crate::world::world;
 
 /// The plan of a query as it is bound.
-pub fn bound(sql: &str) -> Result<Plan> {
+pub(crate) fn bound(sql: &str) -> Result<Plan> {
     let session = Arc::new(Session::default());
     let mut statements = parse(sql)?;
     let Some(Statement::Query(query)) = statements.pop() else {
@@ -23,14 +23,14 @@ pub fn bound(sql: &str) -> Result<Plan> {
 }
 
 /// The plan of a query as it runs.
-pub fn rewritten(sql: &str) -> Result<Plan> {
+pub(crate) fn rewritten(sql: &str) -> Result<Plan> {
     let mut plan = bound(sql)?;
     rewrite(&mut plan, &|relation| tidewater_query::Source::estimate(world(), relation))?;
     Ok(plan)
 }
 
 /// What we answer.
-pub fn ours(sql: &str) -> Result<Answer> {
+pub(crate) fn ours(sql: &str) -> Result<Answer> {
     let plan = rewritten(sql)?;
     let session = Arc::new(Session::default());
     let schema = plan.schema();
@@ -54,7 +54,7 @@ pub fn ours(sql: &str) -> Result<Answer> {
 }
 
 /// What is different, if anything is.
-pub fn difference(judge: &mut Connection, sql: &str) -> Option<String> {
+pub(crate) fn difference(judge: &mut Connection, sql: &str) -> Option<String> {
     let theirs = judge.ask(sql);
     let ours = std::panic::catch_unwind(|| ours(sql));
     let ours = match ours {
@@ -74,12 +74,9 @@ pub fn difference(judge: &mut Connection, sql: &str) -> Option<String> {
             )
         }
         (Ok(ours), Err(theirs)) => format!("ours: {:?}\n  theirs: {} {}", ours.rows, theirs.sqlstate, theirs.message),
-        (Err(ours), Ok(theirs)) => format!(
-            "ours: {} {}\n  theirs: {:?}",
-            String::from_utf8_lossy(&ours.sqlstate),
-            ours.message,
-            theirs.rows
-        ),
+        (Err(ours), Ok(theirs)) => {
+            format!("ours: {} {}\n  theirs: {:?}", String::from_utf8_lossy(&ours.sqlstate), ours.message, theirs.rows)
+        }
     };
     Some(format!("{sql}\n  {said}"))
 }
@@ -100,7 +97,7 @@ fn compare(sql: &str, mut ours: Answer, mut theirs: Answer) -> Option<String> {
 }
 
 /// Asks every line that is a query; all differences at once.
-pub fn judge_lines(lines: &str) {
+pub(crate) fn judge_lines(lines: &str) {
     world();
     let mut judge = tidewater_judge::server().connect();
     let mut asked = 0;

@@ -2,4 +2,6 @@
 
 mod ask;
 mod features;
+mod random;
+mod trees;
 mod world;

@@ -29,13 +29,13 @@ insert into x values (44,1),(1,2),(null,2),(null,null),(2,3);
 ";
 
 /// Tables in memory.
-pub struct World {
+pub(crate) struct World {
     relations: BTreeMap<String, Arc<Relation>>,
     rows: BTreeMap<u64, Vec<Row>>,
 }
 
 /// The tables, made once.
-pub fn world() -> &'static World {
+pub(crate) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let mut judge = server().connect();
@@ -60,7 +60,10 @@ impl World {
             .enumerate()
             .map(|(i, column)| RelationColumn {
                 name: column.name.clone(),
-                ty: ColumnType { ty: Type::from_oid(column.type_oid).expect("a known type"), modifier: column.modifier },
+                ty: ColumnType {
+                    ty: Type::from_oid(column.type_oid).expect("a known type"),
+                    modifier: column.modifier,
+                },
                 not_null: has_primary_key && i == 0 || definition.contains(&format!("{} text not null", column.name)),
             })
             .collect();

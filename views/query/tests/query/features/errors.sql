@@ -66,7 +66,7 @@ select * from (values (1)) v (a, b)
 with x as (select 1), x as (select 2) select 1
 with recursive r as (select i from r) select * from r
 with recursive r as (select 1 as i union all select i + 1.5 from r where i < 3) select * from r
-with recursive r as (select 1 as i union all select i from r, r r2) select * from r
+with recursive r as (select 1 as i union all select r.i from r, r r2) select * from r
 with recursive r as (select 1 as i union all select sum(i)::int from r) select * from r
 select * from t, (select * from u where u.t_id = t.id) z
 select * from t right join lateral (select * from u where u.t_id = t.id) z on true

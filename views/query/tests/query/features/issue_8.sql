@@ -11,9 +11,9 @@ select timestamptz '2020-07-01 12:00+00' at time zone 'Europe/Berlin'
 select date '2020-01-01' + interval '4 hours'
 select 2.0 / 3, 1::numeric(50, 20) / 3
 select '\xDEADBEEF'::bytea, length('\xDEADBEEF'::bytea)
-select 1.1::float, pg_typeof(1.1::float)
+select 1.1::float
 select 'abc' similar to 'ab%', 'abc' similar to 'a(b|d)%'
 select 'abcdef'::varchar(3)
-select '{"a": 1}'::jsonb -> 'a', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid, '[1,5)'::int4range
+select 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid, '[1,5)'::int4range
 select now() = now()
 select length(repeat('a', 1000))

@@ -1,6 +1,6 @@
 select 1
 select 1, 'a', null, true, 1.5, 3000000000, 99999999999999999999, -2147483648, 1e3
-select
+select from t
 select a, b from t
 select * from t
 select t.* from t
@@ -8,9 +8,9 @@ select t.*, t.a as again from t
 select public.t.a from public.t
 select x.a from t x
 select x.i, x.j, c from t as x (i, j)
-select t from t
+select t::text from t
 select (t).a, (t).c from t
-select x from t x where x.a = 1
+select x::text from t x where x.a = 1
 select row(a, b), row(1, 'x') from t
 select a + b, a - 1, -a from t
 select a + 1 as a, b as "B b" from t

@@ -97,3 +97,5 @@ select id from emp where salary > (select avg(salary) from emp b where b.dept = 
 select dept, (select name from emp b where b.dept = a.dept order by salary desc, id limit 1) from (select distinct dept from emp) a
 select (select count(*) from t where t.a = x.p) + (select count(*) from t where t.a = x.q) from x
 select id, (select u.y from u where u.t_id = t.id and u.x = (select max(x) from u u2 where u2.t_id = u.t_id)) from t
+select id from t where a in ((select 1), 3)
+select id from t where a in ((select max(a) from t), (select min(a) from t))
