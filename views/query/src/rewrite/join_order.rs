@@ -43,7 +43,12 @@ struct Leaf {
 fn greedy(leaves: Vec<Rel>, mut predicates: Vec<Scalar>, estimate: &Estimate<'_>) -> Rel {
     let leaf = |rel: Rel| Leaf { columns: rel.columns().into_iter().collect(), rows: rows(&rel, estimate), rel };
     let mut leaves: Vec<Leaf> = leaves.into_iter().map(leaf).collect();
-    let first = smallest(&leaves, |_| true).unwrap_or(0);
+    // What nothing connects comes last.
+    let has_partner = |leaf: &Leaf| {
+        let others = || leaves.iter().filter(|other| other.columns != leaf.columns);
+        predicates.iter().any(|predicate| others().any(|other| connects(predicate, &leaf.columns, &other.columns)))
+    };
+    let first = smallest(&leaves, has_partner).or_else(|| smallest(&leaves, |_| true)).unwrap_or(0);
     let Leaf { mut rel, columns: mut known, .. } = leaves.remove(first);
     while !leaves.is_empty() {
         let connected = |leaf: &Leaf| predicates.iter().any(|predicate| connects(predicate, &known, &leaf.columns));

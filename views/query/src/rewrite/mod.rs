@@ -2,6 +2,7 @@
 
 mod apply;
 mod constants;
+mod correlated;
 mod join_order;
 mod lets;
 mod prune;
@@ -44,6 +45,6 @@ pub fn rewrite(plan: &mut Plan, estimate: &Estimate<'_>) -> Result<()> {
     let rel = push_down::push_down(rel);
     let rel = join_order::order(rel, estimate);
     let wanted = plan.output.iter().map(|(_, id)| *id).collect();
-    plan.rel = prune::prune(rel, wanted);
+    plan.rel = prune::prune(rel, wanted, &mut prune::Reads::new());
     Ok(())
 }

@@ -45,12 +45,34 @@ fn dependent(mut join: Join, names: &mut Names<'_>) -> Result<Rel> {
     }
     if !is_dependent(&join) {
         join.right = unnest(join.right, names)?;
+        if join.kind == JoinKind::Single && super::prune::meets_one(&join.on, &join.right) {
+            join.kind = JoinKind::Left;
+        }
         return Ok(Rel::Join(Box::new(join)));
     }
     if let Some(rel) = lateral_function(&mut join) {
         return Ok(rel);
     }
-    by_domain(join, &left, names)
+    match super::correlated::by_groups(join, &left, names) {
+        Ok(rel) => unnest_right(rel, names),
+        Err(join) => by_domain(*join, &left, names),
+    }
+}
+
+/// What was grouped may have dependent joins of its own; the left side has none.
+fn unnest_right(mut rel: Rel, names: &mut Names<'_>) -> Result<Rel> {
+    match &mut rel {
+        Rel::Map { input, .. } => {
+            let inner = std::mem::replace(&mut **input, Rel::unit());
+            **input = unnest_right(inner, names)?;
+        }
+        Rel::Join(join) => {
+            let right = std::mem::replace(&mut join.right, Rel::unit());
+            join.right = unnest(right, names)?;
+        }
+        _ => {}
+    }
+    Ok(rel)
 }
 
 /// `L, LATERAL f(L.x)`: the function is called for each row of L.
@@ -72,7 +94,7 @@ fn lateral_function(join: &mut Join) -> Option<Rel> {
 }
 
 /// Takes the filters out of `rel` that read columns of `left`, where they may as well be conditions of the join above.
-fn pull_filters(rel: Rel, left: &BTreeSet<Id>) -> (Rel, Vec<Scalar>) {
+pub(super) fn pull_filters(rel: Rel, left: &BTreeSet<Id>) -> (Rel, Vec<Scalar>) {
     let reads_left = |scalar: &Scalar| !scalar.free().is_disjoint(left);
     match rel {
         Rel::Filter { input, predicates } => {

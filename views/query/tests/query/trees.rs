@@ -32,6 +32,11 @@ fn apply() {
 }
 
 #[test]
+fn correlated() {
+    judge_trees("correlated");
+}
+
+#[test]
 fn unnest() {
     judge_trees("unnest");
 }
