@@ -15,13 +15,18 @@ packages=()
 need() { command -v "$1" >/dev/null || packages+=("$2"); }
 need cmake cmake; need g++ g++; need make make; need curl curl; need psql postgresql-client; need pkg-config pkg-config
 docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
+# The judge of SQL's meaning; its tests start servers of their own, so that Debian's default cluster is not wanted.
+[[ -x /usr/lib/postgresql/15/bin/postgres ]] || postgres --version 2>/dev/null | grep -q ' 15\.' || packages+=(postgresql)
 # TLS to Kafka.
 pkg-config --exists openssl 2>/dev/null || packages+=(libssl-dev)
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (the version is in rust-toolchain.toml)" >&2; exit 1; }
 if ((${#packages[@]})); then
   if [[ $(id -u) == 0 ]]; then
     echo "installing ${packages[*]}"
-    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null || exit 1
+    if [[ " ${packages[*]} " == *" postgresql "* && ! -e /etc/postgresql-common/createcluster.conf ]]; then
+      mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y -o Dpkg::Options::=--force-confold "${packages[@]}" >/dev/null || exit 1
   else
     echo "missing: run  sudo apt-get install ${packages[*]}" >&2; exit 1
   fi
@@ -40,16 +45,17 @@ crate_arrows() {
   local line crate allowed dependency status=0
   while read -r line; do
     crate=${line%%:*} allowed=" ${line#*:} "
-    for dependency in delta engine ingest sql shop tidewater tidewater-types tidewater-functions tidewater-query; do
+    for dependency in delta engine ingest sql shop tidewater tidewater-types tidewater-functions tidewater-query tidewater-judge; do
       if grep -qE "^$dependency(\.workspace)? *=" "$crate/Cargo.toml" && [[ $allowed != *" $dependency "* ]]; then
         echo "$crate must not depend on $dependency" >&2; status=1
       fi
     done
   done <<'ARROWS'
 delta:
-views/types: delta
-views/functions: delta tidewater-types
-views/query: delta tidewater-types tidewater-functions
+views/types: delta tidewater-judge
+views/judge:
+views/functions: delta tidewater-types tidewater-judge
+views/query: delta tidewater-types tidewater-functions tidewater-judge
 views/engine: delta
 views/sql: delta engine
 ingest: delta

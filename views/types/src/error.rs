@@ -9,6 +9,8 @@ pub struct SqlError {
     pub sqlstate: [u8; 5],
     /// The message: lower case, no full stop.
     pub message: String,
+    /// More of it, where one line does not do.
+    pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
     /// Where in the statement's text, in characters from 1.
@@ -21,7 +23,13 @@ pub type Result<T, E = SqlError> = std::result::Result<T, E>;
 impl SqlError {
     /// An error that has this SQLSTATE.
     pub fn new(sqlstate: &[u8; 5], message: impl Into<String>) -> Self {
-        SqlError { sqlstate: *sqlstate, message: message.into(), hint: None, position: None }
+        SqlError { sqlstate: *sqlstate, message: message.into(), detail: None, hint: None, position: None }
+    }
+
+    /// The same error, with a detail.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
     }
 
     /// The same error, with a hint.

@@ -1,6 +1,12 @@
 //! The types (<https://www.postgresql.org/docs/15/datatype.html>).
 
+mod catalog;
+mod modifier;
+mod name;
+
 use std::sync::Arc;
+
+pub use modifier::NumericModifier;
 
 /// A type, without its modifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -67,10 +73,16 @@ pub enum Type {
     RegProcedure,
     /// oid, shown as the name of an operator.
     RegOper,
+    /// oid, shown as the name and arguments of an operator.
+    RegOperator,
     /// oid, shown as the name of a schema.
     RegNamespace,
     /// oid, shown as the name of a role.
     RegRole,
+    /// oid, shown as the name of a collation.
+    RegCollation,
+    /// A transaction's number, in catalogs only.
+    Xid,
     /// int2vector of the catalogs.
     Int2Vector,
     /// oidvector of the catalogs.
@@ -129,5 +141,88 @@ pub struct ColumnType {
 impl From<Type> for ColumnType {
     fn from(ty: Type) -> Self {
         ColumnType { ty, modifier: -1 }
+    }
+}
+
+impl ColumnType {
+    /// The type of an array's, list's or map's elements, with the modifier that the container carries for them.
+    pub fn element(&self) -> Option<ColumnType> {
+        Some(ColumnType { ty: self.ty.element()?.clone(), modifier: self.modifier })
+    }
+}
+
+impl Type {
+    /// The type of an array of these.
+    pub fn array(self) -> Type {
+        Type::Array(Arc::new(self))
+    }
+
+    /// The type of the elements: of an array, list, map, int2vector or oidvector.
+    pub fn element(&self) -> Option<&Type> {
+        match self {
+            Type::Array(element) | Type::List(element) | Type::Map(element) => Some(element),
+            Type::Int2Vector => Some(&Type::Int2),
+            Type::OidVector => Some(&Type::Oid),
+            _ => None,
+        }
+    }
+
+    /// A row type without names: f1, f2, …
+    pub fn record(types: impl IntoIterator<Item = ColumnType>) -> Type {
+        let fields = types.into_iter().enumerate().map(|(i, ty)| (format!("f{}", i + 1), ty)).collect();
+        Type::Record(Arc::new(Record { fields }))
+    }
+
+    /// Whether this is a kind of oid: 32 bits, unsigned.
+    pub fn is_oid(&self) -> bool {
+        use Type as T;
+        matches!(
+            self,
+            T::Oid
+                | T::RegClass
+                | T::RegType
+                | T::RegProc
+                | T::RegProcedure
+                | T::RegOper
+                | T::RegOperator
+                | T::RegNamespace
+                | T::RegRole
+                | T::RegCollation
+                | T::Xid
+        )
+    }
+
+    /// Whether values are text in bytes: text, varchar, bpchar, name, "char", json, unknown.
+    pub fn is_text(&self) -> bool {
+        use Type as T;
+        matches!(self, T::Text | T::Varchar | T::Bpchar | T::Name | T::Char | T::Json | T::Unknown)
+    }
+}
+
+impl RangeOf {
+    /// All of them.
+    pub const ALL: [RangeOf; 6] =
+        [RangeOf::Int4, RangeOf::Int8, RangeOf::Numeric, RangeOf::Date, RangeOf::Timestamp, RangeOf::TimestampTz];
+
+    /// The type of the bounds.
+    pub fn bound(self) -> Type {
+        match self {
+            RangeOf::Int4 => Type::Int4,
+            RangeOf::Int8 => Type::Int8,
+            RangeOf::Numeric => Type::Numeric,
+            RangeOf::Date => Type::Date,
+            RangeOf::Timestamp => Type::Timestamp,
+            RangeOf::TimestampTz => Type::TimestampTz,
+        }
+    }
+
+    /// The ranges of `bound`, if there are any.
+    pub fn of(bound: &Type) -> Option<RangeOf> {
+        RangeOf::ALL.into_iter().find(|range| range.bound() == *bound)
+    }
+
+    /// Whether there is a next bound, so that every range has one canonical form `[a,b)`.
+    pub fn is_discrete(self) -> bool {
+        matches!(self, RangeOf::Int4 | RangeOf::Int8 | RangeOf::Date)
     }
 }
