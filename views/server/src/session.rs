@@ -476,7 +476,7 @@ mod tests {
     fn a_block_takes_back_what_it_set() {
         let mut session = Session::default();
         assert!(session.savepoint("a").is_err());
-        assert!(session.begin() && !session.begin());
+        assert!(session.begin(None) && !session.begin(None));
         session.set("application_name", Some("one")).expect("a value");
         session.savepoint("a").expect("in a block");
         session.set("application_name", Some("two")).expect("a value");
@@ -488,7 +488,7 @@ mod tests {
         session.commit();
         assert_eq!(session.get("application_name"), Some("one"));
         assert_eq!(session.get("statement_timeout"), Some("60s"));
-        session.begin();
+        session.begin(None);
         session.set("application_name", Some("three")).expect("a value");
         assert!(session.rollback() && !session.rollback());
         assert_eq!(session.get("application_name"), Some("one"));
