@@ -2,10 +2,10 @@
 
 use delta::{Position, TableId};
 
+use super::judge::place;
 use super::log::{Entry, EntryKind};
 use super::partition::Partition;
 use super::place::BinlogPlace;
-use super::release::place;
 use super::snapshot::shown;
 use super::spec::Output;
 use super::table::Table;
@@ -26,6 +26,7 @@ impl Timeline {
             if !table.shown {
                 continue;
             }
+            table.was_shown = true;
             table.owed.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;
@@ -205,10 +206,16 @@ impl Timeline {
         }
         if let Some(moment) = self.snapshot_elsewhere(id) {
             let held = table.partitions.values().flat_map(|partition| &partition.log);
-            let of_it = |entry: &&Entry| entry.kind == EntryKind::Event && !self.has_passed(entry) && BinlogPlace::of(&entry.origin).is_before(&moment);
+            let of_it = |entry: &&Entry| {
+                entry.kind == EntryKind::Event
+                    && !self.has_passed(entry)
+                    && BinlogPlace::of(&entry.origin).is_before(&moment)
+            };
             if let Some(entry) = held.into_iter().find(of_it) {
                 let (name, at) = (&entry.transaction, shown(&moment));
-                return waits(format!("topic \"{topic}\" has events of transaction {name}, which the snapshot at {at} holds"));
+                return waits(format!(
+                    "topic \"{topic}\" has events of transaction {name}, which the snapshot at {at} holds"
+                ));
             }
             let text =
                 format!("topic \"{topic}\" has no row of the snapshot at {} yet, which is under way", shown(&moment));

@@ -97,7 +97,14 @@ impl Partition {
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let place = (origin.pos, origin.row, u8::from(!matches!(ops, [Op::Delete(_) | Op::Remove(_)])));
         let server = (origin.server_id, origin.file.clone());
-        let first = || Newest { id: id.clone(), order, server, place, ms: origin.ts_ms, known: first_known(origin, ops, keyed) };
+        let first = || Newest {
+            id: id.clone(),
+            order,
+            server,
+            place,
+            ms: origin.ts_ms,
+            known: first_known(origin, ops, keyed),
+        };
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
             let no_further = order <= newest.order && (!same_server || place <= newest.place);
@@ -129,14 +136,6 @@ impl Partition {
             }
             Before::Reused => self.anew(first()),
             again => again,
-        }
-    }
-
-    /// Whether an event came here when there was no other partition.
-    pub(crate) fn came_alone(&mut self, id: &Arc<str>, origin: &Origin, ops: &[Op]) -> Before {
-        match &mut self.newest {
-            Some(newest) if newest.id == *id => newest.known.as_mut().map_or(Before::New, |known| known.tell(origin, ops)),
-            _ => self.seen.before(id, origin.ts_ms),
         }
     }
 

@@ -499,7 +499,11 @@ fn cannot_be_told(health: &Health) -> bool {
         return true;
     }
     // Another server's files have the same names, or an older connector began a transaction again: a key tells, nothing else.
-    if health.state == State::Incomplete && ["nothing tells its events from their repetition", "and a snapshot has no rows of", "nothing tells its rows"].iter().any(|why| health.reason.contains(why)) {
+    if health.state == State::Incomplete
+        && ["nothing tells its events from their repetition", "and a snapshot has no rows of", "nothing tells its rows"]
+            .iter()
+            .any(|why| health.reason.contains(why))
+    {
         return true;
     }
     // The tables after ours come without a word, and an interrupted snapshot looks the same.
