@@ -72,10 +72,7 @@ impl Timeline {
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
         let admitted = match keyed || !several {
             true => partition.admit(&transaction, origin, &ops, keyed),
-            false => {
-                let mut came = table.partitions.values_mut().map(|found| found.came_alone(&transaction, origin, &ops));
-                came.find(|came| matches!(came, Before::Again | Before::Unclear)).unwrap_or(Before::New)
-            }
+            false => Before::New,
         };
         match admitted {
             Before::New => {}
@@ -93,7 +90,7 @@ impl Timeline {
         if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
         }
-        let told = match several && !keyed && operation != Operation::Truncate {
+        let told = match !keyed && origin.transaction.is_some() && operation != Operation::Truncate {
             true => Some(ops.clone()),
             false => None,
         };
@@ -222,7 +219,8 @@ impl Timeline {
         let of_snapshot = loss.snapshot || loss.transaction.is_none() && newest.is_none();
         let Loss { transaction, reason, .. } = loss;
         let (partition, offset) = (place.partition, place.offset);
-        let lost = Lost { partition, offset, transaction, after: newest, of_snapshot, reason };
+        let created_ms = place.timestamp_ms;
+        let lost = Lost { partition, offset, transaction, after: newest, of_snapshot, created_ms, reason };
         // In the midst of a snapshot what says nothing may be one of its rows.
         let within = |incoming: &&mut super::table::Incoming| {
             of_snapshot || lost.transaction.is_none() && !incoming.markers.last && !incoming.streamed

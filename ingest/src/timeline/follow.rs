@@ -37,6 +37,8 @@ pub(crate) struct LateTransaction {
     counts: Vec<(Arc<str>, u64)>,
     /// Whether there may be more.
     again: bool,
+    /// Whether some went on when the table had one partition.
+    repaid: bool,
     pub(crate) part: Part,
     /// Where in the order of the binlog the first of them lies.
     first: usize,
@@ -66,8 +68,9 @@ impl Timeline {
         let mut numbers = BTreeMap::new();
         for ((name, committed_ms), recent) in std::mem::take(&mut table.owed) {
             numbers.insert((name.clone(), committed_ms), recent.number);
-            let (counts, again, part) = (recent.counts, recent.again, Part::new(id));
-            let late = LateTransaction { id: name, committed_ms, counts, again, part, first: usize::MAX };
+            let (counts, again, repaid) = (recent.counts, recent.again, recent.repaid);
+            let part = Part::new(id);
+            let late = LateTransaction { id: name, committed_ms, counts, again, repaid, part, first: usize::MAX };
             sorted.late.insert(recent.number, late);
         }
         for (index, entry) in entries.into_iter().enumerate() {
@@ -101,6 +104,8 @@ impl Timeline {
         let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
         if let (true, EntryKind::Event) = (keyless, kind) {
             let told = match late.and_then(|number| sorted.late.get_mut(&number)).filter(|_| is_old) {
+                Some(late) if late.again && late.repaid => Before::Unclear,
+                Some(late) if late.repaid && late.has_all(&collection) => Before::Again,
                 Some(late) => late.part.tell(&origin, &ops),
                 None if is_old => sorted.known.entry(transaction.clone()).or_default().tell(&origin, &ops),
                 None => self.transaction_of(&transaction, origin.ts_ms).part(id).tell(&origin, &ops),
@@ -250,6 +255,14 @@ impl Timeline {
     }
 }
 
+impl LateTransaction {
+    /// Whether as many events as END counts have come or gone on: one that comes then is redelivered.
+    fn has_all(&self, collection: &str) -> bool {
+        let counted = self.counts.iter().find(|(name, _)| **name == *collection);
+        counted.is_some_and(|(_, count)| self.part.count(collection) >= *count)
+    }
+}
+
 impl Table {
     /// The late transaction that an event of this time belongs to.
     pub(crate) fn late_of(&mut self, transaction: &str, ms: i64) -> Option<&mut Part> {
@@ -261,7 +274,15 @@ impl Table {
 
     /// A transaction was released while others are late.
     pub(crate) fn be_late(&mut self, id: &Arc<str>, committed_ms: i64, part: Part) {
-        let late = LateTransaction { id: id.clone(), committed_ms, counts: Vec::new(), again: false, part, first: 0 };
+        let late = LateTransaction {
+            id: id.clone(),
+            committed_ms,
+            counts: Vec::new(),
+            again: false,
+            repaid: false,
+            part,
+            first: 0,
+        };
         self.late.push_back(Late::Transaction(late));
     }
 
@@ -301,7 +322,8 @@ fn order(entry: &Entry, by_place: bool) -> Option<(i64, usize, Arc<str>, u64)> {
 }
 
 fn has_one_server(logs: &[VecDeque<Entry>]) -> bool {
-    logs.iter().flatten().map(|entry| entry.origin.server_id).collect::<HashSet<_>>().len() <= 1
+    let told = logs.iter().flatten().map(|entry| entry.origin.server_id).filter(|id| *id != 0);
+    told.collect::<HashSet<_>>().len() <= 1
 }
 
 /// Whether no later change has an earlier place.

@@ -2,10 +2,10 @@
 
 use delta::{Position, TableId};
 
+use super::judge::place;
 use super::log::{Entry, EntryKind};
 use super::partition::Partition;
 use super::place::BinlogPlace;
-use super::release::place;
 use super::snapshot::shown;
 use super::spec::Output;
 use super::table::Table;
@@ -26,6 +26,7 @@ impl Timeline {
             if !table.shown {
                 continue;
             }
+            table.was_shown = true;
             table.owed.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use delta::{Op, TableId};
+use delta::{Op, Position, TableId};
 
 use super::Timeline;
 use super::place::BinlogPlace;
@@ -76,10 +76,8 @@ impl Timeline {
 
     /// Hands an entry on.
     fn go_on(&mut self, id: TableId, entry: Entry) {
-        if let Some(table) = self.tables.get_mut(&id) {
-            if entry.kind == EntryKind::Event {
-                table.repay(&entry.transaction, entry.origin.ts_ms, &entry.collection);
-            }
+        if let Some(table) = self.tables.get_mut(&id).filter(|_| entry.kind == EntryKind::Event) {
+            table.repay(&entry.transaction, entry.origin.ts_ms, &entry.collection);
         }
         self.base(id, entry.ops);
     }
@@ -143,7 +141,14 @@ impl Timeline {
         let held = |table: &super::table::Table| {
             table.shown && table.last_snapshot.as_ref().is_some_and(|moment| place.is_before(moment))
         };
-        if self.tables.values().any(held) {
+        // Without GTIDs the timeline stands at a place.
+        let behind = match &self.reached {
+            Some((Position::Binlog { file, offset }, ms)) => {
+                place.is_before(&BinlogPlace { file: file.as_str().into(), pos: *offset, ms: *ms })
+            }
+            _ => false,
+        };
+        if behind || self.tables.values().any(held) {
             return true;
         }
         alone && !self.tables.values().any(waits)
@@ -159,9 +164,15 @@ impl Timeline {
             let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
             let place = BinlogPlace::of(&origin);
             if kind == EntryKind::Event {
+                let keyed = self.tables.get(&id).is_none_or(|table| table.keyed);
                 let pending = self.transaction_of(&transaction, origin.ts_ms);
                 pending.place.get_or_insert(place);
-                pending.part(id).add(&collection, at, &origin, ops, false);
+                let part = pending.part(id);
+                // Told by its partition, which may get others.
+                if !keyed {
+                    part.tell(&origin, &ops);
+                }
+                part.add(&collection, at, &origin, ops, false);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
                 table.add_step(Step::new(kind, at, place, origin.gtid, ops), true);

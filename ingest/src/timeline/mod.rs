@@ -24,6 +24,7 @@ mod ends;
 mod follow;
 mod health;
 mod hydrate;
+mod judge;
 mod known;
 mod log;
 mod names;
@@ -33,6 +34,7 @@ mod release;
 pub(crate) mod seen;
 mod snapshot;
 mod spec;
+mod steps;
 mod table;
 mod transaction;
 
@@ -49,7 +51,7 @@ use place::BinlogPlace;
 use seen::{Before, Seen};
 pub use spec::{Bounds, Loss, Output, Place, TableSpec};
 use table::Table;
-use transaction::{End, Transaction};
+use transaction::{End, Part, Transaction};
 
 /// Released transactions whose counts are remembered: a table that is added must have their events, which may become visible
 /// a little later than their END.
@@ -124,6 +126,8 @@ struct Recent {
     number: u64,
     /// Whether a connector restarted within it and may have sent more than END counts.
     again: bool,
+    /// Whether an event of the table that owes it went on.
+    repaid: bool,
 }
 
 /// What holds the oldest transaction back.
@@ -299,13 +303,26 @@ impl Timeline {
         // One that comes again begins when it began.
         let began = |found: &Transaction| begins && found.queued && found.ms < ts_ms;
         let later = self.is_later(&id, ts_ms) || self.pending.get(&id).is_some_and(began);
+        let at = self.place_in_queue(&id, ts_ms, later);
         let held = if later { &mut self.later } else { &mut self.pending };
         let transaction = held.entry(id.clone()).or_default();
         if !std::mem::replace(&mut transaction.queued, true) {
             (transaction.begun_ms, transaction.ms) = (timestamp_ms, ts_ms);
-            self.queue.push_back(id);
+            transaction.id = Some(id.clone());
+            self.queue.insert(at, id);
         }
         transaction
+    }
+
+    /// Where a transaction stands that comes for the first time: last. Where boundaries are missing one that comes again may
+    /// stand for the first time behind those that follow it.
+    fn place_in_queue(&self, id: &str, ts_ms: i64, later: bool) -> usize {
+        if later || self.boundaries.low == 0 && self.boundaries.lost.is_empty() {
+            return self.queue.len();
+        }
+        let younger = |other: &Arc<str>| self.pending.get(other).is_some_and(|found| found.ms >= ts_ms);
+        let follows = |other: &Arc<str>| seen::is_less(id, other) && younger(other);
+        self.queue.iter().position(follows).unwrap_or(self.queue.len())
     }
 
     /// Events that are younger than the END of their id are of a later transaction: the server's numbers began anew.
@@ -314,7 +331,7 @@ impl Timeline {
         let Some(committed_ms) = transaction.end.as_ref().map(|end| end.committed_ms) else { return };
         transaction.mixed =
             transaction.parts.iter().any(|part| part.first_ms <= committed_ms && part.last_ms > committed_ms);
-        let younger = |part: &mut transaction::Part| part.first_ms > committed_ms;
+        let younger = |part: &mut Part| part.first_ms > committed_ms;
         let parts: Vec<_> = transaction.parts.extract_if(.., younger).collect();
         if !parts.is_empty() {
             transaction.place = None;
@@ -377,8 +394,12 @@ impl Timeline {
         (table.live, table.shown) = (false, false);
         table.late.clear();
         table.boundaries = horizon;
-        // What waits for its turn is part of a state that is lost.
+        // What waits for its turn is part of a state that is lost. It still counts for its transactions.
+        table.given_up = table.incoming().map(|incoming| incoming.moment.clone()).or(table.given_up.take());
         table.steps.clear();
+        for transaction in self.pending.values_mut().chain(self.later.values_mut()) {
+            transaction.part_if(id).into_iter().for_each(Part::forget);
+        }
     }
 
     /// A commit of this timeline.

@@ -139,16 +139,6 @@ impl Partition {
         }
     }
 
-    /// Whether an event came here when there was no other partition.
-    pub(crate) fn came_alone(&mut self, id: &Arc<str>, origin: &Origin, ops: &[Op]) -> Before {
-        match &mut self.newest {
-            Some(newest) if newest.id == *id => {
-                newest.known.as_mut().map_or(Before::New, |known| known.tell(origin, ops))
-            }
-            _ => self.seen.before(id, origin.ts_ms),
-        }
-    }
-
     /// The server counts anew, which is well only after a snapshot.
     fn anew(&mut self, first: Newest) -> Before {
         let snapshotted = self.after_snapshot;

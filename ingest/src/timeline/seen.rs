@@ -10,17 +10,20 @@ use std::collections::{BTreeMap, HashMap};
 /// numbers as seen that are older than a thousand gaps.
 const RANGES: usize = 1024;
 
+/// First and last number of each range.
+type Ranges = BTreeMap<u64, u64>;
+
 /// A set of transaction ids.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     /// By prefix: first and last number of each range.
-    ranges: HashMap<Box<str>, BTreeMap<u64, u64>>,
+    ranges: HashMap<Box<str>, Ranges>,
     /// Ids that do not end in a number.
     others: std::collections::HashSet<Box<str>>,
     /// By prefix: the latest time that an id of it came with.
     newest_ms: HashMap<Box<str>, i64>,
     /// By prefix: what there was until this time, at which the server's numbers began anew.
-    earlier: HashMap<Box<str>, Vec<(i64, BTreeMap<u64, u64>)>>,
+    earlier: HashMap<Box<str>, Vec<(i64, Ranges)>>,
 }
 
 /// How often numbers may begin anew before the first beginnings are forgotten.
@@ -58,7 +61,7 @@ pub(crate) fn is_gap(before: &str, after: &str) -> bool {
     }
 }
 
-fn holds(ranges: &BTreeMap<u64, u64>, number: u64) -> bool {
+fn holds(ranges: &Ranges, number: u64) -> bool {
     ranges.range(..=number).next_back().is_some_and(|(_, &last)| number <= last)
 }
 
@@ -105,7 +108,7 @@ impl Seen {
     }
 
     /// The numbers that were there at a time before they began anew.
-    fn earlier_at(&self, prefix: &str, ms: i64) -> Option<&BTreeMap<u64, u64>> {
+    fn earlier_at(&self, prefix: &str, ms: i64) -> Option<&Ranges> {
         let earlier = self.earlier.get(prefix)?;
         earlier.iter().find(|(until, _)| ms <= *until).map(|(_, ranges)| ranges)
     }

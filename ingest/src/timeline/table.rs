@@ -9,6 +9,7 @@ use super::ends::Fence;
 use super::follow::Late;
 use super::partition::Partition;
 use super::place::BinlogPlace;
+use super::seen;
 use super::spec::TableSpec;
 use super::transaction::Transaction;
 use super::{Blocked, Recent};
@@ -33,6 +34,8 @@ pub(crate) struct Table {
     pub(crate) live: bool,
     /// Whether it is shown.
     pub(crate) shown: bool,
+    /// Whether it was ever shown: what is made of it anew then is no answer.
+    pub(crate) was_shown: bool,
     /// Whether nothing can make it whole.
     pub(crate) refused: bool,
     /// Why the topic does not hold all of the table.
@@ -41,6 +44,8 @@ pub(crate) struct Table {
     pub(crate) doubtful_ms: Option<i64>,
     /// The snapshot that comes while the table is not shown; its rows go on at once.
     pub(crate) snapshot: Option<Incoming>,
+    /// The newest snapshot of which rows were given up.
+    pub(crate) given_up: Option<BinlogPlace>,
     /// What it has rows of.
     pub(crate) snapshot_of: Vec<Arc<str>>,
     /// Whether a snapshot was given up for a newer one, which must come in before anything that it holds is shown.
@@ -106,8 +111,6 @@ pub(crate) struct Incoming {
     pub(crate) fenced: bool,
     /// Whether the table's log goes on behind it with changes that it does not hold.
     pub(crate) streamed: bool,
-    /// How many losses the table had when it began: they are made good by it.
-    pub(crate) earlier: usize,
 }
 
 /// Markers that a snapshot's rows of a table had.
@@ -150,7 +153,6 @@ impl Incoming {
             fence: None,
             fenced: false,
             streamed: false,
-            earlier: 0,
         }
     }
 }
@@ -190,6 +192,8 @@ pub(crate) struct Lost {
     pub(crate) after: Option<Arc<str>>,
     /// Whether it was a row of a snapshot.
     pub(crate) of_snapshot: bool,
+    /// When Kafka got it: a snapshot whose rows were written later makes it good.
+    pub(crate) created_ms: i64,
     pub(crate) reason: String,
 }
 
@@ -210,10 +214,12 @@ impl Table {
             partitions: BTreeMap::new(),
             live: false,
             shown: false,
+            was_shown: false,
             refused: false,
             incomplete: None,
             doubtful_ms: None,
             snapshot: None,
+            given_up: None,
             snapshot_of: Vec::new(),
             skipped: false,
             last_snapshot: None,
@@ -304,6 +310,7 @@ impl Table {
         };
         if let Some((_, count)) = owed.counts.iter_mut().find(|(name, _)| **name == *collection) {
             *count = count.saturating_sub(1);
+            owed.repaid = true;
         }
     }
 
@@ -317,6 +324,13 @@ impl Table {
         let shared = self.collections.len() > 1 && !of.contains(&origin.collection);
         let before = || moment.is_some_and(|moment| BinlogPlace::of(origin).is_before(moment));
         !shared && (created_ms < first_ms || before())
+    }
+
+    /// Whether a row that is marked as the last of its table is the last of the topic, too: a topic that is not named after a
+    /// table may hold several.
+    pub(crate) fn is_of_one(&self) -> bool {
+        let own = |name: &Arc<str>| derived_collection(&self.topic).as_ref() == Some(name);
+        self.naming == Naming::Declared || self.collections.iter().all(own)
     }
 
     /// The collection that an event of it counts for.
@@ -411,7 +425,10 @@ impl Step {
         // What has no event of ours has no place; the database's time of its commit tells then.
         let by_time = || {
             let committed = transaction.end.as_ref()?.committed_ms;
+            let (id, gtid) = (transaction.id.as_deref().unwrap_or_default(), self.gtid.as_deref().unwrap_or_default());
             match &self.kind {
+                StepKind::Truncate if committed == self.place.ms && seen::is_less(id, gtid) => Some(true),
+                StepKind::Truncate if committed == self.place.ms && seen::is_less(gtid, id) => Some(false),
                 StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
                 StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
                 StepKind::Snapshot(_) if committed < self.place.ms => Some(true),

@@ -12,6 +12,8 @@ use crate::event::Origin;
 /// What has come of one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
+    /// Its id, if it stands in the queue.
+    pub(crate) id: Option<Arc<str>>,
     /// How often its BEGIN has come: more than once if the connector restarted within it.
     pub(crate) begins: u32,
     /// Whether it stands in the queue: its BEGIN, or failing that its END, has come.
@@ -89,6 +91,11 @@ impl Transaction {
         self.parts.iter().find(|part| part.table == table)
     }
 
+    /// The same, to be changed.
+    pub(crate) fn part_if(&mut self, table: TableId) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.table == table)
+    }
+
     /// Takes the part of `table` out.
     pub(crate) fn take(&mut self, table: TableId) -> Option<Part> {
         let at = self.parts.iter().position(|part| part.table == table)?;
@@ -105,6 +112,12 @@ impl Part {
     /// Whether an event comes for the first time, of whatever partition.
     pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op]) -> Before {
         self.known.get_or_insert_default().tell(origin, ops)
+    }
+
+    /// Nothing of it changes the table any more; its events still count.
+    pub(crate) fn forget(&mut self) {
+        self.ops.clear();
+        self.order.clear();
     }
 
     /// Whether nothing of it changes the table.

@@ -9,7 +9,13 @@ pub(crate) const TRANSCENDENTAL: &[&str] = &[
 
 /// What is not asked: the answer depends on the moment, the session or chance.
 pub(crate) const NOT_ASKED: &[&str] = &[
-    "now", "transaction_timestamp", "statement_timestamp", "clock_timestamp", "random", "gen_random_uuid", "age(timestamp)",
+    "now",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "clock_timestamp",
+    "random",
+    "gen_random_uuid",
+    "age(timestamp)",
     "age(timestamptz)",
 ];
 
