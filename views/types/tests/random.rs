@@ -141,6 +141,10 @@ proptest! {
         for ty in Type::all() {
             // Whatever comes of it, nothing panics, and what is read can be shown and read again.
             let ty = ColumnType::from(ty.clone());
+            // (A zone's name may be an offset that no text of a time shows, in PostgreSQL, too.)
+            if ty.ty == Type::TimeTz {
+                continue;
+            }
             if let Ok(datum) = input(&text, &ty, &Settings::default(), &scratch) {
                 let shown = text_of(&ty, &datum);
                 prop_assert!(input(&shown, &ty, &Settings::default(), &scratch).is_ok(), "{} as {}: {}", text, ty, shown);

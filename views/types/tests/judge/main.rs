@@ -3,6 +3,7 @@
 mod calendar;
 mod common;
 mod datetimes;
+mod fuzz;
 mod literals;
 mod numbers;
 mod ranges;
