@@ -1,6 +1,8 @@
 //! The table of functions, judged by PostgreSQL.
 
+mod aggregates;
 mod casts;
+mod coverage;
 mod evaluate;
 mod exceptions;
 mod regex;
