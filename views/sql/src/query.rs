@@ -24,8 +24,10 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
 use crate::catalog::{Body, SYSTEM_SCHEMA, TIMELINES, object_name};
 use crate::database::Database;
+use crate::differs;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
+use crate::meaning::with_meaning;
 use crate::output_names::{named, shown};
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
@@ -217,7 +219,8 @@ impl Database {
     /// A plan whose expressions stand as they were written.
     pub(crate) fn uncoerced(&self, query: &sql::Query) -> Result<LogicalPlan> {
         let context = self.context()?;
-        let query = named(query.clone());
+        let mut query = named(query.clone());
+        differs::mend(&mut query);
         let references = self.state.resolve_table_references(&planned(&query))?;
         let system = pg_catalog::wanted(&references, |name| self.objects.contains_key(name));
         for reference in references {
@@ -239,9 +242,11 @@ impl Database {
             let rewritten = pg_catalog::rewritten(&query);
             rewritten.map_or_else(|| planned(&query), |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
+            differs::refuse(&query)?;
             planned(&query)
         };
-        Ok(with_digits(futures::executor::block_on(context.state().statement_to_plan(statement))?)?)
+        let plan = with_digits(futures::executor::block_on(context.state().statement_to_plan(statement))?)?;
+        Ok(if system { plan } else { with_meaning(plan)? })
     }
 
     /// The plan with its final types: the branches of a union, CASE or COALESCE have one type only once they are coerced.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod catalog;
+mod differs;
 mod large;
 mod lost_columns;
 mod parse;
