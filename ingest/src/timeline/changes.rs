@@ -1,7 +1,10 @@
 //! What comes of tables: records are told from those that came before, and go where they wait for their turn.
 
+use std::sync::Arc;
+
 use delta::{Op, Position, TableId};
 
+use super::known::TOLD;
 use super::log::{Entry, EntryKind};
 use super::partition::Partition;
 use super::place::BinlogPlace;
@@ -10,6 +13,10 @@ use super::spec::{Loss, Output, Place};
 use super::table::{Lost, Naming, Step, StepKind};
 use super::{Timeline, changes, says_all, transaction_id};
 use crate::event::{Event, Operation, Origin, Snapshot};
+
+/// What to do about several tables in one topic.
+const APART: &str =
+    "give each table its own topic (without ByLogicalTableRouter) and unite the sources in a view, UNION ALL";
 
 impl Timeline {
     /// Takes a record without an envelope.
@@ -49,6 +56,9 @@ impl Timeline {
         } else if table.naming == Naming::Guessed {
             table.naming = Naming::Told;
         }
+        if keyed && self.shares_keys(id, &origin.collection) {
+            return;
+        }
         match origin.snapshot {
             Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
                 self.snapshot_row(id, place, &origin, ops);
@@ -85,30 +95,26 @@ impl Timeline {
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
         let happened = BinlogPlace::of(origin);
-        // It still counts.
         let included = table.includes(origin, place.timestamp_ms);
         if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
         }
-        let told = match !keyed && origin.transaction.is_some() && operation != Operation::Truncate {
-            true => Some(ops.clone()),
-            false => None,
-        };
-        let ops = if included { Vec::new() } else { ops };
+        // It still counts.
+        let kept = |ops: Vec<Op>| if included { Vec::new() } else { ops };
         if operation == Operation::Truncate && table.collections.len() > 1 && !included {
             return self.truncated_one(id, origin);
         }
         if operation == Operation::Truncate {
-            return self.step(id, place, origin, ops, StepKind::Truncate);
+            return self.step(id, place, origin, kept(ops), StepKind::Truncate);
         }
         if !self.whole || origin.transaction.is_none() {
             table.untold = self.whole;
-            return self.step(id, place, origin, ops, StepKind::Rows);
+            return self.step(id, place, origin, kept(ops), StepKind::Rows);
         }
         table.untold = false;
         let collection = table.collection_of(origin);
         if !table.live {
-            let entry = Entry::new(EntryKind::Event, place, transaction, collection, origin, ops);
+            let entry = Entry::new(EntryKind::Event, place, transaction, collection, origin, kept(ops));
             return self.log(id, entry);
         }
         // Of one that was released it is redelivered: that one was whole.
@@ -124,11 +130,29 @@ impl Timeline {
                 pending.part(id)
             }
         };
-        match told.map_or(Before::New, |ops| part.tell(origin, &ops)) {
-            Before::New => part.add(&collection, (place.partition, place.offset), origin, ops, several),
+        // One partition tells events by itself, but it may get others.
+        let told = match !keyed && (several || part.len() < TOLD) {
+            true => part.tell(origin, &ops),
+            false => Before::New,
+        };
+        match told {
+            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), several),
             Before::Again => {}
             doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
         }
+    }
+
+    /// Whether rows of another table of MySQL come with the same key columns: equal keys would be one row, so nothing is answered.
+    fn shares_keys(&mut self, id: TableId, collection: &Arc<str>) -> bool {
+        let Some(table) = self.tables.get_mut(&id) else { return false };
+        let mut others = table.collections.iter().filter(|name| !name.is_empty() && *name != collection);
+        let Some(other) = others.next().filter(|_| !collection.is_empty()) else { return false };
+        let (topic, why) = (&table.topic, "whose keys do not say which: equal keys would be one row");
+        let text = format!("topic \"{topic}\" has rows of {other} and of {collection}, {why}; {APART}");
+        table.incomplete = Some(text);
+        table.refused = true;
+        self.hide(id);
+        true
     }
 
     /// One of several tables that share the topic was truncated.

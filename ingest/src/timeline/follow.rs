@@ -23,7 +23,7 @@ use crate::source::OnError;
 #[derive(Debug)]
 pub(crate) enum Late {
     /// Events of a transaction, of which some may not have come yet.
-    Transaction(LateTransaction),
+    Transaction(Box<LateTransaction>),
     /// What lies between.
     Step(Vec<Op>),
 }
@@ -162,7 +162,7 @@ impl Timeline {
                 past.pop_front();
                 table.late.push_back(Late::Step(step.ops));
             }
-            table.late.push_back(Late::Transaction(transaction));
+            table.late.push_back(Late::Transaction(Box::new(transaction)));
         }
         let passed = past.iter().rposition(|past| *past).map_or(0, |last| last + 1);
         let waiting = between.split_off(passed);
@@ -218,7 +218,7 @@ impl Timeline {
                 return Some(blocked);
             }
             let ops = match self.tables.get_mut(&id)?.late.pop_front()? {
-                Late::Transaction(late) => late.part.into_ops(&late.counts),
+                Late::Transaction(late) => late.part.into_ops(&late.counts).collect(),
                 Late::Step(ops) => ops,
             };
             self.base(id, ops);
@@ -283,7 +283,7 @@ impl Table {
             part,
             first: 0,
         };
-        self.late.push_back(Late::Transaction(late));
+        self.late.push_back(Late::Transaction(Box::new(late)));
     }
 
     /// Takes what waits in all partitions, in one order: of the binlog, and each partition's own.

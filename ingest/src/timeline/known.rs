@@ -28,7 +28,14 @@ pub(crate) struct Known {
     pub(crate) renumbered: bool,
 }
 
+/// Of a partition, whose events come in their order, so many are told one by one; of the rest their order tells.
+pub(crate) const TOLD: usize = 100_000;
+
 impl Known {
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Whether the event comes for the first time; it is known from then on.
     pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op]) -> Before {
         let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);

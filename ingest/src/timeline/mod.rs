@@ -28,6 +28,7 @@ mod judge;
 mod known;
 mod log;
 mod names;
+mod packed;
 mod partition;
 mod place;
 mod release;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use delta::Op;
 
-use super::known::Known;
+use super::known::{Known, TOLD};
 use super::log::Entry;
 use super::place::BinlogPlace;
 use super::seen::{self, Before, Seen};
@@ -118,6 +118,9 @@ impl Partition {
                 None if no_further => Before::Again,
                 None => Before::New,
             };
+            if newest.known.as_ref().is_some_and(|known| known.len() >= TOLD) {
+                newest.known = None;
+            }
             if told == Before::New {
                 newest.order = newest.order.max(order);
                 newest.place = if same_server { newest.place.max(place) } else { place };

@@ -9,7 +9,7 @@ use super::seen;
 use super::spec::Output;
 use super::table::Table;
 use super::transaction::Transaction;
-use super::{Owner, RECENT, Recent, Timeline, changes, transaction_position};
+use super::{Owner, RECENT, Recent, Timeline, transaction_position};
 
 /// Changes that are shown only together with later ones.
 #[derive(Debug, Default)]
@@ -159,8 +159,11 @@ impl Timeline {
             }
             match self.tables.get_mut(&table) {
                 Some(table) if !table.late.is_empty() => table.be_late(id, committed_ms, part),
-                Some(found) if found.live => shown.extend(changes(table, part.into_ops(&recent.counts))),
-                Some(_) => self.base(table, part.into_ops(&recent.counts)),
+                Some(found) if found.live => {
+                    shown.reserve_exact(part.len());
+                    shown.extend(part.into_ops(&recent.counts).map(|op| Change { table, op }));
+                }
+                Some(_) => self.base(table, part.into_ops(&recent.counts).collect()),
                 None => {}
             }
         }

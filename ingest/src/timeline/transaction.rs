@@ -5,6 +5,7 @@ use std::sync::Arc;
 use delta::{Op, TableId};
 
 use super::known::Known;
+use super::packed::{PackedOps, Unpacked};
 use super::place::BinlogPlace;
 use super::seen::Before;
 use crate::event::Origin;
@@ -54,7 +55,7 @@ pub(crate) struct Part {
     pub(crate) table: TableId,
     /// Number of events by collection: one, unless several tables of MySQL share a topic.
     pub(crate) counts: Vec<(Arc<str>, u64)>,
-    ops: Vec<Op>,
+    ops: PackedOps,
     /// Where the events lie, of a table of several partitions: those are not read in order.
     order: Vec<EventOrder>,
     /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
@@ -70,10 +71,11 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Copy)]
 struct EventOrder {
     partition: i32,
-    number: u64,
-    place: (u64, u32),
+    number: u32,
+    pos: u64,
+    row: u32,
     /// Its first op.
-    op: usize,
+    op: u32,
 }
 
 impl Transaction {
@@ -105,7 +107,7 @@ impl Transaction {
 
 impl Part {
     pub(crate) fn new(table: TableId) -> Self {
-        let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (counts, ops, order, spans) = (Vec::new(), PackedOps::default(), Vec::new(), Vec::new());
         Part { table, counts, ops, order, known: None, first_ms: i64::MAX, last_ms: i64::MIN, spans }
     }
 
@@ -120,9 +122,14 @@ impl Part {
         self.order.clear();
     }
 
+    /// How many changes it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.ops.len()
+    }
+
     /// Whether nothing of it changes the table.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.ops.len() == 0
     }
 
     /// Adds an event's ops. `several` says that the table has several partitions.
@@ -146,9 +153,11 @@ impl Part {
         }
         if several {
             let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-            self.order.push(EventOrder { partition, number, place: (origin.pos, origin.row), op: self.ops.len() });
+            // Fewer than 4 billion.
+            let (number, op) = (number as u32, self.ops.len() as u32);
+            self.order.push(EventOrder { partition, number, pos: origin.pos, row: origin.row, op });
         }
-        self.ops.extend(ops);
+        ops.into_iter().for_each(|op| self.ops.push(op));
     }
 
     /// How many events of `collection` have come.
@@ -157,33 +166,33 @@ impl Part {
     }
 
     /// The ops in their order, of which END counts so many.
-    pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Vec<Op> {
+    pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Unpacked {
         let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
         let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
-        let Part { mut ops, mut order, .. } = self;
-        // Events that came before the table had several partitions stand first, as they came.
-        let first = order.first().map_or(ops.len(), |event| event.op);
+        let Part { ops, mut order, .. } = self;
         // A connector that counted anew sends more than its END counts; the places are of one server then.
         let numbered = !anew && rises(&order, |event| event.number);
         if numbered && order.is_sorted_by_key(|event| event.number) {
-            return ops;
+            return ops.into_iter();
         }
-        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op).chain([ops.len()]).collect();
+        // Events that came before the table had several partitions stand first, as they came.
+        let first = order.first().map_or(ops.len(), |event| event.op as usize);
+        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op as usize).chain([ops.len()]).collect();
         let mut events: Vec<_> = order.drain(..).zip(ends).collect();
         match numbered {
             true => events.sort_by_key(|(event, _)| event.number),
-            false => events.sort_by_key(|(event, _)| event.place),
+            false => events.sort_by_key(|(event, _)| (event.pos, event.row)),
         }
-        let mut rest: Vec<_> = ops.drain(first..).map(Some).collect();
-        let sorted = events.into_iter().flat_map(|(event, end)| (event.op - first)..(end - first));
-        ops.extend(sorted.filter_map(|at| rest[at].take()).collect::<Vec<_>>());
-        ops
+        let mut came: Vec<_> = ops.into_iter().map(Some).collect();
+        let sorted = events.into_iter().flat_map(|(event, end)| event.op as usize..end);
+        let all: Vec<_> = (0..first).chain(sorted).filter_map(|at| came[at].take()).collect();
+        Unpacked::from(all)
     }
 }
 
 /// Whether a key never falls within a partition, whose events came in their order.
-fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u64) -> bool {
-    let mut last: Vec<(i32, u64)> = Vec::new();
+fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u32) -> bool {
+    let mut last: Vec<(i32, u32)> = Vec::new();
     order.iter().all(|event| match last.iter_mut().find(|(partition, _)| *partition == event.partition) {
         Some((_, last)) => key(event) > std::mem::replace(last, key(event)),
         None => {

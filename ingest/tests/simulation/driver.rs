@@ -500,9 +500,14 @@ fn cannot_be_told(health: &Health) -> bool {
     }
     // Another server's files have the same names, or an older connector began a transaction again: a key tells, nothing else.
     if health.state == State::Incomplete
-        && ["nothing tells its events from their repetition", "and a snapshot has no rows of", "nothing tells its rows"]
-            .iter()
-            .any(|why| health.reason.contains(why))
+        && [
+            "nothing tells its events from their repetition",
+            "and a snapshot has no rows of",
+            "nothing tells its rows",
+            "equal keys would be one row",
+        ]
+        .iter()
+        .any(|why| health.reason.contains(why))
     {
         return true;
     }
