@@ -71,4 +71,32 @@ pub(crate) const AGGREGATES_DIFFERENT: &[(&str, &str)] = &[
 pub(crate) const CATALOG_DIFFERENT: &[(&str, &str)] = &[];
 
 /// What users should know of the differences: (where, why).
-pub(crate) const DOCUMENTED: &[(&str, &str)] = &[];
+pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
+    (
+        "regular expressions",
+        "back references, looking around and the syntaxes of `(?b)` and `(?e)` are refused (0A000)",
+    ),
+    (
+        "`convert`, `convert_from`, `convert_to`",
+        "UTF-8, LATIN1 and SQL_ASCII only; other encodings are refused (0A000)",
+    ),
+    ("`\"char\"`", "ASCII only"),
+    (
+        "`age`, `make_interval`, `to_char(integer, '…V…')`",
+        "refuse where PostgreSQL 15 computes with an infinity's number or wraps around; later versions refuse, too",
+    ),
+    ("`AT TIME ZONE '1'`", "zones of POSIX that are a number without a name are refused"),
+    (
+        "`min`, `max`",
+        "of equal values that print differently (1.0, 1.00) the same one whatever the order of the rows; PostgreSQL gives the last",
+    ),
+    ("`percentile_cont`, `mode`", "of equal values that print differently either may be the one"),
+    ("`pg_encoding_to_char`", "names the three encodings that are supported"),
+    ("sine, logarithm and other transcendental functions", "may differ from PostgreSQL in the last digit"),
+];
+
+/// Formats whose answers differ: (parts of the statement, reason).
+pub(crate) const FORMATS_DIFFERENT: &[(&str, &str)] = &[(
+    "'2147483647'::integer … 9V9",
+    "a product that does not fit an integer wraps around in PostgreSQL 15; refused, as by later versions",
+)];

@@ -5,5 +5,6 @@ mod casts;
 mod coverage;
 mod evaluate;
 mod exceptions;
+mod formats;
 mod regex;
 mod values;
