@@ -164,11 +164,27 @@ fn parse<T>(text: &str, name: &str, read: impl Fn(&str) -> Option<T>, widen: imp
     Ok(value)
 }
 
-/// C's hexadecimal form, `0x1F`, as a decimal text; whole numbers only.
+/// C's hexadecimal form, `0x1F.8p-3`, as a decimal text.
 fn hexadecimal(text: &str) -> Option<String> {
-    let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
-    let digits = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X"))?;
-    u64::from_str_radix(digits, 16).ok().map(|value| format!("{sign}{value}"))
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let rest = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X"))?;
+    let (digits, exponent) = match rest.split_once(['p', 'P']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        None => (rest, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = format!("{whole}{fraction}");
+    // 28 digits are twice what a double holds; the others cannot be seen.
+    let kept = &digits[..digits.len().min(28)];
+    if kept.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mantissa = u128::from_str_radix(kept, 16).ok()?;
+    let place = exponent + 4 * (digits.len() as i32 - kept.len() as i32 - fraction.len() as i32);
+    Some(format!("{:e}", sign * mantissa as f64 * 2_f64.powi(place)))
 }
 
 /// "value out of range: overflow".

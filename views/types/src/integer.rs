@@ -40,14 +40,20 @@ pub fn in_range(value: i128, ty: &Type) -> Result<i64> {
 pub fn parse(text: &str, ty: &Type) -> Result<i128> {
     let name = if ty.is_oid() { "oid".to_owned() } else { ty.to_string() };
     let trimmed = crate::text::trim_space(text);
-    let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(SqlError::new(b"22P02", format!("invalid input syntax for type {name}: \"{text}\"")));
-    }
-    let value = trimmed.parse::<i128>().ok();
-    let value = value.map(|v| if ty.is_oid() && (i32::MIN.into()..0).contains(&v) { v + (1 << 32) } else { v });
     let (least, greatest) = bounds(ty).unwrap_or((0, 0));
-    value
-        .filter(|value| (least..=greatest).contains(value))
-        .ok_or_else(|| SqlError::new(b"22003", format!("value \"{text}\" is out of range for type {name}")))
+    let out_of_range = || SqlError::new(b"22003", format!("value \"{text}\" is out of range for type {name}"));
+    let sign = usize::from(trimmed.starts_with(['+', '-']));
+    let end = sign + trimmed[sign..].bytes().take_while(u8::is_ascii_digit).count();
+    // None for what not even 128 bits hold.
+    let value = trimmed[..end].parse::<i128>().ok().filter(|_| end > sign);
+    // Digits too large for the machine's word are told before what follows them.
+    let most = if ty.is_oid() { u64::MAX.into() } else { greatest.max(-least) };
+    if end > sign && value.is_none_or(|value| value.abs() > most) {
+        return Err(out_of_range());
+    }
+    let value = value
+        .filter(|_| end == trimmed.len())
+        .ok_or_else(|| SqlError::new(b"22P02", format!("invalid input syntax for type {name}: \"{text}\"")))?;
+    let value = if ty.is_oid() && (i32::MIN.into()..0).contains(&value) { value + (1 << 32) } else { value };
+    if (least..=greatest).contains(&value) { Ok(value) } else { Err(out_of_range()) }
 }

@@ -44,7 +44,8 @@ fn put_i128(value: i128, out: &mut impl Bytes) {
 fn put_float(value: f64, out: &mut impl Bytes) {
     let value = match value {
         value if value.is_nan() => f64::NAN,
-        value if value == 0.0 => 0.0,
+        // -0 too.
+        0.0 => 0.0,
         value => value,
     };
     let bits = value.to_bits();

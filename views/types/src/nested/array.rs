@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::is_space;
 use crate::io::{input, output};
-use crate::{ArrayRef, ColumnType, Datum, Dimension, MAX_DIMENSIONS, Result, Scratch, Settings, SqlError, Type};
+use crate::{ArrayRef, ColumnType, Datum, Dimension, MAX_DIMENSIONS, Result, Scratch, Settings, SqlError};
 
 /// One element as it is written; `None` is NULL.
 type Item = Option<String>;
@@ -78,6 +78,13 @@ impl Reader<'_> {
         rest.is_some()
     }
 
+    /// As [`Reader::eat`], but nothing may stand before: bounds have no blanks.
+    fn eat_at_once(&mut self, c: char) -> bool {
+        let rest = self.rest.strip_prefix(c);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     fn integer(&mut self) -> Result<i32> {
         let end = self.rest.find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '+')).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(end);
@@ -96,8 +103,8 @@ impl Reader<'_> {
                 return Err(too_many(dimensions.len() + 1));
             }
             let first = self.integer()?;
-            let (lower, upper) = if self.eat(':') { (first, self.integer()?) } else { (1, first) };
-            if !self.eat(']') {
+            let (lower, upper) = if self.eat_at_once(':') { (first, self.integer()?) } else { (1, first) };
+            if !self.eat_at_once(']') {
                 return Err(malformed(self.literal, "Missing \"]\" after array dimensions."));
             }
             if upper < lower {
@@ -281,17 +288,17 @@ fn level<'a>(
             Some(datum) => {
                 let mut text = String::new();
                 output(&datum, element, settings, &mut text);
-                write_item(&text, &element.ty, out);
+                write_item(&text, false, out);
             }
         }
     }
     out.push('}');
 }
 
-/// Appends an element, quoted where it must be.
-pub(super) fn write_item(text: &str, _ty: &Type, out: &mut String) {
+/// Appends an element, quoted where it must be, or anyhow.
+pub(super) fn write_item(text: &str, quoted: bool, out: &mut String) {
     let special = |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || is_space(c);
-    if !text.is_empty() && !text.contains(special) && !text.eq_ignore_ascii_case("null") {
+    if !quoted && !text.is_empty() && !text.contains(special) && !text.eq_ignore_ascii_case("null") {
         return out.push_str(text);
     }
     out.push('"');

@@ -104,10 +104,12 @@ pub(crate) fn read_map<'a>(
 
 /// Where the `=>` outside of quotes is.
 fn arrow(part: &str) -> Option<usize> {
-    let mut quoted = false;
+    let (mut quoted, mut escaped) = (false, false);
     part.char_indices().find_map(|(at, c)| {
-        quoted ^= c == '"';
-        (!quoted && part[at..].starts_with("=>")).then_some(at)
+        let plain = !escaped && !quoted && part[at..].starts_with("=>");
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        plain.then_some(at)
     })
 }
 
@@ -118,7 +120,7 @@ fn write_value(datum: &Datum<'_>, ty: &ColumnType, settings: &Settings, out: &mu
         Datum::List(_) | Datum::Map(_) => output(datum, ty, settings, out),
         _ => {
             output(datum, ty, settings, &mut text);
-            write_item(&text, &ty.ty, out);
+            write_item(&text, false, out);
         }
     }
 }
@@ -138,7 +140,9 @@ pub(crate) fn write_map(map: MapRef<'_>, value: &ColumnType, settings: &Settings
     out.push('{');
     for (i, (key, datum)) in map.iter().enumerate() {
         out.push_str(if i == 0 { "" } else { "," });
-        write_item(&String::from_utf8_lossy(key), &Type::Text, out);
+        let key = String::from_utf8_lossy(key);
+        // An arrow inside would end the key.
+        write_item(&key, key.contains("=>"), out);
         out.push_str("=>");
         write_value(&datum, value, settings, out);
     }

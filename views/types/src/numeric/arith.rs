@@ -64,6 +64,7 @@ impl NumericBuf {
     }
 }
 
+#[expect(clippy::should_implement_trait, reason = "an operator of the language cannot fail; these can")]
 impl Numeric<'_> {
     /// -1, 0 or 1; NaN has no sign: 0.
     pub fn signum(self) -> i32 {

@@ -140,7 +140,8 @@ impl Written {
 }
 
 fn exponent(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?;
+    // C skips space here.
+    let text = std::str::from_utf8(text).ok()?.trim_start();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -33,27 +33,34 @@ pub(super) enum Meaning {
 }
 
 // What is known so far.
-const YEAR: u8 = 1;
-const MONTH: u8 = 2;
-const DAY: u8 = 4;
-const TIME: u8 = 8;
-const ZONE: u8 = 16;
-const MERIDIEM: u8 = 32;
-const ERA: u8 = 64;
-const DATE: u8 = YEAR | MONTH | DAY;
+const YEAR: u16 = 1;
+const MONTH: u16 = 2;
+const DAY: u16 = 4;
+const TIME: u16 = 8;
+const ZONE: u16 = 16;
+const MERIDIEM: u16 = 32;
+const ERA: u16 = 64;
+const WEEKDAY: u16 = 128;
+/// The zone is given by an abbreviation that is more than an offset.
+const PECULIAR: u16 = 256;
+const DATE: u16 = YEAR | MONTH | DAY;
 
 #[derive(Default)]
 struct State {
-    have: u8,
+    have: u16,
     year: i64,
     month: u32,
     day: u32,
     day_of_year: Option<i64>,
     time: i64,
+    /// The hour as it is written: 11:59:60 PM is in the hour 11.
+    hour: i64,
     zone: Option<Zone>,
     special: Option<Meaning>,
     text_month: bool,
     short_year: bool,
+    /// The date is a Julian day: its year is as it should be.
+    julian: bool,
     before_christ: Option<bool>,
     afternoon: Option<bool>,
     next: Option<Word>,
@@ -65,6 +72,8 @@ struct Mode {
     time_only: bool,
     /// A field with punctuation is a zone's name or a time with an offset.
     zone_expected: bool,
+    /// A number with a point is a date.
+    point_in_date: bool,
 }
 
 /// Reads a date and time; if `time_only`, numbers are times.
@@ -76,7 +85,12 @@ pub(super) fn decode(text: &str, settings: &Settings, time_only: bool) -> Decode
         let date_first = i == 0
             && (fields.len() >= 2 && fields[fields.len() - 1].kind == Kind::Date
                 || fields.get(1).is_some_and(|next| next.kind == Kind::Time));
-        let mode = Mode { time_only, zone_expected: time_only && !date_first };
+        let date_last = fields.len() >= 2 && fields[fields.len() - 1].kind == Kind::Date;
+        let mode = Mode {
+            time_only,
+            zone_expected: time_only && !date_first,
+            point_in_date: time_only && i == 0 && date_last,
+        };
         let new = state.field(field, fields.get(i + 1), settings, mode)?;
         if state.have & new != 0 {
             return Err(Failure::Format);
@@ -90,45 +104,62 @@ pub(super) fn decode(text: &str, settings: &Settings, time_only: bool) -> Decode
 }
 
 impl State {
-    fn field(&mut self, field: &Field, next: Option<&Field>, settings: &Settings, mode: Mode) -> Decoded<u8> {
+    fn field(&mut self, field: &Field, next: Option<&Field>, settings: &Settings, mode: Mode) -> Decoded<u16> {
         let time_only = mode.time_only;
         let text = field.text.as_str();
         if self.next == Some(Word::JulianFollows) {
-            return self.julian(field);
+            return self.julian(field, time_only);
         }
         match field.kind {
-            Kind::Date if self.have & DATE == DATE || mode.zone_expected || self.next.is_some() => {
+            Kind::Date if self.have & (MONTH | DAY) == MONTH | DAY || mode.zone_expected || self.next.is_some() => {
                 self.next = None;
                 self.zone_or_time(text)
             }
             Kind::Date => self.date(text, settings.date_order),
             Kind::Time => {
                 self.next = None;
-                self.time = clock(text)?;
-                Ok(TIME)
+                let (hour, minute, second, micros) = clock_parts(text)?;
+                self.set_time(hour, minute, second, micros)
             }
             Kind::Offset => {
                 self.zone = Some(Zone::fixed(displacement(text)?));
                 Ok(ZONE)
             }
+            Kind::Number if mode.point_in_date && text.contains('.') => self.date(text, settings.date_order),
             Kind::Number => self.plain_number(text, settings.date_order, time_only),
             Kind::Word | Kind::Signed => self.word(text, next, settings, time_only),
         }
     }
 
-    fn julian(&mut self, field: &Field) -> Decoded<u8> {
+    fn julian(&mut self, field: &Field, time_only: bool) -> Decoded<u16> {
         self.next = None;
+        if field.kind == Kind::Date && !time_only {
+            // With an offset: J2451187-08:00.
+            let digits = field.text.bytes().take_while(u8::is_ascii_digit).count();
+            let days: i32 = field.text[..digits].parse().map_err(|_| Failure::Format)?;
+            self.set_date(Civil::of(i64::from(days) + super::FIRST_DAY));
+            self.julian = true;
+            self.zone = Some(Zone::fixed(displacement(&field.text[digits..])?));
+            return Ok(DATE | TIME | ZONE);
+        }
         let value: f64 = field.text.parse().map_err(|_| Failure::Format)?;
         if field.kind != Kind::Number || value > 3e9 {
             return Err(Failure::Format);
         }
         let days = value.floor();
         self.set_date(Civil::of(days as i64 + super::FIRST_DAY));
+        self.julian = true;
         if !field.text.contains('.') {
             return Ok(DATE);
         }
         self.time = ((value - days) * super::DAY as f64) as i64;
         Ok(DATE | TIME)
+    }
+
+    fn set_time(&mut self, hour: i64, minute: i64, second: i64, micros: i64) -> Decoded<u16> {
+        self.time = checked_clock(hour, minute, second, micros)?;
+        self.hour = hour;
+        Ok(TIME)
     }
 
     fn set_date(&mut self, date: Civil) {
@@ -137,7 +168,7 @@ impl State {
     }
 
     /// Where a date is known: a zone's name, or a time without colons that has an offset.
-    fn zone_or_time(&mut self, text: &str) -> Decoded<u8> {
+    fn zone_or_time(&mut self, text: &str) -> Decoded<u16> {
         if starts_alpha(text) {
             self.zone = Some(Zone::named(text).ok_or_else(|| Failure::Zone(text.to_owned()))?);
             return Ok(ZONE);
@@ -151,16 +182,23 @@ impl State {
     }
 
     /// Fields with punctuation between: a text month first, then numbers by their places.
-    fn date(&mut self, text: &str, order: DateOrder) -> Decoded<u8> {
+    fn date(&mut self, text: &str, order: DateOrder) -> Decoded<u16> {
+        // A month named outside of this field says nothing about the numbers' places in it.
+        let named = std::mem::take(&mut self.text_month);
+        let new = self.date_parts(text, order);
+        self.text_month = named;
+        new
+    }
+
+    fn date_parts(&mut self, text: &str, order: DateOrder) -> Decoded<u16> {
         let mut new = 0;
         let mut numbers = Vec::new();
-        for part in parts(text) {
+        for part in parts(text)? {
             if !starts_alpha(part) {
                 numbers.push(part);
                 continue;
             }
             match word(part) {
-                Some(Word::Filler) => {}
                 Some(Word::Month(month)) if (self.have | new) & MONTH == 0 => {
                     self.month = month;
                     self.text_month = true;
@@ -181,7 +219,7 @@ impl State {
     }
 
     /// A number that stands alone.
-    fn plain_number(&mut self, text: &str, order: DateOrder, time_only: bool) -> Decoded<u8> {
+    fn plain_number(&mut self, text: &str, order: DateOrder, time_only: bool) -> Decoded<u16> {
         let follows_t = self.next.take().is_some();
         let have = if time_only || follows_t { self.have | DATE } else { self.have };
         let point = text.find('.');
@@ -196,7 +234,7 @@ impl State {
     }
 
     /// A year, month or day, by what is known already.
-    fn number(&mut self, text: &str, have: u8, order: DateOrder) -> Decoded<u8> {
+    fn number(&mut self, text: &str, have: u16, order: DateOrder) -> Decoded<u16> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         if digits == 0 {
             return Err(Failure::Format);
@@ -245,7 +283,7 @@ impl State {
     }
 
     /// Digits without anything between: yyyymmdd, hhmmss, hhmm.
-    fn run_together(&mut self, text: &str, have: u8) -> Decoded<u8> {
+    fn run_together(&mut self, text: &str, have: u16) -> Decoded<u16> {
         let (digits, fraction) = match text.split_once('.') {
             Some((digits, rest)) => (digits, Some(fraction(rest)?)),
             None => (text, None),
@@ -266,14 +304,13 @@ impl State {
             return Err(Failure::Format);
         }
         let seconds = if length == 6 { part(4..6)? } else { 0 };
-        self.time = checked_clock(part(0..2)?, part(2..4)?, seconds, fraction.unwrap_or(0))?;
-        Ok(TIME)
+        self.set_time(part(0..2)?, part(2..4)?, seconds, fraction.unwrap_or(0))
     }
 
-    fn word(&mut self, text: &str, next: Option<&Field>, settings: &Settings, time_only: bool) -> Decoded<u8> {
+    fn word(&mut self, text: &str, next: Option<&Field>, settings: &Settings, time_only: bool) -> Decoded<u16> {
         if let Some(zone) = Zone::abbreviated(text) {
             self.zone = Some(zone);
-            return Ok(ZONE);
+            return Ok(if Zone::is_peculiar(text) { ZONE | PECULIAR } else { ZONE });
         }
         let Some(word) = word(text) else {
             self.zone = Some(Zone::named(text).ok_or(Failure::Format)?);
@@ -281,15 +318,22 @@ impl State {
         };
         let now = settings.now + i64::from(settings.time_zone.offset_at(settings.now)) * SECOND;
         let (today, time) = split_day(now);
+        // Of several words for a whole moment the last counts.
+        if matches!(word, Word::Now | Word::AllBalls | Word::Today | Word::Tomorrow | Word::Yesterday) {
+            self.special = None;
+        }
         match word {
             Word::Now => {
-                self.time = time;
+                (self.time, self.hour) = (time, time / HOUR);
                 if time_only {
                     return Ok(TIME);
                 }
                 self.set_date(Civil::of(today));
                 self.zone = Some(Zone::fixed(settings.time_zone.offset_at(settings.now)));
                 return Ok(DATE | TIME | ZONE);
+            }
+            Word::Month(_) | Word::Weekday if time_only => {
+                return Err(Failure::Format);
             }
             Word::AllBalls => {
                 self.time = 0;
@@ -328,12 +372,14 @@ impl State {
             Word::Today | Word::Tomorrow | Word::Yesterday => DATE,
             Word::Am | Word::Pm => MERIDIEM,
             Word::Ad | Word::Bc => ERA,
+            Word::Weekday => WEEKDAY,
+            Word::Dst => PECULIAR,
             _ => 0,
         })
     }
 
     /// A month by its name; a number that was taken for the month is the day.
-    fn month_name(&mut self, month: u32) -> Decoded<u8> {
+    fn month_name(&mut self, month: u32) -> Decoded<u16> {
         let mut new = MONTH;
         if self.have & MONTH != 0 && !self.text_month && self.have & DAY == 0 && (1..=31).contains(&self.month) {
             self.day = self.month;
@@ -345,25 +391,18 @@ impl State {
     }
 
     fn finish(mut self, time_only: bool) -> Decoded<Meaning> {
+        let date = self.have & DATE;
+        if date == DATE || !time_only {
+            self.check_date()?;
+        }
+        self.apply_meridiem()?;
         if let Some(special) = self.special {
             return Ok(special);
         }
-        let date = self.have & DATE;
-        if date != DATE && (date != 0 || self.have & TIME == 0 || self.have & ERA != 0 && !time_only) {
+        if date != DATE && (date != 0 || self.have & TIME == 0) {
             return Err(Failure::Format);
         }
-        if let Some(afternoon) = self.afternoon {
-            let hour = self.time / HOUR;
-            if hour > 12 {
-                return Err(Failure::Field);
-            }
-            match (hour, afternoon) {
-                (12, false) => self.time -= 12 * HOUR,
-                (12, true) | (_, false) => {}
-                (_, true) => self.time += 12 * HOUR,
-            }
-        }
-        let civil = if date == DATE { Some(self.checked_date()?) } else { None };
+        let civil = (date == DATE).then_some(Civil { year: self.year, month: self.month, day: self.day });
         if time_only && self.have & TIME == 0 {
             return Err(Failure::Format);
         }
@@ -371,30 +410,46 @@ impl State {
         if time_only && civil.is_none() && self.zone.as_ref().is_some_and(Zone::needs_date) {
             return Err(Failure::Format);
         }
-        let time = (self.have & TIME != 0).then_some(self.time);
+        // PM alone is noon.
+        let time = (self.have & (TIME | MERIDIEM) != 0).then_some(self.time);
         Ok(Meaning::Fields { date: civil, time, zone: self.zone })
     }
 
-    fn checked_date(&mut self) -> Decoded<Civil> {
-        match self.before_christ {
-            // There is no year 0.
-            _ if self.year < 0 || self.year == 0 && !self.short_year => return Err(Failure::Field),
-            Some(true) => self.year = 1 - self.year,
-            Some(false) | None if self.short_year => self.year += if self.year < 70 { 2000 } else { 1900 },
+    fn apply_meridiem(&mut self) -> Decoded<()> {
+        let hour = self.hour;
+        match self.afternoon {
+            Some(_) if hour > 12 => return Err(Failure::Field),
+            Some(false) if hour == 12 => self.time -= 12 * HOUR,
+            Some(true) if hour != 12 => self.time += 12 * HOUR,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Checks the fields of a date that there are, and makes its year whole.
+    fn check_date(&mut self) -> Decoded<()> {
+        if self.have & YEAR != 0 && !self.julian {
+            match self.before_christ {
+                // There is no year 0.
+                _ if self.year < 0 || self.year == 0 && !self.short_year => return Err(Failure::Field),
+                Some(true) => self.year = 1 - self.year,
+                Some(false) | None if self.short_year => self.year += if self.year < 70 { 2000 } else { 1900 },
+                _ => {}
+            }
         }
         if let Some(number) = self.day_of_year {
             let first = Civil { year: self.year, month: 1, day: 1 }.days();
-            let date = Civil::of(first + number - 1);
-            (self.year, self.month, self.day) = (date.year, date.month, date.day);
+            self.set_date(Civil::of(first + number - 1));
         }
-        if !(1..=12).contains(&self.month) || !(1..=31).contains(&self.day) {
+        if self.have & MONTH != 0 && !(1..=12).contains(&self.month)
+            || self.have & DAY != 0 && !(1..=31).contains(&self.day)
+        {
             return Err(Failure::MonthDay);
         }
-        if self.day > days_in(self.year, self.month) {
+        if self.have & DATE == DATE && self.day > days_in(self.year, self.month) {
             return Err(Failure::Field);
         }
-        Ok(Civil { year: self.year, month: self.month, day: self.day })
+        Ok(())
     }
 }
 
@@ -402,18 +457,23 @@ fn starts_alpha(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// Runs of digits (with a fraction) or letters, between punctuation.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
+/// Runs of digits or letters, between punctuation. As in PostgreSQL, what ends a field is gone, even if it is a letter
+/// (`1999-01-08T`), and no more than that may follow the last.
+fn parts(text: &str) -> Decoded<Vec<&str>> {
+    let mut parts = Vec::new();
     let mut rest = text;
-    std::iter::from_fn(move || {
+    while !rest.is_empty() {
         rest = rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
         let alpha = starts_alpha(rest);
         let same = |c: char| if alpha { c.is_ascii_alphabetic() } else { c.is_ascii_digit() };
-        let end = rest.find(|c| !same(c)).unwrap_or(rest.len());
-        let (part, tail) = rest.split_at(end);
-        rest = tail;
-        (!part.is_empty()).then_some(part)
-    })
+        let (part, tail) = rest.split_at(rest.find(|c| !same(c)).unwrap_or(rest.len()));
+        if part.is_empty() {
+            return Err(Failure::Format);
+        }
+        parts.push(part);
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    Ok(parts)
 }
 
 /// Microseconds of a fraction's digits.
@@ -450,11 +510,6 @@ fn number(text: &str) -> Decoded<i64> {
         return Err(Failure::Format);
     }
     if text.is_empty() { Ok(0) } else { text.parse::<i64>().map_err(|_| Failure::Field) }
-}
-
-fn clock(text: &str) -> Decoded<i64> {
-    let (hour, minute, second, micros) = clock_parts(text)?;
-    checked_clock(hour, minute, second, micros)
 }
 
 /// At most 24:00:00; the 60th second is the next minute's first.

@@ -21,16 +21,17 @@ impl Extracted {
 }
 
 fn unknown(field: &str, ty: &Type) -> SqlError {
+    let field = field.to_ascii_lowercase();
     // Words of dates that are no parts of them.
     let words = ["now", "today", "tomorrow", "yesterday", "infinity", "-infinity", "allballs"];
-    if words.contains(&field.to_ascii_lowercase().as_str()) {
-        return unsupported(field, ty);
+    if words.contains(&field.as_str()) && !matches!(ty, Type::Interval | Type::Time | Type::TimeTz) {
+        return unsupported(&field, ty);
     }
     SqlError::new(b"22023", format!("unit \"{field}\" not recognized for type {ty}"))
 }
 
 fn unsupported(field: &str, ty: &Type) -> SqlError {
-    SqlError::new(b"0A000", format!("unit \"{field}\" not supported for type {ty}"))
+    SqlError::new(b"0A000", format!("unit \"{}\" not supported for type {ty}", field.to_ascii_lowercase()))
 }
 
 /// Every spelling of a unit as one.
@@ -177,7 +178,7 @@ pub fn extract_timestamptz(field: &str, micros: i64, zone: &Zone) -> Result<Extr
 
 fn of_moment(field: &str, micros: i64, local: i64, offset: Option<i32>, ty: &Type) -> Result<Extracted> {
     let unit = canonical(field).ok_or_else(|| unknown(field, ty))?;
-    if unit.starts_with("timezone") && offset.is_none() {
+    if unit.starts_with("timezone") && offset.is_none() && !is_infinite(micros) {
         return Err(unsupported(field, ty));
     }
     if is_infinite(micros) {

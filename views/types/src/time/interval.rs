@@ -71,6 +71,7 @@ fn half_away(value: f64) -> i128 {
     whole as i128 + i128::from(rest > 0.5) - i128::from(rest < -0.5)
 }
 
+#[expect(clippy::should_implement_trait, reason = "an operator of the language cannot fail; these can")]
 impl Interval {
     /// Microseconds with months of 30 days and days of 24 hours: the order of intervals.
     pub fn order(self) -> i128 {

@@ -1,7 +1,7 @@
 //! Dates, times, timestamps, intervals: PostgreSQL's proleptic Gregorian calendar from 4714-11-24 BC on.
 //!
 //! Dates are days and timestamps microseconds since 1970-01-01 (UTC); [`INFINITY`] and [`NEGATIVE_INFINITY`] are the extremes of
-//! 64 bits. Timestamps end in the year 294247, where 64 bits end; PostgreSQL's end 29 years later.
+//! 64 bits. Timestamps end with the year 294246, where 64 bits end; PostgreSQL's end 30 years later.
 
 mod abbreviations;
 mod civil;
@@ -54,8 +54,8 @@ pub const FIRST_DAY: i64 = -2_440_588;
 pub const LAST_DAY: i64 = 2_145_042_905;
 /// The first microsecond of [`FIRST_DAY`].
 pub const FIRST_TIMESTAMP: i64 = FIRST_DAY * DAY;
-/// The last microsecond that a timestamp can be.
-pub const LAST_TIMESTAMP: i64 = i64::MAX - 1;
+/// 294246-12-31 23:59:59.999999; what remains of 64 bits holds its local times.
+pub const LAST_TIMESTAMP: i64 = 9_223_371_244_799_999_999;
 /// PostgreSQL's own epoch, 2000-01-01, where its binary forms begin, in days.
 pub const EPOCH_2000: i64 = 10_957;
 

@@ -87,29 +87,35 @@ fn words(text: &str, ty: &ColumnType) -> Result<Interval, Failure> {
     let mut unit_ahead: Option<Unit> = None;
     let mut seen = 0_u32;
     let mut ago = false;
+    // After "ago" a number needs a unit of its own.
+    let mut unit_missing = false;
     for field in fields.iter().rev() {
         let text = field.text.as_str();
         let new = match field.kind {
             Kind::Time => {
                 let new = time_of_day(text, 1, ty, &mut sum)?;
                 unit_ahead = Some(Unit::Day);
+                unit_missing = false;
                 new
             }
             Kind::Offset if text.contains(':') => {
                 let sign = if text.starts_with('-') { -1 } else { 1 };
                 let new = time_of_day(&text[1..], sign, ty, &mut sum)?;
                 unit_ahead = Some(Unit::Day);
+                unit_missing = false;
                 new
             }
             Kind::Offset | Kind::Date | Kind::Number => {
-                let unit = unit_ahead.unwrap_or_else(|| last_unit(ty));
+                let unit = if unit_missing { None } else { Some(unit_ahead.unwrap_or_else(|| last_unit(ty))) };
+                unit_missing = false;
                 let (unit, new) = number(text, unit, &mut sum)?;
                 // Before hours come days.
                 unit_ahead = Some(if unit == Unit::Hour { Unit::Day } else { unit });
                 new
             }
             Kind::Word | Kind::Signed => {
-                if text == "ago" {
+                unit_missing = text == "ago";
+                if unit_missing {
                     ago = true;
                 } else {
                     unit_ahead = Some(unit(text).ok_or(Failure::Format)?);
@@ -145,12 +151,13 @@ fn time_of_day(text: &str, sign: i64, ty: &ColumnType, sum: &mut Sum) -> Result<
     if i64::try_from(total).is_err() {
         return Err(Failure::Field);
     }
-    sum.micros += total * i128::from(sign);
+    // What fractions of units after it came to is forgotten, as in PostgreSQL.
+    sum.micros = total * i128::from(sign);
     Ok(bit(Unit::Hour) | bit(Unit::Minute) | bit(Unit::Second) | bit(Unit::Millisecond) | bit(Unit::Microsecond))
 }
 
 /// A number of `unit`, or SQL's years-months.
-fn number(text: &str, unit: Unit, sum: &mut Sum) -> Result<(Unit, u32), Failure> {
+fn number(text: &str, unit: Option<Unit>, sum: &mut Sum) -> Result<(Unit, u32), Failure> {
     let negative = text.starts_with('-');
     let start = usize::from(text.starts_with(['-', '+']));
     let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
@@ -158,7 +165,7 @@ fn number(text: &str, unit: Unit, sum: &mut Sum) -> Result<(Unit, u32), Failure>
     let value = if whole.is_empty() { 0 } else { whole.parse::<i64>().map_err(|_| Failure::Field)? };
     let sign = if negative { -1 } else { 1 };
     if let Some(months) = rest.strip_prefix('-') {
-        let months: i64 = months.parse().map_err(|_| Failure::Format)?;
+        let months: i64 = if months.is_empty() { 0 } else { months.parse().map_err(|_| Failure::Format)? };
         if whole.is_empty() {
             return Err(Failure::Format);
         }
@@ -168,6 +175,7 @@ fn number(text: &str, unit: Unit, sum: &mut Sum) -> Result<(Unit, u32), Failure>
         sum.months += i128::from(sign) * (i128::from(value) * 12 + i128::from(months));
         return Ok((Unit::Month, bit(Unit::Month)));
     }
+    let unit = unit.ok_or(Failure::Format)?;
     let fraction = match rest.strip_prefix('.') {
         Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
             format!("0.{digits}0").parse::<f64>().map_err(|_| Failure::Format)? * f64::from(sign as i32)
@@ -190,68 +198,97 @@ fn number(text: &str, unit: Unit, sum: &mut Sum) -> Result<(Unit, u32), Failure>
 
 /// ISO 8601: `P1Y2M3DT4H5M6S`, `P1W`; or `P0001-02-03T04:05:06`, `P00010203T040506`, whose last parts may lack.
 fn iso(text: &str) -> Result<Interval, Failure> {
-    let body = text.strip_prefix('P').filter(|body| !body.is_empty()).ok_or(Failure::Format)?;
-    let (date, time) = match body.split_once('T') {
-        Some((date, time)) => (date, Some(time)),
-        None => (body, None),
-    };
+    let mut rest = text.strip_prefix('P').filter(|rest| !rest.is_empty()).ok_or(Failure::Format)?;
     let mut sum = Sum::default();
-    const DATE: [(char, Unit); 4] = [('Y', Unit::Year), ('M', Unit::Month), ('W', Unit::Week), ('D', Unit::Day)];
-    const TIME: [(char, Unit); 3] = [('H', Unit::Hour), ('M', Unit::Minute), ('S', Unit::Second)];
-    iso_part(date, &DATE, '-', 8, &[Unit::Year, Unit::Month, Unit::Day], &mut sum)?;
-    iso_part(time.unwrap_or(""), &TIME, ':', 6, &[Unit::Hour, Unit::Minute, Unit::Second], &mut sum)?;
+    let mut in_time = false;
+    // Whether this part has a number with a letter.
+    let mut lettered = false;
+    while !rest.is_empty() {
+        if let Some(tail) = rest.strip_prefix('T') {
+            (in_time, lettered, rest) = (true, false, tail);
+            continue;
+        }
+        let (places, separator, width, letters) = if in_time {
+            ([Unit::Hour, Unit::Minute, Unit::Second], ':', 6, "H M S")
+        } else {
+            ([Unit::Year, Unit::Month, Unit::Day], '-', 8, "Y M D W")
+        };
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = iso_number(rest)?;
+        let letter = tail.chars().next();
+        let place = letter.and_then(|letter| letters.split(' ').position(|known| known.starts_with(letter)));
+        if let Some(place) = place {
+            sum.add(places.get(place).copied().unwrap_or(Unit::Week), number.0, number.1);
+            (lettered, rest) = (true, &tail[1..]);
+            continue;
+        }
+        let ends = tail.is_empty() || !in_time && tail.starts_with('T');
+        if ends && digits == width && !lettered {
+            iso_digits(number.0, number.1, places, &mut sum);
+            rest = tail;
+        } else if !lettered && (ends || tail.starts_with(separator)) {
+            rest = iso_separated(rest, separator, places, &mut sum)?;
+            if !rest.is_empty() && (in_time || !rest.starts_with('T')) {
+                return Err(Failure::Format);
+            }
+        } else {
+            return Err(Failure::Format);
+        }
+    }
     sum.finish(false).ok_or(Failure::Displacement)
 }
 
-/// Numbers with letters; else numbers with `separator` between; else one number of `width` digits.
-fn iso_part(
-    text: &str,
-    letters: &[(char, Unit)],
-    separator: char,
-    width: usize,
-    places: &[Unit],
-    sum: &mut Sum,
-) -> Result<(), Failure> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    if text.ends_with(|c: char| c.is_ascii_alphabetic()) {
-        for part in text.split_inclusive(|c: char| c.is_ascii_alphabetic()) {
-            let (number, letter) = part.split_at(part.len() - 1);
-            let unit = letters.iter().find(|(known, _)| letter.starts_with(*known)).ok_or(Failure::Format)?.1;
-            let (value, fraction) = iso_number(number)?;
-            sum.add(unit, value, fraction);
-        }
-        return Ok(());
-    }
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == width {
-        let (day, tail) = (&text[width - 2..digits], &text[digits..]);
-        sum.add(places[0], iso_number(&text[..width - 4])?.0, 0.0);
-        sum.add(places[1], iso_number(&text[width - 4..width - 2])?.0, 0.0);
-        let (value, fraction) = iso_number(&format!("{day}{tail}"))?;
-        sum.add(places[2], value, fraction);
-        return Ok(());
-    }
-    // A sign may stand before the first number.
-    let start = usize::from(text.starts_with(separator));
-    let mut parts: Vec<&str> = text[start..].split(separator).collect();
-    parts[0] = &text[..start + parts[0].len()];
-    if parts.len() > places.len() {
-        return Err(Failure::Format);
-    }
-    for (part, unit) in parts.into_iter().zip(places) {
-        let (value, fraction) = iso_number(part)?;
-        sum.add(*unit, value, fraction);
-    }
-    Ok(())
+/// `yyyymmdd` or `hhmmss` as one number.
+fn iso_digits(number: i64, fraction: f64, places: [Unit; 3], sum: &mut Sum) {
+    sum.add(places[0], number / 10_000, 0.0);
+    sum.add(places[1], number / 100 % 100, 0.0);
+    sum.add(places[2], number % 100, fraction);
 }
 
-fn iso_number(text: &str) -> Result<(i64, f64), Failure> {
-    let value: f64 = text.parse().map_err(|_| Failure::Format)?;
-    let whole = value.trunc();
-    if whole.abs() > f64::from(i32::MAX) || !text.ends_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return Err(if value.is_finite() { Failure::Field } else { Failure::Format });
+/// Up to three numbers with `separator` between; gives what follows them.
+fn iso_separated<'t>(text: &'t str, separator: char, places: [Unit; 3], sum: &mut Sum) -> Result<&'t str, Failure> {
+    let mut rest = text;
+    for (i, unit) in places.into_iter().enumerate() {
+        let ((value, fraction), tail) = iso_number(rest)?;
+        sum.add(unit, value, fraction);
+        rest = tail;
+        match rest.strip_prefix(separator) {
+            Some(tail) if i < 2 => rest = tail,
+            _ => break,
+        }
     }
-    Ok((whole as i64, value - whole))
+    Ok(rest)
+}
+
+/// A number as C reads it, whole and fraction, and what follows it.
+fn iso_number(text: &str) -> Result<((i64, f64), &str), Failure> {
+    let bytes = text.as_bytes();
+    let run = |mut at: usize| {
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        at
+    };
+    let start = usize::from(text.starts_with('-'));
+    let mut end = run(start);
+    let mut digits = end - start;
+    if bytes.get(end) == Some(&b'.') {
+        let fraction = run(end + 1);
+        digits += fraction - end - 1;
+        end = fraction;
+    }
+    if digits == 0 {
+        return Err(Failure::Format);
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        let exponent = run(end + 1 + sign);
+        end = if exponent > end + 1 + sign { exponent } else { end };
+    }
+    let value: f64 = text[..end].parse().map_err(|_| Failure::Format)?;
+    let whole = value.trunc();
+    if whole.abs() > f64::from(i32::MAX) {
+        return Err(Failure::Field);
+    }
+    Ok(((whole as i64, value - whole), &text[end..]))
 }

@@ -11,7 +11,8 @@ fn canonical(field: &str) -> Option<&'static str> {
 }
 
 fn refuse(field: &str, ty: &Type) -> SqlError {
-    match canonical(field) {
+    let field = field.to_ascii_lowercase();
+    match canonical(&field) {
         None => SqlError::new(b"22023", format!("unit \"{field}\" not recognized for type {ty}")),
         Some(_) => SqlError::new(b"0A000", format!("unit \"{field}\" not supported for type {ty}")),
     }

@@ -65,15 +65,32 @@ impl Zone {
         posix(name).map(|zone| Zone { name: name.to_owned(), rules: Rules::Zone(zone) })
     }
 
+    /// The zone that `SET TimeZone` means: a name, POSIX's rules, or hours east of UTC; `None` if there is none.
+    pub fn setting(text: &str) -> Option<Zone> {
+        match text.trim().parse::<f64>() {
+            Ok(hours) if hours.abs() < 168.0 => Some(Zone::fixed((hours * 3600.0) as i32)),
+            _ => Zone::named(text),
+        }
+    }
+
     /// What an abbreviation stands for, in any case.
     pub fn abbreviated(name: &str) -> Option<Zone> {
         let lower = name.to_ascii_lowercase();
-        if let Some((seconds, _)) = FIXED.iter().find(|(_, names)| names.split(' ').any(|known| known == lower)) {
+        if let Some((seconds, _)) =
+            FIXED.iter().find(|(_, names)| names.split(' ').any(|known| known.trim_end_matches('*') == lower))
+        {
             return Some(Zone { name: name.to_uppercase(), rules: Rules::Fixed(*seconds) });
         }
         let (_, zone) = OF_ZONE.iter().find(|(known, _)| *known == lower)?;
         let zone = database().get(zone).ok()?;
         Some(Zone { name: name.to_uppercase(), rules: Rules::Called(zone, lower) })
+    }
+
+    /// Whether an abbreviation says more than an offset: that of daylight saving, or one that depends on the time.
+    pub(crate) fn is_peculiar(name: &str) -> bool {
+        let starred = format!("{}*", name.to_ascii_lowercase());
+        FIXED.iter().any(|(_, names)| names.split(' ').any(|known| known == starred))
+            || OF_ZONE.iter().any(|(known, _)| *known == &starred[..starred.len() - 1])
     }
 
     /// The zone that `AT TIME ZONE text` means: an abbreviation, a name, POSIX's rules.
@@ -203,7 +220,7 @@ fn posix_offset(text: &str) -> Option<i32> {
     };
     // A week less an hour, as the tz library allows.
     let valid = digits.starts_with(|c: char| c.is_ascii_digit()) && hours <= 167 && minutes < 60 && seconds < 60;
-    valid.then_some(sign * (hours * 3600 + minutes * 60 + seconds))
+    valid.then(|| sign * (hours * 3600 + minutes * 60 + seconds))
 }
 
 /// Only what has the form of POSIX's rules, `CET-1CEST,M3.5.0,M10.5.0/3` or `<+03>-3`, and names a length of three.

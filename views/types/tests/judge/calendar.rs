@@ -93,11 +93,11 @@ const FIELDS: &[&str] = &[
 ];
 
 fn span(text: &str) -> Interval {
-    time::parse_interval(text, &ty("interval")).unwrap()
+    time::parse_interval(text, &ty("interval")).expect("an interval")
 }
 
 fn moment(text: &str) -> i64 {
-    time::parse_timestamp(text, &settings()).unwrap()
+    time::parse_timestamp(text, &settings()).expect("a timestamp")
 }
 
 fn timestamp(result: Result<i64>) -> Said {

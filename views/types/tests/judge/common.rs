@@ -16,7 +16,7 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn ty(name: &str) -> ColumnType {
-    ColumnType::parse(name).unwrap()
+    ColumnType::parse(name).expect("a type")
 }
 
 pub(crate) fn quote(text: &str) -> String {
@@ -80,7 +80,26 @@ pub(crate) fn agree(connection: &mut Connection, cases: Vec<(String, Said)>) {
 
 /// Reads each literal as `type_name` and compares its text.
 pub(crate) fn agree_on_texts(settings: &Settings, cases: &[(&str, Vec<String>)]) {
+    agree(&mut judge(settings), read_all(settings, cases));
+}
+
+/// As [`agree_on_texts`], but of texts that are wrong in several ways each side may tell another.
+pub(crate) fn agree_on_texts_or_refuse(settings: &Settings, cases: &[(&str, Vec<String>)]) {
+    let all = read_all(settings, cases);
     let mut connection = judge(settings);
+    let statements: Vec<String> = all.iter().map(|(statement, _)| statement.clone()).collect();
+    let both_refuse: Vec<bool> = ask(&mut connection, &statements)
+        .iter()
+        .zip(&all)
+        .map(|(theirs, (_, ours))| theirs.is_err() && ours.is_err())
+        .collect();
+    let read = both_refuse.iter().filter(|refused| !**refused).count();
+    assert!(read > 100, "only {read} of {} texts are read", all.len());
+    let rest = all.into_iter().zip(both_refuse).filter(|(_, refused)| !refused).map(|(case, _)| case).collect();
+    agree(&mut connection, rest);
+}
+
+fn read_all(settings: &Settings, cases: &[(&str, Vec<String>)]) -> Vec<(String, Said)> {
     let mut all = Vec::new();
     for (type_name, literals) in cases {
         let ty = ty(type_name);
@@ -90,7 +109,7 @@ pub(crate) fn agree_on_texts(settings: &Settings, cases: &[(&str, Vec<String>)])
             all.push((format!("select {}::{type_name}", quote(text)), ours.map_err(|e| error(&e))));
         }
     }
-    agree(&mut connection, all);
+    all
 }
 
 pub(crate) fn strings(texts: &[&str]) -> Vec<String> {

@@ -3,7 +3,9 @@
 mod calendar;
 mod common;
 mod datetimes;
+mod fuzz;
 mod literals;
 mod numbers;
+mod ranges;
 mod samples;
 mod values;

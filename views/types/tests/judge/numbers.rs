@@ -54,14 +54,14 @@ fn said(result: Result<NumericBuf>) -> Said {
 }
 
 fn values() -> Vec<NumericBuf> {
-    let mut values: Vec<NumericBuf> = EDGES.iter().map(|text| NumericBuf::parse(text).unwrap()).collect();
+    let mut values: Vec<NumericBuf> = EDGES.iter().map(|text| NumericBuf::parse(text).expect("a number")).collect();
     let mut random = Random(99);
     for _ in 0..25 {
         let digits = random.below(45) + 1;
         let text: String = (0..digits).map(|_| char::from(b'0' + random.below(10) as u8)).collect();
         let scale = random.below(digits + 6);
         let sign = if random.below(2) == 0 { "-" } else { "" };
-        values.push(NumericBuf::parse(&format!("{sign}{text}e-{scale}")).unwrap());
+        values.push(NumericBuf::parse(&format!("{sign}{text}e-{scale}")).expect("a number"));
     }
     values
 }

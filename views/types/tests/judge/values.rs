@@ -11,7 +11,7 @@ use crate::samples::SAMPLES;
 
 /// The samples of a type, and NULL where wanted.
 fn values<'a>(texts: &[&str], ty: &ColumnType, scratch: &'a Scratch) -> Vec<Datum<'a>> {
-    texts.iter().map(|text| literal(text, ty, &settings(), scratch).unwrap()).collect()
+    texts.iter().map(|text| literal(text, ty, &settings(), scratch).expect("a sample")).collect()
 }
 
 fn key_of(ty: &Type, datum: &Datum<'_>) -> Vec<u8> {
@@ -317,12 +317,10 @@ fn types_are_those_of_the_catalog() {
         "float(54)",
         "float(0)",
     ] {
-        let statement = format!(
-            "select format_type(a.atttypid, a.atttypmod) from pg_attribute a where attrelid = 'judged'::regclass and attnum = 1"
-        );
+        let statement = "select format_type(a.atttypid, a.atttypmod) from pg_attribute a where attrelid = 'judged'::regclass and attnum = 1";
         let made = connection.ask(&format!("drop table if exists judged; create temp table judged (v {name})"));
         let theirs = match made {
-            Ok(_) => Ok(connection.ask(&statement).unwrap().value().map(str::to_owned)),
+            Ok(_) => Ok(connection.ask(statement).unwrap().value().map(str::to_owned)),
             Err(refusal) => Err((refusal.sqlstate, refusal.message)),
         };
         let ours = ColumnType::parse(name).map(|ty| Some(ty.name())).map_err(|e| error(&e));
