@@ -89,7 +89,7 @@ impl<'f> Writer<'f> {
         let (mut sign, mut brackets) = (format.sign, format.brackets);
         let sign_written = if format.plus || format.minus {
             // The sign has a place of its own; with PL alone a minus has none.
-            !(format.plus && !format.minus)
+            !format.plus || format.minus
         } else {
             if !negative && format.fill {
                 brackets = false;

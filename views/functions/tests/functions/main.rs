@@ -6,5 +6,6 @@ mod coverage;
 mod evaluate;
 mod exceptions;
 mod formats;
+mod own;
 mod regex;
 mod values;
