@@ -298,6 +298,7 @@ fn check(zone: &str, asked: impl Fn(&Call) -> bool) {
         })
         .collect();
     println!("{} calls", statements.len());
+    assert!(only.is_some() || statements.len() > 10_000, "{} calls: entries were not found", statements.len());
     assert!(
         count == 0,
         "{count} of {} calls differ, in {} entries:\n{}",
