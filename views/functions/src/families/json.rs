@@ -58,6 +58,9 @@ pub(super) fn register(t: &mut Table) {
     tests(t);
 }
 
+/// An object's keys and values.
+type Members<'a> = Vec<(&'a [u8], Value<'a>)>;
+
 /// A value of either type.
 #[derive(Clone, Copy)]
 enum Value<'a> {
@@ -134,7 +137,7 @@ impl<'a> Value<'a> {
     }
 
     /// An object's keys, unquoted, and values.
-    fn members(self, c: &Call<'a, '_>) -> Result<Option<Vec<(&'a [u8], Value<'a>)>>> {
+    fn members(self, c: &Call<'a, '_>) -> Result<Option<Members<'a>>> {
         match self {
             Value::Text(text) => match parts(text) {
                 Parts::Object(members) => {

@@ -14,6 +14,7 @@ mod json;
 mod json_change;
 mod json_text;
 mod like;
+mod materialize;
 mod math;
 mod moments;
 mod numeric;
@@ -63,4 +64,5 @@ pub(crate) fn register(table: &mut Table) {
     series::register(table);
     windows::register(table);
     system::register(table);
+    materialize::register(table);
 }

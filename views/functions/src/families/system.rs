@@ -38,6 +38,17 @@ pub(super) fn register(t: &mut Table) {
     t.add("volatile pg_is_in_recovery() -> bool -- False.", |_| Ok(Datum::Bool(false)));
     t.add("stable null pg_typeof(any) -> regtype -- The argument's type.", |c| Ok(Datum::Int(c.ty(0).oid().into())));
     t.add("stable null format_type(oid, int4) -> text -- A type's name with its modifier.", format_type);
+    names(t);
+    // Nothing has a comment.
+    t.add(
+        "
+        stable obj_description(oid, name) -> text -- NULL: no object has a comment.
+        stable obj_description(oid) -> text
+        stable col_description(oid, int4) -> text -- NULL: no column has a comment.
+        stable shobj_description(oid, name) -> text -- NULL: no object has a comment.
+        ",
+        |_| Ok(Datum::Null),
+    );
     t.add("stable pg_my_temp_schema() -> oid -- 0.", |_| Ok(Datum::Int(0)));
     t.add("stable pg_is_other_temp_schema(oid) -> bool -- False.", |_| Ok(Datum::Bool(false)));
     t.add("null pg_encoding_to_char(int4) -> name -- An encoding's name.", |c| match c.args[0] {
@@ -75,4 +86,32 @@ fn format_type<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         _ => -1,
     };
     c.new_text(&tidewater_types::ColumnType { ty, modifier }.to_string())
+}
+
+fn names(t: &mut Table) {
+    t.add(
+        "
+        stable to_regclass(text) -> regclass -- The relation of this name, NULL if there is none.
+        stable to_regtype(text) -> regtype -- The type of this name, NULL if there is none.
+        stable to_regproc(text) -> regproc -- The function of this name, NULL if there is none.
+        stable to_regprocedure(text) -> regprocedure -- The function of this name and parameters, NULL if there is none.
+        stable to_regoper(text) -> regoper -- The operator of this name, NULL if there is none.
+        stable to_regoperator(text) -> regoperator -- The operator of this name and parameters, NULL if there is none.
+        stable to_regnamespace(text) -> regnamespace -- The schema of this name, NULL if there is none.
+        stable to_regrole(text) -> regrole -- The role of this name, NULL if there is none.
+        stable to_regcollation(text) -> regcollation -- The collation of this name, NULL if there is none.
+        ",
+        |c| {
+            let text = c.text(0)?;
+            // A number is a name here, of nothing.
+            if text.parse::<u32>().is_ok() {
+                return Ok(Datum::Null);
+            }
+            match tidewater_types::input(text, &c.env.result, &c.env.session.settings, c.scratch) {
+                Err(error) if error.sqlstate == *b"42602" => Err(error),
+                Err(_) => Ok(Datum::Null),
+                found => found,
+            }
+        },
+    );
 }

@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use tidewater_functions::{Argument, Function, Kind, Param, Session, all_functions, all_operators, resolve};
+use tidewater_functions::{
+    Argument, Function, Kind, Param, Session, Volatility, all_functions, all_operators, resolve,
+};
 use tidewater_judge::server;
-use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Scratch, SqlError, Type};
+use tidewater_types::time::Zone;
+use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Scratch, Settings, SqlError, Type};
 
 use crate::exceptions::{DIFFERENT, NOT_ASKED, TRANSCENDENTAL};
 use crate::values::edges;
@@ -17,18 +20,32 @@ const MAX_CALLS: usize = 60;
 const MAX_ROWS: usize = 20;
 
 /// Types that stand for families.
+const ELEMENTS: [Type; 12] = [
+    Type::Int4,
+    Type::Text,
+    Type::Numeric,
+    Type::Bool,
+    Type::Date,
+    Type::TimestampTz,
+    Type::Timestamp,
+    Type::Float8,
+    Type::Jsonb,
+    Type::Interval,
+    Type::Bytea,
+    Type::Json,
+];
+
 pub(crate) fn stand_ins(param: &Param) -> Vec<Type> {
     match param {
         Param::Of(ty) => vec![ty.clone()],
-        Param::AnyElement | Param::AnyCompatible | Param::AnyNonArray | Param::AnyCompatibleNonArray => {
-            vec![Type::Int4, Type::Text]
+        Param::AnyElement | Param::AnyCompatible | Param::AnyNonArray | Param::AnyCompatibleNonArray | Param::Any => {
+            ELEMENTS.to_vec()
         }
-        Param::AnyArray | Param::AnyCompatibleArray => vec![Type::Int4.array(), Type::Text.array()],
+        Param::AnyArray | Param::AnyCompatibleArray => ELEMENTS.map(Type::array).to_vec(),
         Param::AnyRange | Param::AnyCompatibleRange => vec![Type::Range(RangeOf::Int4), Type::Range(RangeOf::Numeric)],
         Param::AnyMultirange | Param::AnyCompatibleMultirange => {
             vec![Type::Multirange(RangeOf::Int4), Type::Multirange(RangeOf::Numeric)]
         }
-        Param::Any => vec![Type::Int4, Type::Text, Type::Numeric],
         _ => vec![],
     }
 }
@@ -215,6 +232,18 @@ pub(crate) fn is_close(name: &str, ours: &str, theirs: &str) -> bool {
 
 #[test]
 fn answers_are_postgres_own() {
+    check("UTC", |_| true);
+}
+
+#[test]
+fn answers_in_a_zone_are_postgres_own() {
+    let zoned = |ty: &Type| matches!(ty, Type::TimestampTz | Type::TimeTz);
+    check("Europe/Berlin", |call| {
+        call.function.volatility != Volatility::Immutable || call.types.iter().any(zoned) || zoned(&call.result.ty)
+    });
+}
+
+fn check(zone: &str, asked: impl Fn(&Call) -> bool) {
     let (functions, operators) = known();
     let mut all: Vec<(Call, bool)> = Vec::new();
     let mut entries: Vec<&'static Function> = all_functions().filter(|f| functions.contains(&key(f))).collect();
@@ -225,11 +254,13 @@ fn answers_are_postgres_own() {
     all.extend(entries.into_iter().flat_map(calls).map(|call| (call, true)));
     let only = std::env::var("TIDEWATER_ONLY").ok();
     all.retain(|(call, _)| only.as_ref().is_none_or(|only| call.function.name == only));
+    all.retain(|(call, _)| asked(call));
     let statements: Vec<String> = all.iter().map(|(call, is_operator)| call.sql(*is_operator)).collect();
     let mut judge = server().connect();
-    judge.ask("SET extra_float_digits = 1; SET statement_timeout = '1s'").expect("settings");
+    judge.ask(&format!("SET statement_timeout = '1s'; SET TimeZone = '{zone}'")).expect("settings");
     let answers = judge.ask_all(&statements);
-    let session = Arc::new(Session::default());
+    let settings = Settings { time_zone: Zone::parse(zone).expect("a zone"), ..Settings::default() };
+    let session = Arc::new(Session { settings, ..Session::default() });
     let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (((call, _), sql), answer) in all.iter().zip(&statements).zip(answers) {
         let theirs = match answer {
@@ -267,6 +298,7 @@ fn answers_are_postgres_own() {
         })
         .collect();
     println!("{} calls", statements.len());
+    assert!(only.is_some() || statements.len() > 10_000, "{} calls: entries were not found", statements.len());
     assert!(
         count == 0,
         "{count} of {} calls differ, in {} entries:\n{}",

@@ -402,7 +402,7 @@ impl State {
         if date != DATE && (date != 0 || self.have & TIME == 0) {
             return Err(Failure::Format);
         }
-        let civil = (date == DATE).then(|| Civil { year: self.year, month: self.month, day: self.day });
+        let civil = (date == DATE).then_some(Civil { year: self.year, month: self.month, day: self.day });
         if time_only && self.have & TIME == 0 {
             return Err(Failure::Format);
         }
