@@ -210,6 +210,10 @@ impl Group {
                     reading.next.insert(place.partition, place.offset + 1);
                     self.timeline.event(id, place, event);
                 }
+                (Item::Tombstone(place, op), Some(id)) => {
+                    reading.next.insert(place.partition, place.offset + 1);
+                    self.timeline.tombstone(id, place, op);
+                }
                 (Item::Ops(place, ops), Some(id)) => {
                     reading.next.insert(place.partition, place.offset + 1);
                     self.timeline.record(id, place, ops);
@@ -253,7 +257,7 @@ impl Group {
                     }
                 }
                 (Item::Trouble(problem), None) => self.trouble = problem,
-                (Item::Event(..) | Item::Ops(..), None) => {}
+                (Item::Event(..) | Item::Ops(..) | Item::Tombstone(..), None) => {}
             }
         }
         Some(())
