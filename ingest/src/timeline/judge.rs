@@ -188,8 +188,11 @@ impl Timeline {
         let text = format!("transaction {id} has begun and its END has not come");
         let replaced = with.iter().filter(|id| live(id)).all(|id| self.is_replaced(*id, transaction));
         // A connector that was made anew never comes back to what the old one left; its snapshot holds it.
-        let renewed =
-            || self.tables.iter().all(|(id, table)| !table.based_or_live() || self.is_replaced(*id, transaction));
+        let renewed = || {
+            self.tables
+                .iter()
+                .all(|(id, table)| !table.based_or_live() || table.refused || self.is_replaced(*id, transaction))
+        };
         if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
             return waits(text);
         }

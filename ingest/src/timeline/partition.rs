@@ -28,6 +28,10 @@ pub(crate) struct Partition {
     pub(crate) next: i64,
     /// The offset behind the newest record.
     taken: i64,
+    /// Whether records before the newest are not there.
+    pub(crate) jumped: bool,
+    /// Whether a snapshot that had come before holds the newest event.
+    pub(crate) included: bool,
     newest: Option<Newest>,
     seen: Seen,
     /// Whether a snapshot has begun since the newest transaction: after it a server may count anew.
@@ -37,6 +41,9 @@ pub(crate) struct Partition {
     /// Whether records were deleted unread, and where the first one behind them lies.
     pub(crate) cut: Option<Option<BinlogPlace>>,
 }
+
+/// An end that the reader has still to tell.
+pub(crate) const UNTOLD: i64 = i64::MAX;
 
 /// The newest transaction of a partition and how far it has come.
 #[derive(Debug)]
@@ -56,6 +63,8 @@ impl Partition {
             horizon: if bounds.end > bounds.low { bounds.end } else { 0 },
             next: 0,
             taken: 0,
+            jumped: false,
+            included: false,
             newest: None,
             seen: Seen::default(),
             after_snapshot: false,
@@ -67,6 +76,7 @@ impl Partition {
     /// Takes note of a record; false if it was read before.
     pub(crate) fn take(&mut self, offset: i64) -> bool {
         let new = offset >= self.taken;
+        self.jumped = new && offset > self.next;
         self.taken = self.taken.max(offset + 1);
         self.next = self.next.max(offset + 1);
         new

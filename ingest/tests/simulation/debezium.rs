@@ -71,7 +71,7 @@ pub(crate) fn row((a, b): Values) -> Row {
     builder.take()
 }
 
-fn key_row(key: i64) -> Row {
+pub(crate) fn key_row(key: i64) -> Row {
     let mut builder = RowBuilder::new(vec![Kind::Int]);
     builder.set_int(0, key);
     builder.take()
