@@ -46,8 +46,8 @@ impl Numeric<'_> {
     }
 
     fn at_scale(self, scale: i32, rounding: Rounding) -> Result<NumericBuf> {
-        // As PostgreSQL: round() and trunc() keep to 2000 digits on either side.
-        let target = scale.clamp(-2000, 2000);
+        // As PostgreSQL: no more digits than a numeric may have.
+        let target = scale.clamp(-131_073, 16_383);
         let shown = target.max(0) as u16;
         if let Numeric::Small(mantissa, from) = self {
             let drop = i32::from(from) - target;

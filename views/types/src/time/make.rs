@@ -34,13 +34,14 @@ pub fn make_date(year: i32, month: i32, day: i32) -> Result<i64> {
 /// 22008 if there is no such time.
 pub fn make_time(hour: i32, minute: i32, second: f64) -> Result<i64> {
     let micros = (second * 1e6).round_ties_even();
-    let total = i64::from(hour) * HOUR + i64::from(minute) * MINUTE + micros as i64;
     let valid = (0..=24).contains(&hour) && (0..=59).contains(&minute) && (0.0..=60.0).contains(&second);
-    if !valid || total > super::DAY {
+    let total =
+        i128::from(hour) * i128::from(HOUR) + i128::from(minute) * i128::from(MINUTE) + micros as i128 % (1 << 62);
+    if !valid || total > super::DAY.into() {
         let text = format!("time field value out of range: {hour}:{minute:02}:{}", seconds(second));
         return Err(SqlError::new(b"22008", text));
     }
-    Ok(total)
+    Ok(total as i64)
 }
 
 /// C's `%02g`.
@@ -86,7 +87,8 @@ pub fn make_interval(parts: [i32; 6], seconds: f64) -> Result<Interval> {
     for (part, unit) in parts.into_iter().zip(units) {
         sum.add(unit, i64::from(part), 0.0);
     }
-    sum.micros += (seconds * SECOND as f64).round_ties_even() as i128;
+    let micros = (seconds * SECOND as f64).round_ties_even() as i128;
+    sum.micros = sum.micros.checked_add(micros).ok_or_else(interval_out_of_range)?;
     sum.finish(false).ok_or_else(interval_out_of_range)
 }
 

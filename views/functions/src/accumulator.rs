@@ -1,0 +1,24 @@
+//! Aggregates as accumulators: rows of arguments in, one value out.
+
+use tidewater_types::{Datum, Result, Scratch};
+
+/// The state of an aggregate over one group. DISTINCT, FILTER and ORDER BY are the caller's: it brings the rows that count, in order.
+pub trait Accumulator: Send {
+    /// Takes the arguments of one more row. NULLs are passed over here where the aggregate does so. An ordered-set aggregate gets
+    /// its direct arguments first in every row, and the rows in the order of WITHIN GROUP.
+    ///
+    /// # Errors
+    /// What SQL calls an error of this row.
+    fn add(&mut self, args: &[Datum<'_>]) -> Result<()>;
+
+    /// The value over the rows so far.
+    ///
+    /// # Errors
+    /// Where the result does not fit its type.
+    fn finish<'a>(&self, scratch: &'a Scratch) -> Result<Datum<'a>>;
+
+    /// Bytes of memory that it holds beyond its own size, so that a query's memory can be limited.
+    fn memory(&self) -> usize {
+        0
+    }
+}

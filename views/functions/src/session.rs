@@ -1,0 +1,48 @@
+//! What of a session a function may depend on. Captured when an expression is compiled.
+
+use std::collections::BTreeMap;
+
+use tidewater_types::Settings;
+
+/// The state of a session that expressions see.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What text forms depend on: the time zone, when the transaction began (`now()`), names of the catalog.
+    pub settings: Settings,
+    /// When the statement began: `statement_timestamp()`.
+    pub statement_now: i64,
+    /// The clock, in the same unit: `clock_timestamp()`. Handed in, because expressions read no clock of their own.
+    pub clock: fn() -> i64,
+    /// Random bits: `random()`, `gen_random_uuid()`. Handed in for the same reason.
+    pub random: fn() -> u64,
+    /// `current_user`, and `session_user`.
+    pub user: String,
+    /// `current_database()`.
+    pub database: String,
+    /// Schemas in which names are looked up: `current_schemas(true)` without the implicit ones.
+    pub search_path: Vec<String>,
+    /// The server's process number of this session: `pg_backend_pid()`.
+    pub backend_pid: i32,
+    /// `version()`.
+    pub version: String,
+    /// Variables by lower-case name: `current_setting(name)`.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Default for Session {
+    /// A session as tests use it: UTC, at the first moment of 1970.
+    fn default() -> Self {
+        Session {
+            settings: Settings::default(),
+            statement_now: 0,
+            clock: || 0,
+            random: || 0,
+            user: "tidewater".to_owned(),
+            database: "tidewater".to_owned(),
+            search_path: vec!["public".to_owned()],
+            backend_pid: 1,
+            version: "PostgreSQL 15.0".to_owned(),
+            variables: BTreeMap::new(),
+        }
+    }
+}
