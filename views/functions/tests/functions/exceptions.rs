@@ -42,6 +42,15 @@ pub(crate) const NOT_ASKED: &[&str] = &[
     "shobj_description",
     // Only the three encodings that are supported have a name.
     "pg_encoding_to_char",
+    // Their rows are of columns that a statement defines: records.rs asks them.
+    "json_to_record",
+    "jsonb_to_record",
+    "json_to_recordset",
+    "jsonb_to_recordset",
+    "json_populate_record",
+    "jsonb_populate_record",
+    "json_populate_recordset",
+    "jsonb_populate_recordset",
 ];
 
 /// Entries and arguments whose answers differ: (parts of the statement, reason).
@@ -93,7 +102,10 @@ pub(crate) const AGGREGATES_DIFFERENT: &[(&str, &str)] = &[
 ];
 
 /// Entries whose declaration differs from the catalog's: (entry, reason).
-pub(crate) const CATALOG_DIFFERENT: &[(&str, &str)] = &[];
+pub(crate) const CATALOG_DIFFERENT: &[(&str, &str)] = &[
+    ("json_to_record(json)", "a set of one row: it may stand in FROM only, there too"),
+    ("jsonb_to_record(jsonb)", "the same"),
+];
 
 /// What users should know of the differences: (where, why).
 pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
