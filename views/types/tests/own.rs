@@ -165,3 +165,9 @@ fn numerics_of_few_digits_lie_in_the_slot() {
         assert_eq!(Packing::of(&ty(name)), packing, "{name}");
     }
 }
+
+#[test]
+fn a_value_is_small() {
+    // Expressions copy values all the time.
+    assert_eq!(size_of::<Datum<'_>>(), 32);
+}
