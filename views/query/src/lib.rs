@@ -1,1 +1,16 @@
 //! From a parsed query to its answer: binding with PostgreSQL's rules, the algebra, rewrites, and execution in batch.
+
+pub mod bind;
+pub mod catalog;
+mod constant;
+mod parse;
+pub mod plan;
+pub mod rewrite;
+pub mod run;
+
+pub use bind::{bind, bind_scalar};
+pub use catalog::{Catalog, Relation, RelationColumn, Source};
+pub use parse::parse;
+pub use plan::Plan;
+pub use rewrite::rewrite;
+pub use run::run;

@@ -1,0 +1,51 @@
+//! Type names as the parser gives them.
+
+use sqlparser::ast::{DataType, ObjectName};
+use tidewater_types::{ColumnType, Result, SqlError};
+
+use super::Binder;
+
+impl Binder<'_> {
+    /// The type that a name means.
+    pub(super) fn data_type(&self, data_type: &DataType) -> Result<ColumnType> {
+        match ColumnType::parse(&spelling(data_type)) {
+            Ok(ty) => Ok(ty),
+            Err(error) => match data_type {
+                DataType::Custom(name, modifiers) if modifiers.is_empty() => self.custom_type(name).ok_or(error),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn custom_type(&self, name: &ObjectName) -> Option<ColumnType> {
+        let parts = super::names::parts(name).ok()?;
+        match &parts[..] {
+            [name] => self.catalog.custom_type(None, name),
+            [schema, name] => self.catalog.custom_type(Some(schema), name),
+            _ => None,
+        }
+    }
+}
+
+/// The type's name as PostgreSQL writes it.
+fn spelling(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Int8(_) => "int8".to_owned(),
+        DataType::Int4(_) => "int4".to_owned(),
+        DataType::Int2(_) => "int2".to_owned(),
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => name.to_string(),
+        DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(element, _)) => {
+            format!("{}[]", spelling(element))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Refuses a type that no column or value may have.
+pub(super) fn check_value_type(ty: &ColumnType) -> Result<()> {
+    use tidewater_types::Type;
+    match ty.ty {
+        Type::Void | Type::Unknown => Err(SqlError::new(b"42P16", format!("a value has pseudo-type {}", ty.ty))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the binder knows of relations, and where the executor finds their rows.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use delta::RowRef;
+use tidewater_types::{ColumnType, Result};
+
+/// Relations by name.
+pub trait Catalog {
+    /// The relation called `name`, in `schema` or in the first schema of the search path that has it.
+    fn relation(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>>;
+
+    /// Whether there is a schema of this name.
+    fn has_schema(&self, name: &str) -> bool;
+
+    /// The type called `name` that is not one of PostgreSQL's own.
+    fn custom_type(&self, _schema: Option<&str>, _name: &str) -> Option<ColumnType> {
+        None
+    }
+}
+
+/// A table, view, source or catalog relation.
+#[derive(Debug)]
+pub struct Relation {
+    /// What the executor's [`Source`] knows it by; unique in the catalog.
+    pub id: u64,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its columns, in the order of its rows.
+    pub columns: Vec<RelationColumn>,
+    /// Sets of columns that are unique and not NULL; the primary key first.
+    pub keys: Vec<Vec<usize>>,
+    /// Whether the first key is a PRIMARY KEY, on which columns of a grouped query may depend.
+    pub has_primary_key: bool,
+}
+
+/// Two are the same if they are the same entry of the catalog.
+impl PartialEq for Relation {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Relation {}
+
+impl std::hash::Hash for Relation {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// A column of a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: ColumnType,
+    /// Whether it is never NULL.
+    pub not_null: bool,
+}
+
+/// Takes rows of a relation, batch by batch; says whether it wants more.
+pub type Rows<'s> = dyn FnMut(&[RowRef<'_>]) -> Result<ControlFlow<()>> + 's;
+
+/// The rows of relations at one moment.
+pub trait Source {
+    /// Hands all rows of `relation` to `rows`, until it wants no more.
+    ///
+    /// # Errors
+    /// What `rows` says, and why the relation can't be read.
+    fn scan(&self, relation: &Relation, rows: &mut Rows<'_>) -> Result<ControlFlow<()>>;
+
+    /// How many rows there are, about.
+    fn estimate(&self, _relation: &Relation) -> Option<u64> {
+        None
+    }
+
+    /// Whether [`Source::lookup`] finds rows by these columns.
+    fn has_index(&self, _relation: &Relation, _columns: &[usize]) -> bool {
+        false
+    }
+
+    /// Hands the rows whose `columns` equal those of `key` (a row of only those values) to `rows`.
+    ///
+    /// # Errors
+    /// What `rows` says, and why the relation can't be read.
+    fn lookup(
+        &self,
+        _relation: &Relation,
+        _columns: &[usize],
+        _key: RowRef<'_>,
+        _rows: &mut Rows<'_>,
+    ) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
+    }
+}

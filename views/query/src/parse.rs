@@ -1,0 +1,163 @@
+//! Text to the parser's tree, with what the parser does not know of PostgreSQL's grammar spelled another way before.
+
+use sqlparser::ast::Statement;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+use tidewater_types::{Result, SqlError};
+
+/// How deep the parser may recurse: less than its stack allows.
+const DEPTH_MAX: usize = 200;
+
+/// Parses statements.
+///
+/// # Errors
+/// 42601.
+pub fn parse(text: &str) -> Result<Vec<Statement>> {
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, text)
+        .tokenize_with_location()
+        .map_err(|error| SqlError::new(b"42601", error.to_string()))?;
+    let tokens = rewritten(tokens);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
+    parser.parse_statements().map_err(|error| refusal(&error))
+}
+
+/// The words of the parser's refusal as PostgreSQL says it.
+fn refusal(error: &ParserError) -> SqlError {
+    match error {
+        ParserError::RecursionLimitExceeded => {
+            let hint = "an expression or query is nested too deeply";
+            SqlError::new(b"54001", "stack depth limit exceeded").hint(hint)
+        }
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => {
+            let found = message.split("found: ").nth(1).map(|rest| rest.split(" at Line").next().unwrap_or(rest));
+            match found {
+                Some("EOF") => SqlError::new(b"42601", "syntax error at end of input"),
+                Some(token) => SqlError::new(b"42601", format!("syntax error at or near \"{token}\"")),
+                None => SqlError::new(b"42601", format!("syntax error: {message}")),
+            }
+        }
+    }
+}
+
+/// `ROWS FROM (` becomes a call of a function that has no other name, `TABLE name` a SELECT, a subquery at the head of a longer IN
+/// list a call, and `ANY ((SELECT …) UNION …)` has a SELECT around it.
+fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut closes: Vec<(usize, Vec<Token>)> = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let token = &tokens[at];
+        let next = following(&tokens, at);
+        if is_word(token, "rows") && next.is_some_and(|next| is_word(&tokens[next], "from")) {
+            out.push(TokenWithSpan { token: name(crate::bind::ROWS_FROM), span: token.span });
+            at = next.unwrap_or(at) + 1;
+            continue;
+        }
+        if is_word(token, "table") && begins_query(&out) {
+            let word = |text: &str| Token::make_keyword(text);
+            let select = [word("SELECT"), Token::Mul, word("FROM")];
+            out.extend(select.map(|token| TokenWithSpan { token, span: tokens[at].span }));
+            at += 1;
+            continue;
+        }
+        out.push(token.clone());
+        for (_, more) in closes.iter().filter(|(close, _)| *close == at) {
+            out.extend(more.iter().map(|more| TokenWithSpan { token: more.clone(), span: token.span }));
+        }
+        if is_word(token, "in")
+            && let Some(list) = next.filter(|next| tokens[*next].token == Token::LParen)
+            && let Some(close) = value_in_list(&tokens, list)
+        {
+            let span = tokens[list].span;
+            out.push(tokens[list].clone());
+            out.push(TokenWithSpan { token: name(crate::bind::ONE_VALUE), span });
+            out.push(tokens[list].clone());
+            closes.push((close, vec![Token::RParen]));
+            at = list + 1;
+            continue;
+        }
+        if ["any", "all", "some"].iter().any(|word| is_word(token, word))
+            && let Some(list) = next.filter(|next| tokens[*next].token == Token::LParen)
+            && joins_subqueries(&tokens, list)
+        {
+            let keyword = |text: &str| Token::make_keyword(text);
+            let head = [Token::LParen, keyword("SELECT"), Token::Mul, keyword("FROM")];
+            out.extend(head.map(|token| TokenWithSpan { token, span: tokens[list].span }));
+            closes.push((closing(&tokens, list), vec![name("rows"), Token::RParen]));
+            at = list;
+            continue;
+        }
+        at += 1;
+    }
+    out
+}
+
+/// Where the subquery ends that an IN list begins with, if the list goes on after it.
+fn value_in_list(tokens: &[TokenWithSpan], list: usize) -> Option<usize> {
+    let first = following(tokens, list).filter(|first| tokens[*first].token == Token::LParen)?;
+    following(tokens, first).filter(|inner| begins_subquery(&tokens[*inner]))?;
+    let close = closing(tokens, first);
+    let after = &tokens[following(tokens, close)?];
+    let is_query = ["union", "except", "intersect", "order", "limit", "offset", "fetch"];
+    let goes_on = after.token != Token::RParen && !is_query.iter().any(|word| is_word(after, word));
+    goes_on.then_some(close)
+}
+
+/// Whether a query in parentheses begins with one in parentheses that a set operation goes on with.
+fn joins_subqueries(tokens: &[TokenWithSpan], open: usize) -> bool {
+    let Some(first) = following(tokens, open).filter(|first| tokens[*first].token == Token::LParen) else {
+        return false;
+    };
+    let inner = following(tokens, first).is_some_and(|inner| begins_subquery(&tokens[inner]));
+    let after = following(tokens, closing(tokens, first));
+    inner
+        && after.is_some_and(|after| ["union", "except", "intersect"].iter().any(|word| is_word(&tokens[after], word)))
+}
+
+fn name(text: &str) -> Token {
+    Token::Word(Word { value: text.to_owned(), quote_style: Some('"'), keyword: none() })
+}
+
+/// The next token after `at` that is no blank.
+fn following(tokens: &[TokenWithSpan], at: usize) -> Option<usize> {
+    (at + 1..tokens.len()).find(|next| !matches!(tokens[*next].token, Token::Whitespace(_)))
+}
+
+/// The parenthesis that closes the one at `open`; the end if none does.
+fn closing(tokens: &[TokenWithSpan], open: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().skip(open) {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 1 => return at,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+fn begins_subquery(token: &TokenWithSpan) -> bool {
+    ["select", "with", "values"].iter().any(|word| is_word(token, word))
+}
+
+/// Whether a query may begin after these tokens.
+fn begins_query(before: &[TokenWithSpan]) -> bool {
+    match before.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_))) {
+        None => true,
+        Some(last) => {
+            matches!(last.token, Token::SemiColon | Token::LParen)
+                || ["union", "except", "intersect", "all"].iter().any(|word| is_word(last, word))
+        }
+    }
+}
+
+fn none() -> sqlparser::keywords::Keyword {
+    sqlparser::keywords::Keyword::NoKeyword
+}
+
+fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+}

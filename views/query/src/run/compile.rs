@@ -1,0 +1,134 @@
+//! From relations to operators.
+
+use tidewater_types::{Expr, Result, SqlError};
+
+use super::layout::{Layout, types};
+use super::node::{Lookup, Node};
+use super::scalar::Compiler;
+use super::{count, flat_map, join, recurse, reduce, sort, window};
+use crate::catalog::Source;
+use crate::plan::{Columns, Get, Id, Rel, Scalar};
+
+/// What compiling needs, beside the node.
+#[derive(Clone, Copy)]
+pub(crate) struct Builder<'a> {
+    pub(crate) columns: &'a Columns,
+    pub(crate) compiler: Compiler<'a>,
+    pub(crate) source: &'a dyn Source,
+}
+
+/// The operator of a relation, and where its columns are found.
+pub(crate) fn compile(
+    rel: &Rel,
+    columns: &Columns,
+    compiler: Compiler<'_>,
+    source: &dyn Source,
+) -> Result<(Node, Layout)> {
+    Builder { columns, compiler, source }.node(rel)
+}
+
+impl Builder<'_> {
+    pub(crate) fn node(self, rel: &Rel) -> Result<(Node, Layout)> {
+        match rel {
+            Rel::Get(get) => Ok(self.get(get)),
+            Rel::Values { columns, rows } => {
+                let none = Layout::default();
+                let rows = rows.iter().map(|row| self.compiler.all(row, &none)).collect::<Result<_>>()?;
+                let node = Node::Values { rows, types: types(columns, self.columns) };
+                Ok((node, Layout::of(columns, self.columns)))
+            }
+            Rel::Map { input, scalars } => {
+                let (input, layout) = self.node(input)?;
+                let exprs = self.compiler.all(scalars.iter().map(|(_, scalar)| scalar), &layout)?;
+                let ids: Vec<Id> = scalars.iter().map(|(id, _)| *id).collect();
+                let types = types(&ids, self.columns);
+                Ok((Node::Map { input: Box::new(input), exprs, types }, layout.and(&ids, self.columns)))
+            }
+            Rel::Filter { input, predicates } => self.filter(input, predicates),
+            Rel::Project { input, columns } => {
+                let (node, layout) = self.node(input)?;
+                Ok((node, layout.only(columns)))
+            }
+            Rel::Join(written) => join::compile(self, written),
+            Rel::Reduce { input, keys, aggregates } => reduce::compile(self, input, keys, aggregates),
+            Rel::TopK(top) => sort::compile(self, top),
+            Rel::Window { input, partition, order, calls } => window::compile(self, input, partition, order, calls),
+            Rel::Union { columns, inputs } => {
+                let inputs = inputs.iter().map(|(input, ids)| self.packed(input, ids)).collect::<Result<_>>()?;
+                Ok((Node::Union(inputs), Layout::of(columns, self.columns)))
+            }
+            Rel::Count(written) => count::compile(self, written),
+            Rel::FlatMap { input, calls, ordinality } => flat_map::compile(self, input, calls, *ordinality),
+            Rel::Let(binding) => {
+                let value = Box::new(self.packed(&binding.value, &binding.columns)?);
+                let (body, layout) = self.node(&binding.body)?;
+                Ok((Node::Let { id: binding.id, value, body: Box::new(body) }, layout))
+            }
+            Rel::LetRec(binding) => recurse::compile(self, binding),
+            Rel::Ref { id, columns } => Ok((Node::Ref(*id), Layout::of(columns, self.columns))),
+        }
+    }
+
+    /// A relation whose tuples are one row of these columns.
+    pub(crate) fn packed(self, rel: &Rel, ids: &[Id]) -> Result<Node> {
+        let (node, layout) = self.node(rel)?;
+        let in_place = layout.inputs.len() == 1
+            && layout.inputs[0].len() == ids.len()
+            && ids.iter().enumerate().all(|(i, id)| layout.places.get(id) == Some(&(0, i)));
+        if in_place {
+            return Ok(node);
+        }
+        let exprs = self.reads(ids, &layout)?;
+        Ok(Node::Pack { input: Box::new(node), exprs, types: types(ids, self.columns) })
+    }
+
+    pub(crate) fn reads(self, ids: &[Id], layout: &Layout) -> Result<Vec<Expr>> {
+        ids.iter().map(|id| layout.read(*id)).collect()
+    }
+
+    /// A relation's rows have all its columns, whichever are read.
+    fn get(self, get: &Get) -> (Node, Layout) {
+        let all = get.relation.columns.iter().map(|column| column.ty.clone()).collect();
+        let places = get.columns.iter().map(|(at, id)| (*id, (0, *at))).collect();
+        (Node::Scan { relation: get.relation.clone(), lookup: None }, Layout { inputs: vec![all], places })
+    }
+
+    /// A filter; over a relation with an index on what it compares with constants, a lookup.
+    fn filter(self, input: &Rel, predicates: &[Scalar]) -> Result<(Node, Layout)> {
+        let (mut node, layout) = self.node(input)?;
+        if let (Node::Scan { relation, lookup }, Rel::Get(get)) = (&mut node, input) {
+            *lookup = self.lookup(get, relation, predicates)?;
+        }
+        let predicates = self.compiler.all(predicates, &layout)?;
+        Ok((Node::Filter { input: Box::new(node), predicates }, layout))
+    }
+
+    fn lookup(self, get: &Get, relation: &crate::catalog::Relation, predicates: &[Scalar]) -> Result<Option<Lookup>> {
+        let mut found: Vec<(usize, &Scalar)> = Vec::new();
+        for (a, b) in predicates.iter().filter_map(crate::plan::equality) {
+            for (column, value) in [(a, b), (b, a)] {
+                if let Scalar::Column(id, ty) = column
+                    && let Some((at, _)) = get.columns.iter().find(|(_, read)| read == id)
+                    && super::scalar::is_constant(value)
+                    && value.ty().ty == ty.ty
+                    && found.iter().all(|(known, _)| known != at)
+                {
+                    found.push((*at, value));
+                }
+            }
+        }
+        found.sort_by_key(|(at, _)| *at);
+        let columns: Vec<usize> = found.iter().map(|(at, _)| *at).collect();
+        if columns.is_empty() || !self.source.has_index(relation, &columns) {
+            return Ok(None);
+        }
+        let key = self.compiler.all(found.iter().map(|(_, value)| *value), &Layout::default())?;
+        let types = columns.iter().map(|at| relation.columns[*at].ty.clone()).collect();
+        Ok(Some(Lookup { columns, key, types }))
+    }
+}
+
+/// What unnesting leaves nowhere.
+pub(crate) fn broken(what: &str) -> SqlError {
+    SqlError::new(b"XX000", format!("a plan has {what}"))
+}

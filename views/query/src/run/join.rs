@@ -1,0 +1,432 @@
+//! Joins: by hash where columns of both sides are compared for equality, else every pair.
+//!
+//! The right side is kept, the left streams. NULL has three meanings among the compared columns: it equals nothing (`=`), itself (IS
+//! NOT DISTINCT FROM), or perhaps everything (NOT IN, and marks, whose answer may be NULL): then rows with NULLs are looked at one by
+//! one.
+
+use std::collections::BTreeSet;
+
+use bumpalo::Bump;
+use delta::{Row, RowRef};
+use hashbrown::HashTable;
+use tidewater_types::{Datum, Expr, Result, Scratch, SqlError, Type};
+
+use super::cell;
+use super::compile::Builder;
+use super::layout::Layout;
+use super::node::{BATCH_ROWS, Batch, Cx, Flow, Node, Out};
+use super::store::Store;
+use crate::plan::{Id, Join as Written, JoinKind, Scalar, Test};
+
+/// A compiled join.
+pub(crate) struct Join {
+    kind: JoinKind,
+    left: Node,
+    right: Node,
+    keys: Vec<Key>,
+    /// The whole condition, and what of it the keys leave.
+    on: Vec<Expr>,
+    rest: Vec<Expr>,
+    left_nulls: Vec<Row>,
+    right_nulls: Vec<Row>,
+    /// The rows false, true and NULL of a mark.
+    marks: [Row; 3],
+}
+
+/// Columns that are compared for equality.
+struct Key {
+    left: Expr,
+    right: Expr,
+    ty: Type,
+    nulls: Nulls,
+}
+
+/// What NULL equals in a key.
+#[derive(Clone, Copy, PartialEq)]
+enum Nulls {
+    Nothing,
+    Itself,
+    Perhaps,
+}
+
+pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, Layout)> {
+    let swap = written.kind == JoinKind::Inner
+        && super::estimate::rows(&written.left, builder.source) < super::estimate::rows(&written.right, builder.source);
+    let (left_rel, right_rel) = if swap { (&written.right, &written.left) } else { (&written.left, &written.right) };
+    let left_ids: BTreeSet<Id> = left_rel.columns().into_iter().collect();
+    if right_rel.free().iter().any(|id| left_ids.contains(id)) {
+        return Err(super::compile::broken("a dependent join"));
+    }
+    let (left, left_layout) = builder.node(left_rel)?;
+    let (right, right_layout) = builder.node(right_rel)?;
+    let both = left_layout.clone().join(&right_layout);
+    let mut keys = Vec::new();
+    let mut rest = Vec::new();
+    for predicate in &written.on {
+        match key(builder, written.kind, predicate, &left_layout, &right_layout)? {
+            Some(key) => keys.push(key),
+            None => rest.push(predicate),
+        }
+    }
+    let nulls = |layout: &Layout| layout.inputs.iter().map(|types| cell::null_row(types)).collect();
+    let join = Join {
+        kind: written.kind,
+        keys,
+        on: builder.compiler.all(&written.on, &both)?,
+        rest: builder.compiler.all(rest, &both)?,
+        left_nulls: nulls(&left_layout),
+        right_nulls: nulls(&right_layout),
+        marks: marks(),
+        left,
+        right,
+    };
+    let layout = match written.kind {
+        JoinKind::Semi | JoinKind::Anti => left_layout,
+        JoinKind::Mark(id) => left_layout.and(&[id], builder.columns),
+        _ => both,
+    };
+    Ok((Node::Join(Box::new(join)), layout))
+}
+
+fn marks() -> [Row; 3] {
+    [Datum::Bool(false), Datum::Bool(true), Datum::Null].map(|mark| cell::pack_row(&[Type::Bool.into()], &[mark]))
+}
+
+/// The key that a predicate is, if it compares the two sides.
+fn key(builder: Builder<'_>, kind: JoinKind, predicate: &Scalar, left: &Layout, right: &Layout) -> Result<Option<Key>> {
+    let found = match predicate {
+        Scalar::Not(inner) => match &**inner {
+            Scalar::Distinct(a, b) => Some((&**a, &**b, Nulls::Itself)),
+            _ => None,
+        },
+        Scalar::Is(Test::NotFalse, inner) if kind == JoinKind::Anti => {
+            crate::plan::equality(inner).map(|(a, b)| (a, b, Nulls::Perhaps))
+        }
+        Scalar::Is(Test::True, inner) => crate::plan::equality(inner).map(|(a, b)| (a, b, Nulls::Nothing)),
+        other => crate::plan::equality(other)
+            .map(|(a, b)| (a, b, if matches!(kind, JoinKind::Mark(_)) { Nulls::Perhaps } else { Nulls::Nothing })),
+    };
+    let Some((a, b, nulls)) = found else { return Ok(None) };
+    let Some(ty) = hashed_as(&a.ty().ty, &b.ty().ty) else { return Ok(None) };
+    let from = |scalar: &Scalar, layout: &Layout| {
+        let free = scalar.free();
+        !free.is_empty() && free.iter().all(|id| layout.places.contains_key(id))
+    };
+    let (on_left, on_right) = if from(a, left) && from(b, right) {
+        (a, b)
+    } else if from(b, left) && from(a, right) {
+        (b, a)
+    } else {
+        return Ok(None);
+    };
+    if super::is_volatile(on_left) || super::is_volatile(on_right) {
+        return Ok(None);
+    }
+    let left = builder.compiler.scalar(on_left, left)?;
+    let right = builder.compiler.scalar(on_right, right)?;
+    Ok(Some(Key { left, right, ty, nulls }))
+}
+
+/// The type under whose key form values of both types are equal exactly if they are equal.
+fn hashed_as(a: &Type, b: &Type) -> Option<Type> {
+    let is_int = |ty: &Type| matches!(ty, Type::Int2 | Type::Int4 | Type::Int8);
+    let is_float = |ty: &Type| matches!(ty, Type::Float4 | Type::Float8);
+    match (a, b) {
+        (Type::Record(_), _) | (_, Type::Record(_)) => None,
+        (a, b) if a == b => Some(a.clone()),
+        (a, b) if is_int(a) && is_int(b) => Some(Type::Int8),
+        (a, b) if is_float(a) && is_float(b) => Some(Type::Float8),
+        _ => None,
+    }
+}
+
+/// What a row's key is.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// It has one.
+    Ready,
+    /// A NULL that equals nothing.
+    Nothing,
+    /// A NULL that perhaps equals everything.
+    Perhaps,
+}
+
+/// The right side.
+struct Built<'a> {
+    store: Store<'a>,
+    /// By key: the first and the last tuple that has it.
+    heads: Vec<(&'a [u8], u32, u32)>,
+    table: HashTable<u32>,
+    /// The next tuple with the same key.
+    next: Vec<u32>,
+    /// Tuples whose key has a NULL that perhaps equals everything.
+    wild: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl<'a> Built<'a> {
+    fn insert(&mut self, tuple: &[RowRef<'_>], key: &[u8], state: State, keep: bool) -> Result<()> {
+        if state == State::Nothing && !keep {
+            return Ok(());
+        }
+        let at = self.store.len() as u32;
+        self.store.push(tuple)?;
+        self.next.push(NONE);
+        match state {
+            State::Nothing => {}
+            State::Perhaps => self.wild.push(at),
+            State::Ready => {
+                let hash = delta::hash_bytes(key);
+                match self.table.find(hash, |head| self.heads[*head as usize].0 == key) {
+                    Some(head) => {
+                        let (_, _, last) = &mut self.heads[*head as usize];
+                        self.next[*last as usize] = at;
+                        *last = at;
+                    }
+                    None => {
+                        self.store.reserve(size_of::<(&[u8], u32, u32)>() + 2 * size_of::<u32>())?;
+                        let kept = self.store.keep(key)?;
+                        let head = self.heads.len() as u32;
+                        self.heads.push((kept, at, at));
+                        let heads = &self.heads;
+                        self.table.insert_unique(hash, head, |head| delta::hash_bytes(heads[*head as usize].0));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn first(&self, key: &[u8]) -> u32 {
+        let hash = delta::hash_bytes(key);
+        let found = self.table.find(hash, |head| self.heads[*head as usize].0 == key);
+        found.map_or(NONE, |head| self.heads[*head as usize].1)
+    }
+}
+
+/// Rows on their way out.
+struct Made<'m, 's> {
+    rows: Vec<RowRef<'m>>,
+    arity: usize,
+    out: &'m mut Out<'s>,
+}
+
+impl<'m> Made<'m, '_> {
+    fn push(&mut self, left: &[RowRef<'m>], right: &[RowRef<'m>]) -> Result<Flow> {
+        self.rows.extend_from_slice(left);
+        self.rows.extend_from_slice(right);
+        if self.rows.len() < BATCH_ROWS * self.arity { Ok(Flow::Continue(())) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<Flow> {
+        if self.rows.is_empty() {
+            return Ok(Flow::Continue(()));
+        }
+        let flow = (self.out)(&Batch { rows: &self.rows, arity: self.arity })?;
+        self.rows.clear();
+        Ok(flow)
+    }
+}
+
+impl Join {
+    pub(crate) fn run(&self, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
+        let arena = Bump::new();
+        let arity = self.right_nulls.len();
+        let mut built = Built {
+            store: Store::new(&arena, cx.account, arity),
+            heads: Vec::new(),
+            table: HashTable::new(),
+            next: Vec::new(),
+            wild: Vec::new(),
+        };
+        let keep = self.kind == JoinKind::Full;
+        let mut scratch = Scratch::new();
+        let mut key = Vec::new();
+        let _ = self.right.run(cx, &mut |batch| {
+            cx.limits.check()?;
+            for tuple in batch.tuples() {
+                let state = self.key_of(tuple, false, &mut key, &scratch)?;
+                built.insert(tuple, &key, state, keep)?;
+            }
+            scratch.reset();
+            Ok(Flow::Continue(()))
+        })?;
+        if built.store.len() == 0 && matches!(self.kind, JoinKind::Inner | JoinKind::Semi) {
+            return Ok(Flow::Continue(()));
+        }
+        let mut matched = vec![false; if keep { built.store.len() } else { 0 }];
+        let flow = self.left.run(cx, &mut |batch| self.probe(batch, &built, &mut matched, cx, out))?;
+        if flow.is_break() || !keep {
+            return Ok(flow);
+        }
+        self.unmatched(&built, &matched, out)
+    }
+
+    fn key_of(&self, tuple: &[RowRef<'_>], left: bool, out: &mut Vec<u8>, scratch: &Scratch) -> Result<State> {
+        out.clear();
+        let mut state = State::Ready;
+        for key in &self.keys {
+            let expr = if left { &key.left } else { &key.right };
+            let value = expr.eval(tuple, scratch)?;
+            match (value.is_null(), key.nulls) {
+                (false, _) | (true, Nulls::Itself) => cell::key(&value, &key.ty, out),
+                (true, Nulls::Nothing) => return Ok(State::Nothing),
+                (true, Nulls::Perhaps) => state = State::Perhaps,
+            }
+        }
+        Ok(state)
+    }
+
+    fn probe(
+        &self,
+        batch: &Batch<'_>,
+        built: &Built<'_>,
+        matched: &mut [bool],
+        cx: &Cx<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<Flow> {
+        cx.limits.check()?;
+        let right_nulls: Vec<RowRef<'_>> = self.right_nulls.iter().map(Row::as_ref).collect();
+        let marks: [RowRef<'_>; 3] = [self.marks[0].as_ref(), self.marks[1].as_ref(), self.marks[2].as_ref()];
+        let arity = match self.kind {
+            JoinKind::Semi | JoinKind::Anti => batch.arity,
+            JoinKind::Mark(_) => batch.arity + 1,
+            _ => batch.arity + built.store.arity,
+        };
+        let mut made = Made { rows: Vec::new(), arity, out };
+        let mut scratch = Scratch::new();
+        let mut key = Vec::new();
+        let mut pair: Vec<RowRef<'_>> = Vec::new();
+        let mut looked = 0_usize;
+        for tuple in batch.tuples() {
+            scratch.reset();
+            let state = self.key_of(tuple, true, &mut key, &scratch)?;
+            pair.clear();
+            pair.extend_from_slice(tuple);
+            let mut found = 0_usize;
+            let mut unsure = false;
+            let mut candidates = Candidates::new(built, &key, state);
+            while let Some((at, sure)) = candidates.next(built) {
+                looked += 1;
+                if looked.is_multiple_of(BATCH_ROWS) {
+                    cx.limits.check()?;
+                    scratch.reset();
+                }
+                pair.truncate(batch.arity);
+                pair.extend_from_slice(built.store.tuple(at as usize));
+                // By the keys of a row without such NULLs the rest decides; else the whole condition does.
+                match self.test(if sure { &self.rest } else { &self.on }, &pair, &scratch)? {
+                    Some(false) => continue,
+                    None => {
+                        unsure = true;
+                        if state == State::Perhaps {
+                            break;
+                        }
+                        continue;
+                    }
+                    Some(true) => {}
+                }
+                found += 1;
+                if let Some(matched) = matched.get_mut(at as usize) {
+                    *matched = true;
+                }
+                match self.kind {
+                    JoinKind::Semi | JoinKind::Anti | JoinKind::Mark(_) => break,
+                    JoinKind::Single if found > 1 => return Err(more_than_one()),
+                    _ => {
+                        if made.push(tuple, built.store.tuple(at as usize))?.is_break() {
+                            return Ok(Flow::Break(()));
+                        }
+                    }
+                }
+            }
+            let flow = match self.kind {
+                JoinKind::Semi if found > 0 => made.push(tuple, &[])?,
+                JoinKind::Anti if found == 0 => made.push(tuple, &[])?,
+                JoinKind::Left | JoinKind::Full | JoinKind::Single if found == 0 => made.push(tuple, &right_nulls)?,
+                JoinKind::Mark(_) => {
+                    let mark = if found > 0 {
+                        1
+                    } else if unsure {
+                        2
+                    } else {
+                        0
+                    };
+                    made.push(tuple, &marks[mark..=mark])?
+                }
+                _ => Flow::Continue(()),
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        made.flush()
+    }
+
+    /// Three-valued AND of predicates.
+    fn test(&self, predicates: &[Expr], pair: &[RowRef<'_>], scratch: &Scratch) -> Result<Option<bool>> {
+        let mut result = Some(true);
+        for predicate in predicates {
+            match predicate.eval(pair, scratch)? {
+                Datum::Bool(true) => {}
+                Datum::Bool(false) => return Ok(Some(false)),
+                _ => result = None,
+            }
+        }
+        Ok(result)
+    }
+
+    /// The right rows of a full join that no left row met.
+    fn unmatched(&self, built: &Built<'_>, matched: &[bool], out: &mut Out<'_>) -> Result<Flow> {
+        let nulls: Vec<RowRef<'_>> = self.left_nulls.iter().map(Row::as_ref).collect();
+        let arity = nulls.len() + built.store.arity;
+        let mut made = Made { rows: Vec::new(), arity, out };
+        for (at, _) in matched.iter().enumerate().filter(|(_, matched)| !**matched) {
+            if made.push(&nulls, built.store.tuple(at))?.is_break() {
+                return Ok(Flow::Break(()));
+            }
+        }
+        made.flush()
+    }
+}
+
+/// The right tuples that a left one may meet, and whether their keys are surely equal.
+enum Candidates {
+    Chain(u32, usize),
+    All(u32),
+    None,
+}
+
+impl Candidates {
+    fn new(built: &Built<'_>, key: &[u8], state: State) -> Candidates {
+        match state {
+            State::Nothing => Candidates::None,
+            State::Perhaps => Candidates::All(0),
+            State::Ready => Candidates::Chain(built.first(key), 0),
+        }
+    }
+
+    fn next(&mut self, built: &Built<'_>) -> Option<(u32, bool)> {
+        match self {
+            Candidates::None => None,
+            Candidates::All(at) => {
+                *at += 1;
+                (*at as usize <= built.store.len()).then_some((*at - 1, false))
+            }
+            Candidates::Chain(NONE, wild) => {
+                *wild += 1;
+                built.wild.get(*wild - 1).map(|at| (*at, false))
+            }
+            Candidates::Chain(at, _) => {
+                let this = *at;
+                *at = built.next[this as usize];
+                Some((this, true))
+            }
+        }
+    }
+}
+
+fn more_than_one() -> SqlError {
+    SqlError::new(b"21000", "more than one row returned by a subquery used as an expression")
+}

@@ -1,0 +1,58 @@
+//! One file of queries a feature; each line is asked on both sides.
+
+use crate::ask::judge_lines;
+
+#[test]
+fn select() {
+    judge_lines(include_str!("features/select.sql"));
+}
+
+#[test]
+fn joins() {
+    judge_lines(include_str!("features/joins.sql"));
+}
+
+#[test]
+fn groups() {
+    judge_lines(include_str!("features/groups.sql"));
+}
+
+#[test]
+fn subqueries() {
+    judge_lines(include_str!("features/subqueries.sql"));
+}
+
+#[test]
+fn set_operations() {
+    judge_lines(include_str!("features/set_operations.sql"));
+}
+
+#[test]
+fn order() {
+    judge_lines(include_str!("features/order.sql"));
+}
+
+#[test]
+fn ctes() {
+    judge_lines(include_str!("features/ctes.sql"));
+}
+
+#[test]
+fn windows() {
+    judge_lines(include_str!("features/windows.sql"));
+}
+
+#[test]
+fn functions_in_from() {
+    judge_lines(include_str!("features/functions_in_from.sql"));
+}
+
+#[test]
+fn errors() {
+    judge_lines(include_str!("features/errors.sql"));
+}
+
+#[test]
+fn issue_8() {
+    judge_lines(include_str!("features/issue_8.sql"));
+}
