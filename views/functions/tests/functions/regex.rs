@@ -79,3 +79,13 @@ fn matches_and_captures_are_postgres_own() {
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
+
+#[test]
+fn long_texts_and_expressions_need_no_stack() {
+    let many = "a".repeat(20_000);
+    assert_eq!(ours("(a|aa)*", &many), Ok(Some(vec![Some("aa".to_owned())])));
+    let literal = "b".repeat(2_000);
+    assert_eq!(ours(&format!("(a|ab){literal}"), &format!("a{literal}")), Ok(Some(vec![Some("a".to_owned())])));
+    // An expression whose automaton would be too large is refused.
+    assert_eq!(ours("((a{255}){255}){255}", "a"), Err("2201B".to_owned()));
+}
