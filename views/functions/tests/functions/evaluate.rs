@@ -12,6 +12,7 @@ use tidewater_types::time::Zone;
 use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Scratch, Settings, SqlError, Type};
 
 use crate::exceptions::{DIFFERENT, NOT_ASKED, TRANSCENDENTAL};
+use crate::regex::Random;
 use crate::values::edges;
 
 /// Calls of one entry with one choice of types.
@@ -145,15 +146,15 @@ impl Call {
     }
 }
 
-/// Tuples of literals: every pair of one or two, and for more parameters those whose numbers a walk in strides meets.
+/// Tuples of literals: all of them if they are few, else some by chance.
 pub(crate) fn tuples(types: &[Type]) -> Vec<Vec<Option<&'static str>>> {
     let values: Vec<Vec<Option<&'static str>>> =
         types.iter().map(|ty| edges(ty).into_iter().map(Some).chain([None]).collect()).collect();
     let total: usize = values.iter().map(Vec::len).product();
-    let stride = if total <= MAX_CALLS { 1 } else { (total / MAX_CALLS) | 1 };
+    let mut random = Random::new(total as u64);
     (0..total.min(MAX_CALLS))
         .map(|n| {
-            let mut number = n * stride;
+            let mut number = if total <= MAX_CALLS { n } else { random.below(total as u64) as usize };
             values
                 .iter()
                 .map(|values| {

@@ -103,7 +103,7 @@ fn patterns_match_as_there() {
 
 #[test]
 fn like_matches_as_there() {
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
     let mut pick = |chars: &[char], most: u64| -> String {
         (0..random.below(most)).map(|_| chars[random.below(chars.len() as u64) as usize]).collect()
     };
