@@ -2,6 +2,8 @@
 
 mod ask;
 mod features;
+mod limits;
+mod parameters;
 mod random;
 mod trees;
 mod world;
