@@ -50,6 +50,7 @@ impl Timeline {
         if !partition.take(place.offset) {
             return;
         }
+        partition.decoded = (partition.decoded.1, place.offset);
         // What compaction took away was replaced by what lay behind it then: up to there it is no state.
         if partition.jumped && table.compacted && !table.live {
             partition.horizon = UNTOLD;
@@ -139,12 +140,13 @@ impl Timeline {
             }
         };
         // One partition tells events by itself, but it may get others.
-        let told = match !keyed && (several || part.len() < TOLD) {
+        let by_one = several || !keyed && part.len() < TOLD;
+        let told = match by_one && !keyed {
             true => part.tell(origin, &ops),
             false => Before::New,
         };
         match told {
-            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), several),
+            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), by_one),
             Before::Again => {}
             doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
         }

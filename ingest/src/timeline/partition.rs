@@ -30,6 +30,8 @@ pub(crate) struct Partition {
     taken: i64,
     /// Whether records before the newest are not there.
     pub(crate) jumped: bool,
+    /// The offsets of the newest two records that could be decoded.
+    pub(crate) decoded: (i64, i64),
     /// Whether a snapshot that had come before holds the newest event.
     pub(crate) included: bool,
     newest: Option<Newest>,
@@ -65,6 +67,7 @@ impl Partition {
             taken: 0,
             jumped: false,
             included: false,
+            decoded: (-1, -1),
             newest: None,
             seen: Seen::default(),
             after_snapshot: false,
