@@ -87,7 +87,7 @@ impl Timeline {
         partition.came(&BinlogPlace::of(origin));
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
         let admitted = match keyed || !several {
-            true => partition.admit(&transaction, origin, &ops, keyed),
+            true => partition.admit(&transaction, origin, &ops, (keyed, several)),
             false => Before::New,
         };
         match admitted {
@@ -101,7 +101,8 @@ impl Timeline {
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
         let happened = BinlogPlace::of(origin);
-        let included = table.includes(origin, place.timestamp_ms);
+        let renewed = table.partitions.get(&place.partition).is_some_and(|partition| partition.renewed);
+        let included = !renewed && table.includes(origin, place.timestamp_ms);
         if let Some(partition) = table.partitions.get_mut(&place.partition) {
             partition.included = included;
         }

@@ -86,7 +86,9 @@ impl Timeline {
         let own =
             |lost: &mut Lost| lost.partition == place.partition && lost.offset > decoded && lost.transaction.is_none();
         incoming.lost.extend(table.losses.extract_if(.., own));
-        table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
+        for partition in table.partitions.values_mut() {
+            (partition.after_snapshot, partition.renewed) = (true, false);
+        }
         incoming.cut = table.given_up.as_ref().is_some_and(|given_up| !given_up.is_older(&incoming.moment));
         let waits = |partition: &super::partition::Partition| !partition.log.is_empty();
         incoming.replaces = table.based || table.live || table.partitions.values().any(waits);
