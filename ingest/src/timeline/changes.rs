@@ -50,6 +50,7 @@ impl Timeline {
         if !partition.take(place.offset) {
             return;
         }
+        partition.decoded = (partition.decoded.1, place.offset);
         // What compaction took away was replaced by what lay behind it then: up to there it is no state.
         if partition.jumped && table.compacted && !table.live {
             partition.horizon = UNTOLD;
@@ -86,7 +87,7 @@ impl Timeline {
         partition.came(&BinlogPlace::of(origin));
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
         let admitted = match keyed || !several {
-            true => partition.admit(&transaction, origin, &ops, keyed),
+            true => partition.admit(&transaction, origin, &ops, (keyed, several)),
             false => Before::New,
         };
         match admitted {
@@ -100,7 +101,8 @@ impl Timeline {
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
         let happened = BinlogPlace::of(origin);
-        let included = table.includes(origin, place.timestamp_ms);
+        let renewed = table.partitions.get(&place.partition).is_some_and(|partition| partition.renewed);
+        let included = !renewed && table.includes(origin, place.timestamp_ms);
         if let Some(partition) = table.partitions.get_mut(&place.partition) {
             partition.included = included;
         }
@@ -139,12 +141,13 @@ impl Timeline {
             }
         };
         // One partition tells events by itself, but it may get others.
-        let told = match !keyed && (several || part.len() < TOLD) {
+        let by_one = several || !keyed && part.len() < TOLD;
+        let told = match by_one && !keyed {
             true => part.tell(origin, &ops),
             false => Before::New,
         };
         match told {
-            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), several),
+            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), by_one),
             Before::Again => {}
             doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
         }

@@ -124,7 +124,14 @@ impl Timeline {
                 sorted.steps.push((index, Step::new(StepKind::Truncate, at, place, origin.gtid, ops)));
             }
             EntryKind::Ghost if created_ms < first_ms => {}
-            EntryKind::Ghost => sorted.steps.push((index, Step::new(StepKind::Ghost, at, place, None, ops))),
+            EntryKind::Ghost if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
+                Some(late) => ops.into_iter().for_each(|op| late.part.add_ghost(op)),
+                None => sorted.old.push((index, ops)),
+            },
+            EntryKind::Ghost => match self.pending.get_mut(&transaction).map(|found| found.part(id)) {
+                Some(part) => ops.into_iter().for_each(|op| part.add_ghost(op)),
+                None => sorted.steps.push((index, Step::new(StepKind::Ghost, at, place, None, ops))),
+            },
             EntryKind::Event if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
                 Some(late) => {
                     late.first = late.first.min(index);

@@ -6,7 +6,7 @@ use delta::TableId;
 
 use super::release::Merging;
 use super::seen::{self, Before};
-use super::table::{Lost, Step, StepKind, Table};
+use super::table::{Lost, Naming, Step, StepKind, Table};
 use super::transaction::Transaction;
 use super::{Blocked, Owner, Timeline};
 use crate::source::OnError;
@@ -111,6 +111,14 @@ impl Timeline {
         let missing = table.missing(transaction, of, &end.counts);
         // A collection that END does not count has no events in it: those are of a later transaction of the same id.
         let stalls_at_loss = table.on_error == OnError::Stall;
+        // A record of it that cannot be decoded may be the first that would have named it.
+        let own = |lost: &Lost| lost.transaction.as_ref() == Some(id);
+        if missing == 0
+            && table.naming == Naming::Guessed
+            && let Some(lost) = table.losses.iter().find(|lost| own(lost))
+        {
+            return if stalls_at_loss { stalls(place(table, lost)) } else { self.give_up(id, of, 1) };
+        }
         if missing == 0 {
             let part = transaction.part_of(of);
             let behind = |lost: &&Lost| {

@@ -214,7 +214,7 @@ impl Timeline {
                 if !keyed {
                     part.tell(&origin, &ops);
                 }
-                part.add(&collection, at, &origin, ops, false);
+                part.add(&collection, at, &origin, ops, !keyed);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
                 table.add_step(Step::new(kind, at, place, origin.gtid, ops), true);
