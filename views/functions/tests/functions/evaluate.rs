@@ -15,8 +15,11 @@ use crate::exceptions::{DIFFERENT, NOT_ASKED, TRANSCENDENTAL};
 use crate::regex::Random;
 use crate::values::edges;
 
-/// Calls of one entry with one choice of types.
-const MAX_CALLS: usize = 60;
+/// Calls of one entry with one choice of types; a soak makes more.
+fn max_calls() -> usize {
+    if std::env::var_os("TIDEWATER_FUZZ").is_some() { 600 } else { 60 }
+}
+
 /// Rows of a set that are compared.
 const MAX_ROWS: usize = 20;
 
@@ -152,9 +155,9 @@ pub(crate) fn tuples(types: &[Type]) -> Vec<Vec<Option<&'static str>>> {
         types.iter().map(|ty| edges(ty).into_iter().map(Some).chain([None]).collect()).collect();
     let total: usize = values.iter().map(Vec::len).product();
     let mut random = Random::new(total as u64);
-    (0..total.min(MAX_CALLS))
+    (0..total.min(max_calls()))
         .map(|n| {
-            let mut number = if total <= MAX_CALLS { n } else { random.below(total as u64) as usize };
+            let mut number = if total <= max_calls() { n } else { random.below(total as u64) as usize };
             values
                 .iter()
                 .map(|values| {
