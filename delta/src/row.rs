@@ -312,6 +312,13 @@ impl RowBuilder {
         self.set_tail(i, value.as_bytes());
     }
 
+    /// Makes column `i` NULL, whatever was begun there.
+    pub fn unset(&mut self, i: usize) {
+        self.set(i, Datum::Null);
+        // Bytes that no column owns any more may lie in the tail.
+        self.unordered = true;
+    }
+
     /// Sets any value; it must be of the column's kind, or NULL.
     #[inline]
     pub fn set(&mut self, i: usize, value: Datum<'_>) {

@@ -17,6 +17,7 @@ use crate::column::{Column, Writer};
 use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::faults::{Faults, LostColumn, Tolerance};
 use crate::foreign;
 use crate::history::{Fill, History, fill};
 use crate::include::set_metadata;
@@ -64,13 +65,13 @@ impl Step {
         }
     }
 
-    /// The outer error is of bytes that cannot be read on; what does not fit the column goes to `failed`.
+    /// The outer error is of bytes that cannot be read on; what does not fit the column goes to `faults`.
     #[inline]
-    fn run(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder, failed: &mut Option<Error>) -> Result<()> {
+    fn run(&self, bytes: &mut Bytes<'_>, row: &mut RowBuilder, faults: &mut Faults) -> Result<()> {
         match self.read(bytes, row) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                failed.get_or_insert(error);
+            Ok(found) => {
+                faults.column(self.column.as_ref().map_or(usize::MAX, |column| column.index), found);
                 Ok(())
             }
             Err(error) => Err(error.at(format_args!("column \"{}\"", self.name))),
@@ -114,24 +115,24 @@ impl Step {
     }
 }
 
-/// Steps for a record, and why no row can be made by them, if so.
-type Steps = (Vec<Step>, Option<Error>);
+/// Steps for a record, and the columns that cannot be made by them.
+type Steps = (Vec<Step>, Vec<LostColumn>);
 
 /// What to do with a record whose fields are among the first `own` columns of a table. `debezium` or a service wrote it.
 fn steps(record: &Node, schema: &ArrowSchema, own: usize, debezium: bool) -> Steps {
-    let mut refused = None;
+    let mut lost = Vec::new();
     let step = |(name, node): &(Box<str>, Node)| {
         let found = schema.column_with_name(name).filter(|(index, _)| *index < own);
         let column = found.and_then(|(index, field)| match column(index, field, node, debezium) {
             Ok(column) => Some(column),
             Err(error) => {
-                refused.get_or_insert(error);
+                lost.push((index, error));
                 None
             }
         });
         Step::new(name, node, column)
     };
-    (record.fields().iter().map(step).collect(), refused)
+    (record.fields().iter().map(step).collect(), lost)
 }
 
 /// Column `index` of a table, as the writer writes it.
@@ -218,10 +219,15 @@ pub struct AvroDecoder {
     include: Vec<MetaColumn>,
     /// Why rows of this writer cannot be of the table, if so.
     refused: Option<Error>,
+    /// Columns that this writer's rows have no value for.
+    lacking: Vec<LostColumn>,
     /// What rows lack of the table.
     fill: Fill,
     /// The writer's columns.
     columns: Vec<Box<str>>,
+    tolerance: Tolerance,
+    /// Columns of the last row that have no value.
+    lost: Vec<LostColumn>,
 }
 
 impl AvroDecoder {
@@ -260,7 +266,7 @@ impl AvroDecoder {
         let key_steps = key.map(|key| steps(key, &table.schema, table.kinds.len(), true).0).unwrap_or_default();
         let key_steps = key_steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
         (decoder.before_steps, decoder.key_steps) = (before_steps, key_steps);
-        decoder.refused = lost.or(foreign).or(decoder.refused);
+        decoder.refused = lost.or(foreign);
         Ok(decoder)
     }
 
@@ -270,25 +276,21 @@ impl AvroDecoder {
     /// If a column's type does not fit.
     pub fn plain(table: &TableSchema, include: &[MetaColumn], value: &Node) -> Result<Self> {
         let decoder = AvroDecoder::new(table, include, value, false);
-        if decoder.refused.is_some() {
-            // A table may have columns of these names; then they are meant.
-            let names = value.fields().iter().map(|(name, _)| &**name);
-            foreign::no_envelope(names.filter(|name| table.schema.column_with_name(name).is_none()))?;
-        }
-        match decoder.refused {
-            Some(error) => Err(error),
-            None => Ok(decoder),
-        }
+        let Some((_, error)) = decoder.lacking.first() else { return Ok(decoder) };
+        // A table may have columns of these names; then they are meant.
+        let names = value.fields().iter().map(|(name, _)| &**name);
+        foreign::no_envelope(names.filter(|name| table.schema.column_with_name(name).is_none()))?;
+        Err(error.clone())
     }
 
     fn new(table: &TableSchema, include: &[MetaColumn], value: &Node, debezium: bool) -> Self {
         let shape = Shape::new(table);
         let own = table.kinds.len() - include.len();
-        let (steps, refused) = steps(value, &table.schema, own, debezium);
+        let (steps, mut lacking) = steps(value, &table.schema, own, debezium);
         let columns: Vec<_> = value.fields().iter().map(|(name, _)| name.clone()).collect();
         // As far as this writer alone can tell.
-        let fill = History::new(table, own).enter(columns.iter().map(|name| &**name));
-        let refused = refused.or(fill.as_ref().err().cloned());
+        let judged = History::new(table, own).enter(columns.iter().map(|name| &**name));
+        lacking.extend(judged.lost.iter().cloned());
         AvroDecoder {
             row: RowBuilder::new(table.kinds.clone()),
             steps,
@@ -298,19 +300,31 @@ impl AvroDecoder {
             envelope: Vec::new(),
             names: Names::default(),
             include: include.to_vec(),
-            refused,
-            fill: fill.unwrap_or_else(|_| Fill::from([])),
+            refused: None,
+            lacking,
+            fill: judged.fill,
             columns,
+            tolerance: Tolerance::default(),
+            lost: Vec::new(),
             shape,
         }
     }
 
     /// Judges the writer by those before it.
     pub(crate) fn follow(&mut self, history: &mut History) {
-        match history.enter(self.columns.iter().map(|name| &**name)) {
-            Ok(fill) => self.fill = fill,
-            Err(error) => drop(self.refused.get_or_insert(error)),
-        }
+        let judged = history.enter(self.columns.iter().map(|name| &**name));
+        self.fill = judged.fill;
+        self.lacking.extend(judged.lost.iter().cloned());
+    }
+
+    /// Columns that may be lost without the record.
+    pub(crate) fn tolerate(&mut self, tolerance: &Tolerance) {
+        self.tolerance = tolerance.clone();
+    }
+
+    /// The columns of the last record's row that have no value, and why.
+    pub(crate) fn take_lost(&mut self) -> Vec<LostColumn> {
+        std::mem::take(&mut self.lost)
     }
 
     /// The change that an envelope describes. Bodies come without Confluent's header.
@@ -319,17 +333,19 @@ impl AvroDecoder {
     /// If the bytes are not what the writer's schema says.
     pub fn decode(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
         let mut bytes = Bytes(value);
-        let (mut fields, mut images) = (Fields::default(), Images::default());
+        let mut images = Images { faults: Faults::new(&self.tolerance), before: None };
+        let mut fields = Fields::default();
         let mut read = self.read_envelope(&mut bytes, &mut fields, &mut images);
         if read.is_ok() {
             read = bytes.end();
         }
         let place = format_args!("at byte {} of {}", value.len() - bytes.0.len(), value.len());
         let read = read.map_err(|error| error.at(place));
-        let result = match images.failed.take().or(read.err()) {
+        let result = match images.faults.take().or(read.err()) {
             Some(error) => Err(error),
             None => self.complete(key, images.before, &mut fields),
         };
+        self.lost = images.faults.into_lost();
         match result {
             Ok(()) => self.shape.event(fields, &mut self.names),
             Err(error) => Err(fields.undecodable(error, &mut self.names)),
@@ -357,8 +373,7 @@ impl AvroDecoder {
     }
 
     fn read_envelope<'a>(&mut self, bytes: &mut Bytes<'a>, fields: &mut Fields, images: &mut Images<'a>) -> Result<()> {
-        let AvroDecoder { envelope, row, before_row, steps, before_steps, names, shape, refused, fill: values, .. } =
-            self;
+        let AvroDecoder { envelope, row, before_row, steps, before_steps, names, shape, refused, .. } = self;
         for field in envelope.iter() {
             if let Some(null) = field.null
                 && bytes.branch(2)? == null
@@ -371,16 +386,18 @@ impl AvroDecoder {
                     steps.iter().try_for_each(|step| step.skip(bytes))
                 }
                 Part::Before | Part::After if refused.is_some() => {
-                    images.failed = images.failed.take().or(refused.clone());
+                    images.faults.record(refused.clone().map_or(Ok(()), Err));
                     bytes.skip(&field.node)
                 }
-                Part::Before => read_image(before_steps, bytes, before_row, values, &mut images.failed)
-                    .map(|row| fields.before = row),
-                Part::After => read_image(steps, bytes, row, values, &mut images.failed).map(|row| fields.after = row),
+                Part::Before => {
+                    read_image(before_steps, bytes, before_row, (&self.fill, &self.lacking), &mut images.faults)
+                        .map(|row| fields.before = row)
+                }
+                Part::After => read_image(steps, bytes, row, (&self.fill, &self.lacking), &mut images.faults)
+                    .map(|row| fields.after = row),
                 Part::Operation => match bytes.text() {
                     Ok(text) => {
-                        let known = fields.operation(text);
-                        images.failed = images.failed.take().or(known.err());
+                        images.faults.record(fields.operation(text));
                         Ok(())
                     }
                     Err(error) => Err(error),
@@ -412,10 +429,9 @@ impl AvroDecoder {
 }
 
 /// What a record gave beside its fields.
-#[derive(Default)]
 struct Images<'a> {
-    /// Why it is no event, although its bytes are whole.
-    failed: Option<Error>,
+    /// Why it is no event, or not all of one, although its bytes are whole.
+    faults: Faults,
     /// Where its image `before` begins, if only the key is needed of that.
     before: Option<&'a [u8]>,
 }
@@ -444,11 +460,11 @@ fn read_image(
     steps: &[Step],
     bytes: &mut Bytes<'_>,
     row: &mut RowBuilder,
-    values: &Fill,
-    failed: &mut Option<Error>,
+    (values, lacking): (&Fill, &[LostColumn]),
+    faults: &mut Faults,
 ) -> Result<Option<Row>> {
     for step in steps {
-        if let Err(error) = step.run(bytes, row, failed) {
+        if let Err(error) = step.run(bytes, row, faults) {
             row.reset();
             return Err(error);
         }
@@ -456,18 +472,20 @@ fn read_image(
     if !values.is_empty() {
         fill(values, row, Some);
     }
-    if failed.is_some() {
+    faults.all(lacking);
+    if faults.is_fatal() {
         row.reset();
         return Ok(None);
     }
+    faults.strike(row);
     Ok(Some(row.take()))
 }
 
 /// The columns of a row; whatever is wrong is an error.
 fn read_steps(steps: &[Step], bytes: &mut Bytes<'_>, row: &mut RowBuilder) -> Result<()> {
-    let mut failed = None;
-    let read = steps.iter().try_for_each(|step| step.run(bytes, row, &mut failed));
-    let result = failed.map_or(Ok(()), Err).and(read);
+    let mut faults = Faults::default();
+    let read = steps.iter().try_for_each(|step| step.run(bytes, row, &mut faults));
+    let result = faults.take().map_or(Ok(()), Err).and(read);
     if result.is_err() {
         row.reset();
     }
@@ -508,8 +526,8 @@ pub(crate) fn key_row(table: &TableSchema, columns: &[usize], schema: &Node, bod
         }
         ([], _) => return Err(Error::decode("a key of one value for a key of several columns")),
         _ => match steps(schema, &table.schema, table.kinds.len(), false) {
-            (steps, None) => steps,
-            (_, Some(error)) => return Err(error),
+            (steps, lost) if lost.is_empty() => steps,
+            (_, mut lost) => return Err(lost.swap_remove(0).1),
         },
     };
     let steps: Vec<_> = steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();

@@ -247,18 +247,22 @@ struct Key {
 pub(crate) struct Shape {
     before_kinds: Arc<[Kind]>,
     key: Option<Key>,
+    /// Columns that are never NULL, and their names.
+    required: Vec<(usize, String)>,
 }
 
 impl Shape {
     pub(crate) fn new(table: &TableSchema) -> Self {
-        let Some(key) = &table.key else { return Shape { before_kinds: table.kinds.clone(), key: None } };
+        let fields = table.schema.fields().iter().enumerate().filter(|(_, field)| !field.is_nullable());
+        let required: Vec<_> = fields.map(|(column, field)| (column, field.name().clone())).collect();
+        let Some(key) = &table.key else { return Shape { before_kinds: table.kinds.clone(), key: None, required } };
         let before_kinds: Arc<[Kind]> = key.iter().map(|&column| table.kinds[column].clone()).collect();
         let key = Key {
             columns: key.iter().map(|&column| KeyColumn::new(column, &table.kinds)).collect(),
             names: key.iter().map(|&column| table.schema.field(column).name().clone()).collect(),
             alone: (0..key.len()).map(|place| KeyColumn::new(place, &before_kinds)).collect(),
         };
-        Shape { before_kinds, key: Some(key) }
+        Shape { before_kinds, key: Some(key), required }
     }
 
     /// Kinds of a row as it was.
@@ -321,16 +325,27 @@ impl Shape {
         self.key.as_ref().map_or(Ok(()), |key| key.whole(row, &key.columns))
     }
 
+    /// A column of the row that is NULL and never is: Debezium writes NULL for what a partial row image lacks.
+    fn lacking(&self, row: RowRef<'_>) -> Option<Error> {
+        let (_, name) = self.required.iter().find(|(column, _)| row.is_null(*column))?;
+        Some(Error::decode(format!(
+            "column \"{name}\" is NOT NULL and the record has no value for it: set binlog_row_image=FULL in MySQL, for the row \
+             image is partial; or, if MySQL's column takes NULL now, ALTER SOURCE … REFRESH"
+        )))
+    }
+
     /// The event that an envelope's fields describe.
     pub(crate) fn event(&self, mut fields: Fields, names: &mut Names) -> Result<Event, Undecodable> {
         let Some(operation) = fields.operation else {
             return Err(fields.undecodable(Error::decode("an envelope without \"op\""), names));
         };
         let (before, after) = (fields.before.take(), fields.after.take());
+        let lacks = after.as_ref().and_then(|after| self.lacking(after.as_ref()));
         let ops = match &self.key {
             Some(key) => key.ops(operation, before, after),
             None => keyless(operation, before, after),
         };
+        let ops = ops.and_then(|ops| lacks.map_or(Ok(ops), Err));
         match ops {
             Ok(ops) => Ok(Event { operation, ops, origin: fields.origin(operation, names) }),
             Err(error) => Err(fields.undecodable(error, names)),
@@ -398,7 +413,7 @@ pub(crate) fn boundary(
     data_collections: Vec<(Arc<str>, u64)>,
 ) -> Result<Boundary> {
     match status {
-        "BEGIN" => Ok(Boundary::Begin { id: id.into() }),
+        "BEGIN" => Ok(Boundary::Begin { id: id.into(), ts_ms }),
         "END" => Ok(Boundary::End { id: id.into(), event_count, ts_ms, data_collections }),
         other => Err(Error::decode(format!("a transaction boundary of unknown status \"{other}\""))),
     }

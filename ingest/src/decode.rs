@@ -1,7 +1,7 @@
 //! A record of a source's topic as changes: chooses the decoder that the format, the envelope and the writer's schema ask for.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use delta::{Op, Row, RowBuilder, TableSchema};
 
@@ -9,11 +9,12 @@ use crate::avro::{self, AvroDecoder};
 use crate::debezium::Shape;
 use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, Operation, RecordMeta, Snapshot};
+use crate::faults::{LostColumn, Tolerance, all_but_key};
 use crate::history::History;
 use crate::include::set_metadata;
 use crate::json::{self, JsonDecoder};
 use crate::registry::{Registry, RegistryConfig};
-use crate::source::{Envelope, Format, SourceConfig};
+use crate::source::{Envelope, Format, OnError, SourceConfig};
 
 /// Key and value of a record, and what Kafka says of it.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,9 @@ pub(crate) enum Decoded {
 /// not among them.
 type Ids = (i32, Option<u32>, u32);
 
+/// A decoder, and the bodies of the key and the value that it is for.
+type ForBodies<'d, 'r> = (&'d mut AvroDecoder, Option<&'r [u8]>, &'r [u8]);
+
 enum Rows {
     Avro {
         registry: Box<Registry>,
@@ -59,6 +63,12 @@ pub(crate) struct Decoder {
     include: Vec<MetaColumn>,
     text: bool,
     rows: Rows,
+    /// Columns that may be lost without the record.
+    tolerance: Tolerance,
+    /// Columns that were found to have no value any more.
+    lost: BTreeSet<usize>,
+    /// Those that nobody was told of yet, and why.
+    news: Vec<LostColumn>,
 }
 
 impl Decoder {
@@ -79,7 +89,26 @@ impl Decoder {
         };
         let text = config.format != Format::Bytes;
         let upsert = config.envelope == Envelope::Upsert;
-        Ok(Decoder { table: table.clone(), shape: Shape::new(table), debezium, upsert, include, text, rows })
+        let tolerance = match config.on_error {
+            OnError::Stall if debezium => all_but_key(table),
+            _ => Tolerance::default(),
+        };
+        let mut decoder = Decoder {
+            table: table.clone(),
+            shape: Shape::new(table),
+            debezium,
+            upsert,
+            include,
+            text,
+            rows,
+            tolerance,
+            lost: BTreeSet::new(),
+            news: Vec::new(),
+        };
+        if let Rows::Json(decoders) = &mut decoder.rows {
+            decoders.values_mut().for_each(|json| json.tolerate(&decoder.tolerance));
+        }
+        Ok(decoder)
     }
 
     /// What `record` means.
@@ -92,14 +121,22 @@ impl Decoder {
         }
         let Some(value) = record.value else { return Ok(Decoded::Nothing) };
         let partition = record.meta.partition;
-        let event = match self.decode_event(partition, record.key, value) {
+        let (mut event, mut lost) = self.decode_event(partition, record.key, value);
+        let wanting = match &event {
+            Ok(event) => (!lost.is_empty()).then_some(event.origin.snapshot),
+            Err(found) => found.snapshot,
+        };
+        if wanting == Some(Snapshot::First) {
             // What follows is the whole table anew: columns that came or went before do not matter.
-            Err(found) if found.snapshot == Some(Snapshot::First) => {
-                self.forget();
-                self.decode_event(partition, record.key, value)
+            self.forget();
+            (event, lost) = self.decode_event(partition, record.key, value);
+        }
+        let event = event?;
+        for (column, error) in lost {
+            if self.lost.insert(column) {
+                self.news.push((column, error));
             }
-            event => event,
-        }?;
+        }
         if record.key.is_none() && self.shape.has_key() && event.operation != Operation::Truncate {
             return Err(Undecodable {
                 error: Error::decode(format!(
@@ -115,32 +152,66 @@ impl Decoder {
         Ok(Decoded::Event(event))
     }
 
-    fn decode_event(&mut self, partition: i32, key: Option<&[u8]>, value: &[u8]) -> Result<Event, Undecodable> {
+    /// Columns that have had no value since some record, and why; each is told once, before the record's event.
+    pub(crate) fn lost_columns(&mut self) -> Vec<LostColumn> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The event, and the columns of its row that have no value.
+    fn decode_event(
+        &mut self,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: &[u8],
+    ) -> (Result<Event, Undecodable>, Vec<LostColumn>) {
         match &mut self.rows {
-            Rows::Avro { registry, decoders, histories } => {
-                let (value_id, value) = avro::confluent_header(value)?;
-                let key = key.map(avro::confluent_header).transpose()?;
-                let ids = (partition, key.map(|(id, _)| id), value_id);
-                let decoder = match decoders.entry(ids) {
+            Rows::Avro { .. } => match self.avro_decoder(partition, key, value) {
+                Ok((decoder, key, value)) => (decoder.decode(key, value), decoder.take_lost()),
+                Err(error) => (Err(error.into()), Vec::new()),
+            },
+            Rows::Json(decoders) => {
+                let decoder = match decoders.entry(partition) {
                     Entry::Occupied(entry) => entry.into_mut(),
-                    Entry::Vacant(entry) => {
-                        let key_schema = ids.1.map(|id| registry.by_id(id)).transpose()?;
-                        let value_schema = registry.by_id(value_id)?;
-                        let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
-                        let own = self.table.kinds.len() - self.include.len();
-                        decoder.follow(histories.entry(partition).or_insert_with(|| History::new(&self.table, own)));
-                        entry.insert(decoder)
-                    }
+                    Entry::Vacant(entry) => match JsonDecoder::debezium(&self.table) {
+                        Ok(mut decoder) => {
+                            decoder.tolerate(&self.tolerance);
+                            entry.insert(decoder)
+                        }
+                        Err(error) => return (Err(error.into()), Vec::new()),
+                    },
                 };
-                decoder.decode(key.map(|(_, body)| body), value)
+                (decoder.decode(key, value), decoder.take_lost())
             }
-            Rows::Json(decoders) => match decoders.entry(partition) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(JsonDecoder::debezium(&self.table)?),
-            }
-            .decode(key, value),
-            Rows::Raw(_) => Err(Error::decode("ENVELOPE DEBEZIUM needs FORMAT AVRO or JSON").into()),
+            Rows::Raw(_) => (Err(Error::decode("ENVELOPE DEBEZIUM needs FORMAT AVRO or JSON").into()), Vec::new()),
         }
+    }
+
+    /// The decoder of a record's schemas, and the bodies of its key and value.
+    fn avro_decoder<'r>(
+        &mut self,
+        partition: i32,
+        key: Option<&'r [u8]>,
+        value: &'r [u8],
+    ) -> Result<ForBodies<'_, 'r>> {
+        let Rows::Avro { registry, decoders, histories } = &mut self.rows else {
+            return Err(Error::decode("the source is not of FORMAT AVRO"));
+        };
+        let (value_id, value) = avro::confluent_header(value)?;
+        let key = key.map(avro::confluent_header).transpose()?;
+        let ids = (partition, key.map(|(id, _)| id), value_id);
+        let decoder = match decoders.entry(ids) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let key_schema = ids.1.map(|id| registry.by_id(id)).transpose()?;
+                let value_schema = registry.by_id(value_id)?;
+                let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
+                let own = self.table.kinds.len() - self.include.len();
+                decoder.follow(histories.entry(partition).or_insert_with(|| History::new(&self.table, own)));
+                decoder.tolerate(&self.tolerance);
+                entry.insert(decoder)
+            }
+        };
+        Ok((decoder, key.map(|(_, body)| body), value))
     }
 
     /// Forgets which columns earlier records had.
@@ -260,7 +331,7 @@ mod tests {
             envelope,
             declared: Some((Arc::new(Schema::new(fields)), Some(vec![key]))),
             include: Vec::new(),
-            on_error: crate::OnError::DeadLetter,
+            on_error: OnError::DeadLetter,
         }
     }
 
@@ -291,6 +362,36 @@ mod tests {
             decode(r#"{"id":1,"b":5}"#, snapshot).expect(snapshot);
         }
         decode(r#"{"id":1,"a":5}"#, "false").expect_err("b is gone");
+    }
+
+    /// Issue 7, finding 11: where only states of the database are shown, a column that is gone costs its readers, not its source.
+    #[test]
+    fn finding_11_a_column_is_lost_and_the_rest_goes_on() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = SourceConfig { on_error: OnError::Stall, ..config(envelope, &["id", "a", "b"], 0) };
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let mut decode = |after, snapshot| {
+            let decoded = change(&mut decoder, Some(r#"{"id":1}"#), after, snapshot);
+            let lost: Vec<_> = decoder.lost_columns().into_iter().map(|(column, _)| column).collect();
+            match decoded {
+                Ok(Decoded::Event(event)) => match &event.ops[..] {
+                    [Op::Upsert(row)] => Ok(((0..3).map(|i| !row.as_ref().is_null(i)).collect::<Vec<_>>(), lost)),
+                    other => panic!("{other:?}"),
+                },
+                other => Err(other.map(|_| ()).expect_err("no event").to_string()),
+            }
+        };
+        assert_eq!(decode(r#"{"id":1,"a":5,"b":6}"#, "first"), Ok((vec![true, true, true], vec![])));
+        assert_eq!(decode(r#"{"id":1,"b":6}"#, "false"), Ok((vec![true, false, true], vec![1])), "a is gone");
+        assert_eq!(decode(r#"{"id":1,"b":7}"#, "false"), Ok((vec![true, false, true], vec![])), "told once");
+        assert_eq!(decode(r#"{"id":1,"b":"text"}"#, "false"), Ok((vec![true, false, false], vec![2])), "b is retyped");
+        assert!(decode(r#"{"id":"text","b":7}"#, "false").expect_err("the key").contains("column \"id\""));
+        assert_eq!(
+            decode(r#"{"id":1,"b":7}"#, "first"),
+            Ok((vec![true, false, true], vec![])),
+            "a new snapshot lacks it, too"
+        );
     }
 
     /// Partitions are not read in step: one may show a column that came later before another shows rows of before.

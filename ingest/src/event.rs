@@ -88,6 +88,8 @@ pub enum Boundary {
     Begin {
         /// Debezium's id of the transaction.
         id: Arc<str>,
+        /// When it was made, in milliseconds since 1970.
+        ts_ms: i64,
     },
     /// A transaction has ended.
     End {

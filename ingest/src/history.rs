@@ -13,6 +13,7 @@ use delta::{Row, RowBuilder, TableSchema};
 
 use crate::defaults::absent;
 use crate::error::{Error, Result};
+use crate::faults::LostColumn;
 
 /// Shapes kept; a writer that has more sends partial rows, which are judged each time.
 const SHAPES: usize = 256;
@@ -20,15 +21,31 @@ const SHAPES: usize = 256;
 /// Values of a row's columns that the writer does not have: those whose default is not NULL.
 pub(crate) type Fill = Arc<[(usize, Row)]>;
 
+/// What rows of one shape lack.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    /// What MySQL has in them all the same.
+    pub(crate) fill: Fill,
+    /// What cannot be told.
+    pub(crate) lost: Arc<[LostColumn]>,
+}
+
+impl Judged {
+    /// Nothing is lacking.
+    pub(crate) fn whole() -> Self {
+        Judged { fill: Fill::from([]), lost: Arc::from([]) }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct History {
     columns: Vec<(Box<str>, Result<Option<Row>>)>,
     had: HashSet<Box<str>>,
     last: Option<BTreeSet<Box<str>>>,
-    known: HashMap<BTreeSet<Box<str>>, Result<Fill>>,
-    /// Why no later shape can be taken.
-    renamed: Option<Error>,
+    known: HashMap<BTreeSet<Box<str>>, Judged>,
+    /// Columns that rows of before had under another name.
+    renamed: Vec<LostColumn>,
 }
 
 impl History {
@@ -36,22 +53,16 @@ impl History {
     pub(crate) fn new(table: &TableSchema, own: usize) -> Self {
         let fields = table.schema.fields().iter().take(own);
         let columns = fields.map(|field| (field.name().as_str().into(), absent(field))).collect();
-        History { columns, had: HashSet::new(), last: None, known: HashMap::new(), renamed: None }
+        History { columns, had: HashSet::new(), last: None, known: HashMap::new(), renamed: Vec::new() }
     }
 
     /// What rows that have the columns `names` lack.
-    ///
-    /// # Errors
-    /// If they lack a column whose value cannot be told.
-    pub(crate) fn enter<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<Fill> {
+    pub(crate) fn enter<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Judged {
         let names: BTreeSet<Box<str>> = names.into_iter().map(Into::into).collect();
         if let Some(known) = self.known.get(&names) {
             return known.clone();
         }
-        let judged = match &self.renamed {
-            Some(error) => Err(error.clone()),
-            None => self.judge(&names),
-        };
+        let judged = self.judge(&names);
         self.had.extend(self.columns.iter().filter(|(name, _)| names.contains(name)).map(|(name, _)| name.clone()));
         if self.known.len() < SHAPES {
             self.known.insert(names.clone(), judged.clone());
@@ -60,8 +71,8 @@ impl History {
         judged
     }
 
-    fn judge(&mut self, names: &BTreeSet<Box<str>>) -> Result<Fill> {
-        let mut fill = Vec::new();
+    fn judge(&mut self, names: &BTreeSet<Box<str>>) -> Judged {
+        let (mut fill, mut lost) = (Vec::new(), Vec::new());
         for (index, (name, default)) in self.columns.iter().enumerate() {
             if names.contains(name) {
                 continue;
@@ -69,25 +80,34 @@ impl History {
             if self.had.contains(name) {
                 let text = "although earlier records have it: it was dropped or renamed in MySQL (create the source anew), or row \
                             images are partial (set binlog_row_image=FULL in MySQL)";
-                return Err(Error::decode(format!("column \"{name}\" is not in the record, {text}")));
+                lost.push((index, Error::decode(format!("column \"{name}\" is not in the record, {text}"))));
+                continue;
             }
-            if let Some(row) = default.clone()? {
-                fill.push((index, row));
+            match default {
+                Ok(Some(row)) => fill.push((index, row.clone())),
+                Ok(None) => {}
+                Err(error) => lost.push((index, error.clone())),
             }
         }
-        let Some(last) = &self.last else { return Ok(fill.into()) };
-        let came = self.columns.iter().find(|(name, _)| names.contains(name) && !self.had.contains(name));
-        let gone = last.iter().find(|name| !names.contains(*name));
-        if let (Some((came, _)), Some(gone)) = (came, gone) {
+        self.find_renamed(names);
+        lost.extend(self.renamed.iter().filter(|(index, _)| names.contains(&self.columns[*index].0)).cloned());
+        Judged { fill: fill.into(), lost: lost.into() }
+    }
+
+    /// Columns that come when another goes.
+    fn find_renamed(&mut self, names: &BTreeSet<Box<str>>) {
+        let Some(last) = &self.last else { return };
+        let Some(gone) = last.iter().find(|name| !names.contains(*name)) else { return };
+        for (index, (came, _)) in self.columns.iter().enumerate() {
+            if !names.contains(came) || self.had.contains(came) {
+                continue;
+            }
             let text = format!(
                 "column \"{came}\" came when \"{gone}\" went: if MySQL renamed it, rows of before lack its values; take a new \
                  snapshot into an empty topic"
             );
-            let error = Error::decode(text);
-            self.renamed = Some(error.clone());
-            return Err(error);
+            self.renamed.push((index, Error::decode(text)));
         }
-        Ok(fill.into())
     }
 }
 
@@ -118,27 +138,30 @@ mod tests {
     #[test]
     fn finding_11_columns_that_come_and_go() {
         let mut added = history(&["id", "n"]);
-        assert!(added.enter(["id"]).is_ok(), "n comes later");
-        assert!(added.enter(["id", "n"]).is_ok());
-        assert!(added.enter(["id"]).is_ok(), "a record of before, sent once more");
-        assert!(added.enter(["id", "n", "new"]).is_ok(), "a column that the table does not have");
+        assert!(added.enter(["id"]).lost.is_empty(), "n comes later");
+        assert!(added.enter(["id", "n"]).lost.is_empty());
+        assert!(added.enter(["id"]).lost.is_empty(), "a record of before, sent once more");
+        assert!(added.enter(["id", "n", "new"]).lost.is_empty(), "a column that the table does not have");
 
         let mut dropped = history(&["id", "a"]);
-        assert!(dropped.enter(["id", "a"]).is_ok());
-        let error = dropped.enter(["id"]).expect_err("a is gone").to_string();
+        assert!(dropped.enter(["id", "a"]).lost.is_empty());
+        let error = dropped.enter(["id"]).lost[0].1.to_string();
         assert!(error.contains("column \"a\"") && error.contains("dropped or renamed"), "{error}");
-        assert!(dropped.enter(["id", "b"]).is_err(), "renamed");
-        assert!(dropped.enter(["id", "a"]).is_ok());
+        assert!(!dropped.enter(["id", "b"]).lost.is_empty(), "renamed");
+        assert!(dropped.enter(["id", "a"]).lost.is_empty());
 
         let mut renamed = history(&["id", "b"]);
-        assert!(renamed.enter(["id", "a"]).is_ok());
-        let error = renamed.enter(["id", "b"]).expect_err("a renaming").to_string();
+        assert!(renamed.enter(["id", "a"]).lost.is_empty());
+        let error = renamed.enter(["id", "b"]).lost[0].1.to_string();
         assert!(error.contains("\"b\" came when \"a\" went"), "{error}");
-        assert!(renamed.enter(["id", "b", "c"]).is_err(), "and what follows it");
+        assert!(!renamed.enter(["id", "b", "c"]).lost.is_empty(), "and what follows it");
 
         let mut apart = history(&["id", "b"]);
         for names in [&["id", "a"][..], &["id"], &["id", "b"]] {
-            assert!(apart.enter(names.iter().copied()).is_ok(), "dropped, and another one added later: {names:?}");
+            assert!(
+                apart.enter(names.iter().copied()).lost.is_empty(),
+                "dropped, and another one added later: {names:?}"
+            );
         }
     }
 

@@ -11,13 +11,14 @@ use crate::column::{Column, Writer};
 use crate::debezium::{Detail, Fields, Names, Shape};
 use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
+use crate::faults::{Faults, LostColumn, Tolerance};
 use crate::foreign;
-use crate::history::{Fill, History, fill};
+use crate::history::{History, Judged, fill};
 use crate::include::set_metadata;
 use crate::json_reader::{Layout, Reader};
 use crate::json_schema::Described;
 pub use crate::json_schema::debezium_table;
-use crate::json_value::{keep, read_details, read_key, read_row, read_value};
+use crate::json_value::{read_details, read_key, read_row, read_value};
 
 /// Columns by the names that records give them, in the table's order.
 type Columns = Vec<(Box<str>, Column)>;
@@ -78,10 +79,9 @@ struct Layouts {
 }
 
 /// What a record gave beside its fields.
-#[derive(Default)]
 struct Found<'a> {
-    /// Why it is no event, although its text is whole.
-    failed: Option<Error>,
+    /// Why it is no event, or not all of one, although its text is whole.
+    faults: Faults,
     /// Where its image `before` begins, if only the key is needed of that.
     before: Option<Reader<'a>>,
 }
@@ -106,7 +106,12 @@ pub struct JsonDecoder {
     described: Option<Vec<Box<str>>>,
     history: History,
     /// What rows as the last one lack.
-    fill: Result<Fill>,
+    judged: Judged,
+    /// Columns whose types the schema of the last record names and that cannot be of the table's.
+    retyped: Vec<LostColumn>,
+    tolerance: Tolerance,
+    /// Columns of the last row that have no value.
+    lost: Vec<LostColumn>,
 }
 
 impl JsonDecoder {
@@ -146,12 +151,25 @@ impl JsonDecoder {
             key_writer: Box::default(),
             described: None,
             history: History::new(table, own),
-            fill: Ok(Fill::from([])),
+            judged: Judged::whole(),
+            retyped: Vec::new(),
+            tolerance: Tolerance::default(),
+            lost: Vec::new(),
             table: table.clone(),
             shape,
         };
         decoder.derive_before();
         Ok(decoder)
+    }
+
+    /// Columns that may be lost without the record.
+    pub(crate) fn tolerate(&mut self, tolerance: &Tolerance) {
+        self.tolerance = tolerance.clone();
+    }
+
+    /// The columns of the last record's row that have no value, and why.
+    pub(crate) fn take_lost(&mut self) -> Vec<LostColumn> {
+        std::mem::take(&mut self.lost)
     }
 
     fn derive_before(&mut self) {
@@ -165,14 +183,19 @@ impl JsonDecoder {
     #[cold]
     fn describe(&mut self, schema: &str) -> Result<Vec<Box<str>>> {
         let described: Described = serde_json::from_str(schema).map_err(|error| Error::decode(error.to_string()))?;
+        self.retyped.clear();
         for (name, column) in &mut self.columns {
-            if let Some(field) = Described::named(described.row(), name) {
-                let own = self.table.schema.field(column.index);
-                let writer = field.data_type().map_err(|what| {
-                    Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
-                })?;
-                *column = Column::new(column.index, own, Writer::Typed(&writer))?;
-                column.wraps &= self.debezium && field.is_unsigned() != Some(false);
+            let Some(field) = Described::named(described.row(), name) else { continue };
+            let own = self.table.schema.field(column.index);
+            let writer = field.data_type().map_err(|what| {
+                Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
+            });
+            match writer.and_then(|writer| Column::new(column.index, own, Writer::Typed(&writer))) {
+                Ok(typed) => {
+                    *column = typed;
+                    column.wraps &= self.debezium && field.is_unsigned() != Some(false);
+                }
+                Err(error) => self.retyped.push((column.index, error)),
             }
         }
         self.derive_before();
@@ -194,17 +217,20 @@ impl JsonDecoder {
     }
 
     fn event(&mut self, key: Option<&[u8]>, text: &str, failed: Option<Error>) -> Result<Event, Undecodable> {
-        let (mut fields, mut found) = (Fields::default(), Found { failed, before: None });
+        let (mut fields, mut found) = (Fields::default(), Found { faults: Faults::new(&self.tolerance), before: None });
+        found.faults.record(failed.map_or(Ok(()), Err));
         let mut reader = Reader::new(text);
         let mut read = self.read_envelope(&mut reader, false, &mut fields, &mut found);
         if read.is_ok() {
             read = reader.end();
         }
-        if let Some(error) = found.failed.take().or(read.err()) {
+        found.faults.fatal(&self.retyped);
+        if let Some(error) = found.faults.take().or(read.err()) {
             self.row.reset();
             self.before_row.reset();
             return Err(fields.undecodable(error, &mut self.names));
         }
+        self.lost = found.faults.into_lost();
         let whole = self.complete(key, found.before, &mut fields);
         self.before_row.reset();
         match whole {
@@ -261,9 +287,7 @@ impl JsonDecoder {
                 }
                 Part::Before => fields.before = self.read_image(reader, found)?,
                 Part::After => fields.after = self.read_image(reader, found)?,
-                Part::Operation if reader.peek() == b'"' => {
-                    keep(&mut found.failed, fields.operation(&reader.string()?))
-                }
+                Part::Operation if reader.peek() == b'"' => found.faults.record(fields.operation(&reader.string()?)),
                 Part::Source => {
                     read_details(reader, Detail::of_source, &mut self.layouts.source, fields, &mut self.names)?;
                 }
@@ -291,13 +315,13 @@ impl JsonDecoder {
             return Ok(());
         }
         if late {
-            keep(&mut found.failed, Err(Error::decode("the record's schema comes behind its payload")));
+            found.faults.record(Err(Error::decode("the record's schema comes behind its payload")));
         }
         // Its rows are judged anew.
         self.layouts.row = Layout::default();
         match self.describe(schema) {
             Ok(names) => self.described = Some(names),
-            Err(error) => keep(&mut found.failed, Err(error)),
+            Err(error) => found.faults.record(Err(error)),
         }
         Ok(())
     }
@@ -308,38 +332,43 @@ impl JsonDecoder {
             return reader.word("null").map(|()| None);
         }
         self.layouts.row.changed = false;
-        read_row(&self.columns, &mut self.layouts.row, &mut self.row, reader, &mut found.failed)?;
+        read_row(&self.columns, &mut self.layouts.row, &mut self.row, reader, &mut found.faults)?;
         if self.layouts.row.changed {
-            self.fill = self.judge();
+            self.judged = self.judge();
         }
-        match &self.fill {
-            Ok(values) if !values.is_empty() => fill(values, &mut self.row, Some),
-            Ok(_) => {}
-            Err(error) => keep(&mut found.failed, Err(error.clone())),
+        if !self.judged.fill.is_empty() {
+            fill(&self.judged.fill, &mut self.row, Some);
         }
-        if found.failed.is_some() {
+        found.faults.all(&self.judged.lost);
+        found.faults.all(&self.retyped);
+        if found.faults.is_fatal() {
             self.row.reset();
             return Ok(None);
         }
+        found.faults.strike(&mut self.row);
         Ok(Some(self.row.take()))
     }
 
     /// What rows as the one just read lack.
     #[cold]
-    fn judge(&mut self) -> Result<Fill> {
+    fn judge(&mut self) -> Judged {
         let names: Vec<_> = self.layouts.row.names().collect();
         let Some(described) = &self.described else {
             return self.history.enter(names.iter().map(String::as_str));
         };
-        let is_column = |name: &str| self.columns.iter().any(|(column, _)| **column == *name);
-        let mut described_only = described.iter().filter(|name| names.iter().all(|found| **found != ***name));
-        if let Some(lost) = described_only.find(|name| is_column(name)) {
-            return Err(Error::decode(format!(
-                "column \"{lost}\" is in the record's schema and not in its row, so the row is partial and its value unknown: set \
+        let mut judged = self.history.enter(described.iter().map(|name| &**name));
+        let partial = self.columns.iter().filter(|(column, _)| {
+            described.iter().any(|name| name == column) && names.iter().all(|found| **found != **column)
+        });
+        let partial = partial.map(|(name, column)| {
+            let text = format!(
+                "column \"{name}\" is in the record's schema and not in its row, so the row is partial and its value unknown: set \
                  binlog_row_image=FULL in MySQL and take no transform that drops fields"
-            )));
-        }
-        self.history.enter(described.iter().map(|name| &**name))
+            );
+            (column.index, Error::decode(text))
+        });
+        judged.lost = judged.lost.iter().cloned().chain(partial).collect();
+        judged
     }
 
     /// Whether the record's key is of the table's key.
@@ -394,7 +423,7 @@ impl JsonDecoder {
     fn read_unwrapped(&mut self, reader: &mut Reader<'_>, before: bool) -> Result<()> {
         let mut layout = if before { Layout::default() } else { std::mem::take(&mut self.layouts.plain) };
         layout.changed = false;
-        let (mut at, mut schema, mut failed) = (0, None, None);
+        let (mut at, mut schema, mut faults) = (0, None, Faults::default());
         reader.open(b'{', "an object that is a row")?;
         loop {
             let columns = if before { &self.before_columns } else { &self.columns };
@@ -409,7 +438,8 @@ impl JsonDecoder {
             match (member, schema) {
                 (Member::Column(index), _) => {
                     let row = if before { &mut self.before_row } else { &mut self.row };
-                    keep(&mut failed, read_value(reader, &columns[index].1, row)?);
+                    let column = &columns[index].1;
+                    faults.column(column.index, read_value(reader, column, row)?);
                 }
                 (Member::Schema, _) => schema = Some(reader.value()?),
                 (Member::Payload, Some(schema)) => {
@@ -419,11 +449,11 @@ impl JsonDecoder {
                     }
                     if before {
                         let (columns, row) = (&self.before_columns, &mut self.before_row);
-                        read_row(columns, &mut Layout::default(), row, reader, &mut failed)?;
+                        read_row(columns, &mut Layout::default(), row, reader, &mut faults)?;
                         continue;
                     }
                     self.layouts.row.changed = false;
-                    read_row(&self.columns, &mut self.layouts.row, &mut self.row, reader, &mut failed)?;
+                    read_row(&self.columns, &mut self.layouts.row, &mut self.row, reader, &mut faults)?;
                     if self.layouts.row.changed {
                         let refused = self.refuse_envelope(self.layouts.row.names());
                         if refused.is_err() {
@@ -437,7 +467,8 @@ impl JsonDecoder {
             }
         }
         reader.end()?;
-        failed.map_or(Ok(()), Err)?;
+        faults.all(&self.retyped);
+        faults.take().map_or(Ok(()), Err)?;
         if before {
             return Ok(());
         }

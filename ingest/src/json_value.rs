@@ -1,7 +1,7 @@
 //! The parts of a JSON record: a row, one column's value, the small objects `source` and `transaction`.
 //!
 //! Errors are of two kinds. Where the text is broken nothing behind it can be read: that is the outer result. Where a value does
-//! not fit its column the reader stands behind it and goes on: that is the inner one, or goes to `failed`.
+//! not fit its column the reader stands behind it and goes on: that is the inner one, or goes to `faults`.
 
 use std::borrow::Cow;
 
@@ -9,16 +9,9 @@ use delta::RowBuilder;
 
 use crate::column::Column;
 use crate::debezium::{Detail, Fields, Names, Scalar};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::faults::Faults;
 use crate::json_reader::{Layout, Reader};
-
-/// Keeps the first error.
-#[inline]
-pub(crate) fn keep(failed: &mut Option<Error>, result: Result<()>) {
-    if let Err(error) = result {
-        failed.get_or_insert(error);
-    }
-}
 
 /// An object whose members are columns.
 pub(crate) fn read_row(
@@ -26,13 +19,16 @@ pub(crate) fn read_row(
     layout: &mut Layout<Option<usize>>,
     row: &mut RowBuilder,
     reader: &mut Reader<'_>,
-    failed: &mut Option<Error>,
+    faults: &mut Faults,
 ) -> Result<()> {
     reader.open(b'{', "an object that is a row")?;
     let mut at = 0;
     while let Some(column) = layout.next(reader, at, |name| columns.iter().position(|(of, _)| **of == *name))? {
         match column {
-            Some(index) => keep(failed, read_value(reader, &columns[index].1, row)?),
+            Some(index) => {
+                let column = &columns[index].1;
+                faults.column(column.index, read_value(reader, column, row)?);
+            }
             None => reader.skip()?,
         }
         at += 1;

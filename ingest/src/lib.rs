@@ -15,6 +15,7 @@ mod decode;
 pub mod defaults;
 mod error;
 pub mod event;
+mod faults;
 mod foreign;
 mod history;
 mod include;

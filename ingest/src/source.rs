@@ -143,6 +143,15 @@ pub enum SourceEvent {
     },
     /// A record that could not be decoded.
     DeadLetter(Box<DeadLetter>),
+    /// A column has no value any more: MySQL dropped, renamed or retyped it. Rows have NULL there from now on.
+    ColumnLost {
+        /// The source.
+        table: TableId,
+        /// Its place in the source.
+        column: usize,
+        /// Why, naming the column, and what to do.
+        reason: String,
+    },
     /// A source's state has changed.
     Health {
         /// The source.

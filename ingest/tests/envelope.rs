@@ -210,6 +210,32 @@ fn finding_12_partial_rows_are_refused() {
     assert!(error.contains("column \"note\"") && error.contains("partial"), "{error}");
 }
 
+/// Issue 7, finding 12: under binlog_row_image=MINIMAL Debezium writes NULL for columns that the image lacks.
+#[test]
+fn finding_12_partial_images_filled_with_null_are_refused_where_they_can_be_told() {
+    let field = |name, nullable| Field::new(name, DataType::Int64, nullable);
+    let schema = Schema::new(vec![field("id", false), field("price", false), field("note", true)]);
+    let table = TableSchema::new(Arc::new(schema), Some(vec![0])).expect("a table");
+    let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
+    let mut decode = |before: &str, after: &str, op: &str| {
+        let value = format!(r#"{{"before":{before},"after":{after},"source":{{"snapshot":"false"}},"op":"{op}"}}"#);
+        decoder.decode(None, value.as_bytes()).map(drop).map_err(|error| error.to_string())
+    };
+    let only_key = r#"{"id":1,"price":null,"note":null}"#;
+    let insert = decode("null", only_key, "c").expect_err("price is NOT NULL");
+    assert!(insert.contains("\"price\" is NOT NULL") && insert.contains("binlog_row_image=FULL"), "{insert}");
+    let update = decode(only_key, r#"{"id":null,"price":7,"note":null}"#, "u").expect_err("the key is missing");
+    assert!(update.contains("\"id\" is of the key") && update.contains("binlog_row_image=FULL"), "{update}");
+    let moved = decode(only_key, r#"{"id":2,"price":null,"note":null}"#, "u").expect_err("a changed key alone");
+    assert!(moved.contains("\"price\""), "{moved}");
+    assert_eq!(decode(only_key, "null", "d"), Ok(()), "a deletion needs the key alone");
+    assert_eq!(
+        decode("null", r#"{"id":1,"price":5,"note":null}"#, "c"),
+        Ok(()),
+        "nothing tells NULL from what is left out"
+    );
+}
+
 /// Issue 7, finding 12: rows of another key than the table's do not merge.
 #[test]
 fn finding_12_a_key_of_other_columns_is_refused() {

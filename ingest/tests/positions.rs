@@ -68,7 +68,7 @@ fn empty_transactions_of_two_servers_are_both_told() {
     let ids = [(servers[0], 1), (servers[0], 2), (servers[1], 1)];
     for (number, (server, transaction)) in ids.into_iter().enumerate() {
         let id: Arc<str> = format!("{server}:{transaction}").into();
-        timeline.boundary(2 * number as i64, 1, Boundary::Begin { id: id.clone() });
+        timeline.boundary(2 * number as i64, 1, Boundary::Begin { id: id.clone(), ts_ms: 1 });
         timeline.boundary(
             2 * number as i64 + 1,
             1,

@@ -60,6 +60,8 @@ pub(crate) enum Order {
 
 /// What a feed hands on.
 pub(crate) enum Item {
+    /// A column, by its place in the table, that has no value from here on, and why.
+    ColumnLost(usize, String),
     Event(Place, Event),
     Ops(Place, Vec<Op>),
     Boundary(Place, Boundary),
@@ -296,7 +298,10 @@ impl Worker {
                 let meta =
                     RecordMeta { partition: place.partition, offset: place.offset, timestamp_ms: place.timestamp_ms };
                 let record = Record { key: message.key(), value: message.payload(), meta };
-                match self.registry_patiently(|| decoder.decode(record)) {
+                let decoded = self.registry_patiently(|| decoder.decode(record));
+                let lost = decoder.lost_columns().into_iter();
+                self.items.extend(lost.map(|(column, error)| Item::ColumnLost(column, error.to_string())));
+                match decoded {
                     Ok(Decoded::Event(event)) => Item::Event(place, event),
                     Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
                     Ok(Decoded::Nothing) => Item::Read(place.partition, place.offset + 1),

@@ -253,7 +253,11 @@ impl Group {
                     }
                 }
                 (Item::Trouble(problem), None) => self.trouble = problem,
-                (Item::Event(..) | Item::Ops(..), None) => {}
+                // Before any commit that has such a row.
+                (Item::ColumnLost(column, reason), Some(table)) => {
+                    self.send(SourceEvent::ColumnLost { table, column, reason })?;
+                }
+                (Item::Event(..) | Item::Ops(..) | Item::ColumnLost(..), None) => {}
             }
         }
         Some(())

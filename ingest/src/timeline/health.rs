@@ -4,7 +4,7 @@ use delta::TableId;
 
 use super::Timeline;
 use super::hydrate::AGAIN;
-use super::release::place;
+use super::judge::place;
 use crate::source::{Health, OnError, State};
 
 impl Timeline {
@@ -15,13 +15,19 @@ impl Timeline {
             let (reason, hint) = (reason.to_owned(), hint.to_owned());
             Health { state, reason, hint, lost: table.lost, lag: None }
         };
-        if !table.live {
+        if !table.shown {
+            if table.was_shown {
+                let again = table.obstacle.as_ref().map_or("it is read again", |obstacle| &obstacle.reason);
+                return of(State::Incomplete, table.incomplete.as_deref().unwrap_or(again), AGAIN);
+            }
             let Some(obstacle) = &table.obstacle else { return of(State::Hydrating, "", "") };
             let read = table.is_read() && table.snapshot.is_none();
-            let state = match (&table.incomplete, obstacle.definite) {
-                (Some(_), _) if read => State::Incomplete,
-                (_, true) => State::Stalled,
-                (_, false) => State::Hydrating,
+            let state = match obstacle.definite {
+                _ if table.incomplete.is_some() && read => State::Incomplete,
+                // It has no state to show, and waiting for one is in vain.
+                true if table.misses_records() => State::Incomplete,
+                true => State::Stalled,
+                false => State::Hydrating,
             };
             return of(state, &obstacle.reason, &obstacle.hint);
         }
@@ -31,8 +37,10 @@ impl Timeline {
         if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
             return of(State::Stalled, &place(table, lost), AGAIN);
         }
-        if self.quiet && !table.steps.is_empty() {
-            let text = format!("a snapshot of topic \"{}\" is under way and its last row has not come", table.topic);
+        let waits = |id: &TableId| self.tables.get(id).filter(|table| self.quiet && table.incoming().is_some());
+        let held = self.merging.iter().flat_map(|merging| merging.snapshots()).find_map(waits);
+        if let Some(table) = waits(&id).or(held) {
+            let text = format!("topic \"{}\" holds rows of a snapshot whose last row has not come", table.topic);
             return of(State::Running, &text, "");
         }
         if self.quiet
@@ -55,6 +63,10 @@ impl Timeline {
         if table.untold {
             let text = "records carry no transaction: each table is in order, several tables together may be torn";
             return of(State::Running, text, "set provide.transaction.metadata=true in the connector");
+        }
+        if let Some((offset, reason)) = self.boundaries.lost.last() {
+            let text = format!("offset {offset} of the transaction topic could not be decoded: {reason}");
+            return of(State::Running, &text, "");
         }
         of(State::Running, "", "")
     }

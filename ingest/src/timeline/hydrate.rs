@@ -2,10 +2,10 @@
 
 use delta::{Position, TableId};
 
+use super::judge::place;
 use super::log::{Entry, EntryKind};
 use super::partition::Partition;
 use super::place::BinlogPlace;
-use super::release::place;
 use super::snapshot::shown;
 use super::spec::Output;
 use super::table::Table;
@@ -15,21 +15,19 @@ use crate::source::OnError;
 impl Timeline {
     /// Shows the tables that hold all that they held at the timeline's position.
     pub(super) fn hydrate(&mut self) {
-        let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.live).map(|(id, _)| *id).collect();
+        let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.shown).map(|(id, _)| *id).collect();
         // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
         hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
         for id in hidden {
-            self.settle_snapshot(id);
-            self.drain(id);
-            let obstacle = self.obstacle(id);
+            let obstacle = self.bring_in(id).or_else(|| self.unshown());
             let Some(table) = self.tables.get_mut(&id) else { continue };
-            table.live = obstacle.is_none();
+            (table.live, table.shown) = (table.live || obstacle.is_none(), obstacle.is_none());
             table.obstacle = obstacle;
-            if !table.live {
+            if !table.shown {
                 continue;
             }
+            table.was_shown = true;
             table.owed.clear();
-            table.known.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;
             table.losses.clear();
@@ -54,23 +52,54 @@ impl Timeline {
         }
     }
 
-    /// A snapshot that other tables have rows of, where this one has none of any: its rows may still come.
-    fn snapshot_elsewhere(&self, id: TableId) -> Option<BinlogPlace> {
-        if self.tables.get(&id)?.last_snapshot.is_some() {
-            return None;
+    /// What keeps every table from being shown: changes that are shown only together with what has not come yet.
+    fn unshown(&self) -> Option<Blocked> {
+        self.merging.as_ref()?;
+        let reason = "other tables wait for what makes them whole".to_owned();
+        Some(Blocked { definite: false, reason, hint: String::new() })
+    }
+
+    /// Brings a table on. What is left keeps it from being shown.
+    fn bring_in(&mut self, id: TableId) -> Option<Blocked> {
+        let is_live = |this: &Self| this.tables.get(&id).is_some_and(|table| table.live);
+        if !is_live(self) {
+            self.settle_snapshot(id);
+            self.drain(id);
+            let obstacle = self.obstacle(id);
+            if obstacle.is_some() || !self.tables.get(&id)?.is_split() {
+                return obstacle;
+            }
+            self.follow(id);
         }
+        match is_live(self) {
+            true => self.drain_late(id),
+            false => self.obstacle(id),
+        }
+    }
+
+    /// A snapshot that other tables have rows of, where this one has none of it: its rows may still come, or, if it is no part of
+    /// it, what the database did to it before.
+    fn snapshot_elsewhere(&self, id: TableId) -> Option<BinlogPlace> {
+        let own = self.tables.get(&id)?.last_snapshot.as_ref();
         let others = self.tables.iter().filter(|(other, _)| **other != id).map(|(_, table)| table);
         let moments =
             others.filter_map(|table| table.incoming().map(|found| &found.moment).or(table.last_snapshot.as_ref()));
-        moments.max_by_key(|moment| moment.ms).cloned()
+        let newer = moments.filter(|moment| own.is_none_or(|own| own.is_older(moment)));
+        newer.max_by_key(|moment| moment.ms).cloned()
     }
 
     /// Whether something shows that the snapshot is over: its last row, or what the database did after it.
     fn began_behind(&self, moment: &BinlogPlace) -> bool {
-        let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
+        // A connector that paused for it goes on with what lies before it.
+        let ended = self.quiet && self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
+        ended || self.is_behind(moment)
+    }
+
+    /// Whether all that the database did before the snapshot was released.
+    fn is_behind(&self, moment: &BinlogPlace) -> bool {
         let reached = self.reached.as_ref().is_some_and(|(_, ms)| *ms >= moment.ms + 1_000);
-        let behind = |found: &super::Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
-        ended || reached || self.pending.values().any(behind)
+        let front = self.queue.front().and_then(|front| self.pending.get(front));
+        reached || front.is_some_and(|front| front.place.as_ref().is_some_and(|place| place.is_behind(moment)))
     }
 
     /// That the transaction topic does not name a transaction which `topic` has events of.
@@ -84,7 +113,7 @@ impl Timeline {
     /// Whether the shown tables stand where the snapshot `moment` of `table` stands, or there are none.
     fn stands_at(&self, id: TableId, moment: &BinlogPlace) -> bool {
         let mut shown =
-            self.tables.iter().filter(|(other, table)| **other != id && table.live).map(|(_, table)| table).peekable();
+            self.tables.iter().filter(|(other, table)| **other != id && table.shown).map(|(_, table)| table).peekable();
         let alike = |table: &Table| {
             let coming = table.incoming().is_some_and(|incoming| incoming.moment == *moment);
             !coming && table.last_snapshot.as_ref().is_some_and(|last| !last.is_older(moment))
@@ -95,7 +124,7 @@ impl Timeline {
         let coming = self
             .tables
             .values()
-            .any(|table| table.live && table.incoming().is_some_and(|found| found.moment == *moment));
+            .any(|table| table.shown && table.incoming().is_some_and(|found| found.moment == *moment));
         let front = self.queue.front().and_then(|front| self.pending.get(front));
         let behind = front.is_some_and(|front| front.place.as_ref().is_some_and(|place| place.is_behind(moment)));
         alone || same || past || !coming && (behind || front.is_none() && self.quiet)
@@ -127,8 +156,13 @@ impl Timeline {
         if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
             return stalls(place(table, lost));
         }
-        if !self.whole {
+        if !self.whole && (!table.is_split() || table.log) {
             return None;
+        }
+        if !self.whole {
+            let text = format!("topic \"{topic}\" is being read");
+            let behind = self.tables.get_mut(&id).is_some_and(|table| table.fence.is_behind());
+            return if behind { None } else { waits(text) };
         }
         if self.boundaries.next < table.boundaries {
             return waits(format!("the transaction topic \"{}\" is being read", self.name));
@@ -142,7 +176,13 @@ impl Timeline {
         }
         let early =
             |entry: &&Entry| table.partitions.get(&entry.at.0).is_some_and(|partition| entry.at.1 < partition.horizon);
-        let waiting = table.partitions.values().flat_map(|partition| &partition.log).chain(&table.merged);
+        if table.is_split()
+            && let Some(name) = self.is_unnamed(id)
+        {
+            let text = self.names_no(&name, topic);
+            return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
+        }
+        let waiting = table.partitions.values().filter(|_| !table.is_split()).flat_map(|partition| &partition.log);
         for entry in waiting.filter(early) {
             let name = &entry.transaction;
             if entry.kind != EntryKind::Event {
@@ -150,7 +190,7 @@ impl Timeline {
                     "topic \"{topic}\" holds rows of an incremental snapshot at transaction {name}, which has not come"
                 ));
             }
-            if !self.pending.get(name).is_some_and(|found| found.queued) {
+            if !self.names(name, entry.origin.ts_ms) {
                 let text = self.names_no(name, topic);
                 return Some(Blocked { definite: self.quiet, reason: text, hint: METADATA.into() });
             }
@@ -158,7 +198,25 @@ impl Timeline {
                 return waits(format!("topic \"{topic}\" is compacted, and transaction {name} is not complete"));
             }
         }
+        // On its way in the reader knows of no snapshot that other tables have.
+        let unread = |other: &Table| !other.is_read() && other.incomplete.is_none();
+        let fresh = table.last_snapshot.as_ref().map_or(self.reached.is_none(), |moment| !self.is_behind(moment));
+        if fresh && self.tables.values().any(unread) && !self.tables.values().any(|table| table.shown) {
+            return waits("the topics of other tables are being read".to_owned());
+        }
         if let Some(moment) = self.snapshot_elsewhere(id) {
+            let held = table.partitions.values().flat_map(|partition| &partition.log);
+            let of_it = |entry: &&Entry| {
+                entry.kind == EntryKind::Event
+                    && !self.has_passed(entry)
+                    && BinlogPlace::of(&entry.origin).is_before(&moment)
+            };
+            if let Some(entry) = held.into_iter().find(of_it) {
+                let (name, at) = (&entry.transaction, shown(&moment));
+                return waits(format!(
+                    "topic \"{topic}\" has events of transaction {name}, which the snapshot at {at} holds"
+                ));
+            }
             let text =
                 format!("topic \"{topic}\" has no row of the snapshot at {} yet, which is under way", shown(&moment));
             if !self.began_behind(&moment) || !self.tables.get_mut(&id)?.fence.is_behind() {
@@ -175,12 +233,17 @@ impl Timeline {
                 shown(moment)
             ));
         }
+        if table.is_split() {
+            let text = format!("topic \"{topic}\" is being read");
+            let behind = self.tables.get_mut(&id).is_some_and(|table| table.fence.is_behind());
+            return if behind { None } else { waits(text) };
+        }
         let of_nobody = |name: &std::sync::Arc<str>| !self.owners.contains_key(name);
         let open = |table: &Table, own: bool| {
             let of = |name| table.collections.contains(name) || !own && of_nobody(name);
             let open =
                 table.owed.iter().filter(|(_, owed)| owed.counts.iter().any(|(name, count)| *count > 0 && of(name)));
-            open.map(|(id, _)| id.clone()).min()
+            open.map(|((id, _), _)| id.clone()).min()
         };
         let (name, ambiguous) = (open(table, false), !table.owed.is_empty());
         let own = open(table, true);

@@ -1,19 +1,18 @@
 //! The log of a table that is not shown: its changes go on in the order of the log, as far as the timeline has come.
 //!
-//! A table of one partition goes on at once where the timeline has passed. Of a table of several partitions, which are read
-//! one faster than the other, streamed changes wait until all are read to where they ended, and are put in the order of the
-//! binlog: only then is it known what a snapshot replaced, and no row goes before it has come.
+//! A table of one partition goes on at once where the timeline has passed. Of a table of several partitions everything waits
+//! until all are read ([`super::follow`]).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use delta::{Op, TableId};
+use delta::{Op, Position, TableId};
 
 use super::Timeline;
 use super::place::BinlogPlace;
 use super::seen::{self, Before};
-use super::table::{Step, StepKind, Table};
-use super::transaction::Part;
+use super::spec::Place;
+use super::table::{Step, StepKind};
 use crate::event::Origin;
 
 /// Something of a table's log.
@@ -42,6 +41,20 @@ pub(crate) enum EntryKind {
     Truncate,
 }
 
+impl Entry {
+    pub(crate) fn new(
+        kind: EntryKind,
+        place: Place,
+        transaction: Arc<str>,
+        collection: Arc<str>,
+        origin: &Origin,
+        ops: Vec<Op>,
+    ) -> Self {
+        let (at, created_ms) = ((place.partition, place.offset), place.timestamp_ms);
+        Entry { at, transaction, collection, origin: origin.clone(), created_ms, ops, kind }
+    }
+}
+
 impl Timeline {
     /// Takes something of the log of a table that is not shown.
     pub(super) fn log(&mut self, id: TableId, entry: Entry) {
@@ -57,17 +70,14 @@ impl Timeline {
     }
 
     /// Whether the timeline has released the entry's transaction.
-    fn has_passed(&self, entry: &Entry) -> bool {
+    pub(super) fn has_passed(&self, entry: &Entry) -> bool {
         self.released.before(&entry.transaction, entry.origin.ts_ms) == Before::Again
     }
 
     /// Hands an entry on.
     fn go_on(&mut self, id: TableId, entry: Entry) {
-        if let Some(table) = self.tables.get_mut(&id) {
-            table.based = true;
-            if entry.kind == EntryKind::Event {
-                table.repay(&entry.transaction, &entry.collection);
-            }
+        if let Some(table) = self.tables.get_mut(&id).filter(|_| entry.kind == EntryKind::Event) {
+            table.repay(&entry.transaction, entry.origin.ts_ms, &entry.collection);
         }
         self.base(id, entry.ops);
     }
@@ -80,155 +90,93 @@ impl Timeline {
             }
             if self.has_passed(&entry) {
                 if let Some(table) = self.tables.get_mut(&id) {
-                    table.repay(&entry.transaction, &entry.collection);
+                    table.repay(&entry.transaction, entry.origin.ts_ms, &entry.collection);
                 }
                 continue;
             }
-            let pending = self.pending.entry(entry.transaction).or_default();
+            let pending = self.transaction_of(&entry.transaction, entry.origin.ts_ms);
             pending.part(id).add(&entry.collection, entry.at, &entry.origin, Vec::new(), false);
         }
     }
 
-    /// Hands on what the timeline has passed.
+    /// Hands on what the timeline has passed. A table of several partitions waits until all are read.
     pub(super) fn drain(&mut self, id: TableId) {
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        if table.snapshot.is_some() && table.is_split() {
-            return;
-        }
-        if table.is_split() {
-            // Without a key the removal of a row may lie in another partition than the row, and be read first.
-            if !table.is_read() || !table.keyed && !table.fence.is_behind() {
-                return;
-            }
-            table.merge();
-            if let Some(moment) = table.last_snapshot.clone() {
-                let first_ms = table.snapshot_first_ms;
-                let merged = std::mem::take(&mut table.merged);
-                let (older, newer) = merged.into_iter().partition(|entry| {
-                    entry.created_ms < first_ms || BinlogPlace::of(&entry.origin).is_before(&moment)
-                });
-                table.merged = newer;
-                self.only_count(id, older);
-            }
-        }
-        let keys: Vec<_> = match self.tables.get(&id) {
-            Some(table) if table.is_split() => vec![None],
-            Some(table) => table.partitions.keys().copied().map(Some).collect(),
-            None => return,
-        };
-        for key in keys {
-            while let Some(entry) = self.next_entry(id, key) {
+        let Some(table) = self.tables.get(&id).filter(|table| !table.is_split()) else { return };
+        for number in table.partitions.keys().copied().collect::<Vec<_>>() {
+            while let Some(entry) = self.next_entry(id, number) {
                 self.go_on(id, entry);
             }
         }
     }
 
-    /// The next entry of a partition, or of all if none is named, if the timeline has passed it.
-    fn next_entry(&mut self, id: TableId, key: Option<i32>) -> Option<Entry> {
+    /// The next entry of a partition, if the timeline has passed it.
+    fn next_entry(&mut self, id: TableId, number: i32) -> Option<Entry> {
         let table = self.tables.get(&id)?;
-        let log = match key {
-            Some(number) => &table.partitions.get(&number)?.log,
-            None => &table.merged,
-        };
+        let log = &table.partitions.get(&number)?.log;
         let head = log.front()?;
-        let queued = self.pending.get(&head.transaction).is_some_and(|found| found.queued);
+        let queued = self.names(&head.transaction, head.origin.ts_ms);
         // What the transaction topic does not name is older than what it names, if the log has it before that.
         let older = || {
             let read = table.is_read() && self.boundaries.next >= table.boundaries;
             read && !queued
                 && (log.iter().any(|entry| entry.kind == EntryKind::Event && self.has_passed(entry))
-                    || self.released.is_older_than_all(&head.transaction))
+                    || self.released.is_older_than_all(&head.transaction, head.origin.ts_ms))
         };
-        let front = || self.queue.front().and_then(|front| self.pending.get(front));
-        let alone = || match front() {
-            Some(front) => front.place.as_ref().is_some_and(|place| place.is_behind(&BinlogPlace::of(&head.origin))),
-            None => self.quiet,
-        };
-        let passed = || self.newest.as_ref().is_some_and(|newest| seen::is_less(&head.transaction, newest));
-        let due =
-            !self.whole || self.has_passed(head) || older() || head.kind != EntryKind::Event && (alone() || passed());
-        if !due {
+        let past =
+            || head.kind != EntryKind::Event && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
+        if self.whole && !self.has_passed(head) && !older() && !past() {
             return None;
         }
-        let table = self.tables.get_mut(&id)?;
-        match key {
-            Some(number) => table.partitions.get_mut(&number)?.log.pop_front(),
-            None => table.merged.pop_front(),
-        }
+        self.tables.get_mut(&id)?.partitions.get_mut(&number)?.log.pop_front()
     }
 
-    /// The table is shown from now on: what waits is held as of any shown table.
+    /// Whether the timeline is past what belongs to no transaction: the transaction whose state it shows, and where it lies.
+    pub(super) fn has_come_to(&self, transaction: &str, place: &BinlogPlace) -> bool {
+        let alone = match self.queue.front().and_then(|front| self.pending.get(front)) {
+            Some(front) => front.place.as_ref().is_some_and(|front| front.is_behind(place)),
+            None => self.quiet,
+        };
+        // Of what other tables wait with, what the database did before it comes first.
+        let waits = |table: &super::table::Table| table.steps.front().is_some_and(|step| step.place.is_before(place));
+        let held = |table: &super::table::Table| {
+            table.shown && table.last_snapshot.as_ref().is_some_and(|moment| place.is_before(moment))
+        };
+        // Without GTIDs the timeline stands at a place.
+        let behind = match &self.reached {
+            Some((Position::Binlog { file, offset }, ms)) => {
+                place.is_before(&BinlogPlace { file: file.as_str().into(), pos: *offset, ms: *ms })
+            }
+            _ => false,
+        };
+        if behind || self.tables.values().any(held) {
+            return true;
+        }
+        alone && !self.tables.values().any(waits)
+            || self.newest.as_ref().is_some_and(|newest| seen::is_less(transaction, newest))
+    }
+
+    /// The table of one partition is shown from now on: what waits is held as of any shown table.
     pub(super) fn hold(&mut self, id: TableId) {
         let Some(table) = self.tables.get_mut(&id) else { return };
-        let several = table.is_split();
-        let unordered = several && !table.keyed;
-        table.merge();
-        for entry in std::mem::take(&mut table.merged) {
+        let entries: Vec<_> =
+            table.partitions.values_mut().flat_map(|partition| std::mem::take(&mut partition.log)).collect();
+        for entry in entries {
             let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
             let place = BinlogPlace::of(&origin);
             if kind == EntryKind::Event {
-                let pending = self.pending.entry(transaction).or_default();
+                let keyed = self.tables.get(&id).is_none_or(|table| table.keyed);
+                let pending = self.transaction_of(&transaction, origin.ts_ms);
                 pending.place.get_or_insert(place);
-                let part: &mut Part = pending.part(id);
-                let deletes = matches!(ops.first(), Some(Op::Remove(_))) && ops.len() == 1;
-                if unordered && !part.is_new(&origin, deletes, true) {
-                    continue;
+                let part = pending.part(id);
+                // Told by its partition, which may get others.
+                if !keyed {
+                    part.tell(&origin, &ops);
                 }
-                part.add(&collection, at, &origin, ops, several);
+                part.add(&collection, at, &origin, ops, false);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
-                table.steps.push_back(Step { at: vec![at], place, gtid: origin.gtid, ops, kind });
+                table.add_step(Step::new(kind, at, place, origin.gtid, ops), true);
             }
         }
-    }
-}
-
-impl Table {
-    /// Puts what waits in all partitions into one order: of the binlog, and each partition's own.
-    pub(super) fn merge(&mut self) {
-        let entries: Vec<_> =
-            self.partitions.values().flat_map(|partition| &partition.log).chain(&self.merged).collect();
-        let servers: HashSet<u64> = entries.iter().map(|entry| entry.origin.server_id).collect();
-        // Places of one server compare; of two, only times do.
-        let one = servers.len() <= 1;
-        let mut begun: HashMap<Arc<str>, (i64, usize, Arc<str>, u64)> = HashMap::new();
-        for entry in &entries {
-            let Origin { ts_ms, file, pos, .. } = &entry.origin;
-            let key = (if one { 0 } else { *ts_ms }, file.len(), file.clone(), *pos);
-            let first = begun.entry(entry.transaction.clone()).or_insert_with(|| key.clone());
-            if key < *first {
-                *first = key;
-            }
-        }
-        let key = |entry: &Entry| {
-            let number = entry.origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-            (begun.get(&entry.transaction).cloned(), number, entry.origin.pos, entry.origin.row)
-        };
-        let mut logs: Vec<_> = vec![std::mem::take(&mut self.merged)];
-        logs.extend(self.partitions.values_mut().map(|partition| std::mem::take(&mut partition.log)));
-        let next = |logs: &[VecDeque<Entry>]| {
-            let heads = logs.iter().enumerate().filter_map(|(at, log)| Some((key(log.front()?), at)));
-            heads.min().map(|(_, at)| at)
-        };
-        let (split, keyed) = (self.is_split(), self.keyed);
-        let mut known = std::mem::take(&mut self.known);
-        while let Some(at) = next(&logs) {
-            let Some(entry) = logs[at].pop_front() else { break };
-            // The first log is what was put in order before.
-            if at == 0 {
-                self.merged.push_back(entry);
-                continue;
-            }
-            // Without a key a record is redelivered to any partition.
-            if split && !keyed && entry.kind == EntryKind::Event {
-                let deletes = matches!(entry.ops.first(), Some(Op::Remove(_))) && entry.ops.len() == 1;
-                let part = known.entry(entry.transaction.clone()).or_insert_with(|| Part::new(TableId(0)));
-                if !part.is_new(&entry.origin, deletes, true) {
-                    continue;
-                }
-            }
-            self.merged.push_back(entry);
-        }
-        self.known = known;
     }
 }

@@ -19,16 +19,23 @@
 //!
 //! Source: Debezium's documentation of `provide.transaction.metadata` and of the `snapshot` field of `source`.
 
+mod changes;
 mod ends;
+mod follow;
 mod health;
 mod hydrate;
+mod judge;
+mod known;
 mod log;
+mod names;
+mod packed;
 mod partition;
 mod place;
 mod release;
 pub(crate) mod seen;
 mod snapshot;
 mod spec;
+mod steps;
 mod table;
 mod transaction;
 
@@ -37,15 +44,15 @@ use std::sync::Arc;
 
 use delta::{Change, Commit, Op, Position, TableId};
 
-use crate::event::{Boundary, Event, Operation, Origin, Snapshot};
+use crate::event::{Boundary, Origin};
 use ends::Ends;
-use log::{Entry, EntryKind};
+use names::Owner;
 use partition::Partition;
 use place::BinlogPlace;
 use seen::{Before, Seen};
 pub use spec::{Bounds, Loss, Output, Place, TableSpec};
-use table::{Lost, Naming, Step, StepKind, Table};
-use transaction::{End, Transaction};
+use table::Table;
+use transaction::{End, Part, Transaction};
 
 /// Released transactions whose counts are remembered: a table that is added must have their events, which may become visible
 /// a little later than their END.
@@ -66,12 +73,16 @@ pub struct Timeline {
     queue: VecDeque<Arc<str>>,
     /// Transactions not yet released; those not in `queue` are known by their events only.
     pending: HashMap<Arc<str>, Transaction>,
+    /// Transactions of an id that is pending, of a later time: the server's numbers began anew.
+    later: HashMap<Arc<str>, Transaction>,
     released: Seen,
     /// The newest released transaction.
     newest: Option<Arc<str>>,
     /// Where the timeline stands, and when the database committed that.
     reached: Option<(Position, i64)>,
     recent: VecDeque<(Arc<str>, Recent)>,
+    /// How many transactions were released.
+    count: u64,
     ends: Ends,
     /// The newest snapshot of which the very last row has come, of whatever table.
     ended_snapshot: Option<BinlogPlace>,
@@ -87,18 +98,12 @@ pub struct Timeline {
     out: Vec<Output>,
 }
 
-/// Whose events a collection's are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Owner {
-    Tables(Vec<TableId>),
-    /// Of no table of this timeline; which reading of the ends shows it.
-    Nobody(u64),
-}
-
 /// The transaction topic.
 #[derive(Debug, Default)]
 struct Boundaries {
     found: bool,
+    /// Its first offset when it was found.
+    low: i64,
     /// The next offset to read.
     next: i64,
     /// The offset behind the newest record.
@@ -118,6 +123,12 @@ struct Boundaries {
 struct Recent {
     counts: Vec<(Arc<str>, u64)>,
     committed_ms: i64,
+    /// How many were released before it.
+    number: u64,
+    /// Whether a connector restarted within it and may have sent more than END counts.
+    again: bool,
+    /// Whether an event of the table that owes it went on.
+    repaid: bool,
 }
 
 /// What holds the oldest transaction back.
@@ -143,10 +154,12 @@ impl Timeline {
             boundaries: Boundaries::default(),
             queue: VecDeque::new(),
             pending: HashMap::new(),
+            later: HashMap::new(),
             released: Seen::default(),
             newest: None,
             reached: None,
             recent: VecDeque::new(),
+            count: 0,
             ends: Ends::default(),
             ended_snapshot: None,
             quiet: false,
@@ -159,27 +172,6 @@ impl Timeline {
     /// The timeline of one topic whose records are changes by themselves, without an envelope.
     pub fn of_log(name: &str) -> Self {
         Timeline { log: true, ..Timeline::new(name, false) }
-    }
-
-    /// Takes a record without an envelope.
-    pub fn record(&mut self, id: TableId, place: Place, ops: Vec<Op>) {
-        self.quiet = false;
-        if self.is_read_already(id, place) {
-            return;
-        }
-        self.read(id, place.partition, place.offset + 1);
-        let Some(table) = self.tables.get(&id) else { return };
-        if !table.live {
-            return self.base(id, ops);
-        }
-        let (topic, offset) = (table.topic.to_string(), place.offset + 1);
-        let position = Position::Offset { topic, partition: place.partition, offset };
-        // A position is of one partition.
-        if self.alone_at.as_ref().is_some_and(|(before, _)| !says_all(&position, before)) {
-            self.release_alone();
-        }
-        self.alone.extend(changes(id, ops));
-        self.alone_at = Some((position, place.timestamp_ms));
     }
 
     /// A partition of the table was deleted and made again; it will be read from its beginning.
@@ -207,13 +199,14 @@ impl Timeline {
 
     /// Whether something waits for more to come.
     pub fn is_waiting(&self) -> bool {
-        let waits = |table: &Table| !table.live || !table.steps.is_empty();
+        let waits = |table: &Table| !table.shown || !table.steps.is_empty();
         !self.quiet && (!self.queue.is_empty() || !self.pending.is_empty() || self.tables.values().any(waits))
     }
 
     /// The transaction topic was found, which holds the offsets from `low` to before `end`.
     pub fn begin_boundaries(&mut self, low: i64, end: i64) {
         self.boundaries.found = true;
+        self.boundaries.low = low;
         self.boundaries.horizon = if end > low { end } else { 0 };
         let horizon = self.boundaries.horizon;
         self.tables.values_mut().filter(|table| !table.live).for_each(|table| table.boundaries = horizon);
@@ -228,7 +221,10 @@ impl Timeline {
             table.incomplete = Some(format!("topic \"{}\": {why}", table.topic));
             table.refused = true;
         }
-        table.owed = self.recent.iter().cloned().collect();
+        table.owed =
+            self.recent.iter().map(|(id, recent)| ((id.clone(), recent.committed_ms), recent.clone())).collect();
+        // What was nobody's may be its.
+        self.owners.retain(|_, owner| matches!(owner, Owner::Tables(_)));
         for collection in table.collections.clone() {
             self.own(&collection, id);
         }
@@ -257,7 +253,7 @@ impl Timeline {
             }
             Owner::Nobody(_) => true,
         });
-        for transaction in self.pending.values_mut() {
+        for transaction in self.pending.values_mut().chain(self.later.values_mut()) {
             transaction.take(id);
         }
         if let Some(merging) = &mut self.merging {
@@ -273,11 +269,6 @@ impl Timeline {
         });
     }
 
-    fn is_read_already(&mut self, id: TableId, place: Place) -> bool {
-        let partition = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&place.partition));
-        partition.is_some_and(|partition| !partition.take(place.offset))
-    }
-
     /// Takes a record of the transaction topic.
     pub fn boundary(&mut self, offset: i64, timestamp_ms: i64, boundary: Boundary) {
         if offset < self.boundaries.taken {
@@ -288,9 +279,11 @@ impl Timeline {
         self.quiet = false;
         self.boundaries.newest_ms = self.boundaries.newest_ms.max(timestamp_ms);
         match boundary {
-            Boundary::Begin { id } => {
-                if !self.released.contains(&id) {
-                    self.begin(id, timestamp_ms).begins += 1;
+            Boundary::Begin { id, ts_ms } => {
+                if self.released.before(&id, ts_ms) != Before::Again {
+                    let transaction = self.begin(id, ts_ms, timestamp_ms, true);
+                    transaction.begins += 1;
+                    transaction.since_ms.get_or_insert(ts_ms);
                 }
             }
             Boundary::End { id, ts_ms, data_collections, .. } => {
@@ -298,20 +291,73 @@ impl Timeline {
                     return;
                 }
                 // Without its BEGIN (it was deleted from the topic) the END gives the place in the order.
-                let transaction = self.begin(id, timestamp_ms);
+                let transaction = self.begin(id.clone(), ts_ms, timestamp_ms, false);
                 let (committed_ms, counts) = (ts_ms, data_collections);
                 transaction.end.get_or_insert(End { offset, timestamp_ms, committed_ms, counts });
+                self.part_from_later(&id);
             }
         }
     }
 
-    fn begin(&mut self, id: Arc<str>, timestamp_ms: i64) -> &mut Transaction {
-        let transaction = self.pending.entry(id.clone()).or_default();
+    /// The transaction `id` of this time, which stands in the queue from now on.
+    fn begin(&mut self, id: Arc<str>, ts_ms: i64, timestamp_ms: i64, begins: bool) -> &mut Transaction {
+        // One that comes again begins when it began.
+        let began = |found: &Transaction| begins && found.queued && found.ms < ts_ms;
+        let later = self.is_later(&id, ts_ms) || self.pending.get(&id).is_some_and(began);
+        let at = self.place_in_queue(&id, ts_ms, later);
+        let held = if later { &mut self.later } else { &mut self.pending };
+        let transaction = held.entry(id.clone()).or_default();
         if !std::mem::replace(&mut transaction.queued, true) {
-            transaction.begun_ms = timestamp_ms;
-            self.queue.push_back(id);
+            (transaction.begun_ms, transaction.ms) = (timestamp_ms, ts_ms);
+            transaction.id = Some(id.clone());
+            self.queue.insert(at, id);
         }
         transaction
+    }
+
+    /// Where a transaction stands that comes for the first time: last. Where boundaries are missing one that comes again may
+    /// stand for the first time behind those that follow it.
+    fn place_in_queue(&self, id: &str, ts_ms: i64, later: bool) -> usize {
+        if later || self.boundaries.low == 0 && self.boundaries.lost.is_empty() {
+            return self.queue.len();
+        }
+        let younger = |other: &Arc<str>| self.pending.get(other).is_some_and(|found| found.ms >= ts_ms);
+        let follows = |other: &Arc<str>| seen::is_less(id, other) && younger(other);
+        self.queue.iter().position(follows).unwrap_or(self.queue.len())
+    }
+
+    /// Events that are younger than the END of their id are of a later transaction: the server's numbers began anew.
+    fn part_from_later(&mut self, id: &Arc<str>) {
+        let Some(transaction) = self.pending.get_mut(id) else { return };
+        let Some(committed_ms) = transaction.end.as_ref().map(|end| end.committed_ms) else { return };
+        transaction.mixed =
+            transaction.parts.iter().any(|part| part.first_ms <= committed_ms && part.last_ms > committed_ms);
+        let younger = |part: &mut Part| part.first_ms > committed_ms;
+        let parts: Vec<_> = transaction.parts.extract_if(.., younger).collect();
+        if !parts.is_empty() {
+            transaction.place = None;
+            self.later.entry(id.clone()).or_default().parts.extend(parts);
+        }
+    }
+
+    /// The transaction that an event of this time belongs to.
+    fn transaction_of(&mut self, id: &Arc<str>, ms: i64) -> &mut Transaction {
+        match self.is_later(id, ms) {
+            true => self.later.entry(id.clone()).or_default(),
+            false => self.pending.entry(id.clone()).or_default(),
+        }
+    }
+
+    /// Whether the transaction topic names the transaction of an event of this time.
+    fn names(&self, id: &str, ms: i64) -> bool {
+        self.pending.get(id).is_some_and(|found| found.queued && found.since_ms.is_none_or(|since| since <= ms))
+    }
+
+    /// Whether what comes with this time is of the later of two transactions of one id.
+    fn is_later(&self, id: &Arc<str>, ms: i64) -> bool {
+        let ended = |found: &Transaction| found.end.as_ref().is_some_and(|end| ms > end.committed_ms);
+        self.pending.get(id).is_some_and(ended)
+            || self.later.get(id).is_some_and(|later| later.queued && later.ms <= ms)
     }
 
     /// Takes note of a record of the transaction topic that could not be decoded.
@@ -343,225 +389,17 @@ impl Timeline {
     }
 
     /// A shown table is not shown any more, until a whole snapshot comes.
-    fn hide(&mut self, id: TableId) {
+    pub(super) fn hide(&mut self, id: TableId) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
-        table.live = false;
+        (table.live, table.shown) = (false, false);
+        table.late.clear();
         table.boundaries = horizon;
-        // What waits for its turn is part of a state that is lost.
+        // What waits for its turn is part of a state that is lost. It still counts for its transactions.
+        table.given_up = table.incoming().map(|incoming| incoming.moment.clone()).or(table.given_up.take());
         table.steps.clear();
-    }
-
-    /// Takes a record that could not be decoded.
-    pub fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
-        if self.is_read_already(id, place) {
-            return;
-        }
-        self.read(id, place.partition, place.offset + 1);
-        self.quiet = false;
-        let again = loss.transaction.as_ref().is_some_and(|id| self.released.contains(id));
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        if again && table.live {
-            return;
-        }
-        let newest = table.partitions.get(&place.partition).and_then(Partition::newest).cloned();
-        let of_snapshot = loss.snapshot || loss.transaction.is_none() && newest.is_none();
-        let Loss { transaction, reason, .. } = loss;
-        let lost = Lost { partition: place.partition, offset: place.offset, transaction, after: newest, reason };
-        match table.incoming_mut().filter(|_| of_snapshot) {
-            Some(incoming) => incoming.lost.push(lost),
-            None => table.losses.push(lost),
-        }
-    }
-
-    /// Takes a change event of `table`.
-    pub fn event(&mut self, id: TableId, place: Place, event: Event) {
-        self.quiet = false;
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
-        // A reader that goes back reads records again; a snapshot's rows would go over what came after them.
-        if !partition.take(place.offset) {
-            return;
-        }
-        let Event { operation, ops, origin } = event;
-        let keyed = table.keyed;
-        if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
-            self.learn(id, &origin.collection);
-        } else if table.naming == Naming::Guessed {
-            table.naming = Naming::Told;
-        }
-        match origin.snapshot {
-            Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
-                self.snapshot_row(id, place, &origin, ops);
-            }
-            Snapshot::Incremental if !keyed => {
-                let reason = "rows of an incremental snapshot can't be told from those that are there, for the table has no key: take a blocking one".to_owned();
-                let transaction = None;
-                self.lost(id, place, Loss { transaction, snapshot: false, reason });
-            }
-            Snapshot::Incremental => self.step(id, place, &origin, ops, StepKind::Rows),
-            Snapshot::No => self.change(id, place, operation, &origin, ops),
-        }
-    }
-
-    /// A streamed change.
-    fn change(&mut self, id: TableId, place: Place, operation: Operation, origin: &Origin, ops: Vec<Op>) {
-        let transaction = transaction_id(origin);
-        let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        let several = table.is_split();
-        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
-        partition.came(&BinlogPlace::of(origin));
-        // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
-        let admitted = match table.keyed || !several {
-            true => partition.admit(&transaction, order, origin, operation == Operation::Delete),
-            false => Before::New,
-        };
-        match admitted {
-            Before::New => {}
-            Before::Again => return,
-            Before::Reused => {
-                if let Some(incoming) = table.incoming_mut() {
-                    incoming.cut = true;
-                }
-                let why =
-                    "came again with a later time: the server's numbers began anew, and changes between may be missing";
-                table.incomplete = Some(format!("topic \"{}\": transaction {transaction} {why}", table.topic));
-                self.hide(id);
-                return;
-            }
-        }
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        // A connector that paused for a snapshot goes on with what the snapshot holds already; it still counts.
-        let happened = BinlogPlace::of(origin);
-        let shown = table.snapshot.as_ref().map(|incoming| &incoming.moment).or(table.last_snapshot.as_ref());
-        let first_ms = table.snapshot.as_ref().map_or(table.snapshot_first_ms, |incoming| incoming.first_ms);
-        // What its producer wrote before the snapshot's rows the database did before them.
-        let included = shown.is_some_and(|moment| happened.is_before(moment)) || place.timestamp_ms < first_ms;
-        let ops = if included { Vec::new() } else { ops };
-        if !included && let Some(incoming) = &mut table.snapshot {
-            incoming.streamed = true;
-        }
-        if operation == Operation::Truncate {
-            return self.step(id, place, origin, ops, StepKind::Truncate);
-        }
-        if !self.whole || origin.transaction.is_none() {
-            table.untold = self.whole;
-            return self.step(id, place, origin, ops, StepKind::Rows);
-        }
-        table.untold = false;
-        let released = self.released.before(&transaction, origin.ts_ms) == Before::Again;
-        let collection = if origin.collection.is_empty() || table.naming == Naming::Declared {
-            table.collections.first().cloned().unwrap_or_else(|| origin.collection.clone())
-        } else {
-            origin.collection.clone()
-        };
-        if !table.live {
-            let at = (place.partition, place.offset);
-            return self.log(
-                id,
-                Entry {
-                    at,
-                    transaction,
-                    collection,
-                    origin: origin.clone(),
-                    created_ms: place.timestamp_ms,
-                    ops,
-                    kind: EntryKind::Event,
-                },
-            );
-        }
-        // Of one that was released it is redelivered: that one was whole.
-        if !released {
-            let several = table.is_split();
-            let keyless = !table.keyed;
-            let pending = self.pending.entry(transaction).or_default();
-            pending.place.get_or_insert(happened);
-            let again = pending.begins > 1;
-            let part = pending.part(id);
-            if !(several && keyless) || part.is_new(origin, operation == Operation::Delete, again) {
-                part.add(&collection, (place.partition, place.offset), origin, ops, several);
-            }
-        }
-    }
-
-    /// Changes of a table that is not shown.
-    fn base(&mut self, id: TableId, ops: Vec<Op>) {
-        if ops.is_empty() {
-            return;
-        }
-        match self.out.last_mut() {
-            Some(Output::Base { table, ops: last }) if *table == id => last.extend(ops),
-            _ => self.out.push(Output::Base { table: id, ops }),
-        }
-    }
-
-    /// Something of a table's log that belongs to no transaction.
-    fn step(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>, kind: StepKind) {
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        if !table.live {
-            let kind = if matches!(kind, StepKind::Truncate) { EntryKind::Truncate } else { EntryKind::Rows };
-            let (at, transaction) = ((place.partition, place.offset), transaction_id(origin));
-            let collection = origin.collection.clone();
-            return self.log(
-                id,
-                Entry {
-                    at,
-                    transaction,
-                    collection,
-                    origin: origin.clone(),
-                    created_ms: place.timestamp_ms,
-                    ops,
-                    kind,
-                },
-            );
-        }
-        if ops.is_empty() {
-            return;
-        }
-        if !self.whole && table.steps.is_empty() && !matches!(kind, StepKind::Snapshot(_)) {
-            self.alone.extend(changes(id, ops));
-            let position = origin.gtid.as_ref().map(|gtid| Position::Gtid(gtid.to_string()));
-            let place = BinlogPlace::of(origin);
-            self.alone_at = Some((position.unwrap_or_else(|| place.position()), place.ms));
-            return;
-        }
-        let extends = matches!((&kind, table.steps.back()), (StepKind::Rows, Some(Step { kind: StepKind::Rows, .. })));
-        let part = self.whole && self.pending.values().any(|transaction| transaction.part_of(id).is_some());
-        match table.steps.back_mut() {
-            // Rows in a row are one step, unless a transaction lies between.
-            Some(last) if extends && !part => last.ops.extend(ops),
-            _ => {
-                let (at, gtid) = (vec![(place.partition, place.offset)], origin.gtid.clone());
-                table.steps.push_back(Step { at, place: BinlogPlace::of(origin), gtid, ops, kind });
-            }
-        }
-    }
-
-    fn learn(&mut self, id: TableId, collection: &Arc<str>) {
-        let Some(table) = self.tables.get_mut(&id) else { return };
-        if collection.is_empty() {
-            return;
-        }
-        if table.naming == Naming::Guessed {
-            for guess in std::mem::take(&mut table.collections) {
-                if let Some(Owner::Tables(tables)) = self.owners.get_mut(&guess) {
-                    tables.retain(|table| *table != id);
-                    if tables.is_empty() {
-                        self.owners.remove(&guess);
-                    }
-                }
-            }
-        }
-        table.naming = Naming::Told;
-        table.collections.push(collection.clone());
-        self.own(collection, id);
-    }
-
-    fn own(&mut self, collection: &Arc<str>, id: TableId) {
-        match self.owners.entry(collection.clone()).or_insert_with(|| Owner::Tables(Vec::new())) {
-            Owner::Tables(tables) => tables.push(id),
-            nobody => *nobody = Owner::Tables(vec![id]),
+        for transaction in self.pending.values_mut().chain(self.later.values_mut()) {
+            transaction.part_if(id).into_iter().for_each(Part::forget);
         }
     }
 

@@ -10,6 +10,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use delta::Op;
+
+use super::known::{Known, TOLD};
 use super::log::Entry;
 use super::place::BinlogPlace;
 use super::seen::{self, Before, Seen};
@@ -43,6 +46,8 @@ struct Newest {
     server: (u64, Arc<str>),
     place: (u64, u32, u8),
     ms: i64,
+    /// Of a table without a key: its events, one by one.
+    known: Option<Known>,
 }
 
 impl Partition {
@@ -86,63 +91,90 @@ impl Partition {
         self.newest.as_ref().map(|newest| &newest.id)
     }
 
-    /// Whether an event of the transaction `id` comes for the first time. `deletes` tells a deletion, which of the two events
-    /// of a changed primary key is the first; both have one place.
-    pub(crate) fn admit(&mut self, id: &Arc<str>, order: u64, origin: &Origin, deletes: bool) -> Before {
-        let place = (origin.pos, origin.row, u8::from(!deletes));
+    /// Whether an event of the transaction `id` comes for the first time. A deletion is the first of the two events of a changed
+    /// primary key; both have one place.
+    pub(crate) fn admit(&mut self, id: &Arc<str>, origin: &Origin, ops: &[Op], keyed: bool) -> Before {
+        let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
+        let place = (origin.pos, origin.row, u8::from(!matches!(ops, [Op::Delete(_) | Op::Remove(_)])));
+        let server = (origin.server_id, origin.file.clone());
+        let first = || Newest {
+            id: id.clone(),
+            order,
+            server,
+            place,
+            ms: origin.ts_ms,
+            known: first_known(origin, ops, keyed),
+        };
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
-            if order <= newest.order && (!same_server || place <= newest.place) {
-                if origin.ts_ms <= newest.ms {
-                    return Before::Again;
-                }
-                return self.anew(id, order, origin, place);
+            let no_further = order <= newest.order && (!same_server || place <= newest.place);
+            // What is younger and lies no further is of another transaction of this id.
+            if no_further && origin.ts_ms > newest.ms {
+                let first = first();
+                return self.anew(first);
             }
-            newest.order = newest.order.max(order);
-            newest.place = if same_server { newest.place.max(place) } else { place };
-            newest.server = (origin.server_id, origin.file.clone());
-            newest.ms = newest.ms.max(origin.ts_ms);
-            return Before::New;
+            let told = match &mut newest.known {
+                Some(known) => known.tell(origin, ops),
+                None if no_further => Before::Again,
+                None => Before::New,
+            };
+            if newest.known.as_ref().is_some_and(|known| known.len() >= TOLD) {
+                newest.known = None;
+            }
+            if told == Before::New {
+                newest.order = newest.order.max(order);
+                newest.place = if same_server { newest.place.max(place) } else { place };
+                newest.server = (origin.server_id, origin.file.clone());
+                newest.ms = newest.ms.max(origin.ts_ms);
+            }
+            return told;
         }
+        // A partition has its transactions in their order: a smaller number of a later time is of numbers that began anew.
+        let back = |newest: &Newest| seen::is_less(id, &newest.id) && origin.ts_ms > newest.ms;
         match self.seen.before(id, origin.ts_ms) {
-            Before::Again => Before::Again,
+            Before::New if self.newest.as_ref().is_some_and(back) => self.anew(first()),
             Before::New => {
-                // The server counts anew, and the snapshot since holds what it did before.
-                let back = |newest: &Newest| seen::is_less(id, &newest.id);
-                if self.after_snapshot && self.newest.as_ref().is_some_and(back) {
-                    self.newest = None;
-                    self.seen.forget_like(id);
-                }
-                self.follow(id, order, origin, place);
+                self.follow(first());
                 Before::New
             }
-            Before::Reused => self.anew(id, order, origin, place),
+            Before::Reused => self.anew(first()),
+            again => again,
         }
     }
 
     /// The server counts anew, which is well only after a snapshot.
-    fn anew(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) -> Before {
+    fn anew(&mut self, first: Newest) -> Before {
         let snapshotted = self.after_snapshot;
-        self.newest = None;
-        self.seen.forget_like(id);
-        self.follow(id, order, origin, place);
+        if let Some(newest) = self.newest.take() {
+            self.seen.insert_at(&newest.id, newest.ms);
+        }
+        self.seen.begin_anew(&first.id);
+        self.follow(first);
         if snapshotted { Before::New } else { Before::Reused }
     }
 
-    fn follow(&mut self, id: &Arc<str>, order: u64, origin: &Origin, place: (u64, u32, u8)) {
+    fn follow(&mut self, newest: Newest) {
         self.after_snapshot = false;
-        let server = (origin.server_id, origin.file.clone());
-        let newest = Newest { id: id.clone(), order, server, place, ms: origin.ts_ms };
         if let Some(older) = self.newest.replace(newest) {
             self.seen.insert_at(&older.id, older.ms);
         }
     }
 }
 
+/// Events of a table without a key are told one by one, where they have numbers.
+fn first_known(origin: &Origin, ops: &[Op], keyed: bool) -> Option<Known> {
+    let numbered = origin.transaction.as_ref().is_some_and(|transaction| transaction.total_order > 0);
+    (!keyed && numbered).then(|| {
+        let mut known = Known::default();
+        known.tell(origin, ops);
+        known
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Snapshot;
+    use crate::event::{Snapshot, TransactionRef};
 
     fn origin(file: &str, pos: u64, row: u32, ts_ms: i64) -> Origin {
         let (file, collection) = (file.into(), "shop.a".into());
@@ -159,6 +191,15 @@ mod tests {
         }
     }
 
+    fn admit(partition: &mut Partition, id: &str, order: u64, origin: &Origin, deletes: bool) -> Before {
+        let id: Arc<str> = id.into();
+        let member = TransactionRef { id: id.clone(), total_order: order, data_collection_order: order };
+        let origin = Origin { transaction: Some(member), ..origin.clone() };
+        let row = delta::RowBuilder::new(vec![delta::Kind::Int]).take();
+        let op = if deletes { Op::Delete(row) } else { Op::Upsert(row) };
+        partition.admit(&id, &origin, &[op], true)
+    }
+
     fn partition() -> Partition {
         Partition::new(Bounds { partition: 0, low: 0, end: 0 })
     }
@@ -166,50 +207,50 @@ mod tests {
     #[test]
     fn the_create_of_a_changed_primary_key_is_new_beside_its_delete() {
         let mut partition = partition();
-        let (id, at) = ("u:1".into(), origin("b.1", 100, 0, 1));
-        assert_eq!(partition.admit(&id, 1, &at, true), Before::New);
-        assert_eq!(partition.admit(&id, 2, &at, false), Before::New);
-        assert_eq!(partition.admit(&id, 1, &at, true), Before::Again);
-        assert_eq!(partition.admit(&id, 2, &at, false), Before::Again);
+        let (id, at) = ("u:1", origin("b.1", 100, 0, 1));
+        assert_eq!(admit(&mut partition, id, 1, &at, true), Before::New);
+        assert_eq!(admit(&mut partition, id, 2, &at, false), Before::New);
+        assert_eq!(admit(&mut partition, id, 1, &at, true), Before::Again);
+        assert_eq!(admit(&mut partition, id, 2, &at, false), Before::Again);
         // Without numbers, too.
-        let id = "u:2".into();
-        assert_eq!(partition.admit(&id, 0, &at, true), Before::New);
-        assert_eq!(partition.admit(&id, 0, &at, false), Before::New);
-        assert_eq!(partition.admit(&id, 0, &at, true), Before::Again);
+        let id = "u:2";
+        assert_eq!(admit(&mut partition, id, 0, &at, true), Before::New);
+        assert_eq!(admit(&mut partition, id, 0, &at, false), Before::New);
+        assert_eq!(admit(&mut partition, id, 0, &at, true), Before::Again);
     }
 
     #[test]
     fn after_a_failover_to_lower_binlog_names_events_are_new_and_redelivered_ones_are_not() {
         let mut partition = partition();
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.000009", 900, 0, 1), false), Before::New);
-        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.000009", 950, 0, 2), false), Before::New);
-        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.000001", 50, 0, 2), false), Before::Again);
-        assert_eq!(partition.admit(&"u:2".into(), 2, &origin("b.000001", 60, 0, 2), false), Before::New);
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.000001", 10, 0, 1), false), Before::Again);
-        assert_eq!(partition.admit(&"u:3".into(), 1, &origin("b.000001", 70, 0, 3), false), Before::New);
+        assert_eq!(admit(&mut partition, "u:1", 1, &origin("b.000009", 900, 0, 1), false), Before::New);
+        assert_eq!(admit(&mut partition, "u:2", 1, &origin("b.000009", 950, 0, 2), false), Before::New);
+        assert_eq!(admit(&mut partition, "u:2", 1, &origin("b.000001", 50, 0, 2), false), Before::Again);
+        assert_eq!(admit(&mut partition, "u:2", 2, &origin("b.000001", 60, 0, 2), false), Before::New);
+        assert_eq!(admit(&mut partition, "u:1", 1, &origin("b.000001", 10, 0, 1), false), Before::Again);
+        assert_eq!(admit(&mut partition, "u:3", 1, &origin("b.000001", 70, 0, 3), false), Before::New);
     }
 
     #[test]
     fn two_events_of_one_order_number_are_two_events() {
         // Debezium before 3.6.1 restarts after the first event of a transaction and counts from 1 again.
-        let (mut partition, id) = (partition(), "u:1".into());
-        assert_eq!(partition.admit(&id, 1, &origin("b.1", 100, 0, 1), false), Before::New);
-        assert_eq!(partition.admit(&id, 2, &origin("b.1", 100, 1, 1), false), Before::New);
-        assert_eq!(partition.admit(&id, 1, &origin("b.1", 100, 1, 1), false), Before::Again);
-        assert_eq!(partition.admit(&id, 2, &origin("b.1", 200, 0, 1), false), Before::New);
-        assert_eq!(partition.admit(&id, 3, &origin("b.1", 200, 1, 1), false), Before::New);
+        let (mut partition, id) = (partition(), "u:1");
+        assert_eq!(admit(&mut partition, id, 1, &origin("b.1", 100, 0, 1), false), Before::New);
+        assert_eq!(admit(&mut partition, id, 2, &origin("b.1", 100, 1, 1), false), Before::New);
+        assert_eq!(admit(&mut partition, id, 1, &origin("b.1", 100, 1, 1), false), Before::Again);
+        assert_eq!(admit(&mut partition, id, 2, &origin("b.1", 200, 0, 1), false), Before::New);
+        assert_eq!(admit(&mut partition, id, 3, &origin("b.1", 200, 1, 1), false), Before::New);
     }
 
     #[test]
     fn reused_ids_are_told_by_their_time_and_taken_after_a_snapshot() {
         let mut partition = partition();
         for (number, ms) in [(1, 10), (2, 20), (3, 30)] {
-            partition.admit(&format!("u:{number}").into(), 1, &origin("b.1", number * 10, 0, ms), false);
+            admit(&mut partition, &format!("u:{number}"), 1, &origin("b.1", number * 10, 0, ms), false);
         }
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 40), false), Before::Reused);
+        assert_eq!(admit(&mut partition, "u:1", 1, &origin("b.1", 10, 0, 40), false), Before::Reused);
         partition.after_snapshot = true;
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 50), false), Before::New);
-        assert_eq!(partition.admit(&"u:2".into(), 1, &origin("b.1", 20, 0, 51), false), Before::New);
-        assert_eq!(partition.admit(&"u:1".into(), 1, &origin("b.1", 10, 0, 50), false), Before::Again);
+        assert_eq!(admit(&mut partition, "u:1", 1, &origin("b.1", 10, 0, 50), false), Before::New);
+        assert_eq!(admit(&mut partition, "u:2", 1, &origin("b.1", 20, 0, 51), false), Before::New);
+        assert_eq!(admit(&mut partition, "u:1", 1, &origin("b.1", 10, 0, 50), false), Before::Again);
     }
 }

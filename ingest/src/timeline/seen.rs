@@ -10,16 +10,24 @@ use std::collections::{BTreeMap, HashMap};
 /// numbers as seen that are older than a thousand gaps.
 const RANGES: usize = 1024;
 
+/// First and last number of each range.
+type Ranges = BTreeMap<u64, u64>;
+
 /// A set of transaction ids.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     /// By prefix: first and last number of each range.
-    ranges: HashMap<Box<str>, BTreeMap<u64, u64>>,
+    ranges: HashMap<Box<str>, Ranges>,
     /// Ids that do not end in a number.
     others: std::collections::HashSet<Box<str>>,
     /// By prefix: the latest time that an id of it came with.
     newest_ms: HashMap<Box<str>, i64>,
+    /// By prefix: what there was until this time, at which the server's numbers began anew.
+    earlier: HashMap<Box<str>, Vec<(i64, Ranges)>>,
 }
+
+/// How often numbers may begin anew before the first beginnings are forgotten.
+const BEGINNINGS: usize = 8;
 
 /// What a set says of an id that comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,8 @@ pub(crate) enum Before {
     Again,
     /// It was inserted, but what comes now is younger than all of its server: the server's numbers began anew.
     Reused,
+    /// Nothing tells whether it is the same again or another.
+    Unclear,
 }
 
 fn split(id: &str) -> Option<(&str, u64)> {
@@ -51,13 +61,20 @@ pub(crate) fn is_gap(before: &str, after: &str) -> bool {
     }
 }
 
+fn holds(ranges: &Ranges, number: u64) -> bool {
+    ranges.range(..=number).next_back().is_some_and(|(_, &last)| number <= last)
+}
+
 impl Seen {
     /// Whether `id`, which now comes with the time `ms`, came before.
     pub(crate) fn before(&self, id: &str, ms: i64) -> Before {
+        let prefix = split(id).map_or("", |(prefix, _)| prefix);
+        if let (Some(ranges), Some((_, number))) = (self.earlier_at(prefix, ms), split(id)) {
+            return if holds(ranges, number) { Before::Again } else { Before::New };
+        }
         if !self.contains(id) {
             return Before::New;
         }
-        let prefix = split(id).map_or("", |(prefix, _)| prefix);
         match self.newest_ms.get(prefix) {
             Some(&newest) if ms > newest => Before::Reused,
             _ => Before::Again,
@@ -79,25 +96,43 @@ impl Seen {
         self.newest_ms.get(split(id).map_or("", |(prefix, _)| prefix)).copied()
     }
 
-    /// Forgets all ids that have the prefix of `id`: their numbers began anew.
-    pub(crate) fn forget_like(&mut self, id: &str) {
+    /// The numbers of the server of `id` began anew: what was inserted is of before.
+    pub(crate) fn begin_anew(&mut self, id: &str) {
         let prefix = split(id).map_or("", |(prefix, _)| prefix);
-        self.ranges.remove(prefix);
-        self.newest_ms.remove(prefix);
+        let (Some(ranges), Some(newest)) = (self.ranges.remove(prefix), self.newest_ms.remove(prefix)) else { return };
+        let earlier = self.earlier.entry(prefix.into()).or_default();
+        if earlier.len() == BEGINNINGS {
+            earlier.remove(0);
+        }
+        earlier.push((newest, ranges));
     }
 
-    /// Whether `id` has a smaller number than every id of its prefix, of which there are some.
-    pub(crate) fn is_older_than_all(&self, id: &str) -> bool {
+    /// The numbers that were there at a time before they began anew.
+    fn earlier_at(&self, prefix: &str, ms: i64) -> Option<&Ranges> {
+        let earlier = self.earlier.get(prefix)?;
+        earlier.iter().find(|(until, _)| ms <= *until).map(|(_, ranges)| ranges)
+    }
+
+    /// Whether the numbers of the server of `id` did not begin anew between the two times.
+    pub(crate) fn is_one_beginning(&self, id: &str, first_ms: i64, second_ms: i64) -> bool {
+        let prefix = split(id).map_or("", |(prefix, _)| prefix);
+        let Some(earlier) = self.earlier.get(prefix) else { return true };
+        let beginning = |ms: i64| earlier.iter().position(|(until, _)| ms <= *until);
+        beginning(first_ms) == beginning(second_ms)
+    }
+
+    /// Whether `id`, which comes with the time `ms`, has a smaller number than every id of its prefix, of which there are some.
+    pub(crate) fn is_older_than_all(&self, id: &str, ms: i64) -> bool {
         let Some((prefix, number)) = split(id) else { return false };
-        let first = self.ranges.get(prefix).and_then(|ranges| ranges.first_key_value());
+        let now = || self.ranges.get(prefix).filter(|_| self.newest_ms.get(prefix).is_none_or(|newest| ms <= *newest));
+        let first = self.earlier_at(prefix, ms).or_else(now).and_then(|ranges| ranges.first_key_value());
         first.is_some_and(|(&first, _)| number < first)
     }
 
     /// Whether `id` was inserted.
     pub(crate) fn contains(&self, id: &str) -> bool {
         let Some((prefix, number)) = split(id) else { return self.others.contains(id) };
-        let Some(ranges) = self.ranges.get(prefix) else { return false };
-        ranges.range(..=number).next_back().is_some_and(|(_, &last)| number <= last)
+        self.ranges.get(prefix).is_some_and(|ranges| holds(ranges, number))
     }
 
     /// Adds `id`.

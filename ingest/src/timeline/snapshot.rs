@@ -11,7 +11,7 @@ use delta::{Op, TableId};
 use super::Timeline;
 use super::place::BinlogPlace;
 use super::spec::Place;
-use super::table::{Incoming, Step, StepKind};
+use super::table::{Incoming, Lost, Step, StepKind, Table};
 use crate::event::{Origin, Snapshot};
 use crate::source::OnError;
 
@@ -33,6 +33,7 @@ impl Timeline {
         let Some(table) = self.tables.get_mut(&id) else { return };
         match &table.last_snapshot {
             // It was taken for complete too early: a first table of one row has no marker of its end.
+            Some(done) if *done == moment && !table.live => return self.base(id, ops),
             Some(done) if *done == moment => return self.step(id, place, origin, ops, StepKind::Rows),
             Some(done) if moment.is_older(done) => return,
             _ => {}
@@ -46,11 +47,15 @@ impl Timeline {
         let Some(table) = self.tables.get_mut(&id) else { return };
         if let Some(incoming) = table.incoming_mut() {
             incoming.rows += 1;
-            if incoming.first_ms == 0 {
-                incoming.first_ms = place.timestamp_ms;
-            }
+            incoming.first_ms = match incoming.rows {
+                1 => place.timestamp_ms,
+                _ => incoming.first_ms.min(place.timestamp_ms),
+            };
             incoming.last_ms = incoming.last_ms.max(place.timestamp_ms);
             incoming.markers.add(origin.snapshot);
+            if !incoming.collections.contains(&origin.collection) {
+                incoming.collections.push(origin.collection.clone());
+            }
         }
         if !table.live {
             return self.base(id, ops);
@@ -70,16 +75,24 @@ impl Timeline {
         let untouched = table.last_snapshot.is_none() && table.partitions.values().all(|p| p.newest().is_none());
         match untouched {
             // What could not be decoded before its first row was one of its rows.
-            true => incoming.lost = std::mem::take(&mut table.losses),
-            false => incoming.earlier = table.losses.len(),
+            true => incoming.lost = table.losses.extract_if(.., |lost| lost.transaction.is_none()).collect(),
+            false => incoming.lost = table.losses.extract_if(.., |lost| lost.of_snapshot).collect(),
         }
+        // What the one that is given up lacked may have been anything: this one makes good what was written before it.
+        let given_up = table.incoming_mut().map(|given_up| std::mem::take(&mut given_up.lost)).unwrap_or_default();
+        table.losses.extend(given_up.into_iter().map(|lost| Lost { of_snapshot: false, ..lost }));
         table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
+        incoming.cut = table.given_up.as_ref().is_some_and(|given_up| !given_up.is_older(&incoming.moment));
+        let waits = |partition: &super::partition::Partition| !partition.log.is_empty();
+        incoming.replaces = table.based || table.live || table.partitions.values().any(waits);
         let moment = incoming.moment.clone();
         if table.live {
+            let before = table.steps.len();
             table.steps.retain(|step| !matches!(step.kind, StepKind::Snapshot(_)));
-            let at = vec![(place.partition, place.offset)];
+            table.skipped = table.steps.len() < before || table.skipped;
+            let at = (place.partition, place.offset);
             let kind = StepKind::Snapshot(Box::new(incoming));
-            table.steps.push_back(Step { at, place: moment, gtid: None, ops: vec![Op::Truncate], kind });
+            table.add_step(Step::new(kind, at, moment, None, vec![Op::Truncate]), true);
             return;
         }
         table.snapshot = Some(incoming);
@@ -95,17 +108,17 @@ impl Timeline {
     fn is_over(&self, id: TableId, incoming: &Incoming) -> bool {
         let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(&incoming.moment));
         let stalls = self.tables.get(&id).is_some_and(|table| table.on_error == OnError::Stall);
-        let unmarked = incoming.rows == 1 || !incoming.markers.first;
         // A row that was lost may have been the last; a first table of one row has no last, and old versions mark none.
-        if self.quiet && (unmarked || !incoming.lost.is_empty() && !stalls) {
+        if self.quiet && (incoming.is_unmarked() || !incoming.lost.is_empty() && !stalls) {
             return true;
         }
-        if incoming.markers.last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {
+        let last = incoming.markers.last && (self.quiet || self.tables.get(&id).is_none_or(Table::is_of_one));
+        if last || ended || incoming.streamed || self.boundaries.newest_ms > incoming.last_ms {
             return true;
         }
         // Tables come one after the other. A first table of one row is marked as the first alone, and versions that mark no
         // first row mark only the last of all: there another table's rows show that this one's are over.
-        let alone = incoming.rows == 1 || !incoming.markers.first;
+        let alone = incoming.is_unmarked();
         let others = self.tables.iter().filter(|(other, _)| **other != id);
         alone
             && others.into_iter().any(|(_, other)| {
@@ -120,11 +133,12 @@ impl Timeline {
     pub(super) fn settle_snapshot(&mut self, id: TableId) {
         let read = self.tables.get_mut(&id).filter(|table| table.is_read());
         let Some(mut incoming) = read.and_then(|table| table.snapshot.take()) else { return };
-        let split = self.tables.get(&id).is_some_and(super::table::Table::is_split);
+        let split = self.tables.get(&id).is_some_and(Table::is_split);
         let over = self.is_over(id, &incoming);
         let Some(table) = self.tables.get_mut(&id) else { return };
         // Other tables and the transaction topic may be read further than this one.
-        let fenced = split || !incoming.markers.last && !incoming.streamed;
+        let one = table.is_of_one();
+        let fenced = split || !(incoming.streamed || incoming.markers.last && one);
         if over && fenced && !std::mem::replace(&mut incoming.fenced, true) {
             table.fence.renew();
         }
@@ -137,18 +151,31 @@ impl Timeline {
     }
 }
 
-impl super::table::Table {
+impl Table {
     /// The table is what the snapshot shows, whatever was missing before.
     pub(super) fn end_snapshot(&mut self, incoming: Incoming) {
         self.lost += incoming.lost.len() as u64;
-        self.losses.drain(..incoming.earlier.min(self.losses.len()));
+        self.losses.retain(|lost| lost.created_ms >= incoming.first_ms);
         let may_lack = self.partitions.values().any(|partition| partition.may_lack(&incoming.moment));
-        if !incoming.cut && !may_lack && !self.refused {
-            self.incomplete = None;
+        let doubtful = self.doubtful_ms.is_some_and(|ms| incoming.moment.ms < ms);
+        if !incoming.cut && !may_lack && !self.refused && !doubtful {
+            (self.incomplete, self.doubtful_ms) = (None, None);
             self.partitions.values_mut().for_each(|partition| partition.cut = None);
         }
+        let lacks = |name: &&Arc<str>| !incoming.collections.contains(name);
+        if let Some(name) =
+            self.collections.iter().find(lacks).filter(|_| incoming.replaces && self.collections.len() > 1)
+        {
+            let topic = &self.topic;
+            let why = format!(
+                "topic \"{topic}\" holds several tables, and a snapshot has no rows of {name}: take one of all of them"
+            );
+            self.incomplete.get_or_insert(why);
+        }
+        self.snapshot_of = incoming.collections;
         self.snapshot_first_ms = incoming.first_ms;
         self.snapshot_ms = incoming.last_ms;
+        self.skipped = false;
         let moment = incoming.moment;
         self.owed.retain(|_, owed| owed.committed_ms > moment.ms);
         self.last_snapshot = Some(moment);

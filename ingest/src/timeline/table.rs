@@ -1,16 +1,17 @@
 //! A table of the timeline: what is known of its topic, and what waits for its turn among the transactions.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use delta::Op;
 
 use super::ends::Fence;
-use super::log::Entry;
+use super::follow::Late;
 use super::partition::Partition;
 use super::place::BinlogPlace;
+use super::seen;
 use super::spec::TableSpec;
-use super::transaction::{Part, Transaction};
+use super::transaction::Transaction;
 use super::{Blocked, Recent};
 use crate::event::{Origin, Snapshot};
 use crate::source::OnError;
@@ -29,14 +30,26 @@ pub(crate) struct Table {
     /// How sure that is.
     pub(crate) naming: Naming,
     pub(crate) partitions: BTreeMap<i32, Partition>,
-    /// Whether it is shown.
+    /// Whether the timeline waits for it.
     pub(crate) live: bool,
+    /// Whether it is shown.
+    pub(crate) shown: bool,
+    /// Whether it was ever shown: what is made of it anew then is no answer.
+    pub(crate) was_shown: bool,
     /// Whether nothing can make it whole.
     pub(crate) refused: bool,
     /// Why the topic does not hold all of the table.
     pub(crate) incomplete: Option<String>,
+    /// When an event was made that was dropped because nothing tells it from its repetition.
+    pub(crate) doubtful_ms: Option<i64>,
     /// The snapshot that comes while the table is not shown; its rows go on at once.
     pub(crate) snapshot: Option<Incoming>,
+    /// The newest snapshot of which rows were given up.
+    pub(crate) given_up: Option<BinlogPlace>,
+    /// What it has rows of.
+    pub(crate) snapshot_of: Vec<Arc<str>>,
+    /// Whether a snapshot was given up for a newer one, which must come in before anything that it holds is shown.
+    pub(crate) skipped: bool,
     /// The newest snapshot of which all rows have come.
     pub(crate) last_snapshot: Option<BinlogPlace>,
     /// Of a shown table: what waits for its turn, in the order of its log.
@@ -46,15 +59,13 @@ pub(crate) struct Table {
     /// Records given up.
     pub(crate) lost: u64,
     /// Of a table that is not shown: events still to come of transactions that the timeline has released, by collection.
-    pub(crate) owed: HashMap<Arc<str>, Recent>,
+    pub(crate) owed: BTreeMap<(Arc<str>, i64), Recent>,
     /// END records before this offset must be released before the table is shown.
     pub(crate) boundaries: i64,
     /// Reading it to its present end.
     pub(crate) fence: Fence,
-    /// What came of several partitions and waits for all to be read: in the order of the binlog.
-    pub(crate) merged: VecDeque<Entry>,
-    /// Which events of it have come, if they may come again in any partition.
-    pub(crate) known: HashMap<Arc<str>, Part>,
+    /// What the timeline passed before it followed the table.
+    pub(crate) late: VecDeque<Late>,
     /// Whether changes of it have gone on.
     pub(crate) based: bool,
     /// When Kafka got the first and the newest row of the last whole snapshot.
@@ -86,6 +97,10 @@ pub(crate) struct Incoming {
     /// The first and the newest row's time in Kafka.
     pub(crate) first_ms: i64,
     pub(crate) last_ms: i64,
+    /// What it has rows of: several tables of MySQL may share the topic.
+    pub(crate) collections: Vec<Arc<str>>,
+    /// Whether the table held something when it began.
+    pub(crate) replaces: bool,
     /// Whether the table missed something since it began.
     pub(crate) cut: bool,
     pub(crate) markers: Markers,
@@ -96,8 +111,6 @@ pub(crate) struct Incoming {
     pub(crate) fenced: bool,
     /// Whether the table's log goes on behind it with changes that it does not hold.
     pub(crate) streamed: bool,
-    /// How many losses the table had when it began: they are made good by it.
-    pub(crate) earlier: usize,
 }
 
 /// Markers that a snapshot's rows of a table had.
@@ -119,6 +132,12 @@ impl Markers {
 }
 
 impl Incoming {
+    /// Whether its rows need not say that it is over: a first table of one row is marked as the first alone, and versions that
+    /// mark no first row mark only the last of all.
+    pub(crate) fn is_unmarked(&self) -> bool {
+        self.rows == 1 || !self.markers.first
+    }
+
     pub(crate) fn new(origin: &Origin) -> Self {
         let (moment, markers) = (BinlogPlace::of(origin), Markers::default());
         Incoming {
@@ -126,13 +145,14 @@ impl Incoming {
             rows: 0,
             first_ms: 0,
             last_ms: 0,
+            collections: Vec::new(),
+            replaces: false,
             cut: false,
             markers,
             lost: Vec::new(),
             fence: None,
             fenced: false,
             streamed: false,
-            earlier: 0,
         }
     }
 }
@@ -147,6 +167,8 @@ pub(crate) struct Step {
     pub(crate) gtid: Option<Arc<str>>,
     pub(crate) ops: Vec<Op>,
     pub(crate) kind: StepKind,
+    /// Which reading of the topics' ends it waits for.
+    pub(crate) fence: Option<u64>,
 }
 
 /// What a step is.
@@ -168,6 +190,10 @@ pub(crate) struct Lost {
     pub(crate) transaction: Option<Arc<str>>,
     /// The newest transaction of its partition when it came.
     pub(crate) after: Option<Arc<str>>,
+    /// Whether it was a row of a snapshot.
+    pub(crate) of_snapshot: bool,
+    /// When Kafka got it: a snapshot whose rows were written later makes it good.
+    pub(crate) created_ms: i64,
     pub(crate) reason: String,
 }
 
@@ -187,18 +213,23 @@ impl Table {
             naming,
             partitions: BTreeMap::new(),
             live: false,
+            shown: false,
+            was_shown: false,
             refused: false,
             incomplete: None,
+            doubtful_ms: None,
             snapshot: None,
+            given_up: None,
+            snapshot_of: Vec::new(),
+            skipped: false,
             last_snapshot: None,
             steps: VecDeque::new(),
             losses: Vec::new(),
             lost: 0,
-            owed: HashMap::new(),
+            owed: BTreeMap::new(),
             boundaries,
             fence: Fence::default(),
-            merged: VecDeque::new(),
-            known: HashMap::new(),
+            late: VecDeque::new(),
             based: false,
             snapshot_first_ms: 0,
             snapshot_ms: 0,
@@ -242,6 +273,12 @@ impl Table {
         self.partitions.len() > 1
     }
 
+    /// Whether records of it are lost that it cannot be shown without.
+    pub(crate) fn misses_records(&self) -> bool {
+        let of_snapshot = self.snapshot.as_ref().is_some_and(|incoming| !incoming.lost.is_empty());
+        self.on_error == OnError::Stall && (of_snapshot || !self.losses.is_empty())
+    }
+
     /// Whether everything was read that its topic held when the table was added.
     pub(crate) fn is_read(&self) -> bool {
         self.partitions.values().all(|partition| partition.next >= partition.horizon)
@@ -266,11 +303,62 @@ impl Table {
     }
 
     /// Takes note of an event of a transaction that was released while the table was not shown.
-    pub(crate) fn repay(&mut self, transaction: &str, collection: &str) {
-        let Some(owed) = self.owed.get_mut(transaction) else { return };
+    pub(crate) fn repay(&mut self, transaction: &Arc<str>, ms: i64, collection: &str) {
+        let from = (transaction.clone(), ms);
+        let Some((_, owed)) = self.owed.range_mut(from..).next().filter(|((id, _), _)| id == transaction) else {
+            return;
+        };
         if let Some((_, count)) = owed.counts.iter_mut().find(|(name, _)| **name == *collection) {
             *count = count.saturating_sub(1);
+            owed.repaid = true;
         }
+    }
+
+    /// Whether the newest snapshot holds a streamed change. What its producer wrote before the snapshot's rows the database did
+    /// before them; a connector that paused for a snapshot goes on behind it with what it holds already.
+    pub(crate) fn includes(&self, origin: &Origin, created_ms: i64) -> bool {
+        let incoming = self.snapshot.as_ref();
+        let moment = incoming.map(|incoming| &incoming.moment).or(self.last_snapshot.as_ref());
+        let first_ms = incoming.map_or(self.snapshot_first_ms, |incoming| incoming.first_ms);
+        let of = incoming.map_or(&self.snapshot_of, |incoming| &incoming.collections);
+        let shared = self.collections.len() > 1 && !of.contains(&origin.collection);
+        let before = || moment.is_some_and(|moment| BinlogPlace::of(origin).is_before(moment));
+        !shared && (created_ms < first_ms || before())
+    }
+
+    /// Whether a row that is marked as the last of its table is the last of the topic, too: a topic that is not named after a
+    /// table may hold several.
+    pub(crate) fn is_of_one(&self) -> bool {
+        let own = |name: &Arc<str>| derived_collection(&self.topic).as_ref() == Some(name);
+        self.naming == Naming::Declared || self.collections.iter().all(own)
+    }
+
+    /// The collection that an event of it counts for.
+    pub(crate) fn collection_of(&self, origin: &Origin) -> Arc<str> {
+        if origin.collection.is_empty() || self.naming == Naming::Declared {
+            return self.collections.first().cloned().unwrap_or_else(|| origin.collection.clone());
+        }
+        origin.collection.clone()
+    }
+
+    /// Adds what belongs to no transaction in its place: partitions are not read in step. `parted` says that transactions with
+    /// events of the table are held, which may lie between it and what came before.
+    pub(crate) fn add_step(&mut self, step: Step, parted: bool) {
+        let rows = |step: &Step| matches!(step.kind, StepKind::Rows);
+        let split = self.is_split();
+        if split
+            && let Some(same) =
+                self.steps.iter_mut().find(|other| rows(other) && rows(&step) && other.place == step.place)
+        {
+            return same.extend(step);
+        }
+        if let Some(last) = self.steps.back_mut().filter(|last| !split && !parted && rows(last) && rows(&step)) {
+            return last.ops.extend(step.ops);
+        }
+        let elsewhere = |other: &Step| other.at.iter().all(|(found, _)| step.at.iter().all(|(own, _)| found != own));
+        let later = |other: &&Step| elsewhere(other) && other.place != step.place && step.place.is_before(&other.place);
+        let later = self.steps.iter().rev().take_while(later).count();
+        self.steps.insert(self.steps.len() - later, step);
     }
 
     /// The same, to be changed.
@@ -293,6 +381,25 @@ impl Table {
 }
 
 impl Step {
+    pub(crate) fn new(
+        kind: StepKind,
+        at: (i32, i64),
+        place: BinlogPlace,
+        gtid: Option<Arc<str>>,
+        ops: Vec<Op>,
+    ) -> Self {
+        Step { at: vec![at], place, gtid, ops, kind, fence: None }
+    }
+
+    fn extend(&mut self, more: Step) {
+        for (partition, offset) in more.at {
+            if !self.at.iter().any(|(found, _)| *found == partition) {
+                self.at.push((partition, offset));
+            }
+        }
+        self.ops.extend(more.ops);
+    }
+
     /// Whether the transaction comes before this step of `table`; `None` if nothing tells.
     pub(crate) fn is_after(&self, transaction: &Transaction, table: delta::TableId) -> Option<bool> {
         // What was written whole before a snapshot's first row is part of it, wherever the binlog has it.
@@ -318,7 +425,10 @@ impl Step {
         // What has no event of ours has no place; the database's time of its commit tells then.
         let by_time = || {
             let committed = transaction.end.as_ref()?.committed_ms;
+            let (id, gtid) = (transaction.id.as_deref().unwrap_or_default(), self.gtid.as_deref().unwrap_or_default());
             match &self.kind {
+                StepKind::Truncate if committed == self.place.ms && seen::is_less(id, gtid) => Some(true),
+                StepKind::Truncate if committed == self.place.ms && seen::is_less(gtid, id) => Some(false),
                 StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
                 StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
                 StepKind::Snapshot(_) if committed < self.place.ms => Some(true),

@@ -1,22 +1,34 @@
 //! What has come of one transaction.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use delta::{Op, TableId};
 
+use super::known::Known;
+use super::packed::{PackedOps, Unpacked};
 use super::place::BinlogPlace;
+use super::seen::Before;
 use crate::event::Origin;
 
 /// What has come of one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
+    /// Its id, if it stands in the queue.
+    pub(crate) id: Option<Arc<str>>,
     /// How often its BEGIN has come: more than once if the connector restarted within it.
     pub(crate) begins: u32,
     /// Whether it stands in the queue: its BEGIN, or failing that its END, has come.
     pub(crate) queued: bool,
     /// When Kafka got its BEGIN.
     pub(crate) begun_ms: i64,
+    /// The time that its BEGIN says, or failing that its END.
+    pub(crate) ms: i64,
+    /// The time that its BEGIN says: none of its events is older.
+    pub(crate) since_ms: Option<i64>,
+    /// Whether events of it and of a later transaction of the same id are held as one.
+    pub(crate) mixed: bool,
+    /// Whether its boundaries were deleted before they were read.
+    pub(crate) orphan: bool,
     /// Its END.
     pub(crate) end: Option<End>,
     /// Its events by table.
@@ -43,12 +55,14 @@ pub(crate) struct Part {
     pub(crate) table: TableId,
     /// Number of events by collection: one, unless several tables of MySQL share a topic.
     pub(crate) counts: Vec<(Arc<str>, u64)>,
-    ops: Vec<Op>,
+    ops: PackedOps,
     /// Where the events lie, of a table of several partitions: those are not read in order.
     order: Vec<EventOrder>,
     /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
-    known: HashSet<(u64, u32, bool, u64)>,
-    server: Option<(u64, Arc<str>)>,
+    known: Option<Box<Known>>,
+    /// The earliest and the latest time of its events.
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
     /// First and last offset by partition.
     pub(crate) spans: Vec<(i32, i64, i64)>,
 }
@@ -56,10 +70,12 @@ pub(crate) struct Part {
 /// Where an event stands in its transaction.
 #[derive(Debug, Clone, Copy)]
 struct EventOrder {
-    number: u64,
-    place: (u64, u32),
+    partition: i32,
+    number: u32,
+    pos: u64,
+    row: u32,
     /// Its first op.
-    op: usize,
+    op: u32,
 }
 
 impl Transaction {
@@ -77,6 +93,11 @@ impl Transaction {
         self.parts.iter().find(|part| part.table == table)
     }
 
+    /// The same, to be changed.
+    pub(crate) fn part_if(&mut self, table: TableId) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.table == table)
+    }
+
     /// Takes the part of `table` out.
     pub(crate) fn take(&mut self, table: TableId) -> Option<Part> {
         let at = self.parts.iter().position(|part| part.table == table)?;
@@ -86,32 +107,29 @@ impl Transaction {
 
 impl Part {
     pub(crate) fn new(table: TableId) -> Self {
-        let (counts, ops, order, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Part { table, counts, ops, order, known: HashSet::new(), server: None, spans }
+        let (counts, ops, order, spans) = (Vec::new(), PackedOps::default(), Vec::new(), Vec::new());
+        Part { table, counts, ops, order, known: None, first_ms: i64::MAX, last_ms: i64::MIN, spans }
     }
 
-    /// Whether an event comes for the first time, of whatever partition. `again` says that its transaction was begun again.
-    pub(crate) fn is_new(&mut self, origin: &Origin, deletes: bool, again: bool) -> bool {
-        let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-        let server = (origin.server_id, origin.file.clone());
-        let same_server = self.server.as_ref().is_none_or(|known| *known == server);
-        let place = (origin.pos, origin.row, deletes);
-        let came = |known: &(u64, u32, bool, u64)| match same_server {
-            true => (known.0, known.1, known.2) == place && (known.3 == number || again),
-            false => known.3 == number,
-        };
-        let exactly = self.known.contains(&(place.0, place.1, place.2, number));
-        if exactly || (again || !same_server) && self.known.iter().any(came) {
-            return false;
-        }
-        self.server = Some(server);
-        self.known.insert((place.0, place.1, place.2, number));
-        true
+    /// Whether an event comes for the first time, of whatever partition.
+    pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op]) -> Before {
+        self.known.get_or_insert_default().tell(origin, ops)
+    }
+
+    /// Nothing of it changes the table any more; its events still count.
+    pub(crate) fn forget(&mut self) {
+        self.ops.clear();
+        self.order.clear();
+    }
+
+    /// How many changes it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.ops.len()
     }
 
     /// Whether nothing of it changes the table.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.ops.len() == 0
     }
 
     /// Adds an event's ops. `several` says that the table has several partitions.
@@ -127,15 +145,19 @@ impl Part {
             Some((_, count)) => *count += 1,
             None => self.counts.push((collection.clone(), 1)),
         }
+        self.first_ms = self.first_ms.min(origin.ts_ms);
+        self.last_ms = self.last_ms.max(origin.ts_ms);
         match self.spans.iter_mut().find(|(found, ..)| *found == partition) {
             Some((_, _, last)) => *last = offset,
             None => self.spans.push((partition, offset, offset)),
         }
         if several {
             let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
-            self.order.push(EventOrder { number, place: (origin.pos, origin.row), op: self.ops.len() });
+            // Fewer than 4 billion.
+            let (number, op) = (number as u32, self.ops.len() as u32);
+            self.order.push(EventOrder { partition, number, pos: origin.pos, row: origin.row, op });
         }
-        self.ops.extend(ops);
+        ops.into_iter().for_each(|op| self.ops.push(op));
     }
 
     /// How many events of `collection` have come.
@@ -143,27 +165,39 @@ impl Part {
         self.counts.iter().find(|(name, _)| **name == *collection).map_or(0, |(_, count)| *count)
     }
 
-    /// The ops in their order.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
-        let Part { mut ops, mut order, .. } = self;
+    /// The ops in their order, of which END counts so many.
+    pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Unpacked {
+        let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
+        let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
+        let Part { ops, mut order, .. } = self;
+        // A connector that counted anew sends more than its END counts; the places are of one server then.
+        let numbered = !anew && rises(&order, |event| event.number);
+        if numbered && order.is_sorted_by_key(|event| event.number) {
+            return ops.into_iter();
+        }
         // Events that came before the table had several partitions stand first, as they came.
-        let first = order.first().map_or(ops.len(), |event| event.op);
-        if order.is_sorted_by_key(|event| event.number) {
-            return ops;
-        }
-        // Numbers that come twice are of a connector that counted anew; the places are of one server then.
-        let mut numbers: Vec<_> = order.iter().map(|event| event.number).collect();
-        numbers.sort_unstable();
-        let unique = numbers.windows(2).all(|pair| pair[0] != pair[1]);
-        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op).chain([ops.len()]).collect();
+        let first = order.first().map_or(ops.len(), |event| event.op as usize);
+        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op as usize).chain([ops.len()]).collect();
         let mut events: Vec<_> = order.drain(..).zip(ends).collect();
-        match unique {
+        match numbered {
             true => events.sort_by_key(|(event, _)| event.number),
-            false => events.sort_by_key(|(event, _)| event.place),
+            false => events.sort_by_key(|(event, _)| (event.pos, event.row)),
         }
-        let mut rest: Vec<_> = ops.drain(first..).map(Some).collect();
-        let sorted = events.into_iter().flat_map(|(event, end)| (event.op - first)..(end - first));
-        ops.extend(sorted.filter_map(|at| rest[at].take()).collect::<Vec<_>>());
-        ops
+        let mut came: Vec<_> = ops.into_iter().map(Some).collect();
+        let sorted = events.into_iter().flat_map(|(event, end)| event.op as usize..end);
+        let all: Vec<_> = (0..first).chain(sorted).filter_map(|at| came[at].take()).collect();
+        Unpacked::from(all)
     }
+}
+
+/// Whether a key never falls within a partition, whose events came in their order.
+fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u32) -> bool {
+    let mut last: Vec<(i32, u32)> = Vec::new();
+    order.iter().all(|event| match last.iter_mut().find(|(partition, _)| *partition == event.partition) {
+        Some((_, last)) => key(event) > std::mem::replace(last, key(event)),
+        None => {
+            last.push((event.partition, key(event)));
+            true
+        }
+    })
 }

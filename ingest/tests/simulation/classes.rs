@@ -46,7 +46,8 @@ pub(crate) fn story(seed: u64, class: Class) -> Story {
         booleans: traits.has(Class::OldMarkers) && random.chance(50),
         tombstones: random.chance(80),
         names_collection,
-        coarse: traits.has(Class::CoarseTimes),
+        // A transaction of several seconds that comes again in a new partition looks like another of its id.
+        coarse: traits.has(Class::CoarseTimes) && !traits.has(Class::NewPartitions),
         parallel: traits.has(Class::ParallelSnapshot),
         metadata: !traits.has(Class::Loose) || random.chance(50),
     };
@@ -162,7 +163,8 @@ fn ending(random: &mut Random, traits: &Traits, own: usize, steps: &mut Vec<Step
         }
         steps.extend((0..random.between(1, 6)).map(|_| Step::Commit(statements(random, own))));
     }
-    if random.chance(90) || !traits.has(Class::Restarts) {
+    // A connector that is not heard of after a blocking snapshot never says what the database did before it.
+    if random.chance(90) || !traits.has(Class::Restarts) || traits.has(Class::BlockingSnapshot) {
         steps.push(Step::Stream(usize::MAX));
     } else {
         steps.push(Step::Die { into: random.below(4) });

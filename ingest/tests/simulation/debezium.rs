@@ -135,6 +135,8 @@ impl World {
     /// RESET BINARY LOGS AND GTIDS: what was before cannot be read any more.
     pub(crate) fn reset(&mut self) {
         self.stream(usize::MAX);
+        // Nothing tells two transactions of one id that were committed in one second.
+        self.kafka.pause(if self.options.coarse { 3_000 } else { 0 });
         self.db.reset();
         if let Some(connector) = &mut self.connector {
             connector.floor = self.db.binlog.len();
@@ -162,8 +164,9 @@ impl World {
         if !self.options.coarse {
             return commit_ms;
         }
-        let earlier = if event == 0 { 0 } else { (number as u64 * 7 + event) % 3 * 700 };
-        (commit_ms - earlier as i64) / 1_000 * 1_000
+        // Statements come one after the other, and the last one before the commit.
+        let earlier = if event == 0 { 0 } else { [1_400, 700, 0][(event as usize - 1).min(2)] };
+        (commit_ms - earlier) / 1_000 * 1_000
     }
 
     fn id(&self, number: usize) -> Arc<str> {
@@ -289,7 +292,9 @@ impl World {
     fn begin(&mut self, number: usize) {
         let id = self.id(number);
         self.positions.push((id.to_string(), number + 1));
-        self.write_boundary(Boundary::Begin { id });
+        let first = u64::from(!self.db.binlog[number].changes.is_empty());
+        let ts_ms = self.event_ms(number, first);
+        self.write_boundary(Boundary::Begin { id, ts_ms });
         if let Some(connector) = &mut self.connector {
             connector.begun = true;
         }
@@ -349,6 +354,7 @@ impl World {
     fn write_truncate(&mut self, number: usize, table: usize) {
         let place = self.place(number, 1);
         let mut origin = self.origin(table, Snapshot::No, place, self.event_ms(number, 0));
+        origin.server_id = self.server.0 as u64 + 1;
         origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
         let event = Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin };
         self.write_event(table, event, Vec::new(), false);
@@ -425,7 +431,8 @@ impl World {
             let by_collection = BTreeMap::new();
             self.connector = Some(Connector { at, floor: now, total: 0, by_collection, begun: false });
             (self.done, self.torn) = (now, false);
-            self.kafka.pause(1_500);
+            // On another server only times tell what follows a snapshot from what it holds.
+            self.kafka.pause(if self.options.coarse { 4_000 } else { 1_500 });
         }
     }
 
@@ -441,6 +448,7 @@ impl World {
         if self.connector.as_ref().is_some_and(|connector| connector.at.1 == 0) {
             self.kafka.pause(1_000);
             self.write_snapshot(tables, None, false);
+            self.kafka.pause(if self.options.coarse { 4_000 } else { 0 });
         }
     }
 

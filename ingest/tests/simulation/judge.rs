@@ -1,10 +1,13 @@
 //! The law: after every output, the shown tables together are a state that the database was in, and never an earlier one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use delta::{Change, Op, Position, Row, TableId};
+use ingest::event::Operation;
 use ingest::timeline::Output;
 
+use crate::kafka::Payload;
 use crate::model::{State, Values};
 use crate::story::{Outcome, Story};
 use ingest::OnError;
@@ -67,6 +70,16 @@ impl<'a> Judge<'a> {
                 tainted.all |= record.touches.is_empty();
                 tainted.rows.extend(record.touches.iter().map(|row| row.0));
             }
+            // Of a snapshot without a row that can be read nobody knows: what it replaces stays.
+            let mut moments: BTreeMap<(Arc<str>, u64, i64), bool> = BTreeMap::new();
+            for record in outcome.world.kafka.topics[topic].partitions.iter().flat_map(|p| &p.records) {
+                let Payload::Event(event) = &record.payload else { continue };
+                if event.operation == Operation::Read {
+                    let origin = &event.origin;
+                    *moments.entry((origin.file.clone(), origin.pos, origin.ts_ms)).or_insert(true) &= record.lost;
+                }
+            }
+            tainted.all |= moments.values().any(|lost| *lost);
         }
         Judge {
             story,

@@ -30,24 +30,6 @@ use crate::subject::Subject;
 /// Seeds of each class in a plain `cargo test`.
 const SEEDS: u64 = 200;
 
-/// Classes in which rare stories are known to go wrong: how many of a thousand are let pass, and what they are about. They are
-/// printed, and the numbers may only fall; a class without any leaves the list.
-const OPEN: [(Class, usize, &str); 9] = [
-    (Class::Truncates, 5, "a TRUNCATE among transactions that the tables read have no part in"),
-    (Class::OldRestarts, 5, "a connector before 3.6.1 that restarts within a transaction, twice"),
-    (Class::FailOver, 5, "a server whose binlogs have the same names: an event's server_id is that of its origin"),
-    (Class::Reset, 10, "ids used again for transactions without events in the tables that are read"),
-    (
-        Class::SecondSnapshot,
-        20,
-        "a dead connector's transaction of which no event was read: a stall; a table that was empty",
-    ),
-    (Class::BlockingSnapshot, 10, "a snapshot of a table in several partitions that pauses the stream: a stall"),
-    (Class::IncrementalSnapshot, 5, "rows of one chunk in several partitions: a stall"),
-    (Class::EarlyReader, 5, "a snapshot of a table that was shown as empty: a stall"),
-    (Class::Mixed, 10, "the same, mixed"),
-];
-
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
@@ -87,13 +69,7 @@ fn every_answer_is_a_state_of_the_database() {
         let judged = (from..from + count).map(|seed| (seed, judge(seed, class)));
         let failed: Vec<(u64, String)> = judged.filter_map(|(seed, judged)| Some((seed, judged.err()?))).collect();
         tried += count;
-        let open =
-            OPEN.iter().find(|(open, share, _)| *open == class && failed.len() * 1_000 <= share * count as usize);
-        if let Some((_, _, what)) = open.filter(|_| !failed.is_empty()) {
-            let seeds: Vec<_> =
-                failed.iter().map(|(seed, failure)| format!("{seed}: {}", shrink::kind(failure))).collect();
-            println!("{class:?}: {} of {count} seeds, known ({what}): {}", failed.len(), seeds.join("; "));
-        } else if !failed.is_empty() {
+        if !failed.is_empty() {
             failures.push(format!("{class:?}: {} of {count} seeds failed\n{}", failed.len(), told(class, &failed)));
         }
     }

@@ -169,7 +169,7 @@ impl Subject for Wrong {
         self.inner.remove_table(id);
     }
     fn boundary(&mut self, offset: i64, timestamp_ms: i64, mut boundary: Boundary) {
-        let (Boundary::Begin { id } | Boundary::End { id, .. }) = &boundary;
+        let (Boundary::Begin { id, .. } | Boundary::End { id, .. }) = &boundary;
         if self.defect == Defect::IdsAreForEver && self.ended.contains(id) {
             return self.inner.boundaries_read(offset + 1);
         }

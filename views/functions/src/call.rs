@@ -124,9 +124,11 @@ impl<'a> Call<'a, '_> {
         }
     }
 
-    /// Argument `i` as its type's text form.
-    pub(crate) fn show(&self, i: usize) -> Result<String> {
-        self.show_of(&self.args[i], &self.env.types[i])
+    /// Argument `i` as a cast to text gives it: as its type's text form, but for truth values and padded texts.
+    pub(crate) fn cast_text(&self, i: usize) -> Result<String> {
+        let (to, settings) = (Type::Text.into(), &self.env.session.settings);
+        let text = tidewater_types::cast(self.args[i], self.ty(i), &to, true, settings, self.scratch)?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
     /// A value as its type's text form.

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// Enough to see what is wrong with a topic.
 pub const DEAD_LETTERS: usize = 10_000;
 
+/// A connection costs some hundred kilobytes and, while its query runs, a thread.
+pub const MAX_CONNECTIONS: usize = 500;
+
 /// Where the server listens and keeps its data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -17,6 +20,12 @@ pub struct Config {
     /// Port of HTTP: /health, /ready, /metrics, /api/sql
     #[arg(long, env = "TIDEWATER_HTTP_PORT", default_value_t = 6876)]
     pub http_port: u16,
+    /// A name by which browsers and proxies may address HTTP, beside addresses, localhost and --host; may be given several times
+    #[arg(long = "http-name", env = "TIDEWATER_HTTP_NAMES", value_delimiter = ',')]
+    pub http_names: Vec<String>,
+    /// Connections of PostgreSQL's protocol at the same time
+    #[arg(long, env = "TIDEWATER_MAX_CONNECTIONS", default_value_t = MAX_CONNECTIONS)]
+    pub max_connections: usize,
     /// Folder of the server's own data: the statements that made what exists
     #[arg(long, env = "TIDEWATER_DATA_DIR", default_value = "tidewater-data")]
     pub data_dir: PathBuf,

@@ -537,6 +537,7 @@ impl Loop {
                     letters.push(letter);
                 }
                 SourceEvent::Health { table, health } => self.health(table, health),
+                SourceEvent::ColumnLost { table, column, reason } => self.lose_column(table, column, reason),
             }
             next = if changes < TICK_CHANGES { sources.try_recv().ok() } else { None };
         }
@@ -557,6 +558,18 @@ impl Loop {
             self.hydrated.send_modify(|changes| *changes += 1);
             self.state_changed();
         }
+    }
+
+    /// Told before any commit whose rows lack the column.
+    fn lose_column(&mut self, table: TableId, column: usize, reason: String) {
+        let mut database = self.database.write();
+        tracing::warn!(
+            source = database.source_name(table).unwrap_or_default(),
+            reason,
+            "a column has no value any more"
+        );
+        database.lose_column(table, column, reason);
+        self.unpublished = true;
     }
 
     /// Takes changes of a source that nobody reads yet, in slices: others' readers and commits wait no longer than for one.

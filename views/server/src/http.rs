@@ -14,6 +14,7 @@ use arrow_schema::{DataType, SchemaRef};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 
 use crate::coordinator::Handle;
 use crate::encode::{pg_type, text, type_modifier, type_size};
+use crate::http_names::{self, Names};
 use crate::parameters;
 use crate::runner::Batches;
 use crate::session::{AFTER, Session};
@@ -40,12 +42,21 @@ const POSITION_HEADER: &str = "tidewater-position";
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::Receiver<bool>) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    handle: Handle,
+    names: Names,
+    mut stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    // What machines ask for holds no rows, and they use any name.
+    let rows = Router::new()
+        .route("/api/sql", post(api_sql).layer(DefaultBodyLimit::max(BODY)))
+        .layer(from_fn_with_state(names, http_names::check));
     let router = Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/sql", post(api_sql).layer(DefaultBodyLimit::max(BODY)))
+        .merge(rows)
         .with_state(handle);
     let stopped = async move {
         // The sender lives as long as the process.
@@ -176,7 +187,7 @@ async fn run(
 ) -> Result<Value, Error> {
     let done = |tag: &str| json!({ "ok": tag, "notices": [] });
     match &parsed.statement {
-        Statement::Begin
+        Statement::Begin { .. }
         | Statement::Commit
         | Statement::Rollback
         | Statement::Savepoint { .. }

@@ -8,6 +8,7 @@ pub mod coordinator;
 mod definitions;
 pub mod encode;
 pub mod http;
+mod http_names;
 pub mod parameters;
 pub mod pgwire;
 mod runner;
@@ -100,10 +101,11 @@ async fn start_server(config: &Config, kafka: bool) -> Result<(Running, mpsc::Se
     let (stopping, stop) = watch::channel(false);
     let web_handle = handle.clone();
     let web_stop = stop.clone();
+    let names = http_names::Names::new(&config.host, &config.http_names);
     let tasks = vec![
-        tokio::spawn(pgwire::serve(pg, handle.clone(), stop)),
+        tokio::spawn(pgwire::serve(pg, handle.clone(), config.max_connections, stop)),
         tokio::spawn(async move {
-            if let Err(error) = http::serve(web, web_handle, web_stop).await {
+            if let Err(error) = http::serve(web, web_handle, names, web_stop).await {
                 tracing::error!(%error, "HTTP ended");
             }
         }),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use pgwire::api::ConnectionManager;
 use pgwire::error::{ErrorInfo, PgWireError};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::coordinator::Handle;
@@ -24,7 +24,9 @@ use handler::Handler;
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Answers connections until `stopping` says so; then each ends after the statement that it runs.
-pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::Receiver<bool>) {
+/// No more than `most` clients are served; others are told (53300).
+pub async fn serve(listener: TcpListener, handle: Handle, most: usize, mut stopping: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(most));
     let connections = Arc::new(ConnectionManager::new());
     let handler = Arc::new(Handler::new(handle, connections));
     let mut clients = JoinSet::new();
@@ -36,9 +38,14 @@ pub async fn serve(listener: TcpListener, handle: Handle, mut stopping: watch::R
         };
         match accepted {
             Ok((socket, peer)) => {
+                // Telling a client that there is no room needs some, too.
+                if clients.len() >= most.saturating_mul(2) {
+                    continue;
+                }
                 let (handler, stopping) = (handler.clone(), stopping.clone());
+                let place = room.clone().try_acquire_owned().ok();
                 clients.spawn(async move {
-                    if let Err(error) = connection::serve(socket, handler, stopping).await {
+                    if let Err(error) = connection::serve(socket, handler, place, stopping).await {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
                 });

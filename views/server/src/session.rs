@@ -18,13 +18,14 @@ use crate::waits::Wait;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Variables that exist before anybody sets one, as clients ask for them.
-const DEFAULTS: [(&str, &str); 21] = [
+const DEFAULTS: [(&str, &str); 23] = [
     ("application_name", ""),
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("cluster", "default"),
     ("database", "materialize"),
     ("datestyle", "ISO, MDY"),
+    (DEFAULT_READ_ONLY, "off"),
     ("extra_float_digits", "1"),
     ("integer_datetimes", "on"),
     ("intervalstyle", "postgres"),
@@ -40,7 +41,12 @@ const DEFAULTS: [(&str, &str); 21] = [
     (AFTER, ""),
     ("timezone", "UTC"),
     ("transaction_isolation", "strict serializable"),
+    (TRANSACTION_READ_ONLY, "off"),
 ];
+
+/// Whether transactions may change nothing: those to come, and this one.
+const DEFAULT_READ_ONLY: &str = "default_transaction_read_only";
+const TRANSACTION_READ_ONLY: &str = "transaction_read_only";
 
 /// Positions that answers of the session must include.
 pub const AFTER: &str = "tidewater.after";
@@ -93,6 +99,7 @@ struct Transaction {
     /// Rows that COMMIT puts into their tables.
     insertions: Vec<Insertion>,
     savepoints: Vec<Savepoint>,
+    read_only: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -136,10 +143,18 @@ impl Session {
     }
 
     /// Begins a transaction block; false if there is one.
-    pub fn begin(&mut self) -> bool {
+    pub fn begin(&mut self, read_only: Option<bool>) -> bool {
         let new = self.transaction.is_none();
-        self.transaction.get_or_insert_with(|| Transaction { before: self.set.clone(), ..Transaction::default() });
+        let before = || Transaction { before: self.set.clone(), read_only, ..Transaction::default() };
+        self.transaction.get_or_insert_with(before);
         new
+    }
+
+    /// Whether statements may change nothing now.
+    pub fn is_read_only(&self) -> bool {
+        let set = |name| self.set.get(name).map(|value| value == "on");
+        let of_block = self.transaction.as_ref().and_then(|block| set(TRANSACTION_READ_ONLY).or(block.read_only));
+        of_block.or(set(DEFAULT_READ_ONLY)).unwrap_or(false)
     }
 
     /// Ends the block and keeps what it set; gives the rows to insert.
@@ -353,6 +368,10 @@ fn meaning(name: &str, value: &str) -> Result<String> {
         "standard_conforming_strings" => {
             one_of(&["on", "true", "1", "yes"], "on", "backslashes in plain strings are always backslashes")
         }
+        DEFAULT_READ_ONLY | TRANSACTION_READ_ONLY => match word.as_str() {
+            "on" | "true" | "1" | "yes" => Ok("on".to_owned()),
+            _ => one_of(&["off", "false", "0", "no"], "off", "it is on or off"),
+        },
         AFTER if value.trim().is_empty() => Ok(String::new()),
         AFTER => value
             .parse::<After>()
@@ -457,7 +476,7 @@ mod tests {
     fn a_block_takes_back_what_it_set() {
         let mut session = Session::default();
         assert!(session.savepoint("a").is_err());
-        assert!(session.begin() && !session.begin());
+        assert!(session.begin(None) && !session.begin(None));
         session.set("application_name", Some("one")).expect("a value");
         session.savepoint("a").expect("in a block");
         session.set("application_name", Some("two")).expect("a value");
@@ -469,7 +488,7 @@ mod tests {
         session.commit();
         assert_eq!(session.get("application_name"), Some("one"));
         assert_eq!(session.get("statement_timeout"), Some("60s"));
-        session.begin();
+        session.begin(None);
         session.set("application_name", Some("three")).expect("a value");
         assert!(session.rollback() && !session.rollback());
         assert_eq!(session.get("application_name"), Some("one"));

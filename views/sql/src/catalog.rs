@@ -9,6 +9,7 @@ use delta::{TableId, TableSchema};
 use engine::{IndexId, NodeId};
 
 use crate::broken::Broken;
+use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
 
 /// Schema of relations that this system keeps about itself.
@@ -66,6 +67,8 @@ pub(crate) enum Body {
     MaterializedView {
         node: NodeId,
         reads: Vec<String>,
+        /// What it reads of them, views expanded.
+        columns: ColumnsRead,
     },
     /// An index of a node, by columns.
     Index {
@@ -83,6 +86,15 @@ impl Object {
             | Body::Source { node, .. }
             | Body::MaterializedView { node, .. } => Some(*node),
             _ => None,
+        }
+    }
+
+    /// The statement that makes it, as users may see it: a secret's value is shown nowhere.
+    pub(crate) fn shown_definition(&self, name: &str) -> String {
+        match &self.body {
+            Body::Secret(_) => format!("CREATE SECRET {name} AS '…'"),
+            Body::Broken(broken) if broken.kind == ObjectKind::Secret => format!("CREATE SECRET {name} AS '…'"),
+            _ => self.definition.clone(),
         }
     }
 

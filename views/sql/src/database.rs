@@ -16,6 +16,7 @@ use engine::{Circuit, IndexId, NodeId};
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, SOURCES, TIMELINES, is_system};
 use crate::checked::{CheckedIntegers, CheckedSums};
 use crate::error::{Error, Result};
+use crate::lost_columns::columns_read;
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
 use crate::source_status::{Published, Source};
@@ -54,6 +55,8 @@ pub struct Database {
     pub(crate) generation: u64,
     pub(crate) next_oid: u32,
     pub(crate) sources: BTreeMap<TableId, Source>,
+    /// Whether a source has a column without a value.
+    pub(crate) columns_lost: bool,
     /// Whether readers may have to be told something of a source.
     pub(crate) troubled: bool,
     /// What `tidewater.sources` shows, by name.
@@ -108,6 +111,7 @@ impl Database {
             generation: 0,
             next_oid: FIRST_OID,
             sources: BTreeMap::new(),
+            columns_lost: false,
             troubled: false,
             published: BTreeMap::new(),
             sources_table: TableId(0),
@@ -189,7 +193,7 @@ impl Database {
                 Body::Source { table, .. } => {
                     found.extend(self.sources.get(table).and_then(|source| source.progress).map(|p| (name, p)));
                 }
-                Body::MaterializedView { reads, node } => {
+                Body::MaterializedView { reads, node, .. } => {
                     open.extend(reads.iter().cloned());
                     if !self.circuit.is_built(*node) {
                         let (read, of) = self.circuit.progress(*node);
@@ -340,7 +344,8 @@ impl Database {
         let fields = schema.fields().iter().zip(plan.schema().fields());
         let fields = fields.map(|(field, of)| field.as_ref().clone().with_data_type(of.data_type().clone()));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        self.define(name, definition, Body::MaterializedView { node, reads }, Some(schema));
+        let columns = columns_read(&plan);
+        self.define(name, definition, Body::MaterializedView { node, reads, columns }, Some(schema));
         Ok(())
     }
 
@@ -405,7 +410,7 @@ impl Database {
                 name: name.clone(),
                 kind: object.kind(),
                 columns: self.columns.get(name).cloned(),
-                definition: object.definition.clone(),
+                definition: object.shown_definition(name),
                 on,
                 index_columns,
             }

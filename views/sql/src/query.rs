@@ -24,8 +24,10 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
 use crate::catalog::{Body, SYSTEM_SCHEMA, TIMELINES, object_name};
 use crate::database::Database;
+use crate::differs;
 use crate::error::{Error, Result};
 use crate::lookup::Lookup;
+use crate::meaning::with_meaning;
 use crate::output_names::{named, shown};
 use crate::parse::ast::{Parsed, Statement};
 use crate::pg_catalog;
@@ -195,6 +197,7 @@ impl Database {
 
     fn run_prepared(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Query> {
         if let Some(lookup) = &prepared.lookup
+            && !self.columns_lost
             && let Some(batch) = self.look_up(lookup, parameters)?
         {
             let reads = vec![lookup.name.clone()];
@@ -216,7 +219,8 @@ impl Database {
     /// A plan whose expressions stand as they were written.
     pub(crate) fn uncoerced(&self, query: &sql::Query) -> Result<LogicalPlan> {
         let context = self.context()?;
-        let query = named(query.clone());
+        let mut query = named(query.clone());
+        differs::mend(&mut query);
         let references = self.state.resolve_table_references(&planned(&query))?;
         let system = pg_catalog::wanted(&references, |name| self.objects.contains_key(name));
         for reference in references {
@@ -238,9 +242,11 @@ impl Database {
             let rewritten = pg_catalog::rewritten(&query);
             rewritten.map_or_else(|| planned(&query), |rewritten| Planned::Statement(Box::new(rewritten)))
         } else {
+            differs::refuse(&query)?;
             planned(&query)
         };
-        Ok(with_digits(futures::executor::block_on(context.state().statement_to_plan(statement))?)?)
+        let plan = with_digits(futures::executor::block_on(context.state().statement_to_plan(statement))?)?;
+        Ok(if system { plan } else { with_meaning(plan)? })
     }
 
     /// The plan with its final types: the branches of a union, CASE or COALESCE have one type only once they are coerced.
@@ -302,6 +308,7 @@ impl Database {
             [] => plan,
             values => plan.replace_params_with_values(&ParamValues::from(values.to_vec()))?,
         };
+        self.columns_readable(&plan)?;
         let mut snapshots: HashMap<String, Arc<SnapshotTable>> = HashMap::new();
         let attached = plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };

@@ -184,10 +184,7 @@ impl Database {
             let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());
             return Err(Error::new("42809", message).hint(format!("use SHOW CREATE {}", found.words())));
         }
-        let definition = match &object.body {
-            Body::Secret(_) => format!("CREATE SECRET {name} AS '…'"),
-            _ => object.definition.clone(),
-        };
+        let definition = object.shown_definition(name);
         texts(&["name", "create_sql"], vec![vec![format!("materialize.public.{name}"), definition]])
     }
 

@@ -133,6 +133,8 @@ pub(crate) struct Source {
     pub(crate) health: SourceHealth,
     pub(crate) on_error: OnError,
     pub(crate) consistency: Consistency,
+    /// Columns that have no value any more, and why.
+    pub(crate) lost_columns: BTreeMap<String, String>,
 }
 
 impl Default for Source {
@@ -144,7 +146,13 @@ impl Default for Source {
             lost: 0,
             lag: None,
         };
-        Source { progress: None, health, on_error: OnError::Stall, consistency: Consistency::Record }
+        Source {
+            progress: None,
+            health,
+            on_error: OnError::Stall,
+            consistency: Consistency::Record,
+            lost_columns: BTreeMap::new(),
+        }
     }
 }
 
@@ -199,6 +207,7 @@ impl Database {
             health.lost > 0 || matches!(health.state, SourceState::Stalled | SourceState::Incomplete)
         };
         let loose = self.sources.values().filter(|source| source.consistency == Consistency::Table).count();
+        self.columns_lost = self.sources.values().any(|source| !source.lost_columns.is_empty());
         self.troubled = loose > 1 || self.sources.values().any(told);
     }
 
@@ -225,6 +234,10 @@ impl Database {
             _ => return None,
         };
         let mut health = source.health;
+        if health.reason.is_empty() && !source.lost_columns.is_empty() {
+            let reasons: Vec<&str> = source.lost_columns.values().map(String::as_str).collect();
+            health.reason = format!("columns have no value any more, the others go on: {}", reasons.join("; "));
+        }
         // Whoever reads Kafka may say that it runs before the first rows are all there.
         if source.progress.is_some() && health.state == SourceState::Running {
             health.state = SourceState::Hydrating;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::differs::mend_type;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference, plan_err};
@@ -88,6 +89,7 @@ pub fn declared_schema(columns: &[ColumnDef]) -> crate::Result<SchemaRef> {
         if json {
             column.data_type = SqlType::Text;
         }
+        mend_type(&mut column.data_type);
         let schema = planner.build_schema(vec![column])?;
         let field = schema.field(0);
         let metadata = json.then(|| ("tidewater.type".to_owned(), "json".to_owned()));

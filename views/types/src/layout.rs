@@ -173,15 +173,18 @@ impl Packing {
 
 /// The whole number at `scale`.
 fn slot(value: Numeric<'_>, scale: u16) -> i64 {
-    match value {
-        Numeric::Small(mantissa, own) if own == scale => mantissa as i64,
-        Numeric::Small(..) => match value.round(i32::from(scale)) {
-            Ok(NumericBuf::Small(mantissa, _)) => mantissa as i64,
-            _ => SLOT_NAN,
+    let whole = match value {
+        Numeric::NaN => return SLOT_NAN,
+        Numeric::Small(mantissa, own) if own == scale => Some(mantissa),
+        _ => match value.round(i32::from(scale)) {
+            Ok(NumericBuf::Small(mantissa, _)) => Some(mantissa),
+            _ => None,
         },
-        // A column of few digits holds neither infinities nor long values.
-        _ => SLOT_NAN,
-    }
+    };
+    // A value that is stored has been through `apply_modifier`, which refuses more digits and infinities; a wrong number in a row
+    // would be worse than this.
+    let fitting = whole.and_then(|whole| i64::try_from(whole).ok()).filter(|whole| *whole != SLOT_NAN);
+    fitting.expect("a value of numeric(p, s) has no more than p digits")
 }
 
 impl ColumnType {

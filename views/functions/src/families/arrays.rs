@@ -33,6 +33,11 @@ pub(super) fn register(t: &mut Table) {
                 return Ok(Datum::Null);
             }
             let found = positions(c)?;
+            // Where no NULL can be found, the start does not matter.
+            let array = c.array(0)?;
+            if array.is_empty() || c.null(1) && !array.iter().any(|value| value.is_null()) {
+                return Ok(Datum::Null);
+            }
             let start = if c.count() > 2 { Some(if c.null(2) { return Err(null_start()) } else { c.int(2)? }) } else { None };
             let found = found.into_iter().find(|at| start.is_none_or(|start| *at >= start));
             Ok(found.map_or(Datum::Null, Datum::Int))
@@ -184,6 +189,12 @@ fn split<'a>(c: &Call<'a, '_>) -> Result<Option<Vec<Datum<'a>>>> {
     }
     let text = c.text(0)?;
     let null = if c.count() > 2 && !c.null(2) { Some(c.text(2)?) } else { None };
+    // Counted before the parts are made.
+    let count = match c.args[1] {
+        Datum::Null => text.len(),
+        _ => text.matches(c.text(1)?).count() + 1,
+    };
+    check_size(count.saturating_mul(size_of::<Datum<'_>>()))?;
     let part = |part: &'a str| if Some(part) == null { Datum::Null } else { Datum::from(part) };
     if text.is_empty() {
         return Ok(Some(Vec::new()));

@@ -3,7 +3,7 @@
 use tidewater_types::{ArrayRef, Datum, Dimension, MAX_DIMENSIONS, MAX_VALUE, Result, SqlError, equal};
 
 use super::arrays::{element, no_nulls, wrong_dimensions};
-use crate::call::Call;
+use crate::call::{Call, check_size};
 use crate::table::Table;
 
 pub(super) fn register(t: &mut Table) {
@@ -23,7 +23,7 @@ pub(super) fn register(t: &mut Table) {
     t.operator(
         "stable ||(text, anynonarray) -> text -- A text and a value joined.\nstable ||(anynonarray, text) -> text",
         |c| {
-            let joined = c.show(0)? + &c.show(1)?;
+            let joined = c.cast_text(0)? + &c.cast_text(1)?;
             c.new_text(&joined)
         },
     );
@@ -198,6 +198,7 @@ fn fill<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         }
         count = count.checked_mul(*length).filter(|count| *count <= (MAX_VALUE / 8) as i64).ok_or_else(too_large)?;
     }
+    check_size((count as usize).saturating_mul(size_of::<Datum<'_>>()))?;
     if lengths.is_empty() || count == 0 {
         return Ok(Datum::Array(ArrayRef::build(c.scratch, &[], &[])?));
     }

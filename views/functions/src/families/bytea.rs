@@ -182,7 +182,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 fn encode(bytes: &[u8], format: &str) -> Result<String> {
-    check_size(bytes.len().saturating_mul(2))?;
+    check_size(bytes.len().saturating_mul(4))?;
     match format.to_ascii_lowercase().as_str() {
         "hex" => Ok(hex(bytes)),
         "base64" => {

@@ -1,5 +1,7 @@
 //! Dates, times and intervals: functions (<https://www.postgresql.org/docs/15/functions-datetime.html>).
 
+use std::sync::Arc;
+
 use tidewater_types::time::{self, DAY, Extracted, Zone, is_infinite};
 use tidewater_types::{Datum, Interval, Result, SqlError};
 
@@ -27,7 +29,7 @@ pub(super) fn register(t: &mut Table) {
         if is_infinite(c.int(1)?) {
             return Ok(c.args[1]);
         }
-        Ok(Datum::Int(time::truncate_timestamptz_in(c.text(0)?, c.int(1)?, &Zone::parse(c.text(2)?)?)?))
+        Ok(Datum::Int(time::truncate_timestamptz_in(c.text(0)?, c.int(1)?, &*zone(c, 2)?)?))
     });
     t.add("date_trunc(text, interval) -> interval", |c| {
         Ok(Datum::Interval(time::truncate_interval(c.text(0)?, c.interval(1)?)?))
@@ -134,8 +136,12 @@ fn makers(t: &mut Table) {
         |c| {
             let date = (part(c, 0)?, part(c, 1)?, part(c, 2)?);
             let local = time::make_timestamp(date, part(c, 3)?, part(c, 4)?, c.float(5)?)?;
-            let zone = if c.count() > 6 { Zone::parse(c.text(6)?)? } else { c.env.session.settings.time_zone.clone() };
-            Ok(Datum::Int(zone.to_moment(local)?))
+            let moment = if c.count() > 6 {
+                zone(c, 6)?.to_moment(local)?
+            } else {
+                c.env.session.settings.time_zone.to_moment(local)?
+            };
+            Ok(Datum::Int(moment))
         },
     );
     t.add("make_interval(years int4 = 0, months int4 = 0, weeks int4 = 0, days int4 = 0, hours int4 = 0, mins int4 = 0, secs float8 = 0.0) -> interval -- Of its parts.", |c| {
@@ -159,21 +165,22 @@ fn zones(t: &mut Table) {
     t.add("timezone(interval, timestamp) -> timestamptz", |c| at_zone(c, time::timestamp_at_zone));
     t.add("timezone(interval, timestamptz) -> timestamp", |c| at_zone(c, time::timestamptz_at_zone));
     t.add("stable timezone(text, timetz) -> timetz\ntimezone(interval, timetz) -> timetz", |c| {
-        Ok(Datum::TimeTz(time::time_at_zone(timetz(c, 1)?, &zone(c)?, c.env.session.settings.now)))
+        Ok(Datum::TimeTz(time::time_at_zone(timetz(c, 1)?, &*zone(c, 0)?, c.env.session.settings.now)))
     });
 }
 
-/// The zone that argument 0 says.
-fn zone(c: &Call<'_, '_>) -> Result<Zone> {
-    match c.args[0] {
-        Datum::Interval(offset) => Zone::of_interval(offset),
-        _ => Zone::parse(c.text(0)?),
+/// The zone that argument `i` says; found once as long as it is the same.
+fn zone(c: &Call<'_, '_>, i: usize) -> Result<Arc<Zone>> {
+    if let Datum::Interval(offset) = c.args[i] {
+        return Zone::of_interval(offset).map(Arc::new);
     }
+    let name = c.text(i)?;
+    c.cached(name.as_bytes(), || Zone::parse(name))
 }
 
 fn at_zone<'a>(c: &Call<'a, '_>, shift: fn(i64, &Zone) -> Result<i64>) -> Result<Datum<'a>> {
     // The infinities are the same in every zone, even in none.
-    if is_infinite(c.int(1)?) { Ok(c.args[1]) } else { shift(c.int(1)?, &zone(c)?).map(Datum::Int) }
+    if is_infinite(c.int(1)?) { Ok(c.args[1]) } else { shift(c.int(1)?, &*zone(c, 0)?).map(Datum::Int) }
 }
 
 fn overlaps(t: &mut Table) {

@@ -163,6 +163,7 @@ fn split<'a>(c: &Call<'a, '_>) -> Result<Vec<&'a str>> {
         let Some((start, end)) = captures[0] else { break };
         if start < text.len() && end > begin {
             parts.push(&text[begin..start]);
+            check_size(parts.len() * size_of::<Datum<'_>>())?;
             begin = end;
         }
     }

@@ -70,6 +70,8 @@ pub(super) fn register(t: &mut Table) {
             let n = if c.count() <= 4 && options.global { 0 } else { n };
             let text = c.text(0)?;
             if start > text.chars().count() {
+                // The expression is checked all the same.
+                compiled(c, c.text(1)?, options)?;
                 return Ok(c.args[0]);
             }
             replace(c, options, offset(text, start), n)
@@ -105,6 +107,8 @@ fn nth(c: &Call<'_, '_>, flags: usize, group: usize) -> Result<Option<(usize, us
     let group = natural(c, group, "subexpr", 0)?.unwrap_or(0) as usize;
     let options = options(c, flags, false)?;
     let regex = compiled(c, c.text(1)?, options)?;
+    // An expression without parentheses is all of it one group.
+    let group = if group == 1 && regex.captures() == 0 { 0 } else { group };
     if group > regex.captures() || start > text.chars().count() {
         return Ok(None);
     }

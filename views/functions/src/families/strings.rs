@@ -79,7 +79,7 @@ fn parts(t: &mut Table) {
     );
     t.add("left(text, int4) -> text -- The first characters; all but the last, if negative.", |c| {
         let text = c.text(0)?;
-        Ok(Datum::Text(text[..offset(text, count_of(text, c.int(1)?))].as_bytes()))
+        Ok(Datum::from(&text[..offset(text, count_of(text, c.int(1)?))]))
     });
     t.add("right(text, int4) -> text -- The last characters; all but the first, if negative.", |c| {
         let (text, n) = (c.text(0)?, c.int(1)?);
@@ -89,7 +89,7 @@ fn parts(t: &mut Table) {
             n if n < 0 => -n,
             n => (text.chars().count() as i64 - n).max(0),
         };
-        Ok(Datum::Text(text[offset(text, skip as usize)..].as_bytes()))
+        Ok(Datum::from(&text[offset(text, skip as usize)..]))
     });
     t.add("strpos(text, text) -> int4 -- Where the second begins in the first, from 1; 0 if nowhere.\nposition(text, text) -> int4", |c| {
         let text = c.text(0)?;
@@ -273,7 +273,7 @@ fn pad<'a>(c: &Call<'a, '_>, left: bool) -> Result<Datum<'a>> {
     let fill = if c.count() > 2 { c.text(2)? } else { " " };
     let length = text.chars().count();
     if length >= width || fill.is_empty() {
-        return Ok(Datum::Text(text[..offset(text, width)].as_bytes()));
+        return Ok(Datum::from(&text[..offset(text, width)]));
     }
     let missing = width - length;
     let widest = fill.chars().map(char::len_utf8).max().unwrap_or(1);

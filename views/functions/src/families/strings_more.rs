@@ -10,9 +10,9 @@ pub(super) fn register(t: &mut Table) {
     t.family("Strings");
     t.add("quote_ident(text) -> text -- As an identifier in SQL.", |c| c.new_text(&quote_ident(c.text(0)?)));
     t.add("quote_literal(text) -> text -- As a literal in SQL.", |c| c.new_text(&quote_literal(c.text(0)?)));
-    t.add("stable quote_literal(anyelement) -> text", |c| c.new_text(&quote_literal(&c.show(0)?)));
+    t.add("stable quote_literal(anyelement) -> text", |c| c.new_text(&quote_literal(&c.cast_text(0)?)));
     t.add("null quote_nullable(text) -> text -- As a literal in SQL; NULL as the word.\nstable null quote_nullable(anyelement) -> text", |c| {
-        if c.null(0) { c.new_text("NULL") } else { c.new_text(&quote_literal(&c.show(0)?)) }
+        if c.null(0) { c.new_text("NULL") } else { c.new_text(&quote_literal(&c.cast_text(0)?)) }
     });
     t.add("to_hex(int4) -> text -- In hexadecimal digits.\nto_hex(int8) -> text", |c| {
         let value = c.int(0)?;

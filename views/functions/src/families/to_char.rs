@@ -139,8 +139,7 @@ fn integer<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
 fn numeric<'a>(c: &Call<'a, '_>, value: Numeric<'_>) -> Result<Datum<'a>> {
     let format = number_format(c)?;
     if format.roman {
-        let rounded = value.round(0)?;
-        return c.new_text(&format.write_roman(rounded.to_string().parse().ok())?);
+        return c.new_text(&format.write_roman(Some(value.to_integer::<i32>("integer")?.into()))?);
     }
     if format.exponent {
         if value.scale().is_none() {
@@ -168,28 +167,26 @@ fn scientific(value: Numeric<'_>, after: usize) -> Result<String> {
     let point = text.find('.').unwrap_or(text.len()) as i64;
     let first = digits.find(|digit| digit != '0');
     // Zero has the exponent that its digits after the point say: none.
-    let mut power = first.map_or(0, |first| point - 1 - first as i64);
+    let power = first.map_or(0, |first| point - 1 - first as i64);
     let scale = i32::try_from(after as i64 - power).map_err(|_| out_of_range())?;
     let rounded = value.abs().borrow(&mut Vec::new()).round(scale)?.to_string();
     let mut shown: String =
         rounded.chars().filter(char::is_ascii_digit).collect::<String>().trim_start_matches('0').to_owned();
-    // Digits that round does not show to the left of the point.
-    if shown.len() > after + 1 {
-        let more = first.is_some() && digits_of_power(&rounded) > power;
-        power += i64::from(more);
-    }
-    shown.truncate(after + 1);
-    while shown.len() < after + 1 {
+    // Where rounding carries to one more digit, the power stays that of the digits before.
+    let carried = first.is_some() && power_of(&rounded) > power;
+    let first = if carried { 2 } else { 1 };
+    while shown.len() < after + first {
         shown.push('0');
     }
+    shown.truncate(after + first);
     let sign = if value.signum() < 0 { "-" } else { "" };
-    let fraction = if after > 0 { format!(".{}", &shown[1..]) } else { String::new() };
+    let fraction = if after > 0 { format!(".{}", &shown[first..]) } else { String::new() };
     let mark = if power < 0 { '-' } else { '+' };
-    Ok(format!("{sign}{}{fraction}e{mark}{:02}", &shown[..1], power.abs()))
+    Ok(format!("{sign}{}{fraction}e{mark}{:02}", &shown[..first], power.abs()))
 }
 
-/// The power of ten of a number's first digit.
-fn digits_of_power(text: &str) -> i64 {
+/// The power of ten of a number's first digit that is no zero.
+fn power_of(text: &str) -> i64 {
     let point = text.find('.').unwrap_or(text.len()) as i64;
     let first = text.chars().filter(char::is_ascii_digit).position(|digit| digit != '0').unwrap_or(0);
     point - 1 - first as i64
@@ -210,10 +207,8 @@ fn float<'a>(c: &Call<'a, '_>, precision: usize) -> Result<Datum<'a>> {
     let value = c.float(0)?;
     if format.roman {
         let rounded = value.round_ties_even();
-        if !(f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&rounded) {
-            return Err(out_of_range());
-        }
-        return c.new_text(&format.write_roman(Some(rounded as i64))?);
+        let fits = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&rounded);
+        return c.new_text(&format.write_roman(fits.then_some(rounded as i64))?);
     }
     if format.exponent {
         let text = if value.is_finite() { exponent(value, format.after) } else { format.no_number() };
@@ -248,10 +243,10 @@ fn to_number<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     if c.text(1)?.is_empty() {
         return Ok(Datum::Null);
     }
-    let digits = format.read(c.text(0)?)?;
+    let (digits, after) = format.read(c.text(0)?)?;
     let value = NumericBuf::parse(&digits)?;
-    let precision = format.before + format.shift + format.after;
-    let modifier = tidewater_types::NumericModifier { precision: precision as u16, scale: format.after as i16 };
+    let precision = format.before + format.shift + after;
+    let modifier = tidewater_types::NumericModifier { precision: precision as u16, scale: after as i16 };
     let mut value = value.borrow(&mut Vec::new()).apply(modifier)?;
     if format.has_shift {
         let ten = Numeric::integer(10).power(Numeric::integer(-(format.shift as i64)))?;

@@ -62,8 +62,8 @@ fn hyperbolic(t: &mut Table) {
     });
     t.add("atanh(float8) -> float8 -- Inverse hyperbolic tangent.", |c| match c.float(0)? {
         x if !(-1.0..=1.0).contains(&x) && !x.is_nan() => Err(out_of_range()),
-        x if x == 1.0 => Ok(Datum::Float(f64::INFINITY)),
-        x if x == -1.0 => Ok(Datum::Float(f64::NEG_INFINITY)),
+        1.0 => Ok(Datum::Float(f64::INFINITY)),
+        -1.0 => Ok(Datum::Float(f64::NEG_INFINITY)),
         x => Ok(Datum::Float(x.atanh())),
     });
 }

@@ -5,11 +5,12 @@ use tidewater_types::{Result, SqlError};
 use super::number::{NumberFormat, Pattern, Piece, SignPlace};
 
 impl NumberFormat {
-    /// The number that a text shows by this format, as digits that numeric's input reads: a sign or a blank first.
+    /// The number that a text shows by this format: digits that numeric's input reads, with a sign or a blank first, and how many
+    /// of them are after the point.
     ///
     /// # Errors
     /// 0A000 for patterns that only to_char knows.
-    pub(crate) fn read(&self, text: &str) -> Result<String> {
+    pub(crate) fn read(&self, text: &str) -> Result<(String, usize)> {
         let unsupported = |name: &str| Err(SqlError::new(b"0A000", format!("\"{name}\" not supported for input")));
         if self.roman {
             return unsupported("RN");
@@ -25,12 +26,8 @@ impl NumberFormat {
                 break;
             }
             match piece {
-                // A character of the format stands for any one, unless that may be part of the number.
-                Piece::Char(_) => {
-                    if !reader.is_number() {
-                        reader.at += 1;
-                    }
-                }
+                // A character of the format stands for any one.
+                Piece::Char(_) => reader.at += 1,
                 Piece::Pattern(pattern) => reader.pattern(*pattern),
             }
         }
@@ -38,7 +35,7 @@ impl NumberFormat {
         if reader.number.ends_with('.') {
             reader.number.pop();
         }
-        Ok(reader.number)
+        Ok((reader.number, reader.after))
     }
 }
 
@@ -59,9 +56,13 @@ impl Reader<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// Whether the next character is one of a number.
-    fn is_number(&self) -> bool {
-        self.next().is_some_and(|char| char.is_ascii_digit() || matches!(char, '.' | ',' | '+' | '-'))
+    /// Passes over so many characters, as long as they cannot be part of a number.
+    fn skip_others(&mut self, count: usize) {
+        for _ in 0..count {
+            if self.next().is_some_and(|char| !char.is_ascii_digit() && !matches!(char, '.' | ',' | '+' | '-')) {
+                self.at += 1;
+            }
+        }
     }
 
     fn is_signed(&self) -> bool {
@@ -73,125 +74,84 @@ impl Reader<'_> {
     }
 
     fn pattern(&mut self, pattern: Pattern) {
-        match pattern {
-            Pattern::Nine | Pattern::Zero | Pattern::Point | Pattern::LocalPoint => self.digit(pattern),
-            Pattern::Comma => {
-                if self.number.len() > 1 || !self.format.fill {
-                    self.eat(',');
-                }
+        match (pattern, self.next()) {
+            (Pattern::Nine | Pattern::Zero | Pattern::Point | Pattern::LocalPoint, _) => {
+                self.digit(matches!(pattern, Pattern::Nine | Pattern::Zero));
+                // Whatever was there, it was this place's.
+                self.at += 1;
             }
-            Pattern::Group => {
-                if self.number.len() > 1 || !self.format.fill {
-                    self.eat(',');
-                }
+            (Pattern::Comma | Pattern::Group, Some(',')) if !self.format.fill => self.at += 1,
+            (Pattern::Currency, _) => self.skip_others(1),
+            (Pattern::Ordinal(_), _) => self.skip_others(2),
+            (Pattern::Minus | Pattern::SignHere, Some('-')) => {
+                self.sign('-');
+                self.at += 1;
             }
-            Pattern::Currency => {
-                if !self.is_number() {
-                    self.at += 1;
-                }
+            (Pattern::Plus | Pattern::SignHere, Some('+')) => {
+                self.sign('+');
+                self.at += 1;
             }
-            Pattern::Minus => {
-                if self.eat('-') {
-                    self.sign('-');
-                } else if !self.is_number() {
-                    self.at += 1;
-                }
-            }
-            Pattern::Plus => {
-                if self.eat('+') {
-                    self.sign('+');
-                } else if !self.is_number() {
-                    self.at += 1;
-                }
-            }
-            Pattern::SignHere => match self.next() {
-                Some(sign @ ('-' | '+')) => {
-                    self.sign(sign);
-                    self.at += 1;
-                }
-                _ => {
-                    if !self.is_number() {
-                        self.at += 1;
-                    }
-                }
-            },
-            Pattern::Ordinal(_) => self.at += 2,
+            (Pattern::Minus | Pattern::Plus | Pattern::SignHere, _) => self.skip_others(1),
             _ => {}
         }
     }
 
-    fn eat(&mut self, char: char) -> bool {
-        let found = self.next() == Some(char);
-        self.at += usize::from(found);
-        found
-    }
-
     /// Reads a digit or the point, with a sign before or after it.
-    fn digit(&mut self, pattern: Pattern) {
+    fn digit(&mut self, is_digit: bool) {
         if self.next() == Some(' ') {
             self.at += 1;
         }
-        let Some(next) = self.next() else { return };
-        if !self.is_signed() && self.before + self.after == 0 {
-            self.leading_sign(next);
+        if !self.is_signed() && is_digit && self.before + self.after == 0 {
+            self.leading_sign();
         }
         let Some(next) = self.next() else { return };
-        let mut is_digit = false;
+        let mut read = false;
         if next.is_ascii_digit() {
             if self.point && self.after == self.format.after {
                 return;
             }
             self.number.push(next);
-            self.at += 1;
-            is_digit = true;
             if self.point {
                 self.after += 1;
             } else {
                 self.before += 1;
             }
+            read = true;
         } else if next == '.' && self.format.point && !self.point {
             self.number.push('.');
             self.point = true;
-            self.at += 1;
-            // Where the format has no digit here, the point was this place's.
-            is_digit = false;
-            let _ = pattern;
+            read = true;
         }
-        let _ = is_digit;
-        self.trailing_sign();
-    }
-
-    fn leading_sign(&mut self, next: char) {
-        if self.format.has_sign && self.format.sign == SignPlace::Before || !self.format.has_sign {
-            match next {
-                '-' => {
-                    self.sign('-');
-                    self.at += 1;
-                }
-                '+' => {
-                    self.sign('+');
-                    self.at += 1;
-                }
-                '<' if self.format.brackets => {
-                    self.sign('-');
-                    self.at += 1;
-                }
-                _ => {}
-            }
+        if !self.is_signed() && self.before + self.after > 0 {
+            self.trailing_sign(read, next);
         }
     }
 
-    /// A sign after the digits, where the format's S says so or stands at its end.
-    fn trailing_sign(&mut self) {
-        if self.is_signed() || !self.format.has_sign || self.before + self.after == 0 {
+    fn leading_sign(&mut self) {
+        match self.next() {
+            Some('-') => self.sign('-'),
+            Some('+') => self.sign('+'),
+            Some('<') if self.format.brackets && !self.format.has_sign => self.sign('-'),
+            _ => return,
+        }
+        if self.format.has_sign && self.format.sign != SignPlace::Before {
+            // It is read behind the number.
+            self.sign(' ');
             return;
         }
-        let digits_follow = self.text.get(self.at + 1).is_some_and(char::is_ascii_digit);
-        if let Some(sign @ ('-' | '+')) = self.next()
-            && !digits_follow
-        {
-            self.sign(sign);
-            self.at += 1;
+        self.at += 1;
+    }
+
+    /// A sign after the digits, where the format's S says so or its own pattern was not reached.
+    fn trailing_sign(&mut self, read: bool, here: char) {
+        if self.format.has_sign {
+            let after = self.text.get(self.at + 1).copied();
+            if let Some(sign @ ('-' | '+')) = after.filter(|_| read) {
+                self.sign(sign);
+                self.at += 1;
+            }
+        } else if !read && (self.format.plus || self.format.minus) && matches!(here, '-' | '+') {
+            self.sign(here);
         }
     }
 }

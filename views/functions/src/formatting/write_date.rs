@@ -100,6 +100,12 @@ fn number(out: &mut String, pattern: &Pattern, value: i64, width: usize) {
     out.push_str(&format!("{value:0width$}"));
 }
 
+/// A number of at least `width` characters, its sign among them.
+fn narrow(out: &mut String, pattern: &Pattern, value: i64, width: usize) {
+    let width = if pattern.fill { 0 } else { width };
+    out.push_str(&format!("{value:0width$}"));
+}
+
 /// A name, padded to the longest one's width.
 fn name(out: &mut String, pattern: &Pattern, text: &str, width: usize) {
     let width = if pattern.fill || pattern.local { 0 } else { width };
@@ -195,12 +201,11 @@ fn zone(pattern: &Pattern, moment: &Moment, out: &mut String) {
 
 fn digits(pattern: &Pattern, moment: &Moment, out: &mut String) {
     use Field as F;
-    let mut put = |value: i64, width: usize| number(out, pattern, value, width);
     match pattern.field {
-        F::Hour12 => put(if moment.hour % 12 == 0 { 12 } else { moment.hour % 12 }, 2),
-        F::Hour24 => put(moment.hour, 2),
-        F::Minute => put(moment.minute, 2),
-        F::Second => put(moment.second, 2),
+        F::Hour12 => number(out, pattern, if moment.hour % 12 == 0 { 12 } else { moment.hour % 12 }, 2),
+        F::Hour24 => number(out, pattern, moment.hour, 2),
+        F::Minute => number(out, pattern, moment.minute, 2),
+        F::Second => number(out, pattern, moment.second, 2),
         // Fractions keep their zeros whatever the prefix says.
         F::Fraction(digits) => {
             out.push_str(&format!("{:0width$}", moment.micros / 10_i64.pow(6 - digits), width = digits as usize))
@@ -208,17 +213,17 @@ fn digits(pattern: &Pattern, moment: &Moment, out: &mut String) {
         F::Milliseconds => out.push_str(&format!("{:03}", moment.micros / 1000)),
         F::Microseconds => out.push_str(&format!("{:06}", moment.micros)),
         F::SecondOfDay => out.push_str(&(moment.hour * 3600 + moment.minute * 60 + moment.second).to_string()),
-        F::MonthNumber => put(moment.month, 2),
-        F::DayOfMonth => put(moment.day, 2),
-        F::DayOfYear => put(moment.day_of_year, 3),
+        F::MonthNumber => number(out, pattern, moment.month, 2),
+        F::DayOfMonth => narrow(out, pattern, moment.day, 2),
+        F::DayOfYear => narrow(out, pattern, moment.day_of_year, 3),
         F::IsoDayOfYear => {
             let week = moment.civil().iso_week().1;
-            put((week - 1) * 7 + (moment.weekday() as i64 + 6) % 7 + 1, 3);
+            number(out, pattern, (week - 1) * 7 + (moment.weekday() as i64 + 6) % 7 + 1, 3);
         }
         F::DayOfWeek => out.push_str(&(moment.weekday() + 1).to_string()),
         F::IsoDayOfWeek => out.push_str(&(if moment.weekday() == 0 { 7 } else { moment.weekday() }).to_string()),
-        F::Week => put((moment.day_of_year - 1) / 7 + 1, 2),
-        F::IsoWeek => put(moment.civil().iso_week().1, 2),
+        F::Week => narrow(out, pattern, (moment.day_of_year - 1) / 7 + 1, 2),
+        F::IsoWeek => number(out, pattern, moment.civil().iso_week().1, 2),
         F::Quarter if moment.month == 0 => {}
         F::Quarter => out.push_str(&((moment.month - 1) / 3 + 1).to_string()),
         F::Century => {
@@ -227,7 +232,7 @@ fn digits(pattern: &Pattern, moment: &Moment, out: &mut String) {
                 year if year > 0 => (year - 1) / 100 + 1,
                 year => year / 100 - 1,
             };
-            if century.abs() <= 99 { put(century, 2) } else { out.push_str(&century.to_string()) }
+            if century.abs() <= 99 { number(out, pattern, century, 2) } else { out.push_str(&century.to_string()) }
         }
         F::YearWithComma => {
             let year = moment.shown(moment.year);
@@ -236,7 +241,14 @@ fn digits(pattern: &Pattern, moment: &Moment, out: &mut String) {
         F::Year(width) => year(pattern, moment.shown(moment.year), width, out),
         F::IsoYear(width) => {
             let iso = moment.civil().iso_week().0;
-            year(pattern, moment.shown(iso), width, out);
+            // As wide as the calendar's year is.
+            let width_of_sign = usize::from(moment.shown(iso) < 0 && moment.shown(moment.year) < 0);
+            let shown = moment.shown(iso);
+            match width {
+                1 => out.push_str(&(shown % 10).to_string()),
+                4 => narrow(out, pattern, shown, 4 + width_of_sign),
+                width => narrow(out, pattern, shown % 10_i64.pow(width), width as usize + width_of_sign),
+            }
         }
         F::WeekOfMonth => out.push_str(&((moment.day - 1) / 7 + 1).to_string()),
         F::Julian => out.push_str(&(moment.civil().days() + 2_440_588).to_string()),

@@ -78,6 +78,8 @@ struct Writer<'f> {
     sign_written: bool,
     /// Whether a digit was written: before it commas are blanks.
     inside: bool,
+    /// Where the text ends, if not where it is written to.
+    end: Option<usize>,
     out: String,
 }
 
@@ -87,7 +89,7 @@ impl<'f> Writer<'f> {
         let (mut sign, mut brackets) = (format.sign, format.brackets);
         let sign_written = if format.plus || format.minus {
             // The sign has a place of its own; with PL alone a minus has none.
-            !(format.plus && !format.minus)
+            !format.plus || format.minus
         } else {
             if !negative && format.fill {
                 brackets = false;
@@ -122,6 +124,7 @@ impl<'f> Writer<'f> {
             brackets,
             sign_written,
             inside: false,
+            end: None,
             out: String::new(),
         }
     }
@@ -132,6 +135,9 @@ impl<'f> Writer<'f> {
                 Piece::Char(char) => self.out.push(*char),
                 Piece::Pattern(pattern) => self.pattern(*pattern)?,
             }
+        }
+        if let Some(end) = self.end {
+            self.out.truncate(end);
         }
         Ok(self.out)
     }
@@ -266,7 +272,8 @@ impl<'f> Writer<'f> {
             self.out.push(char);
             self.inside = true;
         } else {
-            self.inside = true;
+            // Beyond the number's digits PostgreSQL's text ends.
+            self.end.get_or_insert(self.out.len());
         }
     }
 }

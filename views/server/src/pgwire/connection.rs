@@ -14,7 +14,7 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, SslNegotiati
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::codec::Framed;
 
 use super::handler::{Extended, Handler};
@@ -68,13 +68,15 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Serves one client until it leaves, breaks the protocol, or the server stops between two of its messages.
+/// Serves one client until it leaves, breaks the protocol, or the server stops between two of its messages. Without a `place` it
+/// is told that there is none; it may still cancel another's statement.
 ///
 /// # Errors
 /// What the socket says.
 pub(super) async fn serve(
     socket: TcpStream,
     handler: Arc<Handler>,
+    place: Option<OwnedSemaphorePermit>,
     mut stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
@@ -109,6 +111,9 @@ pub(super) async fn serve(
             Some(Ok(PgWireFrontendMessage::SslNegotiation(asked))) => {
                 negotiate(&mut client, &asked).await?;
                 continue;
+            }
+            Some(Ok(PgWireFrontendMessage::Startup(_))) if place.is_none() => {
+                return refuse(&mut client, "53300", "sorry, too many clients already").await;
             }
             Some(Ok(message)) => message,
         };

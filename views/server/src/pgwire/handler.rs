@@ -151,6 +151,17 @@ where
     Ok(())
 }
 
+/// Whether a statement that is not a query changes anything.
+fn changes(statement: &Statement) -> bool {
+    !matches!(
+        statement,
+        Statement::ShowObjects { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowCreate { .. }
+            | Statement::Explain(_)
+    )
+}
+
 impl Handler {
     pub(super) fn new(handle: Handle, connections: Arc<ConnectionManager>) -> Self {
         Handler { handle, connections, keys: RandomPidSecretKeyGenerator::default() }
@@ -176,7 +187,7 @@ impl Handler {
         }
         let session = session(client);
         match statement {
-            Statement::Begin
+            Statement::Begin { .. }
             | Statement::Commit
             | Statement::Rollback
             | Statement::Savepoint { .. }
@@ -257,6 +268,10 @@ impl Handler {
     {
         let statement = &prepared.parsed.statement;
         let block = client.transaction_status() == TransactionStatus::Transaction;
+        if changes(statement) && session.lock().is_read_only() {
+            let message = format!("cannot execute {} in a read-only transaction", prepared.parsed.command());
+            return Err(wire_error(&Error::new("25006", message)));
+        }
         match statement {
             Statement::Insert(_) if block => {
                 let insertion = self.handle.insertion(&prepared.parsed, values).await;
@@ -303,8 +318,8 @@ impl Handler {
         let failed = client.transaction_status() == TransactionStatus::Error;
         let told = |error: Error| wire_error(&error);
         match statement {
-            Statement::Begin => {
-                if !session.lock().begin() {
+            Statement::Begin { read_only } => {
+                if !session.lock().begin(*read_only) {
                     let text = "there is already a transaction in progress".to_owned();
                     notice(client, "WARNING", "25001", text).await?;
                 }

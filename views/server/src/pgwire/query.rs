@@ -183,7 +183,7 @@ fn needs_catalog(statement: &Statement) -> bool {
     use Statement as S;
     let session = matches!(
         statement,
-        S::Begin
+        S::Begin { .. }
             | S::Commit
             | S::Rollback
             | S::Savepoint { .. }

@@ -1,13 +1,12 @@
 //! Definitions are never lost: catalogs that cannot be restored, columns that change upstream, sources that are altered.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tidewater::config::Config;
+use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use crate::http::{Answer, request};
@@ -15,31 +14,30 @@ use crate::sources::JSON;
 use crate::{RUNTIME, config, connect, within};
 
 /// What the registry answers for values: a schema, or a status without one; `None` keeps who asks waiting.
-type Reply = Arc<Mutex<Option<Result<String, u16>>>>;
+type Reply = watch::Sender<Option<Result<String, u16>>>;
 
 /// A registry with one subject.
-async fn registry(answer: Reply) -> String {
+async fn registry(answer: &Reply) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = answer.subscribe();
     let latest = move |uri: axum::http::Uri| {
-        let answer = answer.clone();
+        let mut answer = answer.clone();
         async move {
             if !uri.path().contains("-value/") {
                 return (StatusCode::NOT_FOUND, json!({"error_code": 40401, "message": "no subject"}).to_string());
             }
-            loop {
-                let now = answer.lock().clone();
-                match now {
-                    Some(Ok(schema)) => {
-                        let found = json!({"subject": "t-value", "version": 1, "id": 1, "schema": schema});
-                        return (StatusCode::OK, found.to_string());
-                    }
-                    Some(Err(status)) => {
-                        let told = json!({"error_code": u32::from(status) * 100 + 1, "message": "no"});
-                        return (StatusCode::from_u16(status).expect("a status"), told.to_string());
-                    }
-                    None => tokio::time::sleep(Duration::from_millis(10)).await,
+            let now = answer.wait_for(Option::is_some).await.map(|now| now.clone());
+            match now {
+                Ok(Some(Ok(schema))) => {
+                    let found = json!({"subject": "t-value", "version": 1, "id": 1, "schema": schema});
+                    (StatusCode::OK, found.to_string())
                 }
+                Ok(Some(Err(status))) => {
+                    let told = json!({"error_code": u32::from(status) * 100 + 1, "message": "no"});
+                    (StatusCode::from_u16(status).expect("a status"), told.to_string())
+                }
+                Ok(None) | Err(_) => (StatusCode::GONE, String::new()),
             }
         }
     };
@@ -111,8 +109,8 @@ async fn begin(config: &Config) -> (tidewater::Running, tokio::sync::mpsc::Sende
 fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
     RUNTIME.block_on(async {
         for status_code in [404, 500] {
-            let answer = Reply::new(Mutex::new(Some(Err(status_code))));
-            let url = registry(answer.clone()).await;
+            let answer = Reply::new(Some(Err(status_code)));
+            let url = registry(&answer).await;
             let config = config();
             write_catalog(&config.data_dir, &old_catalog(&url));
             let (running, events, client) = begin(&config).await;
@@ -135,7 +133,7 @@ fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
             client.batch_execute("CREATE TABLE late (a int)").await.expect("a table");
             let expected = [old_catalog(&url), vec!["CREATE TABLE late (a int)".into()]].concat();
             assert_eq!(catalog(&config.data_dir), expected);
-            *answer.lock() = Some(Ok(schema(&[("id", "long")])));
+            answer.send_replace(Some(Ok(schema(&[("id", "long")]))));
             until("the source is back", async || running.handle.source_id("orders").is_some()).await;
             let orders = running.handle.source_id("orders").expect("a source");
             events.send(ingest::SourceEvent::Hydrated(orders)).await.expect("the loop runs");
@@ -151,7 +149,7 @@ fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
 fn statements_wait_until_the_catalog_is_back() {
     RUNTIME.block_on(async {
         let answer = Reply::default();
-        let url = registry(answer.clone()).await;
+        let url = registry(&answer).await;
         let config = config();
         write_catalog(&config.data_dir, &old_catalog(&url));
         let (running, _events, client) = begin(&config).await;
@@ -169,7 +167,7 @@ fn statements_wait_until_the_catalog_is_back() {
         assert!(text.contains("57P03"), "{text}");
         client.batch_execute("SET statement_timeout = '60s'").await.expect("SET");
         let (rows, ()) = tokio::join!(within(client.query("SELECT * FROM other", &[])), async {
-            *answer.lock() = Some(Ok(schema(&[("id", "long")])));
+            answer.send_replace(Some(Ok(schema(&[("id", "long")]))));
         });
         assert!(rows.expect("the view is there").is_empty());
         running.stop().await;
@@ -185,8 +183,8 @@ async fn columns(client: &Client, name: &str) -> Vec<String> {
 #[test]
 fn columns_are_those_of_the_source_s_beginning_until_it_is_refreshed() {
     RUNTIME.block_on(async {
-        let answer = Reply::new(Mutex::new(Some(Ok(schema(&[("id", "long"), ("a", "string"), ("gone", "int")])))));
-        let url = registry(answer.clone()).await;
+        let answer = Reply::new(Some(Ok(schema(&[("id", "long"), ("a", "string"), ("gone", "int")]))));
+        let url = registry(&answer).await;
         let config = config();
         let (running, _events, client) = begin(&config).await;
         client
@@ -203,12 +201,12 @@ fn columns_are_those_of_the_source_s_beginning_until_it_is_refreshed() {
             .expect("objects");
         running.stop().await;
         // Upstream a column comes, one goes; then the registry is away: neither matters to a restart.
-        *answer.lock() = Some(Err(500));
+        answer.send_replace(Some(Err(500)));
         let (running, _events, client) = begin(&config).await;
         assert_eq!(columns(&client, "s").await, ["id bigint", "a text", "gone integer"]);
         within(client.batch_execute("ALTER SOURCE s REFRESH")).await.expect_err("the registry is away");
         assert_eq!(columns(&client, "s").await, ["id bigint", "a text", "gone integer"]);
-        *answer.lock() = Some(Ok(schema(&[("id", "long"), ("a", "string"), ("new", "long")])));
+        answer.send_replace(Some(Ok(schema(&[("id", "long"), ("a", "string"), ("new", "long")]))));
         running.stop().await;
         let (running, events, client) = begin(&config).await;
         assert_eq!(columns(&client, "s").await, ["id bigint", "a text", "gone integer"]);
@@ -362,6 +360,50 @@ fn a_catalog_that_cannot_be_written_is_said() {
         std::fs::remove_dir(&beside).expect("it goes");
         client.batch_execute("CREATE TABLE w (a int)").await.expect("a table");
         assert_eq!(catalog(&config.data_dir).len(), 3);
+        running.stop().await;
+    });
+}
+
+/// A secret's value is nowhere that a client can look.
+#[test]
+fn a_secret_is_shown_nowhere() {
+    const VALUE: &str = "correct-horse-battery";
+    RUNTIME.block_on(async {
+        let running = tidewater::start(&config()).await.expect("a server");
+        let client = connect(&running).await;
+        client
+            .batch_execute(&format!(
+                "CREATE SECRET p AS '{VALUE}';
+                 CREATE CONNECTION k TO KAFKA (BROKER 'nowhere:1', SASL USERNAME = 'u', SASL PASSWORD = SECRET p)"
+            ))
+            .await
+            .expect("objects");
+        let rows = client
+            .query("SELECT table_schema, table_name FROM information_schema.tables", &[])
+            .await
+            .expect("the relations");
+        let named = rows.iter().map(|row| format!("{}.{}", row.get::<_, &str>(0), row.get::<_, &str>(1)));
+        let own = ["pg_catalog.pg_class", "pg_catalog.pg_views", "pg_catalog.pg_matviews", "pg_catalog.pg_description"];
+        let mut looks: Vec<String> =
+            named.chain(own.map(str::to_owned)).map(|relation| format!("SELECT * FROM {relation}")).collect();
+        looks.extend(
+            ["SHOW SECRETS", "SHOW OBJECTS", "SHOW CREATE SECRET p", "SHOW CREATE CONNECTION k"].map(str::to_owned),
+        );
+        looks.push("SELECT pg_get_viewdef(oid), pg_get_viewdef(oid, true) FROM pg_catalog.pg_class".to_owned());
+        looks.push("SELECT pg_get_viewdef(oid) FROM mz_catalog.mz_objects".to_owned());
+        looks.extend((16_384..16_450).map(|oid| format!("SELECT pg_get_viewdef({oid}), pg_get_indexdef({oid})")));
+        let mut answered = 0;
+        for look in &looks {
+            let shown = match client.simple_query(look).await {
+                Ok(messages) => {
+                    answered += 1;
+                    format!("{messages:?}")
+                }
+                Err(error) => format!("{error:?}"),
+            };
+            assert!(!shown.contains(VALUE), "{look}: {shown}");
+        }
+        assert!(answered > 60, "{answered} of {} were answered", looks.len());
         running.stop().await;
     });
 }

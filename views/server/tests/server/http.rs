@@ -15,10 +15,15 @@ pub(crate) struct Answer {
 
 /// One request and its answer.
 pub(crate) async fn request(address: std::net::SocketAddr, head: &str, body: &str) -> Answer {
+    request_of(address, "localhost", head, body).await
+}
+
+/// The same under another name of the server's.
+async fn request_of(address: std::net::SocketAddr, host: &str, head: &str, body: &str) -> Answer {
     let mut socket = TcpStream::connect(address).await.expect("a connection");
     let length = body.len();
     let request = format!(
-        "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     socket.write_all(request.as_bytes()).await.expect("it is sent");
     let mut answer = String::new();
@@ -32,6 +37,21 @@ pub(crate) async fn request(address: std::net::SocketAddr, head: &str, body: &st
 async fn ask(address: std::net::SocketAddr, head: &str, body: &str) -> (u16, String) {
     let answer = request(address, head, body).await;
     (answer.status, answer.body)
+}
+
+/// A page whose name points here reads nothing (DNS rebinding).
+#[test]
+fn requests_under_another_s_name_are_refused() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let body = json!({"query": "SELECT 1 AS one"}).to_string();
+        let ask = async |host: &str, head: &str| request_of(running.http_address, host, head, &body).await;
+        let answer = ask("evil.example:6876", "POST /api/sql").await;
+        assert!(answer.status == 403 && answer.body.contains("--http-name evil.example"), "{}", answer.body);
+        assert_eq!(ask("127.0.0.1:6876", "POST /api/sql").await.status, 200);
+        assert_eq!(ask("evil.example", "GET /health").await.status, 200, "machines call a server by any name");
+        running.stop().await;
+    });
 }
 
 #[test]

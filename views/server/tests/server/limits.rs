@@ -318,3 +318,29 @@ fn a_server_that_cannot_start_says_why_in_one_sentence() {
         running.stop().await;
     });
 }
+
+#[test]
+fn clients_beyond_the_limit_are_told_and_room_comes_back() {
+    RUNTIME.block_on(async {
+        let config = tidewater::config::Config { max_connections: 2, ..crate::config() };
+        let running = tidewater::start(&config).await.expect("a server");
+        let first = connect(&running).await;
+        let second = connect(&running).await;
+        let address = format!("host=127.0.0.1 port={} user=anybody dbname=materialize", running.pg_address.port());
+        let third = async || tokio_postgres::connect(&address, tokio_postgres::NoTls).await;
+        let refused = third().await.err().expect("no room");
+        assert_eq!(refused.code(), Some(&SqlState::TOO_MANY_CONNECTIONS), "{refused}");
+        for client in [&first, &second] {
+            client.batch_execute("SELECT 1").await.expect("those that are there go on");
+        }
+        drop(first);
+        let mut again = tokio::time::interval(std::time::Duration::from_millis(20));
+        within(async {
+            while third().await.is_err() {
+                again.tick().await;
+            }
+        })
+        .await;
+        running.stop().await;
+    });
+}

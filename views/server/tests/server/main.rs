@@ -39,7 +39,9 @@ fn config() -> Config {
 
 fn config_in(data_dir: std::path::PathBuf) -> Config {
     let dead_letters = tidewater::config::DEAD_LETTERS;
-    Config { host: "127.0.0.1".into(), pg_port: 0, http_port: 0, data_dir, dead_letters }
+    let max_connections = tidewater::config::MAX_CONNECTIONS;
+    let host = "127.0.0.1".into();
+    Config { host, pg_port: 0, http_port: 0, http_names: Vec::new(), max_connections, data_dir, dead_letters }
 }
 
 async fn connect(running: &Running) -> Client {

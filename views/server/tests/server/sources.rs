@@ -115,6 +115,39 @@ fn readers_of_an_incomplete_source_are_told_at_once_through_views_too() {
     });
 }
 
+/// MySQL dropped a column: its readers are told, and the catalog, before a row comes that lacks it.
+#[test]
+fn readers_of_a_lost_column_are_refused_and_the_others_go_on() {
+    RUNTIME.block_on(async {
+        let (running, events) = fed().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute(&format!(
+                "CREATE SOURCE orders {JSON} 'mysql.shop.orders' FORMAT JSON ENVELOPE DEBEZIUM;
+                 CREATE MATERIALIZED VIEW ids AS SELECT id FROM orders;
+                 CREATE MATERIALIZED VIEW names AS SELECT name FROM orders"
+            ))
+            .await
+            .expect("objects");
+        let orders = running.handle.source_id("orders").expect("a source");
+        events.send(SourceEvent::Hydrated(orders)).await.expect("the loop runs");
+        let reason = "column \"name\" is not in the record".to_owned();
+        events.send(SourceEvent::ColumnLost { table: orders, column: 1, reason }).await.expect("the loop runs");
+        events.send(row(orders, 7, "")).await.expect("the loop runs");
+        until(&client, "SELECT id::text FROM ids", "7").await;
+        for query in ["SELECT * FROM names", "SELECT * FROM orders", "SELECT name FROM orders WHERE id = 7"] {
+            let error = within(client.batch_execute(query)).await.expect_err("no answer");
+            let told = error.as_db_error().expect("the server's");
+            assert_eq!(told.code().code(), "55000", "{query}: {told:?}");
+            assert!(told.message().contains("\"name\" of source \"orders\""), "{query}: {told:?}");
+        }
+        assert_eq!(within(client.query("SELECT id FROM orders WHERE id = 7", &[])).await.expect("an answer").len(), 1);
+        let shown = client.query_one("SHOW SOURCES", &[]).await.expect("a source");
+        assert!(shown.get::<_, &str>("reason").contains("column \"name\""), "{shown:?}");
+        running.stop().await;
+    });
+}
+
 #[test]
 fn a_timeout_names_what_was_waited_for_and_why() {
     RUNTIME.block_on(async {

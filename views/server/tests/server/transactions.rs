@@ -112,3 +112,35 @@ fn a_text_of_several_statements_stops_at_the_first_error() {
         running.stop().await;
     });
 }
+
+/// What is read is done or refused: modes that hold, and words that are none.
+#[test]
+fn modes_of_transactions_hold_or_are_refused() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (a int)").await.expect("a table");
+        for (statements, expected) in [
+            ("BEGIN banana split", "42601"),
+            ("BEGIN READ ONLY,", "42601"),
+            ("START banana", "42601"),
+            ("COMMIT banana", "42601"),
+            ("SET TRANSACTION banana", "42601"),
+            ("COMMIT AND CHAIN", "0A000"),
+            ("BEGIN READ ONLY; INSERT INTO t VALUES (1)", "25006"),
+            ("ROLLBACK; BEGIN; SET TRANSACTION READ ONLY; DELETE FROM t", "25006"),
+            ("ROLLBACK; SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; CREATE TABLE u (a int)", "25006"),
+            ("BEGIN; DROP TABLE t", "25006"),
+        ] {
+            assert_eq!(code(&client, statements).await.expect("a code").code(), expected, "{statements}");
+        }
+        client
+            .batch_execute("ROLLBACK; SELECT * FROM t; SHOW TABLES; BEGIN; SELECT * FROM t; COMMIT")
+            .await
+            .expect("reads");
+        client.batch_execute("BEGIN READ WRITE; INSERT INTO t VALUES (1); COMMIT").await.expect("it says otherwise");
+        client.batch_execute("SET default_transaction_read_only = off; INSERT INTO t VALUES (2)").await.expect("off");
+        assert_eq!(client.query("SELECT * FROM t", &[]).await.expect("rows").len(), 2);
+        running.stop().await;
+    });
+}

@@ -14,6 +14,17 @@ pub struct Parsed {
     pub text: String,
 }
 
+impl Parsed {
+    /// The first words of its text that are no names: `INSERT`, `CREATE TABLE`.
+    pub fn command(&self) -> String {
+        let words: Vec<String> = self.text.split_whitespace().take(2).map(str::to_uppercase).collect();
+        match words.first().map(String::as_str) {
+            Some("CREATE" | "ALTER" | "DROP") => words.join(" "),
+            _ => words.into_iter().next().unwrap_or_default(),
+        }
+    }
+}
+
 /// A statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
@@ -133,8 +144,11 @@ pub enum Statement {
         /// Name of the variable, lower case.
         name: String,
     },
-    /// `BEGIN` or `START TRANSACTION`, whatever its modes.
-    Begin,
+    /// `BEGIN` or `START TRANSACTION`.
+    Begin {
+        /// READ ONLY or READ WRITE, if it says so.
+        read_only: Option<bool>,
+    },
     /// `COMMIT` or `END`.
     Commit,
     /// `ROLLBACK` or `ABORT`.

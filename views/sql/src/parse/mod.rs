@@ -72,8 +72,8 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             cursor.word("TABLE");
             session::whole(cursor).map(Statement::Query)
         }
-        "BEGIN" | "START" => session::transaction(cursor, Statement::Begin),
-        "COMMIT" | "END" => session::transaction(cursor, Statement::Commit),
+        "BEGIN" | "START" => session::begin(cursor),
+        "COMMIT" | "END" => session::commit(cursor),
         "ROLLBACK" | "ABORT" => session::rollback(cursor),
         "SAVEPOINT" | "RELEASE" => session::savepoint(cursor),
         "DISCARD" => session::discard(cursor),

@@ -9,22 +9,72 @@ use super::cursor::Cursor;
 use super::{object_kind, statement};
 use crate::error::{Error, Result};
 
-/// `BEGIN …` and its like, whose modes change nothing here: every statement sees one moment.
-pub(super) fn transaction(cursor: &mut Cursor<'_>, statement: Statement) -> Result<Statement> {
+/// `BEGIN [WORK | TRANSACTION] [mode [, …]]`, `START TRANSACTION [mode [, …]]`.
+pub(super) fn begin(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    if cursor.word("START") {
+        cursor.expect_word("TRANSACTION")?;
+    } else {
+        cursor.next();
+        let _ = cursor.word("WORK") || cursor.word("TRANSACTION");
+    }
+    Ok(Statement::Begin { read_only: modes(cursor)?.read_only })
+}
+
+/// `COMMIT [WORK | TRANSACTION] [AND NO CHAIN]` and `END …`.
+pub(super) fn commit(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
     cursor.next();
     if cursor.peek_word().as_deref() == Some("PREPARED") {
         cursor.skip_statement();
         return Ok(Statement::Unsupported { words });
     }
-    cursor.skip_statement();
+    ended(cursor, Statement::Commit, "COMMIT AND CHAIN")
+}
+
+/// What may stand behind COMMIT and ROLLBACK.
+fn ended(cursor: &mut Cursor<'_>, statement: Statement, chain: &str) -> Result<Statement> {
+    let _ = cursor.word("WORK") || cursor.word("TRANSACTION");
+    if cursor.word("AND") && !cursor.word("NO") {
+        cursor.expect_word("CHAIN")?;
+        return Ok(Statement::Unsupported { words: chain.into() });
+    }
+    cursor.word("CHAIN");
     Ok(statement)
+}
+
+/// Modes of a transaction; what is not among them is no statement.
+#[derive(Default)]
+struct Modes {
+    isolation: Option<String>,
+    read_only: Option<bool>,
+}
+
+fn modes(cursor: &mut Cursor<'_>) -> Result<Modes> {
+    let mut modes = Modes::default();
+    loop {
+        if cursor.words(&["ISOLATION", "LEVEL"]) {
+            modes.isolation = Some(level(cursor)?);
+        } else if cursor.words(&["READ", "ONLY"]) {
+            modes.read_only = Some(true);
+        } else if cursor.words(&["READ", "WRITE"]) {
+            modes.read_only = Some(false);
+        } else if !(cursor.words(&["NOT", "DEFERRABLE"]) || cursor.word("DEFERRABLE")) {
+            return Ok(modes);
+        }
+        if cursor.comma() && cursor.peek_word().is_none() {
+            return Err(cursor.unexpected("a mode of the transaction"));
+        }
+    }
 }
 
 /// `ROLLBACK [WORK | TRANSACTION] [TO [SAVEPOINT] name]`.
 pub(super) fn rollback(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
     cursor.next();
+    if cursor.peek_word().as_deref() == Some("PREPARED") {
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words });
+    }
     if !cursor.word("WORK") {
         cursor.word("TRANSACTION");
     }
@@ -32,9 +82,7 @@ pub(super) fn rollback(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.word("SAVEPOINT");
         return Ok(Statement::RollbackTo { name: cursor.name()? });
     }
-    let prepared = cursor.peek_word().as_deref() == Some("PREPARED");
-    cursor.skip_statement();
-    Ok(if prepared { Statement::Unsupported { words } } else { Statement::Rollback })
+    ended(cursor, Statement::Rollback, "ROLLBACK AND CHAIN")
 }
 
 /// `SAVEPOINT name` and `RELEASE [SAVEPOINT] name`.
@@ -164,13 +212,24 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Set { name, value: Some(values.join(", ")), local })
 }
 
-/// `ISOLATION LEVEL level [, mode …]`; other modes change nothing here.
+/// The modes of this transaction (`local`) or of those to come. All isolation levels are one here, the strictest, so of several
+/// modes READ ONLY or READ WRITE is the one that counts.
 fn isolation(cursor: &mut Cursor<'_>, local: bool) -> Result<Statement> {
-    let name = "transaction_isolation".to_owned();
-    if !cursor.words(&["ISOLATION", "LEVEL"]) {
-        cursor.skip_statement();
-        return Ok(Statement::Set { name, value: None, local });
-    }
+    let modes = modes(cursor)?;
+    let (name, value) = match (modes.read_only, modes.isolation) {
+        (Some(read_only), _) if local => ("transaction_read_only", on(read_only)),
+        (Some(read_only), _) => ("default_transaction_read_only", on(read_only)),
+        (None, Some(level)) => ("transaction_isolation", level),
+        (None, None) => return Err(cursor.unexpected("a mode of transactions")),
+    };
+    Ok(Statement::Set { name: name.into(), value: Some(value), local })
+}
+
+fn on(value: bool) -> String {
+    if value { "on" } else { "off" }.to_owned()
+}
+
+fn level(cursor: &mut Cursor<'_>) -> Result<String> {
     let levels: [&[&str]; 5] = [
         &["SERIALIZABLE"],
         &["STRICT", "SERIALIZABLE"],
@@ -181,8 +240,7 @@ fn isolation(cursor: &mut Cursor<'_>, local: bool) -> Result<Statement> {
     let Some(level) = levels.into_iter().find(|level| cursor.words(level)) else {
         return Err(cursor.unexpected("an isolation level"));
     };
-    cursor.skip_statement();
-    Ok(Statement::Set { name, value: Some(level.join(" ").to_lowercase()), local })
+    Ok(level.join(" ").to_lowercase())
 }
 
 /// `EXPLAIN [words] [PLAN] [WITH (…)] [AS TEXT] [FOR] target`.

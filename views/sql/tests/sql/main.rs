@@ -2,7 +2,9 @@
 
 mod batch;
 mod catalog;
+mod differs;
 mod large;
+mod lost_columns;
 mod parse;
 mod random;
 mod shop;

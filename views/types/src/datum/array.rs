@@ -36,9 +36,15 @@ impl<'a> ArrayRef<'a> {
     /// # Errors
     /// 54000 if it is too large.
     pub fn build(scratch: &'a Scratch, dimensions: &[Dimension], elements: &[Datum<'_>]) -> Result<ArrayRef<'a>> {
-        debug_assert_eq!(
-            dimensions.iter().map(|d| d.length as usize).product::<usize>(),
-            elements.len().max(usize::from(dimensions.is_empty()))
+        if dimensions.len() > MAX_DIMENSIONS {
+            let message = format!(
+                "number of array dimensions ({}) exceeds the maximum allowed ({MAX_DIMENSIONS})",
+                dimensions.len()
+            );
+            return Err(SqlError::new(b"54000", message));
+        }
+        debug_assert!(
+            elements.is_empty() || dimensions.iter().map(|d| d.length as usize).product::<usize>() == elements.len()
         );
         let dimensions = if elements.is_empty() { &[] } else { dimensions };
         if elements.len() > MAX_VALUE / 8 {

@@ -3,7 +3,7 @@
 use crate::{JsonbRef, NumericBuf, Result, Scratch, SqlError};
 
 /// The deepest nesting. PostgreSQL's own limit depends on its stack.
-const MAX_DEPTH: usize = 1000;
+const MAX_DEPTH: usize = 500;
 
 /// Whether `text` is JSON.
 ///

@@ -78,6 +78,13 @@ impl Reader<'_> {
         rest.is_some()
     }
 
+    /// As [`Reader::eat`], but nothing may stand before: bounds have no blanks.
+    fn eat_at_once(&mut self, c: char) -> bool {
+        let rest = self.rest.strip_prefix(c);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     fn integer(&mut self) -> Result<i32> {
         let end = self.rest.find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '+')).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(end);
@@ -96,8 +103,8 @@ impl Reader<'_> {
                 return Err(too_many(dimensions.len() + 1));
             }
             let first = self.integer()?;
-            let (lower, upper) = if self.eat(':') { (first, self.integer()?) } else { (1, first) };
-            if !self.eat(']') {
+            let (lower, upper) = if self.eat_at_once(':') { (first, self.integer()?) } else { (1, first) };
+            if !self.eat_at_once(']') {
                 return Err(malformed(self.literal, "Missing \"]\" after array dimensions."));
             }
             if upper < lower {

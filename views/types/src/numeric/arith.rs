@@ -6,7 +6,7 @@ use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use num_traits::Zero;
 
-use super::whole::{Rounding, digits, leading, quotient, rescale, small_digits, small_ten, ten};
+use super::whole::{Rounding, digits, leading, quotient, rescale, small_digits, small_quotient, small_ten, ten};
 use super::{MAX_SCALE, Numeric, NumericBuf};
 use crate::{Result, SqlError};
 
@@ -171,6 +171,11 @@ impl Numeric<'_> {
     /// # Errors
     /// 22012 by zero, 22003 beyond the format's limits.
     pub fn div(self, other: Numeric<'_>) -> Result<NumericBuf> {
+        if let (Numeric::Small(a, a_scale), Numeric::Small(b, b_scale)) = (self, other)
+            && let Some(quotient) = divide_small((a, a_scale), (b, b_scale))
+        {
+            return Ok(quotient);
+        }
         let (Some((a, a_scale)), Some((b, b_scale))) = (self.parts(), other.parts()) else {
             return self.divide_special(other, NumericBuf::Small(0, 0));
         };
@@ -314,25 +319,48 @@ pub(super) fn divide(a: (&BigInt, u16), b: (&BigInt, u16), scale: i64, rounding:
     NumericBuf::checked(whole, scale as u16)
 }
 
+/// The quotient within 128 bits; `None` beyond them, and by zero.
+fn divide_small(a: (i128, u16), b: (i128, u16)) -> Option<NumericBuf> {
+    if b.0 == 0 {
+        return None;
+    }
+    let scale = quotient_scale(small_weight(a.0, a.1), small_weight(b.0, b.1), a.1.max(b.1));
+    let shift = scale + i64::from(b.1) - i64::from(a.1);
+    let numerator = a.0.checked_mul(small_ten(usize::try_from(shift).ok()?)?)?;
+    Some(NumericBuf::Small(small_quotient(numerator, b.0, Rounding::HalfAway), scale as u16))
+}
+
 /// The weight of a value in base 10,000, PostgreSQL's, and the first digit in that base.
 pub(super) fn weight(mantissa: &BigInt, scale: u16) -> (i64, u64) {
-    let count = match i128::try_from(mantissa) {
-        Ok(small) => small_digits(small),
-        Err(_) => digits(mantissa),
-    };
+    match i128::try_from(mantissa) {
+        Ok(small) => small_weight(small, scale),
+        Err(_) => weight_of(digits(mantissa), scale, |wanted| leading(mantissa, wanted)),
+    }
+}
+
+fn small_weight(mantissa: i128, scale: u16) -> (i64, u64) {
+    let count = small_digits(mantissa);
+    let size = mantissa.unsigned_abs();
+    weight_of(count, scale, |wanted| (size / 10_u128.pow(count.saturating_sub(wanted) as u32)) as u64)
+}
+
+/// [`weight`] of `count` digits, of which `leading` gives the first few.
+fn weight_of(count: usize, scale: u16, leading: impl Fn(usize) -> u64) -> (i64, u64) {
     if count == 0 {
         return (0, 0);
     }
     let exponent = count as i64 - 1 - i64::from(scale);
     let weight = exponent.div_euclid(4);
     let wanted = (exponent - weight * 4 + 1) as usize;
-    let first = leading(mantissa, wanted) * 10_u64.pow(wanted.saturating_sub(count) as u32);
-    (weight, first)
+    (weight, leading(wanted) * 10_u64.pow(wanted.saturating_sub(count) as u32))
+}
+
+fn division_scale(a: (&BigInt, u16), b: (&BigInt, u16)) -> i64 {
+    quotient_scale(weight(a.0, a.1), weight(b.0, b.1), a.1.max(b.1))
 }
 
 /// Enough digits after the point for 16 significant ones, and no fewer than either side shows.
-fn division_scale(a: (&BigInt, u16), b: (&BigInt, u16)) -> i64 {
-    let ((a_weight, a_first), (b_weight, b_first)) = (weight(a.0, a.1), weight(b.0, b.1));
-    let quotient_weight = a_weight - b_weight - i64::from(a_first <= b_first);
-    (MIN_SIGNIFICANT - quotient_weight * 4).max(i64::from(a.1)).max(i64::from(b.1)).clamp(0, MAX_RESULT_SCALE)
+fn quotient_scale(a: (i64, u64), b: (i64, u64), shown: u16) -> i64 {
+    let weight = a.0 - b.0 - i64::from(a.1 <= b.1);
+    (MIN_SIGNIFICANT - weight * 4).max(i64::from(shown)).clamp(0, MAX_RESULT_SCALE)
 }

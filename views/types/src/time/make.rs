@@ -35,7 +35,8 @@ pub fn make_date(year: i32, month: i32, day: i32) -> Result<i64> {
 pub fn make_time(hour: i32, minute: i32, second: f64) -> Result<i64> {
     let micros = (second * 1e6).round_ties_even();
     let valid = (0..=24).contains(&hour) && (0..=59).contains(&minute) && (0.0..=60.0).contains(&second);
-    let total = i128::from(hour) * i128::from(HOUR) + i128::from(minute) * i128::from(MINUTE) + micros as i128 % (1 << 62);
+    let total =
+        i128::from(hour) * i128::from(HOUR) + i128::from(minute) * i128::from(MINUTE) + micros as i128 % (1 << 62);
     if !valid || total > super::DAY.into() {
         let text = format!("time field value out of range: {hour}:{minute:02}:{}", seconds(second));
         return Err(SqlError::new(b"22008", text));

@@ -55,7 +55,7 @@ pub const LAST_DAY: i64 = 2_145_042_905;
 /// The first microsecond of [`FIRST_DAY`].
 pub const FIRST_TIMESTAMP: i64 = FIRST_DAY * DAY;
 /// 294246-12-31 23:59:59.999999; what remains of 64 bits holds its local times.
-pub const LAST_TIMESTAMP: i64 = 9_223_371_331_199_999_999;
+pub const LAST_TIMESTAMP: i64 = 9_223_371_244_799_999_999;
 /// PostgreSQL's own epoch, 2000-01-01, where its binary forms begin, in days.
 pub const EPOCH_2000: i64 = 10_957;
 

@@ -1,5 +1,7 @@
 //! Time zones: offsets, names of the tz database (linked in: answers do not depend on the machine), POSIX's rules, abbreviations.
 
+use std::collections::HashMap;
+
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
 use super::abbreviations::{FIXED, OF_ZONE};
@@ -76,21 +78,17 @@ impl Zone {
     /// What an abbreviation stands for, in any case.
     pub fn abbreviated(name: &str) -> Option<Zone> {
         let lower = name.to_ascii_lowercase();
-        if let Some((seconds, _)) =
-            FIXED.iter().find(|(_, names)| names.split(' ').any(|known| known.trim_end_matches('*') == lower))
-        {
-            return Some(Zone { name: name.to_uppercase(), rules: Rules::Fixed(*seconds) });
-        }
-        let (_, zone) = OF_ZONE.iter().find(|(known, _)| *known == lower)?;
-        let zone = database().get(zone).ok()?;
-        Some(Zone { name: name.to_uppercase(), rules: Rules::Called(zone, lower) })
+        let rules = match abbreviations().get(lower.as_str())? {
+            Abbreviation::Offset { seconds, .. } => Rules::Fixed(*seconds),
+            Abbreviation::OfZone(zone) => Rules::Called(database().get(zone).ok()?, lower),
+        };
+        Some(Zone { name: name.to_uppercase(), rules })
     }
 
     /// Whether an abbreviation says more than an offset: that of daylight saving, or one that depends on the time.
     pub(crate) fn is_peculiar(name: &str) -> bool {
-        let starred = format!("{}*", name.to_ascii_lowercase());
-        FIXED.iter().any(|(_, names)| names.split(' ').any(|known| known == starred))
-            || OF_ZONE.iter().any(|(known, _)| *known == &starred[..starred.len() - 1])
+        let known = abbreviations().get(name.to_ascii_lowercase().as_str());
+        known.is_some_and(|known| !matches!(known, Abbreviation::Offset { daylight: false, .. }))
     }
 
     /// The zone that `AT TIME ZONE text` means: an abbreviation, a name, POSIX's rules.
@@ -194,6 +192,25 @@ impl Zone {
     pub(crate) fn moment(&self, local: i128) -> Result<i64> {
         timestamp(local - i128::from(self.offset_of_local(local)) * i128::from(SECOND))
     }
+}
+
+/// What an abbreviation is.
+enum Abbreviation {
+    Offset { seconds: i32, daylight: bool },
+    OfZone(&'static str),
+}
+
+fn abbreviations() -> &'static HashMap<&'static str, Abbreviation> {
+    static KNOWN: std::sync::OnceLock<HashMap<&'static str, Abbreviation>> = std::sync::OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let fixed = FIXED.iter().flat_map(|(seconds, names)| {
+            names.split(' ').map(|name| {
+                let daylight = name.ends_with('*');
+                (name.trim_end_matches('*'), Abbreviation::Offset { seconds: *seconds, daylight })
+            })
+        });
+        fixed.chain(OF_ZONE.iter().map(|(name, zone)| (*name, Abbreviation::OfZone(zone)))).collect()
+    })
 }
 
 fn database() -> &'static TimeZoneDatabase {

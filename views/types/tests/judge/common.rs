@@ -1,12 +1,20 @@
 //! Asks both and lists the differences.
 
 use tidewater_judge::{Connection, Refusal, server};
-use tidewater_types::{ColumnType, Datum, Result, Scratch, Settings, SqlError, apply_modifier, input, output};
+use tidewater_types::{
+    ColumnType, DateOrder, Datum, Result, Scratch, Settings, SqlError, apply_modifier, input, output,
+};
 
 /// A connection whose session is as [`settings`] say.
 pub(crate) fn judge(settings: &Settings) -> Connection {
     let mut connection = server().connect();
     connection.ask(&format!("set timezone = '{}'", settings.time_zone.name())).expect("setting the zone");
+    let order = match settings.date_order {
+        DateOrder::Mdy => "mdy",
+        DateOrder::Dmy => "dmy",
+        DateOrder::Ymd => "ymd",
+    };
+    connection.ask(&format!("set datestyle = 'iso, {order}'")).expect("setting the order of dates");
     connection
 }
 
@@ -130,4 +138,10 @@ impl Random {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
+}
+
+/// Where random tests begin, and how many times as many of them there are: a soak sets `TIDEWATER_FUZZ` to a number of its own.
+pub(crate) fn soak() -> (u64, usize) {
+    let seed = std::env::var("TIDEWATER_FUZZ").ok().and_then(|text| text.parse::<u64>().ok());
+    seed.map_or((0xf00d, 1), |seed| (seed * 7919 + 1, 10))
 }

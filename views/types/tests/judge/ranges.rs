@@ -2,7 +2,7 @@
 
 use tidewater_types::{Datum, MultirangeRef, RangeOf, RangeRef, Scratch, Type, compare, json, range};
 
-use crate::common::{Random, Said, agree, error, judge, literal, quote, settings, shown, ty};
+use crate::common::{Random, Said, agree, error, judge, literal, quote, settings, shown, soak, ty};
 
 fn bound(random: &mut Random) -> String {
     match random.below(8) {
@@ -33,7 +33,7 @@ fn random_multirange(random: &mut Random) -> String {
 #[test]
 fn two_ranges() {
     let mut cases: Vec<(String, Said)> = Vec::new();
-    let mut random = Random(0xabc);
+    let mut random = Random(soak().0);
     for (name, of) in [("int4range", RangeOf::Int4), ("numrange", RangeOf::Numeric)] {
         let ty = ty(name);
         for _ in 0..600 {
@@ -82,7 +82,7 @@ fn two_ranges() {
 #[test]
 fn two_multiranges() {
     let mut cases: Vec<(String, Said)> = Vec::new();
-    let mut random = Random(0x777);
+    let mut random = Random(soak().0);
     for (name, of) in [("int4multirange", RangeOf::Int4), ("nummultirange", RangeOf::Numeric)] {
         let ty = ty(name);
         for _ in 0..600 {
@@ -147,7 +147,7 @@ fn random_json(random: &mut Random, depth: u64) -> String {
 
 #[test]
 fn two_jsons() {
-    let mut random = Random(0x15);
+    let mut random = Random(soak().0);
     let mut cases: Vec<(String, Said)> = Vec::new();
     for _ in 0..2500 {
         let scratch = Scratch::new();

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use tidewater_types::{
-    ColumnType, Datum, Packing, Scratch, Type, cast, compare, decode, encode, equal, input_binary, key, output_binary,
+    ColumnType, Datum, Packing, Record, Scratch, Type, cast, compare, decode, encode, equal, input_binary, key,
+    output_binary,
 };
 
 use crate::common::{Said, agree, error, judge, literal, quote, settings, shown, ty};
@@ -222,6 +223,106 @@ fn casts() {
         }
     }
     assert!(cases.len() > 3000, "{} casts", cases.len());
+    agree(&mut connection, cases);
+}
+
+#[test]
+fn casts_in_zones() {
+    let types = ["date", "time", "timestamp", "timestamptz", "text", "interval", "tstzrange", "jsonb", "timestamptz[]"];
+    let more: &[(&str, &[&str])] = &[
+        ("timestamptz[]", &["{2024-03-31 01:30+00,infinity}"]),
+        ("timestamp[]", &["{2024-03-31 02:30,2024-10-27 02:30}"]),
+        ("date[]", &["{2024-03-31}"]),
+    ];
+    for zone in ["Asia/Kolkata", "Europe/Berlin", "America/New_York"] {
+        let settings =
+            tidewater_types::Settings { time_zone: tidewater_types::time::Zone::named(zone).unwrap(), ..settings() };
+        let mut connection = judge(&settings);
+        let mut cases: Vec<(String, Said)> = Vec::new();
+        for (from, texts) in SAMPLES.iter().chain(more).filter(|(from, _)| types.contains(from) || from.ends_with("[]"))
+        {
+            let from_ty = ty(from);
+            let pairs: Vec<String> = types.iter().map(|to| format!("select null::{from}::{to}")).collect();
+            let known = connection.ask_all(&pairs);
+            for (to, _) in types.iter().zip(known).filter(|(_, answer)| answer.is_ok()) {
+                let to_ty = ty(to);
+                for text in *texts {
+                    let scratch = Scratch::new();
+                    let value = literal(text, &from_ty, &settings, &scratch).unwrap();
+                    let ours = cast(value, &from_ty.ty, &to_ty, true, &settings, &scratch);
+                    let ours = ours.map(|datum| shown(&datum, &to_ty, &settings)).map_err(|e| error(&e));
+                    cases.push((format!("select {}::{from}::{to}", quote(text)), ours));
+                }
+            }
+        }
+        assert!(cases.len() > 300, "{} casts", cases.len());
+        agree(&mut connection, cases);
+    }
+}
+
+/// Rows of a type that the judge is told of.
+#[test]
+fn rows() {
+    let fields = [("a", "int4"), ("b", "text"), ("c", "numeric(4,1)"), ("d", "int4[]"), ("e", "timestamp")];
+    let record = Record { fields: fields.iter().map(|(name, of)| ((*name).to_owned(), ty(of))).collect() };
+    let row_ty = ColumnType::from(Type::Record(record.into()));
+    let mut connection = judge(&settings());
+    let list = fields.map(|(name, of)| format!("{name} {of}")).join(", ");
+    connection.ask(&format!("create type pg_temp.judged_row as ({list})")).unwrap();
+    let texts = [
+        "(1,abc,1.25,\"{1,2}\",2024-02-29)",
+        "(,,,,)",
+        "(1,\"a \"\"b\"\" \\\\ c\",2,{},infinity)",
+        "(1,\"\",2,{3},)",
+        "( 7 , x y ,3,,\"2024-02-29 10:00\")",
+        "(1,abc,1.25,{1},2024-02-29",
+        "1,abc",
+        "()",
+        "(1)",
+        "(1,2,3,{4},2024-01-01,6)",
+        "(x,,,,)",
+        "(1,a\\,b,,,)",
+        "(1,\"a\nb\",,,)x",
+        "(,\"(a,b)\",,,)",
+        "(2147483648,,,,)",
+        "(,,1000,,)",
+        " (1,z,,,) ",
+        "(1,\"unclosed,,,)",
+        "(2,abc,1.25,\"{1,2}\",2024-02-29)",
+        "(1,abd,,,)",
+    ];
+    let mut cases: Vec<(String, Said)> = Vec::new();
+    let scratch = Scratch::new();
+    let mut good = Vec::new();
+    for text in texts {
+        let value = tidewater_types::input(text, &row_ty, &settings(), &scratch);
+        if let Ok(datum) = value {
+            good.push((text, datum));
+        }
+        let ours = value.map(|datum| shown(&datum, &row_ty, &settings())).map_err(|e| error(&e));
+        cases.push((format!("select {}::pg_temp.judged_row", quote(text)), ours));
+    }
+    assert!(good.len() > 8);
+    for (x, a) in &good {
+        for (y, b) in &good {
+            let order = match compare(&row_ty.ty, a, b) {
+                std::cmp::Ordering::Less => "-1",
+                std::cmp::Ordering::Equal => "0",
+                std::cmp::Ordering::Greater => "1",
+            };
+            let statement =
+                format!("select btrecordcmp({}::pg_temp.judged_row, {}::pg_temp.judged_row)", quote(x), quote(y));
+            cases.push((statement, Ok(Some(order.to_owned()))));
+            assert_eq!(key_of(&row_ty.ty, a).cmp(&key_of(&row_ty.ty, b)), compare(&row_ty.ty, a, b), "{x} and {y}");
+        }
+        let theirs =
+            connection.ask_binary(&format!("select {}::pg_temp.judged_row", quote(x))).unwrap()[0][0].clone().unwrap();
+        let mut ours = Vec::new();
+        output_binary(a, &row_ty, &settings(), &mut ours).unwrap();
+        assert_eq!(ours, theirs, "{x}");
+        let back = input_binary(&theirs, &row_ty, &settings(), &scratch).unwrap();
+        assert_eq!(shown(&back, &row_ty, &settings()), shown(a, &row_ty, &settings()));
+    }
     agree(&mut connection, cases);
 }
 

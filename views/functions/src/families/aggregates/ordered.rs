@@ -8,6 +8,7 @@ use crate::table::Table;
 
 pub(super) fn register(t: &mut Table) {
     t.aggregate("mode(; anyelement) -> anyelement -- The most frequent value; of several the first.", |env| {
+        ordered(&env.types[0].ty)?;
         Ok(Box::new(Mode { ty: env.types[0].ty.clone(), best: None, best_count: 0, last: None, count: 0 }))
     });
     t.aggregate(
@@ -15,7 +16,10 @@ pub(super) fn register(t: &mut Table) {
         percentile_disc(float8; anyelement) -> anyelement -- The first value at this share of the order, or at each share of an array.
         percentile_disc(float8[]; anyelement) -> anyarray
         ",
-        |_| Ok(Box::new(Percentile { shares: None, values: Vec::new(), between: false })),
+        |env| {
+            ordered(&env.types[1].ty)?;
+            Ok(Box::new(Percentile { shares: None, values: Vec::new(), between: false }))
+        },
     );
     t.aggregate(
         "
@@ -26,6 +30,12 @@ pub(super) fn register(t: &mut Table) {
         ",
         |_| Ok(Box::new(Percentile { shares: None, values: Vec::new(), between: true })),
     );
+}
+
+/// Refuses types that WITHIN GROUP cannot order.
+fn ordered(ty: &Type) -> Result<()> {
+    crate::families::comparison::check_order(ty)
+        .map_err(|_| SqlError::new(b"42883", "could not identify an ordering operator for type json"))
 }
 
 struct Mode {

@@ -7,9 +7,6 @@ use crate::accumulator::Accumulator;
 use crate::table::Table;
 
 pub(super) fn register(t: &mut Table) {
-    t.aggregate("regr_count(float8, float8) -> int8 -- Number of pairs.", |_| {
-        Ok(Box::new(Pairs::new(|s| Some(s.count))))
-    });
     t.aggregate("regr_sxx(float8, float8) -> float8 -- Sum of the squares of x's differences from its mean.", |_| {
         make(|s| Some(s.xx))
     });
@@ -60,17 +57,10 @@ type Finish = fn(&Sums) -> Option<f64>;
 struct Pairs {
     sums: Sums,
     finish: Finish,
-    is_count: bool,
 }
 
 fn make(finish: Finish) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Pairs { is_count: false, ..Pairs::new(finish) }))
-}
-
-impl Pairs {
-    fn new(finish: Finish) -> Pairs {
-        Pairs { sums: Sums::default(), finish, is_count: true }
-    }
+    Ok(Box::new(Pairs { sums: Sums::default(), finish }))
 }
 
 impl Sums {
@@ -121,9 +111,6 @@ impl Accumulator for Pairs {
     }
 
     fn finish<'a>(&self, _: &'a Scratch) -> Result<Datum<'a>> {
-        if self.is_count {
-            return Ok(Datum::Int(self.sums.count as i64));
-        }
         if self.sums.count < 1.0 {
             return Ok(Datum::Null);
         }

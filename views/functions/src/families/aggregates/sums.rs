@@ -3,6 +3,7 @@
 use tidewater_types::{Datum, Interval, Numeric, NumericBuf, Result, Scratch, SqlError, Type, float};
 
 use super::unexpected;
+use super::variance::Moments;
 use crate::accumulator::Accumulator;
 use crate::table::Table;
 
@@ -11,6 +12,7 @@ pub(super) fn register(t: &mut Table) {
         "count() -> int8 -- Number of rows.\ncount(any) -> int8 -- Number of rows where it is not NULL.",
         |_| Ok(Box::new(Count(0))),
     );
+    t.aggregate("regr_count(float8, float8) -> int8 -- Number of pairs.", |_| Ok(Box::new(Count(0))));
     t.aggregate("sum(int2) -> int8 -- Sum.\nsum(int4) -> int8", |_| {
         Ok(Box::new(Whole { sum: 0, count: 0, give: Give::Int8 }))
     });
@@ -38,11 +40,9 @@ pub(super) fn register(t: &mut Table) {
         Ok(Box::new(Exact { sum: NumericBuf::Small(0, 0), count: 0, mean: true }))
     });
     t.aggregate("sum(float4) -> float4\nsum(float8) -> float8", |env| {
-        Ok(Box::new(Float { sum: 0.0, count: 0, single: env.result.ty == Type::Float4, mean: false }))
+        Ok(Box::new(Float { sum: 0.0, count: 0, single: env.result.ty == Type::Float4 }))
     });
-    t.aggregate("avg(float4) -> float8\navg(float8) -> float8", |_| {
-        Ok(Box::new(Float { sum: 0.0, count: 0, single: false, mean: true }))
-    });
+    t.aggregate("avg(float4) -> float8\navg(float8) -> float8", |_| Ok(Box::new(Mean(Moments::default()))));
     t.aggregate("sum(interval) -> interval", |_| {
         Ok(Box::new(Span { sum: Interval::default(), count: 0, mean: false }))
     });
@@ -142,7 +142,6 @@ struct Float {
     sum: f64,
     count: i64,
     single: bool,
-    mean: bool,
 }
 
 impl Accumulator for Float {
@@ -159,11 +158,24 @@ impl Accumulator for Float {
     }
 
     fn finish<'a>(&self, _: &'a Scratch) -> Result<Datum<'a>> {
-        Ok(match (self.count, self.mean) {
-            (0, _) => Datum::Null,
-            (count, true) => Datum::Float(self.sum / count as f64),
-            _ => Datum::Float(self.sum),
-        })
+        Ok(if self.count == 0 { Datum::Null } else { Datum::Float(self.sum) })
+    }
+}
+
+/// A mean of floats, which overflows where their variance does.
+struct Mean(Moments);
+
+impl Accumulator for Mean {
+    fn add(&mut self, args: &[Datum<'_>]) -> Result<()> {
+        match args[0] {
+            Datum::Null => Ok(()),
+            Datum::Float(value) => self.0.add(value),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn finish<'a>(&self, _: &'a Scratch) -> Result<Datum<'a>> {
+        Ok(if self.0.count == 0.0 { Datum::Null } else { Datum::Float(self.0.sum / self.0.count) })
     }
 }
 

@@ -106,14 +106,14 @@ impl Accumulator for Exact {
 
 /// Number, sum, and sum of the squares of the differences from the mean.
 #[derive(Debug, Clone, Copy, Default)]
-struct Moments {
-    count: f64,
-    sum: f64,
+pub(super) struct Moments {
+    pub(super) count: f64,
+    pub(super) sum: f64,
     squares: f64,
 }
 
 impl Moments {
-    fn add(&mut self, value: f64) -> Result<()> {
+    pub(super) fn add(&mut self, value: f64) -> Result<()> {
         let before = *self;
         self.count += 1.0;
         self.sum += value;

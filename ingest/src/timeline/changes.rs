@@ -1,0 +1,262 @@
+//! What comes of tables: records are told from those that came before, and go where they wait for their turn.
+
+use std::sync::Arc;
+
+use delta::{Op, Position, TableId};
+
+use super::known::TOLD;
+use super::log::{Entry, EntryKind};
+use super::partition::Partition;
+use super::place::BinlogPlace;
+use super::seen::Before;
+use super::spec::{Loss, Output, Place};
+use super::table::{Lost, Naming, Step, StepKind};
+use super::{Timeline, changes, says_all, transaction_id};
+use crate::event::{Event, Operation, Origin, Snapshot};
+
+/// What to do about several tables in one topic.
+const APART: &str =
+    "give each table its own topic (without ByLogicalTableRouter) and unite the sources in a view, UNION ALL";
+
+impl Timeline {
+    /// Takes a record without an envelope.
+    pub fn record(&mut self, id: TableId, place: Place, ops: Vec<Op>) {
+        self.quiet = false;
+        if self.is_read_already(id, place) {
+            return;
+        }
+        self.read(id, place.partition, place.offset + 1);
+        let Some(table) = self.tables.get(&id) else { return };
+        if !table.shown {
+            return self.base(id, ops);
+        }
+        let (topic, offset) = (table.topic.to_string(), place.offset + 1);
+        let position = Position::Offset { topic, partition: place.partition, offset };
+        // A position is of one partition.
+        if self.alone_at.as_ref().is_some_and(|(before, _)| !says_all(&position, before)) {
+            self.release_alone();
+        }
+        self.alone.extend(changes(id, ops));
+        self.alone_at = Some((position, place.timestamp_ms));
+    }
+
+    /// Takes a change event of `table`.
+    pub fn event(&mut self, id: TableId, place: Place, event: Event) {
+        self.quiet = false;
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
+        // A reader that goes back reads records again; a snapshot's rows would go over what came after them.
+        if !partition.take(place.offset) {
+            return;
+        }
+        let Event { operation, ops, origin } = event;
+        let keyed = table.keyed;
+        if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
+            self.learn(id, &origin.collection);
+        } else if table.naming == Naming::Guessed {
+            table.naming = Naming::Told;
+        }
+        if keyed && self.shares_keys(id, &origin.collection) {
+            return;
+        }
+        match origin.snapshot {
+            Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
+                self.snapshot_row(id, place, &origin, ops);
+            }
+            Snapshot::Incremental if !keyed => {
+                let reason = "rows of an incremental snapshot can't be told from those that are there, for the table has no key: take a blocking one".to_owned();
+                self.lose(id, place, Loss { transaction: None, snapshot: false, reason });
+            }
+            Snapshot::Incremental => self.step(id, place, &origin, ops, StepKind::Rows),
+            Snapshot::No => self.change(id, place, operation, &origin, ops),
+        }
+    }
+
+    /// A streamed change.
+    fn change(&mut self, id: TableId, place: Place, operation: Operation, origin: &Origin, ops: Vec<Op>) {
+        let transaction = transaction_id(origin);
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let (several, keyed) = (table.is_split(), table.keyed);
+        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
+        partition.came(&BinlogPlace::of(origin));
+        // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
+        let admitted = match keyed || !several {
+            true => partition.admit(&transaction, origin, &ops, keyed),
+            false => Before::New,
+        };
+        match admitted {
+            Before::New => {}
+            Before::Again => return,
+            // A snapshot that lies between makes the table whole, and this follows it.
+            doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
+        }
+        if admitted == Before::Unclear {
+            return;
+        }
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let happened = BinlogPlace::of(origin);
+        let included = table.includes(origin, place.timestamp_ms);
+        if !included && let Some(incoming) = &mut table.snapshot {
+            incoming.streamed = true;
+        }
+        // It still counts.
+        let kept = |ops: Vec<Op>| if included { Vec::new() } else { ops };
+        if operation == Operation::Truncate && table.collections.len() > 1 && !included {
+            return self.truncated_one(id, origin);
+        }
+        if operation == Operation::Truncate {
+            return self.step(id, place, origin, kept(ops), StepKind::Truncate);
+        }
+        if !self.whole || origin.transaction.is_none() {
+            table.untold = self.whole;
+            return self.step(id, place, origin, kept(ops), StepKind::Rows);
+        }
+        table.untold = false;
+        let collection = table.collection_of(origin);
+        if !table.live {
+            let entry = Entry::new(EntryKind::Event, place, transaction, collection, origin, kept(ops));
+            return self.log(id, entry);
+        }
+        // Of one that was released it is redelivered: that one was whole.
+        let part = match self.released.before(&transaction, origin.ts_ms) {
+            Before::Again => {
+                let late = self.tables.get_mut(&id).and_then(|table| table.late_of(&transaction, origin.ts_ms));
+                let Some(part) = late else { return };
+                part
+            }
+            _ => {
+                let pending = self.transaction_of(&transaction, origin.ts_ms);
+                pending.place.get_or_insert(happened);
+                pending.part(id)
+            }
+        };
+        // One partition tells events by itself, but it may get others.
+        let told = match !keyed && (several || part.len() < TOLD) {
+            true => part.tell(origin, &ops),
+            false => Before::New,
+        };
+        match told {
+            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), several),
+            Before::Again => {}
+            doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
+        }
+    }
+
+    /// Whether rows of another table of MySQL come with the same key columns: equal keys would be one row, so nothing is answered.
+    fn shares_keys(&mut self, id: TableId, collection: &Arc<str>) -> bool {
+        let Some(table) = self.tables.get_mut(&id) else { return false };
+        let mut others = table.collections.iter().filter(|name| !name.is_empty() && *name != collection);
+        let Some(other) = others.next().filter(|_| !collection.is_empty()) else { return false };
+        let (topic, why) = (&table.topic, "whose keys do not say which: equal keys would be one row");
+        let text = format!("topic \"{topic}\" has rows of {other} and of {collection}, {why}; {APART}");
+        table.incomplete = Some(text);
+        table.refused = true;
+        self.hide(id);
+        true
+    }
+
+    /// One of several tables that share the topic was truncated.
+    fn truncated_one(&mut self, id: TableId, origin: &Origin) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let (topic, collection) = (&table.topic, &origin.collection);
+        let why = format!(
+            "topic \"{topic}\" holds several tables and {collection} was truncated: nothing tells its rows from those of the others"
+        );
+        table.incomplete = Some(why);
+        table.doubtful_ms = Some(origin.ts_ms);
+        self.hide(id);
+    }
+
+    /// An event came of which nothing tells whether it is new: the table is not whole any more.
+    pub(super) fn doubt(&mut self, id: TableId, transaction: &str, ms: i64, doubt: Before) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if doubt == Before::Unclear {
+            table.doubtful_ms = Some(ms);
+        }
+        if let Some(incoming) = table.incoming_mut() {
+            incoming.cut = true;
+        }
+        let why = match doubt {
+            Before::Unclear => {
+                "came from another server, or from an older connector that began it again: the table has no key, so nothing tells its events from their repetition"
+            }
+            _ => "came again with a later time: the server's numbers began anew, and changes between may be missing",
+        };
+        table.incomplete = Some(format!("topic \"{}\": transaction {transaction} {why}", table.topic));
+        self.hide(id);
+    }
+
+    /// Changes of a table that is not shown.
+    pub(super) fn base(&mut self, id: TableId, ops: Vec<Op>) {
+        if ops.is_empty() {
+            return;
+        }
+        if let Some(table) = self.tables.get_mut(&id) {
+            table.based = true;
+        }
+        match self.out.last_mut() {
+            Some(Output::Base { table, ops: last }) if *table == id => last.extend(ops),
+            _ => self.out.push(Output::Base { table: id, ops }),
+        }
+    }
+
+    /// Something of a table's log that belongs to no transaction.
+    pub(super) fn step(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>, kind: StepKind) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if !table.live {
+            let kind = if matches!(kind, StepKind::Truncate) { EntryKind::Truncate } else { EntryKind::Rows };
+            let entry = Entry::new(kind, place, transaction_id(origin), origin.collection.clone(), origin, ops);
+            return self.log(id, entry);
+        }
+        if ops.is_empty() {
+            return;
+        }
+        if !self.whole && table.steps.is_empty() && !matches!(kind, StepKind::Snapshot(_)) {
+            self.alone.extend(changes(id, ops));
+            let position = origin.gtid.as_ref().map(|gtid| Position::Gtid(gtid.to_string()));
+            let place = BinlogPlace::of(origin);
+            self.alone_at = Some((position.unwrap_or_else(|| place.position()), place.ms));
+            return;
+        }
+        let part = self.whole && self.pending.values().any(|transaction| transaction.part_of(id).is_some());
+        let at = (place.partition, place.offset);
+        table.add_step(Step::new(kind, at, BinlogPlace::of(origin), origin.gtid.clone(), ops), part);
+    }
+
+    /// Takes a record that could not be decoded.
+    pub fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
+        if self.is_read_already(id, place) {
+            return;
+        }
+        self.read(id, place.partition, place.offset + 1);
+        self.quiet = false;
+        self.lose(id, place, loss);
+    }
+
+    fn lose(&mut self, id: TableId, place: Place, loss: Loss) {
+        let again = loss.transaction.as_ref().is_some_and(|id| self.released.contains(id));
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        if again && table.live {
+            return;
+        }
+        let newest = table.partitions.get(&place.partition).and_then(Partition::newest).cloned();
+        let of_snapshot = loss.snapshot || loss.transaction.is_none() && newest.is_none();
+        let Loss { transaction, reason, .. } = loss;
+        let (partition, offset) = (place.partition, place.offset);
+        let created_ms = place.timestamp_ms;
+        let lost = Lost { partition, offset, transaction, after: newest, of_snapshot, created_ms, reason };
+        // In the midst of a snapshot what says nothing may be one of its rows.
+        let within = |incoming: &&mut super::table::Incoming| {
+            of_snapshot || lost.transaction.is_none() && !incoming.markers.last && !incoming.streamed
+        };
+        match table.incoming_mut().filter(within) {
+            Some(incoming) => incoming.lost.push(lost),
+            None => table.losses.push(lost),
+        }
+    }
+
+    fn is_read_already(&mut self, id: TableId, place: Place) -> bool {
+        let partition = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&place.partition));
+        partition.is_some_and(|partition| !partition.take(place.offset))
+    }
+}

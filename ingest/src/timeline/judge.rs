@@ -1,0 +1,264 @@
+//! Whether the oldest transaction is whole, and what excuses what it lacks.
+
+use std::sync::Arc;
+
+use delta::TableId;
+
+use super::release::Merging;
+use super::seen::{self, Before};
+use super::table::{Lost, Step, StepKind, Table};
+use super::transaction::Transaction;
+use super::{Blocked, Owner, Timeline};
+use crate::source::OnError;
+
+/// What is to become of the oldest transaction.
+pub(super) enum Verdict {
+    Release,
+    /// It is released, and shown together with what makes it whole.
+    Merge(Merging),
+    /// The database took it back, or a snapshot holds what it did.
+    Drop,
+    Wait(Blocked),
+}
+
+fn waits(reason: String) -> Verdict {
+    Verdict::Wait(Blocked { definite: false, reason, hint: String::new() })
+}
+
+fn stalls(reason: String) -> Verdict {
+    Verdict::Wait(Blocked { definite: true, reason, hint: HINT.to_owned() })
+}
+
+/// What to do about a lost record.
+pub(super) const HINT: &str = "take a new snapshot of the table with Debezium's signal execute-snapshot, type blocking; or \
+                    ALTER SOURCE … SET (ON ERROR = 'dead letter') to go on without the record";
+
+impl Timeline {
+    pub(super) fn judge(&mut self, id: &Arc<str>, transaction: &mut Transaction) -> Verdict {
+        if let Some(gone) = &self.boundaries.gone {
+            let reason = format!("the transaction topic cannot be followed: {gone}");
+            let hint = "restart tidewater, which reads all topics again; take a new snapshot if tables then lack rows";
+            return Verdict::Wait(Blocked { definite: true, reason, hint: hint.into() });
+        }
+        if transaction.end.is_none() {
+            return self.unended(id, transaction);
+        }
+        let Some(end) = &transaction.end else { return Verdict::Drop };
+        if transaction.mixed || self.is_anew(id, end.committed_ms) && !self.is_renewed(id) {
+            return stalls(format!(
+                "transaction {id} came again with a later time: the server's transaction ids began anew, and changes between may be missing"
+            ));
+        }
+        let live: Vec<_> = self.tables.iter().filter(|(_, table)| table.live).map(|(id, _)| *id).collect();
+        if live.is_empty() {
+            return Verdict::Release;
+        }
+        for (name, _) in end.counts.iter() {
+            let owner = self.owners.entry(name.clone()).or_insert(Owner::Nobody(0));
+            if let Owner::Nobody(number) = owner {
+                let mut slot = Some(*number).filter(|number| *number > 0);
+                let behind = self.ends.behind(&mut slot);
+                *number = slot.unwrap_or(0);
+                if !behind {
+                    return waits(format!(
+                        "transaction {id} counts events of \"{name}\", whose topic is not known yet"
+                    ));
+                }
+            }
+        }
+        // What lies between may be a TRUNCATE, which has no boundaries.
+        let gap = self.newest.as_ref().is_none_or(|newest| seen::is_gap(newest, id));
+        if gap && !self.ends.behind(&mut transaction.fence) {
+            return waits(format!("transaction {id} is not the next of its server: what lies between may still come"));
+        }
+        // A connector that restarted within it may have sent more than END counts.
+        if transaction.begins > 1 && !self.ends.behind(&mut transaction.fence) {
+            return waits(format!("transaction {id} was begun {} times", transaction.begins));
+        }
+        let mut merge: Option<Merging> = None;
+        for table in live {
+            match self.judge_table(id, transaction, table) {
+                Verdict::Release | Verdict::Drop => {}
+                Verdict::Merge(more) => {
+                    let merge = merge.get_or_insert_default();
+                    merge.until.extend(more.until);
+                    merge.snapshots.extend(more.snapshots);
+                }
+                wait => return wait,
+            }
+        }
+        merge.map_or(Verdict::Release, Verdict::Merge)
+    }
+
+    /// Whether the transaction has all its events of `table`, and what excuses those that it lacks.
+    fn judge_table(&mut self, id: &Arc<str>, transaction: &mut Transaction, of: TableId) -> Verdict {
+        let (Some(end), Some(table)) = (&transaction.end, self.tables.get(&of)) else { return Verdict::Release };
+        if table.steps.iter().any(|step| step.is_after(transaction, of) == Some(false)) {
+            let topic = &table.topic;
+            return waits(format!(
+                "transaction {id} comes behind a snapshot or TRUNCATE in topic \"{topic}\" that is not complete"
+            ));
+        }
+        // The snapshot that held what was between was given up for this one, which holds the transaction.
+        let written_ms = end.timestamp_ms;
+        let before = |step: &Step| match &step.kind {
+            StepKind::Snapshot(incoming) => step.is_after(transaction, of).unwrap_or(written_ms < incoming.last_ms),
+            _ => false,
+        };
+        if table.skipped && table.steps.iter().any(before) {
+            return Verdict::Merge(Merging { snapshots: vec![of], ..Merging::default() });
+        }
+        let missing = table.missing(transaction, of, &end.counts);
+        // A collection that END does not count has no events in it: those are of a later transaction of the same id.
+        let stalls_at_loss = table.on_error == OnError::Stall;
+        if missing == 0 {
+            let part = transaction.part_of(of);
+            let behind = |lost: &&Lost| {
+                part.is_some_and(|part| {
+                    part.spans.iter().any(|(p, _, last)| *p == lost.partition && *last > lost.offset)
+                })
+            };
+            return match table.losses.iter().find(behind).filter(|_| stalls_at_loss) {
+                Some(lost) => stalls(place(table, lost)),
+                None => Verdict::Release,
+            };
+        }
+        if self.is_replaced(of, transaction) && self.ends.behind(&mut transaction.fence) {
+            return Verdict::Merge(Merging { snapshots: vec![of], ..Merging::default() });
+        }
+        let table = &self.tables[&of];
+        let own = table.losses.iter().filter(|lost| lost.transaction.as_ref() == Some(id)).count() as u64;
+        let unknown = table.losses.iter().any(|lost| self.may_miss(lost, id));
+        let text = {
+            let (topic, expected) = (&table.topic, table.expected(&end.counts).map(|(_, count)| count).sum::<u64>());
+            format!("transaction {id} has {} of its {expected} events of topic \"{topic}\"", expected - missing)
+        };
+        if own < missing && !self.ends.behind(&mut transaction.fence) {
+            return waits(text);
+        }
+        let table = &self.tables[&of];
+        if let Some(lost) = table.losses.iter().find(|lost| self.may_miss(lost, id)) {
+            if own < missing && !unknown {
+                return waits(text);
+            }
+            if stalls_at_loss {
+                return stalls(format!("{text}; {}", place(table, lost)));
+            }
+            return self.give_up(id, of, missing);
+        }
+        if table.compacted {
+            let until = table.partitions.iter().map(|(number, partition)| (of, *number, partition.next)).collect();
+            return Verdict::Merge(Merging { until, ..Merging::default() });
+        }
+        match (self.quiet, stalls_at_loss) {
+            (false, _) => waits(text),
+            (true, true) => stalls(format!("{text}, and the topic is read to its end")),
+            (true, false) => self.give_up(id, of, missing),
+        }
+    }
+
+    /// Whether the lost record may have been an event of the transaction `id`, the oldest.
+    fn may_miss(&self, lost: &Lost, id: &Arc<str>) -> bool {
+        match &lost.transaction {
+            Some(of) => of == id,
+            None => lost.after.as_ref().is_none_or(|after| after == id || self.released.contains(after)),
+        }
+    }
+
+    /// Goes on without `missing` records.
+    fn give_up(&mut self, id: &Arc<str>, of: TableId, missing: u64) -> Verdict {
+        let mut left = missing;
+        let mut losses = self.tables.get_mut(&of).map(|table| std::mem::take(&mut table.losses)).unwrap_or_default();
+        losses.retain(|lost| {
+            let one = left > 0 && self.may_miss(lost, id);
+            left -= u64::from(one);
+            !one
+        });
+        if let Some(table) = self.tables.get_mut(&of) {
+            table.losses = losses;
+            table.lost += missing;
+        }
+        Verdict::Release
+    }
+
+    /// The oldest transaction has begun and not ended.
+    fn unended(&mut self, id: &Arc<str>, transaction: &mut Transaction) -> Verdict {
+        let live = |table: &TableId| self.tables.get(table).is_some_and(|table| table.live);
+        let with: Vec<_> = transaction.parts.iter().map(|part| part.table).collect();
+        let text = format!("transaction {id} has begun and its END has not come");
+        let replaced = with.iter().filter(|id| live(id)).all(|id| self.is_replaced(*id, transaction));
+        // A connector that was made anew never comes back to what the old one left; its snapshot holds it.
+        let renewed =
+            || self.tables.iter().all(|(id, table)| !table.based_or_live() || self.is_replaced(*id, transaction));
+        if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
+            return waits(text);
+        }
+        if !self.ends.behind(&mut transaction.fence) {
+            return waits(text);
+        }
+        if transaction.orphan {
+            return Verdict::Release;
+        }
+        let with: Vec<_> = transaction.parts.iter().map(|part| part.table).collect();
+        let stalled = with.iter().filter_map(|id| self.tables.get(id)).find(|table| table.on_error == OnError::Stall);
+        let why = self.boundaries.lost.first().map_or_else(
+            || "another transaction has begun since, or the connector was made anew".to_owned(),
+            |(offset, reason)| format!("offset {offset} of the transaction topic could not be decoded: {reason}"),
+        );
+        if let (Some(_), false) = (stalled.filter(|table| table.live), replaced) {
+            return stalls(format!("transaction {id} has begun and never ended: {why}"));
+        }
+        let transaction_ms = transaction.begun_ms;
+        for part in &transaction.parts {
+            let Some(table) = self.tables.get_mut(&part.table) else { continue };
+            // What a snapshot holds already is not lost.
+            if replaced && table.live || part.is_empty() {
+                continue;
+            }
+            match (table.live, table.on_error) {
+                // What came of it is part of the log that a snapshot has to make whole.
+                (false, OnError::Stall) => {
+                    let (transaction, reason) = (Some(id.clone()), format!("transaction {id} never ended: {why}"));
+                    let (after, of_snapshot, created_ms) = (None, false, transaction_ms);
+                    table.losses.push(Lost {
+                        partition: 0,
+                        offset: 0,
+                        transaction,
+                        after,
+                        of_snapshot,
+                        created_ms,
+                        reason,
+                    });
+                }
+                _ => table.lost += 1,
+            }
+        }
+        if replaced { Verdict::Drop } else { Verdict::Release }
+    }
+
+    /// Whether every table was snapshotted since the server's numbers began anew.
+    fn is_renewed(&self, id: &str) -> bool {
+        let Some(newest) = self.released.newest_ms(id) else { return true };
+        self.tables.values().any(|table| {
+            let step =
+                table.steps.iter().find(|step| matches!(step.kind, StepKind::Snapshot(_))).map(|step| &step.place);
+            let moment =
+                step.or(table.last_snapshot.as_ref()).or(table.snapshot.as_ref().map(|incoming| &incoming.moment));
+            // A snapshot's time has whole seconds.
+            moment.is_some_and(|moment| moment.ms + 1_000 > newest)
+        }) || self.tables.is_empty()
+    }
+
+    /// Whether the server's numbers have gone back although time has not: they began anew.
+    pub(super) fn is_anew(&self, id: &str, committed_ms: i64) -> bool {
+        let back = self.newest.as_ref().is_some_and(|newest| seen::is_less(id, newest));
+        let later = self.released.newest_ms(id).is_some_and(|newest| committed_ms > newest);
+        back && later || self.released.before(id, committed_ms) == Before::Reused
+    }
+}
+
+/// Where a lost record lies and why it is lost.
+pub(super) fn place(table: &Table, lost: &Lost) -> String {
+    let Lost { partition, offset, reason, .. } = lost;
+    format!("topic \"{}\", partition {partition}, offset {offset} could not be decoded: {reason}", table.topic)
+}

@@ -1,0 +1,157 @@
+//! Changes that wait for their transaction, which may have millions: all but the first few lie packed in chunks, so that
+//! what waits takes little more than the bytes of its rows. Each is one byte that says what it is, its length and its row.
+
+use std::collections::VecDeque;
+
+use delta::{Op, RowRef};
+
+/// So many changes stay as they came: most transactions are small.
+const LOOSE: usize = 256;
+/// Bytes of a chunk. A chunk is given back as soon as its changes are taken out.
+const CHUNK: usize = 64 * 1024;
+/// Bytes before a row.
+const HEAD: usize = 5;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct PackedOps {
+    loose: Vec<Op>,
+    chunks: VecDeque<Vec<u8>>,
+    count: usize,
+}
+
+impl PackedOps {
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = PackedOps::default();
+    }
+
+    pub(crate) fn push(&mut self, op: Op) {
+        self.count += 1;
+        if self.chunks.is_empty() && self.loose.len() < LOOSE {
+            return self.loose.push(op);
+        }
+        let (what, bytes) = match &op {
+            Op::Upsert(row) => (0, row.bytes()),
+            Op::Delete(row) => (1, row.bytes()),
+            Op::Insert(row) => (2, row.bytes()),
+            Op::Remove(row) => (3, row.bytes()),
+            Op::Truncate => (4, &[][..]),
+        };
+        let need = HEAD + bytes.len();
+        if self.chunks.back().is_none_or(|chunk| chunk.capacity() - chunk.len() < need) {
+            self.chunks.push_back(Vec::with_capacity(CHUNK.max(need)));
+        }
+        if let Some(chunk) = self.chunks.back_mut() {
+            chunk.push(what);
+            // A record of Kafka's has less than 4 GiB.
+            chunk.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            chunk.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl IntoIterator for PackedOps {
+    type Item = Op;
+    type IntoIter = Unpacked;
+
+    fn into_iter(self) -> Unpacked {
+        Unpacked { loose: self.loose.into_iter(), chunks: self.chunks, at: 0, left: self.count }
+    }
+}
+
+/// The changes in their order.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    loose: std::vec::IntoIter<Op>,
+    chunks: VecDeque<Vec<u8>>,
+    at: usize,
+    left: usize,
+}
+
+impl Iterator for Unpacked {
+    type Item = Op;
+
+    fn next(&mut self) -> Option<Op> {
+        let op = self.loose.next().or_else(|| self.unpack())?;
+        self.left -= 1;
+        Some(op)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl From<Vec<Op>> for Unpacked {
+    fn from(ops: Vec<Op>) -> Self {
+        Unpacked { left: ops.len(), loose: ops.into_iter(), chunks: VecDeque::new(), at: 0 }
+    }
+}
+
+impl Unpacked {
+    fn unpack(&mut self) -> Option<Op> {
+        while self.chunks.front().is_some_and(|chunk| self.at >= chunk.len()) {
+            self.chunks.pop_front();
+            self.at = 0;
+        }
+        let rest = self.chunks.front()?.get(self.at..)?;
+        let (what, length) = (*rest.first()?, rest.get(1..HEAD)?.try_into().map(u32::from_le_bytes).ok()?);
+        let bytes = rest.get(HEAD..HEAD + length as usize)?;
+        self.at += HEAD + bytes.len();
+        let row = || RowRef::new(bytes).into();
+        Some(match what {
+            0 => Op::Upsert(row()),
+            1 => Op::Delete(row()),
+            2 => Op::Insert(row()),
+            3 => Op::Remove(row()),
+            _ => Op::Truncate,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use delta::{Kind, Row, RowBuilder};
+
+    use super::*;
+
+    fn row(n: i64) -> Row {
+        let mut builder = RowBuilder::new(vec![Kind::Int, Kind::Text]);
+        builder.set_int(0, n);
+        builder.set_text(1, &"x".repeat(n as usize % 90));
+        builder.take()
+    }
+
+    #[test]
+    fn changes_come_out_as_they_went_in() {
+        for count in [0, 1, LOOSE as i64, LOOSE as i64 + 1, 5_000] {
+            let op = |n: i64| match n % 5 {
+                0 => Op::Upsert(row(n)),
+                1 => Op::Delete(row(n)),
+                2 => Op::Insert(row(n)),
+                3 => Op::Remove(row(n)),
+                _ => Op::Truncate,
+            };
+            let mut packed = PackedOps::default();
+            (0..count).for_each(|n| packed.push(op(n)));
+            assert_eq!(packed.len(), count as usize);
+            assert!(packed.into_iter().eq((0..count).map(op)), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_row_larger_than_a_chunk_has_one_of_its_own() {
+        let mut builder = RowBuilder::new(vec![Kind::Text]);
+        builder.set_text(0, &"y".repeat(3 * CHUNK));
+        let large = builder.take();
+        let mut packed = PackedOps::default();
+        (0..LOOSE as i64).for_each(|n| packed.push(Op::Insert(row(n))));
+        packed.push(Op::Insert(large.clone()));
+        packed.push(Op::Insert(row(1)));
+        assert!(packed.into_iter().skip(LOOSE).eq([Op::Insert(large), Op::Insert(row(1))]));
+    }
+}

@@ -1,0 +1,187 @@
+//! What belongs to no transaction, in its turn: snapshots, TRUNCATE, rows of incremental snapshots.
+
+use delta::TableId;
+
+use super::judge::{HINT, place};
+use super::place::BinlogPlace;
+use super::snapshot::shown;
+use super::table::{Incoming, Step, StepKind, Table};
+use super::transaction::Transaction;
+use super::{Blocked, Timeline, changes};
+use crate::source::OnError;
+
+impl Timeline {
+    /// Releases a step whose turn it is.
+    pub(super) fn release_step(&mut self) -> bool {
+        let with_steps = self.tables.iter().filter(|(_, table)| !table.steps.is_empty());
+        for id in with_steps.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let Some(step) = self.tables.get(&id).and_then(|table| table.steps.front()) else { continue };
+            match &step.kind {
+                StepKind::Snapshot(_) => {
+                    let moment = step.place.clone();
+                    if self.release_snapshot(&moment) {
+                        return true;
+                    }
+                }
+                _ => {
+                    let due = self.is_due(id, step);
+                    if due && self.show_step(id) {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// Shows the first step of a table, whose turn it is.
+    fn show_step(&mut self, id: TableId) -> bool {
+        let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.front_mut()) else { return false };
+        // What the database did before a TRUNCATE may lie unread in other topics: another TRUNCATE, which has no boundaries.
+        let truncates = self.whole && matches!(step.kind, StepKind::Truncate);
+        if truncates && !self.ends.behind(&mut step.fence) {
+            return false;
+        }
+        let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.pop_front()) else { return false };
+        if truncates && let Some(gtid) = step.gtid {
+            self.newest = Some(gtid);
+        }
+        self.show(step.place.position(), step.place.ms, changes(id, step.ops).collect());
+        true
+    }
+
+    /// Whether it is the turn of a step of `table`: all that is before it is released.
+    fn is_due(&self, id: TableId, step: &Step) -> bool {
+        if !self.whole {
+            return true;
+        }
+        if self.tables.get(&id).is_some_and(|table| !table.late.is_empty()) {
+            return false;
+        }
+        let rows = matches!(step.kind, StepKind::Rows);
+        // It shows the state of that transaction, which is behind all that it is to follow.
+        if let (true, Some(gtid)) = (rows, &step.gtid) {
+            if self.released.contains(gtid) {
+                return true;
+            }
+            if self.pending.get(gtid).is_some_and(|found| found.queued) {
+                return false;
+            }
+        }
+        let before = |transaction: &Transaction| {
+            (!rows || transaction.part_of(id).is_some()) && step.is_after(transaction, id) == Some(true)
+        };
+        if self.pending.values().any(before) {
+            return false;
+        }
+        let front = self.queue.front().and_then(|front| self.pending.get(front));
+        // Steps of other tables that the database made before it come first.
+        let earlier = |(other, table): (&TableId, &Table)| {
+            *other != id
+                && table
+                    .steps
+                    .front()
+                    .is_some_and(|other| other.place != step.place && other.place.is_before(&step.place))
+        };
+        if !rows && self.tables.iter().any(earlier) {
+            return false;
+        }
+        rows || match front {
+            Some(front) => step.is_after(front, id) == Some(false),
+            // What the database did before it would have come by now.
+            None => self.quiet,
+        }
+    }
+
+    /// Puts a snapshot in the place of its tables, all at once.
+    fn release_snapshot(&mut self, moment: &BinlogPlace) -> bool {
+        let of = |step: &Step| matches!(step.kind, StepKind::Snapshot(_)) && step.place == *moment;
+        let group: Vec<_> =
+            self.tables.iter().filter(|(_, table)| table.steps.iter().any(of)).map(|(id, _)| *id).collect();
+        let first = |id: &TableId| self.tables[id].steps.front().is_some_and(of);
+        if !group.iter().all(first) || !group.iter().all(|id| self.has_ended(*id, moment)) {
+            return false;
+        }
+        let mut fence = None;
+        for id in &group {
+            if let Some(incoming) = self.tables.get_mut(id).and_then(Table::incoming_mut) {
+                fence = fence.max(incoming.fence);
+            }
+        }
+        let behind = self.ends.behind(&mut fence);
+        for id in &group {
+            let Some(table) = self.tables.get_mut(id) else { continue };
+            let stalls = table.on_error == OnError::Stall;
+            let Some(incoming) = table.incoming_mut() else { continue };
+            incoming.fence = fence;
+            if let Some(lost) = incoming.lost.first().filter(|_| stalls).cloned() {
+                let text = format!("of the snapshot of {} a row is lost: {}", shown(moment), place(table, &lost));
+                self.blocked = Some(Blocked { definite: true, reason: text, hint: HINT.into() });
+                return false;
+            }
+        }
+        let due = |id: &TableId| self.tables[id].steps.front().is_some_and(|step| self.is_due(*id, step));
+        if !behind || !group.iter().all(due) {
+            return false;
+        }
+        // Tables that have gone past it to a newer snapshot are shown with that one, and so is this.
+        let newer = |table: &Table| {
+            table.live && table.skipped && table.incoming().is_some_and(|incoming| moment.is_older(&incoming.moment))
+        };
+        let past: Vec<_> = self.tables.iter().filter(|(_, table)| newer(table)).map(|(id, _)| *id).collect();
+        if !past.is_empty() {
+            self.merging.get_or_insert_default().snapshots.extend(past);
+        }
+        let mut replaced = Vec::new();
+        for id in &group {
+            let Some(table) = self.tables.get_mut(id) else { continue };
+            let Some(Step { ops, kind: StepKind::Snapshot(incoming), .. }) = table.steps.pop_front() else { continue };
+            table.end_snapshot(*incoming);
+            replaced.extend(changes(*id, ops));
+            if let Some(merging) = &mut self.merging {
+                merging.snapshots.retain(|table| table != id);
+            }
+        }
+        self.show(moment.position(), moment.ms, replaced);
+        for id in group {
+            if self.tables.get(&id).is_some_and(|table| table.incomplete.is_some()) {
+                self.hide(id);
+            }
+        }
+        true
+    }
+
+    /// Whether all rows of the snapshot `moment` were written, of all tables: what the tables then show is of one moment.
+    pub(super) fn has_ended(&self, id: TableId, moment: &BinlogPlace) -> bool {
+        let own = self.tables[&id].incoming().is_some_and(|incoming| incoming.markers.last);
+        if !self.whole {
+            return own || self.tables[&id].steps.len() > 1;
+        }
+        let ended = self.ended_snapshot.as_ref().is_some_and(|ended| !ended.is_older(moment));
+        let behind = |found: &Transaction| found.place.as_ref().is_some_and(|place| place.is_behind(moment));
+        // A connector does not stream while it takes a snapshot.
+        let streamed = self.tables[&id].incoming().is_some_and(|incoming| self.boundaries.newest_ms > incoming.last_ms);
+        let over = |table: &Table| {
+            let last = |incoming: &Incoming| {
+                let one = incoming.markers.last && (self.quiet || table.is_of_one());
+                incoming.moment == *moment && (one || self.quiet && incoming.is_unmarked())
+            };
+            table.incoming().is_some_and(last) || table.last_snapshot.as_ref() == Some(moment)
+        };
+        ended || streamed || self.pending.values().any(behind) || self.tables.values().all(over)
+    }
+
+    /// Whether a snapshot that is about to come in holds all that the transaction did to `table`.
+    pub(super) fn is_replaced(&self, id: TableId, transaction: &Transaction) -> bool {
+        let Some(table) = self.tables.get(&id) else { return true };
+        table.steps.iter().any(|step| match &step.kind {
+            StepKind::Snapshot(incoming) => {
+                let ended = transaction.end.as_ref().is_some_and(|end| end.timestamp_ms < incoming.last_ms);
+                let begun = transaction.begun_ms < incoming.last_ms;
+                let before = step.is_after(transaction, id).unwrap_or(ended || transaction.end.is_none() && begun);
+                before && self.has_ended(id, &step.place)
+            }
+            _ => false,
+        }) || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
+    }
+}

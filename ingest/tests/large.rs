@@ -1,0 +1,100 @@
+//! A transaction of a million rows, measured: what the timeline holds at its most, beside the bytes of the rows.
+
+#![cfg(target_os = "linux")]
+
+use std::sync::Arc;
+
+use delta::{Kind, Op, Row, RowBuilder, TableId};
+use ingest::OnError;
+use ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
+use ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
+
+/// A line of the process's status, in bytes: `VmRSS` is what it holds, `VmHWM` the most that it held.
+fn memory(line: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the status");
+    let found = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'));
+    let kilobytes = found.and_then(|found| found.trim().strip_suffix(" kB")).expect("a line of kB");
+    kilobytes.parse::<usize>().expect("a number") * 1024
+}
+
+const ROWS: u64 = 1_000_000;
+
+/// As a row of `order_items`: some numbers and a name.
+fn row(builder: &mut RowBuilder, n: u64) -> Row {
+    builder.reset();
+    builder.set_int(0, n as i64);
+    builder.set_int(1, n as i64 / 3);
+    builder.set_text(2, "a product of the shop");
+    builder.set_decimal(3, 1_999);
+    builder.set_int(4, 2);
+    builder.take()
+}
+
+fn spec(topic: &str) -> TableSpec {
+    TableSpec {
+        topic: topic.into(),
+        keyed: true,
+        on_error: OnError::Stall,
+        collection: None,
+        compacted: false,
+        partitions: vec![Bounds { partition: 0, low: 0, end: 0 }],
+    }
+}
+
+#[test]
+fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
+    let table = TableId(0);
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.begin_boundaries(0, 0);
+    timeline.add_table(table, spec("shop.shop.items"));
+    timeline.ends(&[(table, 0, 0)]);
+    assert!(matches!(timeline.release()[..], [Output::Hydrated(_)]));
+    let kinds = vec![Kind::Int, Kind::Int, Kind::Text, Kind::Decimal64, Kind::Int];
+    let mut builder = RowBuilder::new(kinds);
+    let id: Arc<str> = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1".into();
+    let (file, collection): (Arc<str>, Arc<str>) = ("binlog.000001".into(), "shop.items".into());
+    timeline.boundary(0, 1, Boundary::Begin { id: id.clone(), ts_ms: 1 });
+    // The most begins anew here.
+    std::fs::write("/proc/self/clear_refs", "5").expect("a reset");
+    let before = memory("VmRSS");
+    let mut bytes = 0;
+    for n in 0..ROWS {
+        let row = row(&mut builder, n);
+        bytes += row.bytes().len();
+        let transaction = TransactionRef { id: id.clone(), total_order: n + 1, data_collection_order: n + 1 };
+        let origin = Origin {
+            snapshot: Snapshot::No,
+            collection: collection.clone(),
+            server_id: 1,
+            file: file.clone(),
+            pos: 4 + n * 60,
+            row: 0,
+            gtid: Some(id.clone()),
+            ts_ms: 1,
+            transaction: Some(transaction),
+        };
+        let place = Place { partition: 0, offset: n as i64, timestamp_ms: 1 };
+        timeline.event(table, place, Event { operation: Operation::Create, ops: vec![Op::Upsert(row)], origin });
+        if n.is_multiple_of(10_000) {
+            assert!(timeline.release().is_empty());
+        }
+    }
+    let held = memory("VmHWM") - before;
+    let data_collections = vec![(collection, ROWS)];
+    timeline.boundary(1, 1, Boundary::End { id, event_count: ROWS, ts_ms: 1, data_collections });
+    let mut outputs = timeline.release();
+    while outputs.is_empty() && timeline.wants_ends() {
+        timeline.ends(&[(table, 0, ROWS as i64)]);
+        outputs = timeline.release();
+    }
+    let [Output::Commit(commit)] = &outputs[..] else { panic!("{} outputs", outputs.len()) };
+    assert_eq!(commit.changes.len(), ROWS as usize);
+    let peak = memory("VmHWM") - before;
+    let share = |part: usize| part as f64 / bytes as f64;
+    println!(
+        "{bytes} bytes of rows; {:.2} times that held until END, {:.2} times at the most",
+        share(held),
+        share(peak)
+    );
+    assert!(share(held) < 1.2 && share(peak) < 2.0, "{:.2} and {:.2} times", share(held), share(peak));
+}

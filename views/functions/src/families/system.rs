@@ -1,0 +1,117 @@
+//! What the session and the server say of themselves (<https://www.postgresql.org/docs/15/functions-info.html>): what needs no
+//! catalog.
+
+use tidewater_types::{ArrayRef, Datum, Result, SqlError};
+
+use crate::call::{Call, invalid};
+use crate::table::Table;
+
+pub(super) fn register(t: &mut Table) {
+    t.family("System information");
+    t.add("stable version() -> text -- The server's version.", |c| c.new_text(&c.env.session.version));
+    t.add("stable current_database() -> name -- The database's name.", |c| c.new_text(&c.env.session.database));
+    t.add("stable current_user() -> name -- The user's name.\nstable session_user() -> name -- The user's name.\nstable getpgusername() -> name", |c| {
+        c.new_text(&c.env.session.user)
+    });
+    t.add("stable current_schema() -> name -- The first schema of the search path.", |c| {
+        match c.env.session.search_path.first() {
+            Some(schema) => c.new_text(schema),
+            None => Ok(Datum::Null),
+        }
+    });
+    t.add(
+        "stable current_schemas(bool) -> name[] -- The search path's schemas, with the implicit ones if asked.",
+        |c| {
+            let path = &c.env.session.search_path;
+            let implicit = c.bool(0)? && !path.iter().any(|schema| schema == "pg_catalog");
+            let names = implicit.then_some("pg_catalog").into_iter().chain(path.iter().map(String::as_str));
+            let names = names.map(|name| c.new_text(name)).collect::<Result<Vec<_>>>()?;
+            Ok(Datum::Array(ArrayRef::vector(c.scratch, &names)?))
+        },
+    );
+    t.add("stable current_setting(text) -> text -- A variable's value; NULL if there is none and the second is true.\nstable current_setting(text, bool) -> text", setting);
+    t.add("stable pg_backend_pid() -> int4 -- The session's process number.", |c| {
+        Ok(Datum::Int(c.env.session.backend_pid.into()))
+    });
+    t.add("stable getdatabaseencoding() -> name -- UTF8.", |_| Ok(Datum::from("UTF8")));
+    t.add("stable pg_client_encoding() -> name -- UTF8.", |_| Ok(Datum::from("UTF8")));
+    t.add("volatile pg_is_in_recovery() -> bool -- False.", |_| Ok(Datum::Bool(false)));
+    t.add("stable null pg_typeof(any) -> regtype -- The argument's type.", |c| Ok(Datum::Int(c.ty(0).oid().into())));
+    t.add("stable null format_type(oid, int4) -> text -- A type's name with its modifier.", format_type);
+    names(t);
+    // Nothing has a comment.
+    t.add(
+        "
+        stable obj_description(oid, name) -> text -- NULL: no object has a comment.
+        stable obj_description(oid) -> text
+        stable col_description(oid, int4) -> text -- NULL: no column has a comment.
+        stable shobj_description(oid, name) -> text -- NULL: no object has a comment.
+        ",
+        |_| Ok(Datum::Null),
+    );
+    t.add("stable pg_my_temp_schema() -> oid -- 0.", |_| Ok(Datum::Int(0)));
+    t.add("stable pg_is_other_temp_schema(oid) -> bool -- False.", |_| Ok(Datum::Bool(false)));
+    t.add("null pg_encoding_to_char(int4) -> name -- An encoding's name.", |c| match c.args[0] {
+        Datum::Int(6) => Ok(Datum::from("UTF8")),
+        Datum::Int(0) => Ok(Datum::from("SQL_ASCII")),
+        Datum::Int(8) => Ok(Datum::from("LATIN1")),
+        Datum::Null => Ok(Datum::Null),
+        _ => Ok(Datum::from("")),
+    });
+}
+
+fn setting<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
+    let name = c.text(0)?;
+    let quiet = c.count() > 1 && c.bool(1)?;
+    match c.env.session.variables.get(&name.to_ascii_lowercase()) {
+        Some(value) => c.new_text(value),
+        None if quiet => Ok(Datum::Null),
+        None => Err(SqlError::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))),
+    }
+}
+
+fn format_type<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
+    let Datum::Int(oid) = c.args[0] else {
+        return Ok(Datum::Null);
+    };
+    if oid == 0 {
+        return Ok(Datum::from("-"));
+    }
+    let ty = u32::try_from(oid).ok().and_then(tidewater_types::Type::from_oid);
+    let Some(ty) = ty else {
+        return Ok(Datum::from("???"));
+    };
+    let modifier = match c.args[1] {
+        Datum::Int(modifier) => i32::try_from(modifier).map_err(|_| invalid("a modifier that is no integer"))?,
+        _ => -1,
+    };
+    c.new_text(&tidewater_types::ColumnType { ty, modifier }.to_string())
+}
+
+fn names(t: &mut Table) {
+    t.add(
+        "
+        stable to_regclass(text) -> regclass -- The relation of this name, NULL if there is none.
+        stable to_regtype(text) -> regtype -- The type of this name, NULL if there is none.
+        stable to_regproc(text) -> regproc -- The function of this name, NULL if there is none.
+        stable to_regprocedure(text) -> regprocedure -- The function of this name and parameters, NULL if there is none.
+        stable to_regoper(text) -> regoper -- The operator of this name, NULL if there is none.
+        stable to_regoperator(text) -> regoperator -- The operator of this name and parameters, NULL if there is none.
+        stable to_regnamespace(text) -> regnamespace -- The schema of this name, NULL if there is none.
+        stable to_regrole(text) -> regrole -- The role of this name, NULL if there is none.
+        stable to_regcollation(text) -> regcollation -- The collation of this name, NULL if there is none.
+        ",
+        |c| {
+            let text = c.text(0)?;
+            // A number is a name here, of nothing.
+            if text.parse::<u32>().is_ok() {
+                return Ok(Datum::Null);
+            }
+            match tidewater_types::input(text, &c.env.result, &c.env.session.settings, c.scratch) {
+                Err(error) if error.sqlstate == *b"42602" => Err(error),
+                Err(_) => Ok(Datum::Null),
+                found => found,
+            }
+        },
+    );
+}
