@@ -25,7 +25,7 @@ pub(crate) struct Env {
 }
 
 /// What the last call made of its constant arguments (a regular expression, a format), and of which.
-type Cache = Mutex<Option<(Box<[u8]>, Arc<dyn Any + Send + Sync>)>>;
+type Cache = Mutex<Option<(Vec<Box<[u8]>>, Arc<dyn Any + Send + Sync>)>>;
 
 impl Env {
     pub(crate) fn new(
@@ -156,21 +156,21 @@ impl<'a> Call<'a, '_> {
         Ok(Datum::Bytes(self.scratch.alloc_slice_copy(value)))
     }
 
-    /// What `make` makes of `key`: made once as long as calls bring the same key, which constants do.
+    /// What `make` makes of the parts of a key: made once as long as calls bring the same ones, which constants do.
     pub(crate) fn cached<T: Send + Sync + 'static>(
         &self,
-        key: &[u8],
+        key: &[&[u8]],
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let mut cache = self.env.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, value)) = &*cache
-            && **of == *key
+            && of.iter().map(AsRef::as_ref).eq(key.iter().copied())
             && let Ok(value) = value.clone().downcast::<T>()
         {
             return Ok(value);
         }
         let value = Arc::new(make()?);
-        *cache = Some((key.into(), value.clone()));
+        *cache = Some((key.iter().map(|part| Box::from(*part)).collect(), value.clone()));
         Ok(value)
     }
 

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use tidewater_types::{ColumnType, Datum, Expr, Result, Type};
+use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Type};
 
 use crate::compile::Argument;
-use crate::function::Volatility;
+use crate::function::{Volatility, reads_session};
 use crate::session::Session;
 
 use crate::signature::type_named;
@@ -71,7 +71,33 @@ impl Cast {
         }))
     }
 
-    /// Whether the result depends on the session: its time zone, its names.
+    /// Whether the result depends on the session: its time zone, its names, the moment, which a text like `today` means. Finer than
+    /// [`Cast::volatility`].
+    pub fn reads_session(&self) -> bool {
+        let zoned = reads_session(&self.from) || reads_session(&self.to);
+        let dated = |ty: &Type| {
+            matches!(
+                ty,
+                Type::Date
+                    | Type::Time
+                    | Type::Timestamp
+                    | Type::Range(RangeOf::Date | RangeOf::Timestamp)
+                    | Type::Multirange(RangeOf::Date | RangeOf::Timestamp)
+            )
+        };
+        let made_of_dates = |ty: &Type| match ty {
+            Type::Record(record) => record.fields.iter().any(|(_, field)| dated(&field.ty)),
+            ty => dated(ty) || ty.element().is_some_and(dated),
+        };
+        match &self.method {
+            CastMethod::Binary => false,
+            CastMethod::Function | CastMethod::Text => zoned || self.from.is_text() && made_of_dates(&self.to),
+            CastMethod::Elements(element) => element.reads_session(),
+            CastMethod::Fields(fields) => fields.iter().any(Cast::reads_session),
+        }
+    }
+
+    /// Whether PostgreSQL calls the cast stable.
     pub fn volatility(&self) -> Volatility {
         let zoned = |ty: &Type| matches!(ty, Type::TimestampTz | Type::TimeTz);
         let dated = |ty: &Type| {

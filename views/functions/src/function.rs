@@ -1,6 +1,6 @@
 //! An entry of the table: what a function is called, takes and gives, and how it is computed.
 
-use tidewater_types::{Datum, Result, Type};
+use tidewater_types::{Datum, RangeOf, Result, Type};
 
 use crate::accumulator::Accumulator;
 use crate::call::{Call, Env};
@@ -101,6 +101,21 @@ impl Function {
         self.params[last].element()
     }
 
+    /// Whether a call with arguments of these types reads the session: the moment, the time zone, the names of the catalog. That is
+    /// finer than [`Function::volatility`], where everything is stable that prints a value of any type, as in PostgreSQL.
+    pub fn reads_session(&self, args: &[Type], result: &Type) -> bool {
+        match self.volatility {
+            // age calls itself immutable, and counts days in the session's zone.
+            Volatility::Immutable => self.name == "age" && args.contains(&Type::TimestampTz),
+            Volatility::Volatile => true,
+            Volatility::Stable => {
+                // age of one argument is that up to today.
+                let of_session = OF_SESSION.contains(&self.name) || self.name == "age" && args.len() == 1;
+                of_session || args.iter().any(reads_session) || reads_session(result)
+            }
+        }
+    }
+
     /// The signature, as it stands in the documentation: `substr(text, int4, int4) → text`.
     pub fn signature(&self) -> String {
         let mut params = String::new();
@@ -121,6 +136,35 @@ impl Function {
     pub fn is_for(&self, types: &[Type]) -> bool {
         self.params.len() == types.len()
             && self.params.iter().zip(types).all(|(param, ty)| matches!(param, Param::Of(of) if of == ty))
+    }
+}
+
+/// Stable functions that say something of the session whatever their arguments are.
+const OF_SESSION: &[&str] = &[
+    "now",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "version",
+    "current_database",
+    "current_user",
+    "session_user",
+    "getpgusername",
+    "current_schema",
+    "current_schemas",
+    "current_setting",
+    "pg_backend_pid",
+];
+
+/// Whether the text form or a computation of a type's values depends on the session.
+pub(crate) fn reads_session(ty: &Type) -> bool {
+    match ty {
+        Type::TimestampTz
+        | Type::TimeTz
+        | Type::Range(RangeOf::TimestampTz)
+        | Type::Multirange(RangeOf::TimestampTz) => true,
+        Type::Record(record) => record.fields.iter().any(|(_, field)| reads_session(&field.ty)),
+        Type::Oid | Type::Xid => false,
+        ty => ty.is_oid() || ty.element().is_some_and(reads_session),
     }
 }
 

@@ -82,7 +82,8 @@ fn element_of(param: &Param, ty: &Type) -> Result<Option<Type>> {
         let name = crate::signature::type_name(ty);
         SqlError::new(b"42804", format!("argument declared {param} is not {} but type {name}", article(param)))
     };
-    if *ty == Type::Unknown && is_family(param) {
+    // A literal is never a list or a map without being told.
+    if *ty == Type::Unknown && is_family(param) && !matches!(param, Param::AnyList | Param::AnyMap) {
         return Ok(Some(Type::Unknown));
     }
     Ok(match param {

@@ -186,11 +186,15 @@ fn encode(bytes: &[u8], format: &str) -> Result<String> {
     match format.to_ascii_lowercase().as_str() {
         "hex" => Ok(hex(bytes)),
         "base64" => {
-            // Lines of 76 characters, as MIME has them.
-            let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-            let lines: Vec<String> =
-                text.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-            Ok(lines.join("\n"))
+            // Lines of 76 characters, as MIME has them: of 57 bytes each, which ends a line even where it is the last.
+            let mut out = String::new();
+            for line in bytes.chunks(57) {
+                out.push_str(&base64::engine::general_purpose::STANDARD.encode(line));
+                if line.len() == 57 {
+                    out.push('\n');
+                }
+            }
+            Ok(out)
         }
         "escape" => {
             let mut out = String::new();

@@ -175,7 +175,7 @@ fn zone(c: &Call<'_, '_>, i: usize) -> Result<Arc<Zone>> {
         return Zone::of_interval(offset).map(Arc::new);
     }
     let name = c.text(i)?;
-    c.cached(name.as_bytes(), || Zone::parse(name))
+    c.cached(&[name.as_bytes()], || Zone::parse(name))
 }
 
 fn at_zone<'a>(c: &Call<'a, '_>, shift: fn(i64, &Zone) -> Result<i64>) -> Result<Datum<'a>> {

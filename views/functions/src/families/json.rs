@@ -59,24 +59,24 @@ pub(super) fn register(t: &mut Table) {
 }
 
 /// An object's keys and values.
-type Members<'a> = Vec<(&'a [u8], Value<'a>)>;
+pub(super) type Members<'a> = Vec<(&'a [u8], Value<'a>)>;
 
 /// A value of either type.
 #[derive(Clone, Copy)]
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Text(&'a str),
     Binary(JsonbRef<'a>),
 }
 
 impl<'a> Value<'a> {
-    fn of(c: &Call<'a, '_>, i: usize) -> Result<Value<'a>> {
+    pub(super) fn of(c: &Call<'a, '_>, i: usize) -> Result<Value<'a>> {
         match c.args[i] {
             Datum::Jsonb(value) => Ok(Value::Binary(value)),
             _ => Ok(Value::Text(c.text(i)?)),
         }
     }
 
-    fn datum(self) -> Datum<'a> {
+    pub(super) fn datum(self) -> Datum<'a> {
         match self {
             Value::Text(text) => Datum::from(text),
             Value::Binary(value) => Datum::Jsonb(value),
@@ -84,7 +84,7 @@ impl<'a> Value<'a> {
     }
 
     /// As text: a string without quotes, NULL for null.
-    fn text(self, c: &Call<'a, '_>) -> Result<Datum<'a>> {
+    pub(super) fn text(self, c: &Call<'a, '_>) -> Result<Datum<'a>> {
         match self {
             Value::Text(text) => match parts(text) {
                 Parts::Null => Ok(Datum::Null),
@@ -103,7 +103,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn kind(self) -> &'static str {
+    pub(super) fn kind(self) -> &'static str {
         match self {
             Value::Text(text) => match parts(text) {
                 Parts::Object(_) => "object",
@@ -124,7 +124,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn elements(self) -> Option<Vec<Value<'a>>> {
+    pub(super) fn elements(self) -> Option<Vec<Value<'a>>> {
         match self {
             Value::Text(text) => match parts(text) {
                 Parts::Array(elements) => Some(elements.into_iter().map(Value::Text).collect()),
@@ -137,7 +137,7 @@ impl<'a> Value<'a> {
     }
 
     /// An object's keys, unquoted, and values.
-    fn members(self, c: &Call<'a, '_>) -> Result<Option<Members<'a>>> {
+    pub(super) fn members(self, c: &Call<'a, '_>) -> Result<Option<Members<'a>>> {
         match self {
             Value::Text(text) => match parts(text) {
                 Parts::Object(members) => {

@@ -53,6 +53,10 @@ fn bytes_like<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     matches(c.bytes(0)?, c.bytes(1)?, false).map(Datum::Bool)
 }
 
+fn ends_with_escape() -> SqlError {
+    SqlError::new(b"22025", "LIKE pattern must not end with escape character")
+}
+
 /// The length of the character that begins with this byte.
 fn width(first: u8, characters: bool) -> usize {
     match first {
@@ -72,7 +76,21 @@ fn matches(text: &[u8], pattern: &[u8], characters: bool) -> Result<bool> {
     loop {
         let step = match pattern.get(p) {
             Some(b'%') => {
-                p += 1;
+                let text_left = t < text.len();
+                // Characters that must follow it in any case are taken at once.
+                while let Some(next @ (b'%' | b'_')) = pattern.get(p) {
+                    p += 1;
+                    if *next == b'_' {
+                        let Some(first) = text.get(t) else { return Ok(false) };
+                        t += width(*first, characters);
+                    }
+                }
+                match &pattern[p..] {
+                    [] => return Ok(true),
+                    // Looked at only where text was left when the % was reached.
+                    [b'\\'] if text_left => return Err(ends_with_escape()),
+                    _ => {}
+                }
                 retry = Some((t, p));
                 continue;
             }
@@ -81,7 +99,7 @@ fn matches(text: &[u8], pattern: &[u8], characters: bool) -> Result<bool> {
             Some(b'_') => text.get(t).map(|first| (width(*first, characters), 1)),
             Some(b'\\') => match pattern.get(p + 1) {
                 None if t < text.len() => {
-                    return Err(SqlError::new(b"22025", "LIKE pattern must not end with escape character"));
+                    return Err(ends_with_escape());
                 }
                 None => None,
                 Some(byte) => (text.get(t) == Some(byte)).then_some((1, 2)),

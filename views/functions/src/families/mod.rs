@@ -12,6 +12,7 @@ mod identifiers;
 mod integers;
 mod json;
 mod json_change;
+mod json_record;
 mod json_text;
 mod like;
 mod materialize;
@@ -58,6 +59,7 @@ pub(crate) fn register(table: &mut Table) {
     to_json::register(table);
     json::register(table);
     json_change::register(table);
+    json_record::register(table);
     aggregates::register(table);
     arrays::register(table);
     ranges::register(table);

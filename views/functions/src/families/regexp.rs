@@ -85,9 +85,8 @@ pub(super) fn register(t: &mut Table) {
 
 /// The compiled expression; compiled once as long as it is the same.
 pub(super) fn compiled(c: &Call<'_, '_>, pattern: &str, options: Options) -> Result<Arc<Regex>> {
-    let mut key = pattern.as_bytes().to_vec();
-    key.extend([options.fold, options.dot_stops, options.lines, options.expanded, options.literal].map(u8::from));
-    c.cached(&key, || Regex::new(pattern, options))
+    let flags = [options.fold, options.dot_stops, options.lines, options.expanded, options.literal].map(u8::from);
+    c.cached(&[pattern.as_bytes(), &flags], || Regex::new(pattern, options))
 }
 
 /// The options of the flags argument `i`, if there is one.

@@ -39,6 +39,7 @@ pub(super) fn register(t: &mut Table) {
     t.add("stable null pg_typeof(any) -> regtype -- The argument's type.", |c| Ok(Datum::Int(c.ty(0).oid().into())));
     t.add("stable null format_type(oid, int4) -> text -- A type's name with its modifier.", format_type);
     names(t);
+    t.add("pg_size_pretty(int8) -> text -- Bytes in a unit that people read.", |c| c.new_text(&size(c.int(0)?)));
     // Nothing has a comment.
     t.add(
         "
@@ -86,6 +87,30 @@ fn format_type<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         _ => -1,
     };
     c.new_text(&tidewater_types::ColumnType { ty, modifier }.to_string())
+}
+
+/// Bytes as kB, MB …, halves rounded away from zero.
+fn size(bytes: i64) -> String {
+    const UNITS: [(&str, u64, bool, u32); 6] = [
+        ("bytes", 10 * 1024, false, 0),
+        ("kB", 20 * 1024 - 1, true, 10),
+        ("MB", 20 * 1024 - 1, true, 20),
+        ("GB", 20 * 1024 - 1, true, 30),
+        ("TB", 20 * 1024 - 1, true, 40),
+        ("PB", u64::MAX, true, 50),
+    ];
+    let mut value = bytes;
+    for (i, (name, limit, rounds, bits)) in UNITS.iter().enumerate() {
+        if value.unsigned_abs() < *limit {
+            let shown = if *rounds { (value + if value < 0 { -1 } else { 1 }) / 2 } else { value };
+            return format!("{shown} {name}");
+        }
+        // A unit that rounds has twice its value before it does.
+        if let Some((_, _, next_rounds, next_bits)) = UNITS.get(i + 1) {
+            value /= 1 << (next_bits - bits - u32::from(*next_rounds) + u32::from(*rounds));
+        }
+    }
+    format!("{value} PB")
 }
 
 fn names(t: &mut Table) {

@@ -42,12 +42,12 @@ pub(super) fn register(t: &mut Table) {
 
 fn template(c: &Call<'_, '_>) -> Result<Arc<Template>> {
     let format = c.text(1)?;
-    c.cached(format.as_bytes(), || Ok(Template::parse(format)))
+    c.cached(&[format.as_bytes()], || Ok(Template::parse(format)))
 }
 
 fn number_format(c: &Call<'_, '_>) -> Result<Arc<NumberFormat>> {
     let format = c.text(1)?;
-    c.cached(format.as_bytes(), || NumberFormat::parse(format))
+    c.cached(&[format.as_bytes()], || NumberFormat::parse(format))
 }
 
 fn finish<'a>(c: &Call<'a, '_>, moment: &Moment) -> Result<Datum<'a>> {

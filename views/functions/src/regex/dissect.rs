@@ -16,15 +16,8 @@ const MAX_ENDS: usize = 20_000_000;
 
 /// The captures of a match that is known to be at `whole`.
 pub(super) fn captures(tree: &Tree, text: &str, whole: (usize, usize)) -> Result<Captures> {
-    let mut walk = Walk {
-        tree,
-        text,
-        end: whole.1,
-        ends: HashMap::new(),
-        tails: HashMap::new(),
-        work: 0,
-        found: vec![None; tree.captures + 1],
-    };
+    let mut walk =
+        Walk { tree, text, end: whole.1, ends: HashMap::new(), work: 0, found: vec![None; tree.captures + 1] };
     if !walk.dissect(tree.root, whole.0, whole.1)? {
         return Err(too_complex());
     }
@@ -32,16 +25,11 @@ pub(super) fn captures(tree: &Tree, text: &str, whole: (usize, usize)) -> Result
     Ok(walk.found)
 }
 
-/// Bytes that repeated parentheses may match: the walk recurses once a repetition.
-const MAX_REPETITIONS: usize = 10_000;
-
 struct Walk<'t> {
     tree: &'t Tree,
     text: &'t str,
     end: usize,
     ends: HashMap<(Id, usize), Rc<Vec<usize>>>,
-    /// Of a repetition's part, whether so many more of it lead from a place to another.
-    tails: HashMap<(Id, usize, usize, u32), bool>,
     work: usize,
     found: Captures,
 }
@@ -178,18 +166,28 @@ impl Walk<'_> {
     }
 
     fn concatenation(&mut self, parts: &[Id], from: usize, to: usize) -> Result<bool> {
-        let Some((first, rest)) = parts.split_first() else {
-            return Ok(from == to);
-        };
-        if rest.is_empty() {
-            return self.dissect(*first, from, to);
-        }
-        for middle in self.preferred(*first, from, to)? {
-            if self.all_match(rest, middle, to)? {
-                return Ok(self.dissect(*first, from, middle)? && self.concatenation(rest, middle, to)?);
+        let mut at = from;
+        for (i, part) in parts.iter().enumerate() {
+            let rest = &parts[i + 1..];
+            if rest.is_empty() {
+                return self.dissect(*part, at, to);
             }
+            let mut found = None;
+            for middle in self.preferred(*part, at, to)? {
+                if self.all_match(rest, middle, to)? {
+                    found = Some(middle);
+                    break;
+                }
+            }
+            let Some(middle) = found else {
+                return Ok(false);
+            };
+            if !self.dissect(*part, at, middle)? {
+                return Ok(false);
+            }
+            at = middle;
         }
-        Ok(false)
+        Ok(at == to)
     }
 
     fn captures_within(&self, id: Id) -> bool {
@@ -226,17 +224,15 @@ impl Walk<'_> {
             let one = self.tree.prefers(of) != Prefer::Shortest && self.matches(of, from, to)?;
             return if one { self.dissect(of, from, to) } else { Ok(true) };
         }
-        if to - from > MAX_REPETITIONS {
-            return Err(too_complex());
-        }
-        // No more repetitions are of use than there are characters.
-        let mut left = most.unwrap_or(u32::MAX).min((to - from) as u32);
+        let needed = self.needed(of, from, to)?;
+        let mut left = most.unwrap_or(u32::MAX);
         let mut at = from;
         let mut last = (from, to);
         while at < to {
             let mut next = None;
             for end in self.preferred(of, at, to)? {
-                if end > at && left > 0 && self.leads(of, end, to, left - 1)? {
+                let leads = needed[end - from].is_some_and(|needed| needed < left);
+                if end > at && leads {
                     next = Some(end);
                     break;
                 }
@@ -251,31 +247,16 @@ impl Walk<'_> {
         self.dissect(of, last.0, last.1)
     }
 
-    /// Whether at most so many more of a part, none of them empty, lead from `at` to `to`.
-    fn leads(&mut self, of: Id, at: usize, to: usize, most: u32) -> Result<bool> {
-        if at == to {
-            return Ok(true);
+    /// From each place on, how many of a part, none of them empty, lead to `to` at least.
+    fn needed(&mut self, of: Id, from: usize, to: usize) -> Result<Vec<Option<u32>>> {
+        let mut needed = vec![None; to - from + 1];
+        needed[to - from] = Some(0);
+        for at in (from..to).rev().filter(|at| self.text.is_char_boundary(*at)).collect::<Vec<_>>() {
+            let ends = self.ends(of, at)?;
+            let least = ends.iter().filter(|end| **end > at && **end <= to).filter_map(|end| needed[*end - from]).min();
+            needed[at - from] = least.map(|least| least + 1);
         }
-        if most == 0 {
-            return Ok(false);
-        }
-        let key = (of, at, to, most);
-        if let Some(known) = self.tails.get(&key) {
-            return Ok(*known);
-        }
-        let mut found = false;
-        for end in self.ends(of, at)?.to_vec() {
-            if end > at && end <= to && self.leads(of, end, to, most - 1)? {
-                found = true;
-                break;
-            }
-        }
-        self.work += 1;
-        if self.work > MAX_ENDS {
-            return Err(too_complex());
-        }
-        self.tails.insert(key, found);
-        Ok(found)
+        Ok(needed)
     }
 }
 

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidewater_functions::{Argument, CastContext, Session, cast};
+use tidewater_functions::{Argument, Cast, CastContext, Session, cast};
 use tidewater_judge::server;
-use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Scratch, SqlError, Type};
+use tidewater_types::time::Zone;
+use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Scratch, Settings, SqlError, Type};
 
 use crate::exceptions::CASTS_DIFFERENT;
 use crate::values::edges;
@@ -162,4 +163,37 @@ fn contexts_are_those_of_pg_cast() {
     }
     println!("{found} casts of pg_cast");
     assert!(missing.is_empty(), "missing: {missing:?}");
+}
+
+#[test]
+fn casts_that_read_no_session_are_the_same_in_every_session() {
+    let here = Arc::new(Session::default());
+    let settings = Settings {
+        time_zone: Zone::parse("Asia/Kolkata").expect("a zone"),
+        now: 1_700_000_000_000_000,
+        ..Settings::default()
+    };
+    let there = Arc::new(Session { settings, ..Session::default() });
+    let packed = |cast: &Cast, text: &'static str, session: &Arc<Session>| -> Result<Vec<u8>> {
+        let (source, settings) = (ColumnType::from(cast.from.clone()), session.settings.clone());
+        let expr = Expr::new(move |_, scratch| tidewater_types::input(text, &source, &settings, scratch));
+        let expr = cast.compile(Argument::new(expr, cast.from.clone()), &cast.to.clone().into(), true, session)?;
+        let scratch = Scratch::new();
+        let mut bytes = Vec::new();
+        tidewater_types::encode(&expr.eval(&[], &scratch)?, &mut bytes);
+        Ok(bytes)
+    };
+    let (mut same, mut other) = (0, 0);
+    for from in types() {
+        for to in types() {
+            let Some(cast) = cast(&from, &to) else { continue };
+            for text in edges(&from) {
+                let equal = packed(&cast, text, &here) == packed(&cast, text, &there);
+                assert!(equal || cast.reads_session(), "'{text}'::{from}::{to}");
+                same += usize::from(equal);
+                other += usize::from(!equal);
+            }
+        }
+    }
+    assert!(same > 1_000 && other > 10, "{same} and {other}");
 }

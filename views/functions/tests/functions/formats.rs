@@ -1,12 +1,8 @@
-//! Formats and patterns as people write them, over values: more than the edges of texts say.
+//! Formats as people write them, over values: more than the edges of texts say.
 
-use std::sync::Arc;
+use tidewater_types::Type;
 
-use tidewater_functions::{Argument, Session, functions};
-use tidewater_judge::server;
-use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError, Type};
-
-use crate::exceptions::FORMATS_DIFFERENT;
+use crate::cases::{Case, check, text};
 
 const DATE_FORMATS: &[&str] = &[
     "YYYY-MM-DD",
@@ -244,122 +240,6 @@ const READ_NUMBERS: &[(&str, &str)] = &[
     ("12-34", "99-99"),
 ];
 
-const REGEXES: &[&str] = &[
-    "a|ab",
-    "(a|ab)(c|bcd)(d*)",
-    "^h.*o$",
-    "[[:alpha:]]+",
-    r"\d+",
-    r"(\w+)\s+(\w+)",
-    "a*?",
-    "(?i)HELLO",
-    "(?n)^b",
-    r"\mw",
-    r"o\M",
-    "x{0}",
-    "(a)?(b)?",
-    "[^a-c]+",
-    "l+",
-    "(l)(l)",
-    "é",
-    ".",
-    "",
-    r"\\",
-    "[",
-    "a{2,1}",
-    "*a",
-    "(",
-    "(?:ab)+",
-    r"\y",
-    "[]]",
-    "[a-]",
-    "***=a.c",
-    r"\u00e9",
-    "[[:digit:][:space:]]",
-    "(.)(.)",
-    "$",
-    "^",
-    "b|$",
-];
-
-const SUBJECTS: &[&str] = &[
-    "",
-    "abcd",
-    "Hello World",
-    "foobarbequebaz",
-    "a1b22c333",
-    "aéb\ncd",
-    "xabcabx",
-    "ll lll",
-    "a.c abc",
-    "a\\b",
-    "  two  words ",
-];
-
-/// One call of a function whose arguments are of these types.
-struct Case {
-    name: &'static str,
-    args: Vec<(Type, String)>,
-    result: Type,
-}
-
-fn sql(case: &Case) -> String {
-    let literal = |(ty, text): &(Type, String)| format!("'{}'::{ty}", text.replace('\'', "''"));
-    let args: Vec<String> = case.args.iter().map(literal).collect();
-    format!("SELECT pg_catalog.\"{}\"({})", case.name, args.join(", "))
-}
-
-fn ours(case: &Case, session: &Arc<Session>) -> Result<Option<String>> {
-    let types: Vec<Type> = case.args.iter().map(|(ty, _)| ty.clone()).collect();
-    let function = functions(case.name).iter().find(|function| function.is_for(&types)).expect("it is in the table");
-    let args = case.args.iter().map(|(ty, text)| {
-        let (column, text, session) = (ColumnType::from(ty.clone()), text.clone(), session.clone());
-        Argument::new(
-            Expr::new(move |_, scratch| tidewater_types::input(&text, &column, &session.settings, scratch)),
-            ty.clone(),
-        )
-    });
-    let result: ColumnType = case.result.clone().into();
-    let expr = function.compile(args.collect(), &result, session)?;
-    let scratch = Scratch::new();
-    let value = expr.eval(&[], &scratch)?;
-    if matches!(value, Datum::Null) {
-        return Ok(None);
-    }
-    let mut out = String::new();
-    tidewater_types::output(&value, &result, &session.settings, &mut out);
-    Ok(Some(out))
-}
-
-fn check(cases: &[Case]) {
-    let session = Arc::new(Session::default());
-    let statements: Vec<String> = cases.iter().map(sql).collect();
-    let mut judge = server().connect();
-    let mut wrong = Vec::new();
-    for ((case, sql), answer) in cases.iter().zip(&statements).zip(judge.ask_all(&statements)) {
-        let theirs = match answer {
-            Ok(answer) => Ok(answer.rows.into_iter().next().and_then(|row| row.into_iter().next().flatten())),
-            Err(refusal) => Err((refusal.sqlstate, refusal.message)),
-        };
-        let ours = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ours(case, &session)))
-            .unwrap_or_else(|_| Err(SqlError::new(b"XX000", "it panicked")))
-            .map_err(|error| (String::from_utf8_lossy(&error.sqlstate).into_owned(), error.message));
-        let same = match (&ours, &theirs) {
-            (Err((ours, _)), Err((theirs, _))) => ours == theirs,
-            (ours, theirs) => ours == theirs,
-        };
-        if !same && !FORMATS_DIFFERENT.iter().any(|(parts, _)| parts.split(" … ").all(|part| sql.contains(part))) {
-            wrong.push(format!("{sql}\n     ours {ours:?}\n   theirs {theirs:?}"));
-        }
-    }
-    println!("{} calls", cases.len());
-    assert!(wrong.is_empty(), "{} of {} calls differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-}
-
-fn text(text: &str) -> (Type, String) {
-    (Type::Text, text.to_owned())
-}
-
 #[test]
 fn dates_are_formatted_as_there() {
     let mut cases = Vec::new();
@@ -450,50 +330,6 @@ fn texts_are_read_as_there() {
     }
     for (value, format) in READ_NUMBERS {
         cases.push(Case { name: "to_number", args: vec![text(value), text(format)], result: Type::Numeric });
-    }
-    check(&cases);
-}
-
-#[test]
-fn patterns_match_as_there() {
-    let mut cases = Vec::new();
-    let array = || Type::Text.array();
-    let number = |n: i32| (Type::Int4, n.to_string());
-    for regex in REGEXES {
-        for subject in SUBJECTS {
-            let mut case = |name, args: Vec<(Type, String)>, result| cases.push(Case { name, args, result });
-            case("regexp_match", vec![text(subject), text(regex)], array());
-            case("regexp_split_to_array", vec![text(subject), text(regex)], array());
-            case("regexp_replace", vec![text(subject), text(regex), text(r"<\1\&>"), text("g")], Type::Text);
-            case(
-                "regexp_replace",
-                vec![text(subject), text(regex), text("-"), number(2), number(2), text("i")],
-                Type::Text,
-            );
-            case("regexp_count", vec![text(subject), text(regex)], Type::Int4);
-            case(
-                "regexp_instr",
-                vec![text(subject), text(regex), number(1), number(2), number(1), text("i"), number(1)],
-                Type::Int4,
-            );
-            case(
-                "regexp_substr",
-                vec![text(subject), text(regex), number(2), number(1), text(""), number(1)],
-                Type::Text,
-            );
-            case("regexp_like", vec![text(subject), text(regex), text("in")], Type::Bool);
-            case("substring", vec![text(subject), text(regex)], Type::Text);
-            case("similar_to_escape", vec![text(regex)], Type::Text);
-        }
-    }
-    for pattern in [r#"%#"o%b#"%"#, r#"#"%#""#, "a_c%", "(a|b)%", "[a-c]%", r"\d%", r#"%#"a#"b#"c%"#] {
-        for subject in SUBJECTS {
-            cases.push(Case {
-                name: "substring",
-                args: vec![text(subject), text(pattern), text("#")],
-                result: Type::Text,
-            });
-        }
     }
     check(&cases);
 }

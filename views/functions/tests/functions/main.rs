@@ -2,12 +2,16 @@
 #![allow(clippy::print_stdout, reason = "how much was compared is the tests' result")]
 
 mod aggregates;
+mod cases;
 mod casts;
 mod coverage;
 mod evaluate;
 mod exceptions;
 mod formats;
 mod own;
+mod patterns;
 mod records;
 mod regex;
+mod units;
 mod values;
+mod variadic;

@@ -115,3 +115,84 @@ fn rows_are_compared_and_shown_as_there() {
     }
     assert!(wrong.is_empty(), "{} of {} calls differ:\n{}", wrong.len(), statements.len(), wrong.join("\n"));
 }
+
+#[test]
+fn rows_come_from_json_as_there() {
+    let definition = "a int, b text, c int[], d jsonb, e date, f json, g text[], h numeric(4,1)";
+    let fields: Vec<(String, ColumnType)> = [
+        ("a", Type::Int4.into()),
+        ("b", Type::Text.into()),
+        ("c", Type::Int4.array().into()),
+        ("d", Type::Jsonb.into()),
+        ("e", Type::Date.into()),
+        ("f", Type::Json.into()),
+        ("g", Type::Text.array().into()),
+        ("h", ColumnType::with_modifiers(Type::Numeric, &[4, 1]).expect("a modifier")),
+    ]
+    .map(|(name, ty): (&str, ColumnType)| (name.to_owned(), ty))
+    .into();
+    let objects = [
+        r#"{"a": 1, "b": "x", "c": [1, 2], "d": {"k": null}, "e": "2024-02-29", "f": [1,  2], "g": ["a", null, 1.50], "h": 12.34}"#,
+        r#"{"a": "7", "b": {"x": 1}, "c": [[1, 2], [3, 4]], "d": null, "f": null, "g": "{p,q}", "h": "1e2"}"#,
+        r#"{"a": null, "b": 1.50, "c": "{1,NULL}", "d": "text", "g": []}"#,
+        "{}",
+        r#"{"a": "x"}"#,
+        r#"{"c": 1}"#,
+        r#"{"c": [[1, 2], [3]]}"#,
+        r#"{"c": [[1, 2], 3]}"#,
+        r#"{"c": [1, [2]]}"#,
+        r#"{"c": [{}]}"#,
+        r#"{"h": 12345}"#,
+        r#"{"a": 1, "a": 2}"#,
+        "[]",
+        "1",
+        r#"[{"a": 1}, {"a": 2, "b": null}]"#,
+        "[1]",
+        r#"{"e": "no date"}"#,
+    ];
+    let session = Arc::new(Session::default());
+    let mut judge = server().connect();
+    let mut wrong = Vec::new();
+    for name in ["json_to_record", "jsonb_to_record", "json_to_recordset", "jsonb_to_recordset"] {
+        let ty = if name.starts_with("jsonb") { Type::Jsonb } else { Type::Json };
+        for object in objects.map(str::to_owned).into_iter().chain(objects.map(|object| format!("[{object}]"))) {
+            let sql = format!("SELECT * FROM {name}('{object}'::{ty}) AS t({definition})");
+            let theirs = judge.ask(&sql).map(|answer| answer.rows).map_err(|refusal| refusal.sqlstate);
+            let result: ColumnType = Type::Record(Arc::new(Record { fields: fields.clone() })).into();
+            let ours = from_json(name, &ty, &object, &result, &session)
+                .map_err(|error| String::from_utf8_lossy(&error.sqlstate).into_owned());
+            if ours != theirs {
+                wrong.push(format!("{sql}\n     ours {ours:?}\n   theirs {theirs:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} calls differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn from_json(
+    name: &str,
+    ty: &Type,
+    object: &str,
+    result: &ColumnType,
+    session: &Arc<Session>,
+) -> Result<Vec<Vec<Option<String>>>> {
+    let function = &functions(name)[0];
+    let (column, object) = (ColumnType::from(ty.clone()), object.to_owned());
+    let expr =
+        Expr::new(move |_, scratch| tidewater_types::input(&object, &column, &Session::default().settings, scratch));
+    let rows = function.rows(vec![Argument::new(expr, ty.clone())], result, session)?;
+    let scratch = Scratch::new();
+    let mut source = rows.eval(&[], &scratch)?;
+    let Type::Record(record) = &result.ty else { panic!("a record") };
+    let mut all = Vec::new();
+    let mut row = Vec::new();
+    while source.next(&mut row)? {
+        let shown = row.drain(..).zip(&record.fields).map(|(value, (_, ty))| {
+            let mut out = String::new();
+            tidewater_types::output(&value, ty, &session.settings, &mut out);
+            (!value.is_null()).then_some(out)
+        });
+        all.push(shown.collect());
+    }
+    Ok(all)
+}
