@@ -105,13 +105,13 @@ impl Binder<'_> {
         self.coerce(scalar, &Type::Bool.into(), CastContext::Implicit)
     }
 
-    /// As a value of a column of type `ty`, into which it is stored.
-    pub(super) fn assign(&mut self, scalar: Scalar, ty: &ColumnType) -> Result<Scalar> {
+    /// As a value of the column `name` of type `ty`, into which it is stored.
+    pub(super) fn assign(&mut self, scalar: Scalar, ty: &ColumnType, name: &str) -> Result<Scalar> {
         let from = scalar.ty().ty;
         self.coerce(scalar, ty, CastContext::Assignment).map_err(|error| match &error.sqlstate {
             b"42846" => {
-                SqlError::new(b"42804", format!("column is of type {} but expression is of type {from}", ty.ty))
-                    .hint("You will need to rewrite or cast the expression.")
+                let message = format!("column \"{name}\" is of type {} but expression is of type {from}", ty.ty);
+                SqlError::new(b"42804", message).hint("You will need to rewrite or cast the expression.")
             }
             _ => error,
         })

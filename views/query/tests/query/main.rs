@@ -1,6 +1,7 @@
 //! Queries, judged by PostgreSQL 15.
 
 mod ask;
+mod assign;
 mod features;
 mod limits;
 mod parameters;
