@@ -140,6 +140,11 @@ impl Partition {
                 None if no_further => Before::Again,
                 None => Before::New,
             };
+            // So is what has the place of another, and is younger than all of it.
+            if told == Before::Again && origin.ts_ms > newest.ms {
+                let first = first();
+                return self.anew(first);
+            }
             if newest.known.as_ref().is_some_and(|known| known.len() >= TOLD) {
                 newest.known = None;
             }
