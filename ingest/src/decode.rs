@@ -105,6 +105,7 @@ impl Decoder {
         }
         let Some(value) = record.value else { return Ok(self.tombstone(record)?) };
         let partition = record.meta.partition;
+        self.deleted.remove(&partition);
         let event = match self.decode_event(partition, record.key, value) {
             // What follows is the whole table anew: columns that came or went before do not matter.
             Err(found) if found.snapshot == Some(Snapshot::First) => {
@@ -376,6 +377,9 @@ mod tests {
         assert!(matches!(decode(Some(one), Some(deletion)), Decoded::Event(_)));
         assert_eq!(deleted(decode(Some(one), None)), None, "its deletion came");
         assert_eq!(deleted(decode(Some(two), None)), Some(2), "another row's");
+        let creation = r#"{"before":null,"after":{"id":1,"b":5},"source":{"snapshot":"false"},"op":"c"}"#;
+        assert!(matches!(decode(Some(one), Some(creation)), Decoded::Event(_)));
+        assert_eq!(deleted(decode(Some(one), None)), Some(1), "its second deletion did not come");
         assert_eq!(deleted(decode(None, None)), None);
         assert_eq!(deleted(decode(Some("x"), None)), None, "a key that nobody can read");
     }

@@ -131,7 +131,7 @@ impl Partition {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
             let no_further = order <= newest.order && (!same_server || place <= newest.place);
             // What is younger and lies no further is of another transaction of this id.
-            if no_further && origin.ts_ms > newest.ms {
+            if origin.ts_ms > newest.ms && (no_further || same_server && place <= newest.place) {
                 let first = first();
                 return self.anew(first);
             }
