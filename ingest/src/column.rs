@@ -5,17 +5,21 @@
 //! a schema they lie as the column's type says. Whatever does not fit is an error that names the column: nothing is
 //! rounded, cut or wrapped. Sources: Debezium's "data type mappings" of the MySQL connector; Kafka Connect's logical types.
 
+mod decimals;
+mod times;
+
 use std::collections::HashMap;
 use std::io::Write;
 
 use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use delta::{Datum, Interval, RowBuilder};
+use delta::RowBuilder;
 
-use crate::decimal::{Decimal, Misfit, decimal_text, rescale, unscaled};
+use crate::decimal::{Decimal, Misfit, decimal_text, unscaled};
 use crate::error::{Error, Result};
 use crate::{json_text, time_text};
+use times::{is_told, told};
 
 /// Key of a field's metadata that tells what its Arrow type cannot.
 pub const TYPE: &str = "tidewater.type";
@@ -315,33 +319,6 @@ impl Column {
         Ok(())
     }
 
-    /// A time of `from` ticks a second.
-    fn set_time(&self, row: &mut RowBuilder, value: i128, from: i64) -> Result<()> {
-        let unfit = || self.wrong(format_args!("the time {value}, in ticks of 1/{from} s, does not fit its type"));
-        let scale = |ticks: i64| {
-            let (scaled, from) = (value.checked_mul(i128::from(ticks))?, i128::from(from));
-            if self.exact && scaled % from != 0 {
-                return None;
-            }
-            i64::try_from(scaled.div_euclid(from)).ok()
-        };
-        match self.target {
-            Target::Timestamp { ticks, .. } | Target::Duration { ticks } => {
-                row.set_int(self.index, scale(ticks).ok_or_else(unfit)?);
-            }
-            Target::Clock { ticks } => {
-                let day = 0..DAY_SECONDS * ticks;
-                row.set_int(self.index, scale(ticks).filter(|time| day.contains(time)).ok_or_else(unfit)?);
-            }
-            Target::Interval => {
-                let nanos = scale(NANOS).ok_or_else(unfit)?;
-                row.set(self.index, Datum::Interval(Interval { months: 0, days: 0, nanos }));
-            }
-            _ => return Err(self.wrong("a time where another type belongs")),
-        }
-        Ok(())
-    }
-
     /// A truth value.
     pub(crate) fn set_bool(&self, row: &mut RowBuilder, value: bool) -> Result<()> {
         match self.target {
@@ -500,82 +477,6 @@ impl Column {
         ))
     }
 
-    #[cold]
-    fn untold(&self, value: i64) -> Error {
-        self.wrong(format_args!(
-            "nothing tells whether the time {value} is in milliseconds or microseconds: declare timestamp(3) for a DATETIME of up to \
-             3 fraction digits and timestamp(6) for others, or have records carry their schema"
-        ))
-    }
-
-    /// A decimal as text: `12.50` (decimal.handling.mode=string) or, as is Debezium's default, its unscaled bytes in base64,
-    /// which knows neither point nor minus. Debezium writes a point wherever the scale is not zero.
-    fn set_decimal_string(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
-        let digits_first = match self.texts {
-            Texts::Base64 => false,
-            Texts::Digits => return self.set_decimal_text(row, text),
-            Texts::Base64First => text.contains('.') || text.starts_with('-'),
-            Texts::DigitsFirst => Decimal::parse(text).is_some(),
-        };
-        if digits_first {
-            return self.set_decimal_text(row, text);
-        }
-        let mut bytes = [0; DECIMAL_BYTES];
-        let set = match STANDARD.decode_slice(text, &mut bytes) {
-            Ok(size @ 1..) => self.set_bytes(row, &bytes[..size]),
-            _ => Err(self.wrong(format_args!("\"{text}\" is no decimal, neither in digits nor in base64"))),
-        };
-        match set {
-            // What is too long as base64 may have been digits.
-            Err(_) if self.texts == Texts::Base64First && Decimal::parse(text).is_some() => {
-                self.set_decimal_text(row, text)
-            }
-            set => set,
-        }
-    }
-
-    #[cold]
-    fn misfit(&self, why: Misfit) -> Error {
-        let Target::Decimal { precision, scale } = self.target else {
-            return self.wrong("a decimal where another type belongs");
-        };
-        match why {
-            Misfit::Digits => self.wrong(format_args!("a decimal that does not fit {precision} digits")),
-            Misfit::Fraction => self.wrong(format_args!("a decimal with more than {scale} fraction digits")),
-        }
-    }
-
-    /// An unscaled decimal at the writer's scale.
-    #[inline]
-    fn set_decimal(&self, row: &mut RowBuilder, digits: i128, from: i8) -> Result<()> {
-        match self.target {
-            Target::Decimal { precision, scale } if precision <= 38 => {
-                row.set_decimal(self.index, rescale(digits, from, precision, scale).map_err(|why| self.misfit(why))?);
-                Ok(())
-            }
-            _ => self.set_wide(row, Decimal::from_digits(digits, i32::from(from))),
-        }
-    }
-
-    fn set_wide(&self, row: &mut RowBuilder, decimal: Decimal) -> Result<()> {
-        let Target::Decimal { precision, scale } = self.target else { return Err(self.misfit(Misfit::Digits)) };
-        let decimal = decimal.rescaled(i32::from(scale)).map_err(|why| self.misfit(why))?;
-        if precision <= 38 {
-            let digits = decimal.narrow(precision).ok_or_else(|| self.misfit(Misfit::Digits))?;
-            row.set_decimal(self.index, digits);
-        } else {
-            let bytes = decimal.wide(precision).ok_or_else(|| self.misfit(Misfit::Digits))?;
-            row.set_tail(self.index, &bytes);
-        }
-        Ok(())
-    }
-
-    /// A decimal in digits.
-    pub(crate) fn set_decimal_text(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
-        let decimal = Decimal::parse(text);
-        self.set_wide(row, decimal.ok_or_else(|| self.wrong(format_args!("\"{text}\" is not a decimal")))?)
-    }
-
     /// A list of floats.
     pub(crate) fn set_floats(&self, row: &mut RowBuilder, values: &[f64]) -> Result<()> {
         if !self.is_list() {
@@ -599,24 +500,6 @@ fn is_plain(bytes: &[u8]) -> bool {
         special | word | word.wrapping_sub(ONES)
     });
     special & HIGH == 0 && rest.iter().all(|byte| matches!(byte, 1..=0x7f))
-}
-
-/// Bounds of times of `ticks` a second in records that do not name their unit, by magnitude: whatever a coarser unit may mean,
-/// up to the year 9999, is not believed to be of this one. Debezium writes nothing coarser than milliseconds.
-fn told(ticks: i64, debezium: bool) -> (i64, i64) {
-    let coarser = match ticks {
-        NANOS => MICROS,
-        MICROS => 1_000,
-        1_000 if !debezium => 1,
-        _ => 0,
-    };
-    (SECONDS_MAX * coarser, SECONDS_MAX.saturating_mul(ticks))
-}
-
-fn is_told(value: i64, (least, limit): (i64, i64)) -> bool {
-    let size = value.unsigned_abs();
-    // Near the beginning of 1970 all units say so.
-    size < 1_000 || size >= least.unsigned_abs() && size < limit.unsigned_abs()
 }
 
 /// A float as MySQL's text protocol shows it: the snapshot knows six digits, the stream all.

@@ -244,7 +244,16 @@ impl Timeline {
                 _ => table.lost += 1,
             }
         }
-        if replaced { Verdict::Drop } else { Verdict::Release }
+        if !replaced {
+            return Verdict::Release;
+        }
+        // What follows is shown no sooner than the snapshot that holds this one.
+        let coming = |id: &TableId| self.tables.get(id).is_some_and(|table| table.live && table.incoming().is_some());
+        let snapshots: Vec<_> = with.into_iter().filter(coming).collect();
+        match snapshots.is_empty() {
+            true => Verdict::Drop,
+            false => Verdict::Merge(Merging { snapshots, ..Merging::default() }),
+        }
     }
 
     /// Whether every table was snapshotted since the server's numbers began anew.

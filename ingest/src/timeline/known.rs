@@ -47,6 +47,8 @@ impl Known {
         }
         let rows = rows(ops);
         let told = match self.numbers.get(&number).filter(|_| number > 0) {
+            // An older connector counts anew on another server, too.
+            None if self.is_elsewhere(file, rows) => Before::Unclear,
             None => Before::New,
             Some((other, .., same)) if *other != file && *same == rows => Before::Again,
             Some((other, ..)) if *other != file => Before::Unclear,
@@ -61,6 +63,11 @@ impl Known {
             self.renumbered |= (first.1, first.2) != (pos, row);
         }
         told
+    }
+
+    /// Whether an event of another file has the same rows.
+    fn is_elsewhere(&self, file: usize, rows: u64) -> bool {
+        self.files.len() > 1 && self.numbers.values().any(|(other, .., same)| *other != file && *same == rows)
     }
 
     fn file(&mut self, name: &Arc<str>) -> usize {

@@ -131,7 +131,7 @@ impl Partition {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
             let no_further = order <= newest.order && (!same_server || place <= newest.place);
             // What is younger and lies no further is of another transaction of this id.
-            if no_further && origin.ts_ms > newest.ms {
+            if origin.ts_ms > newest.ms && (no_further || same_server && place <= newest.place) {
                 let first = first();
                 return self.anew(first);
             }
@@ -140,6 +140,11 @@ impl Partition {
                 None if no_further => Before::Again,
                 None => Before::New,
             };
+            // So is what has the place of another, and is younger than all of it.
+            if told == Before::Again && origin.ts_ms > newest.ms {
+                let first = first();
+                return self.anew(first);
+            }
             if newest.known.as_ref().is_some_and(|known| known.len() >= TOLD) {
                 newest.known = None;
             }

@@ -378,8 +378,10 @@ impl Driver<'_> {
         let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
         let id = TableId(topic as u32);
         let deletes = matches!(&record.payload, Payload::Event(event) if event.operation == Operation::Delete);
-        if let Some(key) = record.key.filter(|_| deletes && !record.lost) {
-            self.deleted.insert((topic, partition), key);
+        match record.key.filter(|_| deletes && !record.lost) {
+            Some(key) => drop(self.deleted.insert((topic, partition), key)),
+            None if matches!(&record.payload, Payload::Event(_)) => drop(self.deleted.remove(&(topic, partition))),
+            None => {}
         }
         let place = Place { partition: partition as i32, offset, timestamp_ms };
         match &record.payload {

@@ -99,7 +99,7 @@ fn a_check_sees_a_row() {
     let scratch = Scratch::new();
     for (a, c, expected) in [(1, "x", true), (0, "x", false), (1, "", false)] {
         let values = [Datum::Int(1), Datum::Int(a), Datum::Null, Datum::Text(c.as_bytes())];
-        let row = tidewater_query::run::pack_row(&types, &values);
+        let row = run::pack_row(&types, &values);
         let tuple = [row.as_ref()];
         assert_eq!(check.eval(&tuple, &scratch).expect("no error").as_bool(), Some(expected));
     }
