@@ -126,17 +126,13 @@ impl Decoder {
         }
         let Some(value) = record.value else { return Ok(self.tombstone(record)?) };
         let partition = record.meta.partition;
-<<<<<<< HEAD
+        self.deleted.remove(&partition);
         let (mut event, mut lost) = self.decode_event(partition, record.key, value);
         let wanting = match &event {
             Ok(event) => (!lost.is_empty()).then_some(event.origin.snapshot),
             Err(found) => found.snapshot,
         };
         if wanting == Some(Snapshot::First) {
-=======
-        self.deleted.remove(&partition);
-        let event = match self.decode_event(partition, record.key, value) {
->>>>>>> way
             // What follows is the whole table anew: columns that came or went before do not matter.
             self.forget();
             (event, lost) = self.decode_event(partition, record.key, value);
