@@ -5,6 +5,7 @@ mod aggregates;
 mod cases;
 mod casts;
 mod coverage;
+mod documents;
 mod evaluate;
 mod exceptions;
 mod formats;
