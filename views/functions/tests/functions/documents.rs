@@ -38,7 +38,7 @@ fn path(random: &mut Random) -> String {
 fn documents_are_taken_apart_and_changed_as_there() {
     let mut random = Random::new(0x3c6e_f372_fe94_f82b);
     let mut cases = Vec::new();
-    for _ in 0..1500 {
+    for _ in 0..700 {
         let (a, b, path) = (document(&mut random, 3), document(&mut random, 2), path(&mut random));
         let key = ["a", "b", "1", "", "bé\n"][random.below(5) as usize].to_owned();
         let number = (random.below(5) as i64 - 2).to_string();

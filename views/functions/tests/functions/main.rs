@@ -4,6 +4,7 @@
 mod aggregates;
 mod cases;
 mod casts;
+mod collections;
 mod coverage;
 mod documents;
 mod evaluate;
