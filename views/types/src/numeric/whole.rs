@@ -94,14 +94,21 @@ pub(super) fn small_quotient(a: i128, b: i128, rounding: Rounding) -> i128 {
 
 /// `mantissa`, brought from one scale to another.
 pub(super) fn rescale(mantissa: &BigInt, from: i64, to: i64, rounding: Rounding) -> BigInt {
-    if to >= from {
-        mantissa * ten((to - from) as usize)
-    } else if (from - to) as u64 > mantissa.bits() + 1 && rounding == Rounding::HalfAway {
-        // Far less than a half; 10^n need not be made.
-        BigInt::zero()
-    } else {
-        quotient(mantissa, &ten((from - to) as usize), rounding)
+    if to == from || mantissa.is_zero() {
+        return mantissa.clone();
     }
+    if to > from {
+        return mantissa * ten((to - from) as usize);
+    }
+    if (from - to) as u64 > mantissa.bits() + 1 {
+        // Far less than a half: 10^n, which may be long, need not be made.
+        return match rounding {
+            Rounding::HalfAway | Rounding::Truncate => BigInt::zero(),
+            Rounding::Ceiling => BigInt::from(u8::from(mantissa.is_positive())),
+            Rounding::Floor => -BigInt::from(u8::from(mantissa.is_negative())),
+        };
+    }
+    quotient(mantissa, &ten((from - to) as usize), rounding)
 }
 
 /// The first `count` decimal digits of |value| (fewer if it has fewer), as a number.

@@ -118,7 +118,7 @@ impl State {
             Kind::Date => self.date(text, settings.date_order),
             Kind::Time => {
                 self.next = None;
-                let (hour, minute, second, micros) = clock_parts(text)?;
+                let (hour, minute, second, micros) = clock_parts(text, false)?;
                 self.set_time(hour, minute, second, micros)
             }
             Kind::Offset => {
@@ -485,8 +485,9 @@ pub(super) fn fraction(digits: &str) -> Decoded<i64> {
     Ok((value * 1e6).round_ties_even() as i64)
 }
 
-/// `hh:mm`, `hh:mm:ss`, `hh:mm:ss.ffffff`, `mm:ss.ffffff`, unchecked but for minutes and seconds.
-pub(super) fn clock_parts(text: &str) -> Decoded<(i64, i64, i64, i64)> {
+/// `hh:mm`, `hh:mm:ss`, `hh:mm:ss.ffffff`, `mm:ss.ffffff`, unchecked but for minutes and seconds; `mm:ss` if
+/// `minutes_first`.
+pub(super) fn clock_parts(text: &str, minutes_first: bool) -> Decoded<(i64, i64, i64, i64)> {
     let (whole, tail) = match text.split_once('.') {
         Some((whole, digits)) => (whole, Some(fraction(digits)?)),
         None => (text, None),
@@ -494,6 +495,7 @@ pub(super) fn clock_parts(text: &str) -> Decoded<(i64, i64, i64, i64)> {
     let numbers = whole.split(':').map(number).collect::<Decoded<Vec<i64>>>()?;
     let (hour, minute, second) = match (numbers.as_slice(), tail) {
         ([minute, second], Some(_)) => (0, *minute, *second),
+        ([minute, second], None) if minutes_first => (0, *minute, *second),
         ([hour, minute], None) => (*hour, *minute, 0),
         ([hour, minute, second], _) => (*hour, *minute, *second),
         _ => return Err(Failure::Format),

@@ -143,10 +143,8 @@ fn bit(unit: Unit) -> u32 {
 
 /// `h:mm`, `h:mm:ss`, `mm:ss.fff`; with fields minute to second, two numbers are minutes and seconds.
 fn time_of_day(text: &str, sign: i64, ty: &ColumnType, sum: &mut Sum) -> Result<u32, Failure> {
-    let (mut hour, mut minute, mut second, micros) = clock_parts(text)?;
-    if ty.interval_fields() == Some("minute to second") && text.matches(':').count() == 1 && !text.contains('.') {
-        (hour, minute, second) = (0, hour, minute);
-    }
+    let minutes_first = ty.interval_fields() == Some("minute to second");
+    let (hour, minute, second, micros) = clock_parts(text, minutes_first)?;
     let total = i128::from(hour) * i128::from(HOUR) + i128::from(minute * MINUTE + second * SECOND + micros);
     if i64::try_from(total).is_err() {
         return Err(Failure::Field);
