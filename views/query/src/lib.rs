@@ -8,7 +8,7 @@ pub mod plan;
 pub mod rewrite;
 pub mod run;
 
-pub use bind::{bind, bind_scalar};
+pub use bind::{bind, bind_assigned, bind_scalar};
 pub use catalog::{Catalog, Relation, RelationColumn, Source};
 pub use parse::parse;
 pub use plan::Plan;

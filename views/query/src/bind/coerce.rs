@@ -13,7 +13,10 @@ impl Binder<'_> {
     pub(super) fn coerce(&mut self, scalar: Scalar, ty: &ColumnType, context: CastContext) -> Result<Scalar> {
         let explicit = context == CastContext::Explicit;
         match scalar {
-            Scalar::Unknown(text) => Ok(Scalar::Literal(constant::from_text(&text, ty, explicit, self.session)?)),
+            Scalar::Unknown(text, position) => {
+                let literal = constant::from_text(&text, ty, explicit, self.session);
+                literal.map(Scalar::Literal).map_err(|error| if position > 0 { error.at(position) } else { error })
+            }
             Scalar::Literal(literal) if literal.value.is_none() && literal.ty.ty == Type::Unknown => {
                 Ok(Scalar::null(ty.clone()))
             }
@@ -21,6 +24,10 @@ impl Binder<'_> {
                 let slot = &mut self.parameters[number as usize - 1];
                 if slot.ty == Type::Unknown {
                     *slot = ty.ty.clone().into();
+                } else if slot.ty != ty.ty {
+                    let detail = format!("{} versus {}", slot.ty, ty.ty);
+                    let message = format!("inconsistent types deduced for parameter ${number}");
+                    return Err(SqlError::new(b"42P08", message).detail(detail));
                 }
                 let typed = Scalar::Parameter(number, slot.clone());
                 self.coerce(typed, ty, context)
@@ -98,13 +105,13 @@ impl Binder<'_> {
         self.coerce(scalar, &Type::Bool.into(), CastContext::Implicit)
     }
 
-    /// As a value of a column of type `ty`, into which it is stored.
-    pub(super) fn assign(&mut self, scalar: Scalar, ty: &ColumnType) -> Result<Scalar> {
+    /// As a value of the column `name` of type `ty`, into which it is stored.
+    pub(super) fn assign(&mut self, scalar: Scalar, ty: &ColumnType, name: &str) -> Result<Scalar> {
         let from = scalar.ty().ty;
         self.coerce(scalar, ty, CastContext::Assignment).map_err(|error| match &error.sqlstate {
             b"42846" => {
-                SqlError::new(b"42804", format!("column is of type {} but expression is of type {from}", ty.ty))
-                    .hint("You will need to rewrite or cast the expression.")
+                let message = format!("column \"{name}\" is of type {} but expression is of type {from}", ty.ty);
+                SqlError::new(b"42804", message).hint("You will need to rewrite or cast the expression.")
             }
             _ => error,
         })

@@ -41,6 +41,8 @@ impl Binder<'_> {
     }
 
     fn query_with(&mut self, query: &ast::Query, resolve: bool) -> Result<Bound> {
+        let merged = without_parentheses(query)?;
+        let query = merged.as_ref().unwrap_or(query);
         refuse(query)?;
         let mut bindings = Vec::new();
         if let Some(with) = &query.with {
@@ -161,6 +163,51 @@ impl Binder<'_> {
                 Ok(Some((Rel::Ref { id, columns: ids }, own)))
             }
         }
+    }
+}
+
+/// `(SELECT …) ORDER BY …` is one query, whose clauses stand on one side or the other.
+fn without_parentheses(query: &ast::Query) -> Result<Option<ast::Query>> {
+    let SetExpr::Query(inner) = &*query.body else { return Ok(None) };
+    let twice = |what: &str| SqlError::new(b"42601", format!("multiple {what} clauses not allowed"));
+    if query.with.is_some() && inner.with.is_some() {
+        return Err(twice("WITH"));
+    }
+    if query.order_by.is_some() && inner.order_by.is_some() {
+        return Err(twice("ORDER BY"));
+    }
+    let (limit, offset) = limits(query)?;
+    let (inner_limit, inner_offset) = limits(inner)?;
+    if offset.is_some() && inner_offset.is_some() {
+        return Err(twice("OFFSET"));
+    }
+    let has_limit = |limit: &Option<ast::Expr>, query: &ast::Query| limit.is_some() || query.fetch.is_some();
+    if has_limit(&limit, query) && has_limit(&inner_limit, inner) {
+        return Err(twice("LIMIT"));
+    }
+    let mut merged = (**inner).clone();
+    merged.with = query.with.clone().or(merged.with);
+    merged.order_by = query.order_by.clone().or(merged.order_by);
+    merged.fetch = query.fetch.clone().or(merged.fetch);
+    merged.locks.extend(query.locks.iter().cloned());
+    merged.limit_clause = match (limit.or(inner_limit), offset.or(inner_offset)) {
+        (None, None) => None,
+        (limit, offset) => Some(ast::LimitClause::LimitOffset { limit, offset, limit_by: Vec::new() }),
+    };
+    refuse(query)?;
+    match without_parentheses(&merged)? {
+        Some(deeper) => Ok(Some(deeper)),
+        None => Ok(Some(merged)),
+    }
+}
+
+fn limits(query: &ast::Query) -> Result<(Option<ast::Expr>, Option<ast::Offset>)> {
+    match &query.limit_clause {
+        None => Ok((None, None)),
+        Some(ast::LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
+            Ok((limit.clone(), offset.clone()))
+        }
+        Some(other) => Err(unsupported(other)),
     }
 }
 

@@ -27,7 +27,7 @@ impl Binder<'_> {
                 self.qualified(&parts)
             }
             Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
-            Expr::Value(value) => self.value(&value.value),
+            Expr::Value(value) => self.value(value),
             Expr::TypedString(typed) => self.typed_string(typed),
             Expr::Interval(interval) => self.interval(interval),
             Expr::Nested(inner) => self.expr(inner),

@@ -103,7 +103,7 @@ impl Binder<'_> {
 
     /// A group expression's place among all: a column of the input, else an output name or number, else an expression.
     fn group_expr(&mut self, expr: &Expr, targets: &[Target], exprs: &mut Vec<Scalar>) -> Result<usize> {
-        let scalar = self.group_scalar(expr, targets)?;
+        let scalar = self.group_scalar(expr, targets).map_err(|error| self.at(error, super::expr::start(expr)))?;
         let free = scalar.free();
         let level = self.level();
         if level.aggregates.iter().any(|(id, _)| free.contains(id)) {

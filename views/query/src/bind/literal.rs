@@ -1,6 +1,6 @@
 //! Literals: numbers, strings, typed strings, intervals.
 
-use sqlparser::ast::{self, Value};
+use sqlparser::ast::{self, Value, ValueWithSpan};
 use tidewater_functions::CastContext;
 use tidewater_types::{ColumnType, Result, SqlError, Type};
 
@@ -9,14 +9,15 @@ use crate::constant;
 use crate::plan::{Constant, Scalar};
 
 impl Binder<'_> {
-    pub(super) fn value(&mut self, value: &Value) -> Result<Scalar> {
-        match value {
+    pub(super) fn value(&mut self, value: &ValueWithSpan) -> Result<Scalar> {
+        let position = self.position(value.span.start).unwrap_or(0);
+        match &value.value {
             Value::Number(text, _) => self.number(text),
             Value::SingleQuotedString(text)
             | Value::EscapedStringLiteral(text)
             | Value::UnicodeStringLiteral(text)
-            | Value::NationalStringLiteral(text) => string(text),
-            Value::DollarQuotedString(text) => string(&text.value),
+            | Value::NationalStringLiteral(text) => string(text, position),
+            Value::DollarQuotedString(text) => string(&text.value, position),
             Value::Boolean(value) => Ok(Scalar::Literal(Constant::bool(*value))),
             Value::Null => Ok(Scalar::null(Type::Unknown)),
             Value::Placeholder(name) => self.parameter(name),
@@ -52,7 +53,7 @@ impl Binder<'_> {
     /// `date '2020-01-01'`.
     pub(super) fn typed_string(&mut self, typed: &ast::TypedString) -> Result<Scalar> {
         let ty = self.data_type(&typed.data_type)?;
-        let value = self.value(&typed.value.value)?;
+        let value = self.value(&typed.value)?;
         self.coerce(value, &ty, CastContext::Explicit)
     }
 
@@ -71,8 +72,8 @@ impl Binder<'_> {
     }
 }
 
-fn string(text: &str) -> Result<Scalar> {
-    Ok(Scalar::Unknown(text.into()))
+fn string(text: &str, position: u32) -> Result<Scalar> {
+    Ok(Scalar::Unknown(text.into(), position))
 }
 
 /// A text as a known value.

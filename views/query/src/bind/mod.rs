@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod array;
+mod assign;
 mod call;
 mod coerce;
 mod cte;
@@ -40,6 +41,7 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
+pub use assign::{Target, bind_assigned};
 use cte::CteScope;
 use scope::Scope;
 pub(crate) use special::ONE_VALUE;
@@ -89,9 +91,22 @@ pub fn bind_scalar(
     binder.levels.push(Level { scope, clause: Clause::Select, ..Level::default() });
     let scalar = binder.expr(expr)?;
     let scalar = match ty {
-        Some(ty) => binder.assign(scalar, ty)?,
+        Some(ty) => binder.assign(scalar, ty, "?column?")?,
         None => binder.known(scalar)?,
     };
+    let level = binder.level();
+    if !level.aggregates.is_empty() || !level.groupings.is_empty() {
+        return Err(SqlError::new(b"42803", "aggregate functions are not allowed here"));
+    }
+    if !level.window_calls.is_empty() {
+        return Err(SqlError::new(b"42P20", "window functions are not allowed here"));
+    }
+    if !level.sets.is_empty() {
+        return Err(SqlError::new(b"0A000", "set-returning functions are not allowed here"));
+    }
+    if scalar.has_subquery() {
+        return Err(SqlError::new(b"0A000", "cannot use subquery here"));
+    }
     Ok((scalar, rel, binder.columns))
 }
 

@@ -77,7 +77,16 @@ impl Binder<'_> {
             return self.compare_row_subquery(left, &name, query);
         }
         let args = vec![self.expr(left)?, self.expr(right)?];
-        self.operator(&name, args)
+        self.operator(&name, args).map_err(|error| self.at_operator(error, left))
+    }
+
+    /// The error, at the operator that follows an expression.
+    fn at_operator(&self, error: SqlError, left: &Expr) -> SqlError {
+        let Some(end) = self.position(sqlparser::ast::Spanned::span(left).end) else { return error };
+        // What stands between: blanks, and parentheses that belong to the expression.
+        let rest = self.text.chars().skip(end as usize - 1);
+        let between = rest.take_while(|c| c.is_whitespace() || *c == ')').count();
+        error.at(end + between as u32)
     }
 
     /// AND and OR of any length: written chains are deep to the left.
@@ -110,8 +119,8 @@ impl Binder<'_> {
         if is_row(left) && is_row(right) {
             return self.distinct_rows(left, right);
         }
-        let (left, right) = (self.expr(left)?, self.expr(right)?);
-        self.distinct(left, right)
+        let (a, b) = (self.expr(left)?, self.expr(right)?);
+        self.distinct(a, b).map_err(|error| self.at_operator(error, left))
     }
 
     /// IS DISTINCT FROM: by the operator `=`, whose arguments both become one type.
@@ -185,8 +194,8 @@ impl Binder<'_> {
         if let Expr::Subquery(query) = right {
             return self.quantified_subquery(left, &name, query, all);
         }
-        let (left, array) = (self.expr(left)?, self.expr(right)?);
-        self.over_array(&name, left, array, all)
+        let (bound, array) = (self.expr(left)?, self.expr(right)?);
+        self.over_array(&name, bound, array, all).map_err(|error| self.at_operator(error, left))
     }
 
     fn over_array(&mut self, name: &str, left: Scalar, array: Scalar, all: bool) -> Result<Scalar> {

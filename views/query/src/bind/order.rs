@@ -73,7 +73,9 @@ impl Binder<'_> {
             if item.with_fill.is_some() {
                 return Err(unsupported("WITH FILL"));
             }
-            let scalar = self.output_or_expression(&item.expr, targets, Clause::OrderBy)?;
+            let scalar = self
+                .output_or_expression(&item.expr, targets, Clause::OrderBy)
+                .map_err(|error| self.at(error, super::expr::start(&item.expr)))?;
             let (descending, nulls_first) = direction(&item.options);
             keys.push(SortKey { scalar, descending, nulls_first });
         }
@@ -143,9 +145,10 @@ impl Binder<'_> {
         let scalar = self.within(clause, |binder| binder.expr(expr))?;
         let own = self.level().scope.ids();
         if scalar.free().iter().any(|id| own.contains(id)) {
-            return Err(SqlError::new(b"42P10", format!("argument of {word} must not contain variables")));
+            let error = SqlError::new(b"42P10", format!("argument of {word} must not contain variables"));
+            return Err(self.at(error, super::expr::start(expr)));
         }
-        self.bigint(scalar, word)
+        self.bigint(scalar, word).map_err(|error| self.at(error, super::expr::start(expr)))
     }
 }
 

@@ -137,7 +137,7 @@ impl Binder<'_> {
 }
 
 /// The literal without a type that an output column is.
-fn literal_of(rel: &Rel, id: Id) -> Option<Scalar> {
+pub(super) fn literal_of(rel: &Rel, id: Id) -> Option<Scalar> {
     match rel {
         Rel::Map { input, scalars } => match scalars.iter().find(|(made, _)| *made == id) {
             Some((_, scalar)) => Some(scalar.clone()),

@@ -91,7 +91,7 @@ impl Binder<'_> {
         let pattern = match escape {
             None => pattern,
             Some(escape) => {
-                let escape = self.value(&escape.value)?;
+                let escape = self.value(escape)?;
                 self.named_call("like_escape", vec![pattern, escape])?
             }
         };
@@ -107,7 +107,7 @@ impl Binder<'_> {
     ) -> Result<Scalar> {
         let mut args = vec![self.expr(pattern)?];
         if let Some(escape) = escape {
-            args.push(self.value(&escape.value)?);
+            args.push(self.value(escape)?);
         }
         let text = self.expr(expr)?;
         let pattern = self.named_call("similar_to_escape", args)?;

@@ -41,7 +41,7 @@ impl Binder<'_> {
     }
 
     /// Rows that have subqueries are each a relation of its own.
-    fn values_rel(&mut self, columns: Vec<Id>, rows: Vec<Vec<Scalar>>) -> Rel {
+    pub(super) fn values_rel(&mut self, columns: Vec<Id>, rows: Vec<Vec<Scalar>>) -> Rel {
         if !rows.iter().flatten().any(Scalar::has_subquery) {
             return Rel::Values { columns, rows };
         }

@@ -160,7 +160,7 @@ impl Display for Printed<'_, Scalar> {
         match self.0 {
             Scalar::Column(id, _) => Printed(id, columns).fmt(f),
             Scalar::Literal(constant) => constant.fmt(f),
-            Scalar::Unknown(text) => write!(f, "'{text}'"),
+            Scalar::Unknown(text, _) => write!(f, "'{text}'"),
             Scalar::Parameter(number, _) => write!(f, "${number}"),
             Scalar::Call(call) => Printed(call, columns).fmt(f),
             Scalar::Cast(cast) => write!(f, "{}::{}", Printed(&cast.input, columns), cast.ty),

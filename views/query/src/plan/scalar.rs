@@ -47,8 +47,9 @@ pub enum Scalar {
     Column(Id, ColumnType),
     /// A known value.
     Literal(Constant),
-    /// A string literal whose type its place decides; none is left after binding.
-    Unknown(Arc<str>),
+    /// A string literal whose type its place decides, and where it stands in the statement (0 for nowhere); none is left after
+    /// binding.
+    Unknown(Arc<str>, u32),
     /// `$n`, from 1.
     Parameter(u32, ColumnType),
     /// A function or operator.
@@ -308,7 +309,7 @@ impl Scalar {
             }
             Scalar::Field(_, _, ty) => ty.clone(),
             Scalar::Literal(constant) => constant.ty.clone(),
-            Scalar::Unknown(_) => Type::Unknown.into(),
+            Scalar::Unknown(..) => Type::Unknown.into(),
             Scalar::Call(call) => call.ty.clone(),
             Scalar::Cast(cast) => cast.ty.clone(),
             Scalar::And(_) | Scalar::Or(_) | Scalar::Not(_) | Scalar::Is(..) | Scalar::Distinct(..) => {

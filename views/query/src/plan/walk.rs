@@ -10,7 +10,7 @@ impl Scalar {
     /// Calls `f` with each scalar directly below; of a subquery with the scalar that compares its rows, not with its relation.
     pub fn for_each_child_mut(&mut self, f: &mut dyn FnMut(&mut Scalar)) {
         match self {
-            Scalar::Column(..) | Scalar::Literal(_) | Scalar::Unknown(_) | Scalar::Parameter(..) => {}
+            Scalar::Column(..) | Scalar::Literal(_) | Scalar::Unknown(..) | Scalar::Parameter(..) => {}
             Scalar::Call(call) => call.args.iter_mut().for_each(f),
             Scalar::Cast(cast) => f(&mut cast.input),
             Scalar::And(parts) | Scalar::Or(parts) | Scalar::Coalesce(parts) | Scalar::Extreme(_, parts) => {
@@ -53,7 +53,7 @@ impl Scalar {
     /// [`Scalar::for_each_child_mut`] without the right to change.
     pub fn for_each_child(&self, f: &mut dyn FnMut(&Scalar)) {
         match self {
-            Scalar::Column(..) | Scalar::Literal(_) | Scalar::Unknown(_) | Scalar::Parameter(..) => {}
+            Scalar::Column(..) | Scalar::Literal(_) | Scalar::Unknown(..) | Scalar::Parameter(..) => {}
             Scalar::Call(call) => call.args.iter().for_each(f),
             Scalar::Cast(cast) => f(&cast.input),
             Scalar::And(parts) | Scalar::Or(parts) | Scalar::Coalesce(parts) | Scalar::Extreme(_, parts) => {

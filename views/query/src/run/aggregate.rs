@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use delta::{Row, RowRef};
+use smallvec::SmallVec;
 use tidewater_functions::{Accumulator, Function, Session};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch};
 
-use super::cell::{self, Types};
+use super::cell::{self, Packer, Types};
 use super::layout::Layout;
 use super::memory::Held;
 use super::scalar::Compiler;
@@ -29,8 +30,11 @@ pub(crate) struct Feed {
 pub(crate) enum State {
     Running(Box<dyn Accumulator>),
     /// Rows of arguments that are sorted before the accumulator sees them: by ORDER BY's key, then by the arguments'.
-    Kept(Vec<(Vec<u8>, Vec<u8>, Row)>),
+    Kept(Vec<(Vec<u8>, Vec<u8>, Row)>, Box<Packer>),
 }
+
+/// The arguments of one row: few, so that they need no memory of their own.
+type Values<'a> = SmallVec<[Datum<'a>; 4]>;
 
 impl Feed {
     pub(crate) fn compile(compiler: Compiler<'_>, aggregate: &Aggregate, layout: &Layout) -> Result<Feed> {
@@ -58,7 +62,7 @@ impl Feed {
 
     pub(crate) fn state(&self) -> Result<State> {
         if self.distinct || !self.order.is_empty() {
-            return Ok(State::Kept(Vec::new()));
+            return Ok(State::Kept(Vec::new(), Box::new(Packer::new(&self.arg_types))));
         }
         Ok(State::Running(self.accumulator()?))
     }
@@ -76,7 +80,7 @@ impl Feed {
         {
             return Ok(());
         }
-        let mut values = Vec::with_capacity(self.args.len());
+        let mut values = Values::new();
         for arg in &self.args {
             values.push(arg.eval(tuple, scratch)?);
         }
@@ -86,7 +90,7 @@ impl Feed {
                 accumulator.add(&values)?;
                 held.reserve(accumulator.memory().saturating_sub(before))
             }
-            State::Kept(rows) => {
+            State::Kept(rows, packer) => {
                 let (mut sort, mut key) = (Vec::new(), Vec::new());
                 for (expr, direction) in &self.order {
                     direction.put(&expr.eval(tuple, scratch)?, &mut sort);
@@ -96,7 +100,7 @@ impl Feed {
                         cell::key(value, &ty.ty, &mut key);
                     }
                 }
-                let row = cell::pack_row(&self.arg_types, &values);
+                let row = packer.row(&values);
                 held.reserve(row.bytes().len() + sort.len() + key.len() + size_of::<(Vec<u8>, Vec<u8>, Row)>())?;
                 rows.push((sort, key, row));
                 Ok(())
@@ -108,7 +112,7 @@ impl Feed {
     pub(crate) fn finish<'a>(&self, state: &mut State, scratch: &'a Scratch) -> Result<Datum<'a>> {
         let rows = match state {
             State::Running(accumulator) => return accumulator.finish(scratch),
-            State::Kept(rows) => rows,
+            State::Kept(rows, _) => rows,
         };
         if self.distinct {
             // Of equal values the one of least bytes is seen, whatever order they came in.
@@ -120,7 +124,7 @@ impl Feed {
         let mut accumulator = self.accumulator()?;
         for (_, _, row) in rows.iter() {
             let types = self.arg_types.iter().enumerate();
-            let values: Vec<Datum<'_>> = types.map(|(i, ty)| cell::unpack(row.as_ref(), i, ty)).collect();
+            let values: Values<'_> = types.map(|(i, ty)| cell::unpack(row.as_ref(), i, ty)).collect();
             accumulator.add(&values)?;
         }
         accumulator.finish(scratch)

@@ -49,6 +49,7 @@ impl Count {
         let mut rows: Vec<Occurs> = Vec::new();
         let mut scratch = Scratch::new();
         let mut key = Vec::new();
+        let mut packer = self.left_keys.packer();
         let _ = self.left.run(cx, &mut |batch| {
             cx.limits.check()?;
             scratch.reset();
@@ -59,12 +60,12 @@ impl Count {
                     Some(at) => {
                         let row = &mut rows[*at];
                         row.left += 1;
-                        if let Some(lesser) = self.left_keys.lesser(&row.shown, &values) {
+                        if let Some(lesser) = self.left_keys.lesser(&row.shown, &values, &mut packer) {
                             row.shown = lesser;
                         }
                     }
                     None => {
-                        let shown = self.left_keys.pack(&values);
+                        let shown = packer.row(&values);
                         held.reserve(shown.bytes().len() + key.len() + 128)?;
                         found.insert(key.clone(), rows.len());
                         rows.push(Occurs { shown, left: 1, right: 0 });

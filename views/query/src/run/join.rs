@@ -5,24 +5,26 @@
 //! one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bumpalo::Bump;
 use delta::{Row, RowRef};
-use hashbrown::HashTable;
+use hashbrown::HashSet;
 use tidewater_types::{Datum, Expr, Result, Scratch, SqlError, Type};
 
-use super::cell;
+use super::built::{Built, Candidates, State};
+use super::cell::{self, Packer, Types};
 use super::compile::Builder;
 use super::layout::Layout;
 use super::node::{BATCH_ROWS, Batch, Cx, Flow, Node, Out};
-use super::store::Store;
-use crate::plan::{Id, Join as Written, JoinKind, Scalar, Test};
+use crate::catalog::Relation;
+use crate::plan::{Id, Join as Written, JoinKind, Rel, Scalar, Test};
 
 /// A compiled join.
 pub(crate) struct Join {
     kind: JoinKind,
     left: Node,
-    right: Node,
+    right: Right,
     keys: Vec<Key>,
     /// The whole condition, and what of it the keys leave.
     on: Vec<Expr>,
@@ -31,6 +33,24 @@ pub(crate) struct Join {
     right_nulls: Vec<Row>,
     /// The rows false, true and NULL of a mark.
     marks: [Row; 3],
+}
+
+/// Where right rows come from.
+enum Right {
+    /// All at once, before the left ones.
+    Kept(Node),
+    /// By an index, for the left rows of each batch.
+    Index(Index),
+}
+
+/// An index of the right side.
+struct Index {
+    relation: Arc<Relation>,
+    columns: Vec<usize>,
+    /// The left side's values for these columns.
+    key: Vec<Expr>,
+    types: Types,
+    filter: Vec<Expr>,
 }
 
 /// Columns that are compared for equality.
@@ -50,15 +70,33 @@ enum Nulls {
 }
 
 pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, Layout)> {
-    let swap = written.kind == JoinKind::Inner
-        && super::estimate::rows(&written.left, builder.source) < super::estimate::rows(&written.right, builder.source);
-    let (left_rel, right_rel) = if swap { (&written.right, &written.left) } else { (&written.left, &written.right) };
-    let left_ids: BTreeSet<Id> = left_rel.columns().into_iter().collect();
-    if right_rel.free().iter().any(|id| left_ids.contains(id)) {
+    let left_ids: BTreeSet<Id> = written.left.columns().into_iter().collect();
+    if written.right.free().iter().any(|id| left_ids.contains(id)) {
         return Err(super::compile::broken("a dependent join"));
     }
-    let (left, left_layout) = builder.node(left_rel)?;
-    let (right, right_layout) = builder.node(right_rel)?;
+    let (left, left_layout) = builder.node(&written.left)?;
+    let (right, right_layout) = builder.node(&written.right)?;
+    let forward = index(builder, written, (&written.left, &written.right), &left_layout, &right_layout)?;
+    if let (JoinKind::Inner, None) = (written.kind, &forward) {
+        // Either side may be the one that is kept: better the smaller, or one that an index reads.
+        let back = index(builder, written, (&written.right, &written.left), &right_layout, &left_layout)?;
+        let smaller = super::estimate::rows(&written.left, builder.source)
+            < super::estimate::rows(&written.right, builder.source);
+        if back.is_some() || smaller {
+            let kept = back.map_or(Right::Kept(left), Right::Index);
+            return joined(builder, written, (right, right_layout), (kept, left_layout));
+        }
+    }
+    let right = forward.map_or(Right::Kept(right), Right::Index);
+    joined(builder, written, (left, left_layout), (right, right_layout))
+}
+
+fn joined(
+    builder: Builder<'_>,
+    written: &Written,
+    (left, left_layout): (Node, Layout),
+    (right, right_layout): (Right, Layout),
+) -> Result<(Node, Layout)> {
     let both = left_layout.clone().join(&right_layout);
     let mut keys = Vec::new();
     let mut rest = Vec::new();
@@ -86,6 +124,61 @@ pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, 
         _ => both,
     };
     Ok((Node::Join(Box::new(join)), layout))
+}
+
+/// Rows of the left side for which asking an index is less work than reading the right side: a part of its rows.
+const INDEX_SHARE: f64 = 0.1;
+
+/// The index that finds the right side's rows, if the left has few.
+fn index(
+    builder: Builder<'_>,
+    written: &Written,
+    (left, right): (&Rel, &Rel),
+    left_layout: &Layout,
+    right_layout: &Layout,
+) -> Result<Option<Index>> {
+    let (get, filter) = match right {
+        Rel::Get(get) => (get, &[][..]),
+        Rel::Filter { input, predicates } => match &**input {
+            Rel::Get(get) => (get, &predicates[..]),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let Some(rows) = builder.source.estimate(&get.relation) else { return Ok(None) };
+    if written.kind == JoinKind::Full || super::estimate::rows(left, builder.source) > rows as f64 * INDEX_SHARE {
+        return Ok(None);
+    }
+    let mut found: Vec<(usize, &Scalar)> = Vec::new();
+    for predicate in &written.on {
+        let Some((a, b)) = crate::plan::equality(predicate) else { continue };
+        for (column, value) in [(a, b), (b, a)] {
+            if let Scalar::Column(id, ty) = column
+                && let Some((at, _)) = get.columns.iter().find(|(_, read)| read == id)
+                && value.ty().ty == ty.ty
+                && value.free().iter().all(|id| left_layout.places.contains_key(id))
+                && found.iter().all(|(known, _)| known != at)
+            {
+                found.push((*at, value));
+            }
+        }
+    }
+    // A mark may be NULL for rows that an index does not find.
+    if matches!(written.kind, JoinKind::Mark(_)) && !found.is_empty() {
+        return Ok(None);
+    }
+    found.sort_by_key(|(at, _)| *at);
+    let columns: Vec<usize> = found.iter().map(|(at, _)| *at).collect();
+    if columns.is_empty() || !builder.source.has_index(&get.relation, &columns) {
+        return Ok(None);
+    }
+    Ok(Some(Index {
+        relation: get.relation.clone(),
+        key: builder.compiler.all(found.iter().map(|(_, value)| *value), left_layout)?,
+        types: columns.iter().map(|at| get.relation.columns[*at].ty.clone()).collect(),
+        columns,
+        filter: builder.compiler.all(filter, right_layout)?,
+    }))
 }
 
 fn marks() -> [Row; 3] {
@@ -140,71 +233,6 @@ fn hashed_as(a: &Type, b: &Type) -> Option<Type> {
     }
 }
 
-/// What a row's key is.
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    /// It has one.
-    Ready,
-    /// A NULL that equals nothing.
-    Nothing,
-    /// A NULL that perhaps equals everything.
-    Perhaps,
-}
-
-/// The right side.
-struct Built<'a> {
-    store: Store<'a>,
-    /// By key: the first and the last tuple that has it.
-    heads: Vec<(&'a [u8], u32, u32)>,
-    table: HashTable<u32>,
-    /// The next tuple with the same key.
-    next: Vec<u32>,
-    /// Tuples whose key has a NULL that perhaps equals everything.
-    wild: Vec<u32>,
-}
-
-const NONE: u32 = u32::MAX;
-
-impl<'a> Built<'a> {
-    fn insert(&mut self, tuple: &[RowRef<'_>], key: &[u8], state: State, keep: bool) -> Result<()> {
-        if state == State::Nothing && !keep {
-            return Ok(());
-        }
-        let at = self.store.len() as u32;
-        self.store.push(tuple)?;
-        self.next.push(NONE);
-        match state {
-            State::Nothing => {}
-            State::Perhaps => self.wild.push(at),
-            State::Ready => {
-                let hash = delta::hash_bytes(key);
-                match self.table.find(hash, |head| self.heads[*head as usize].0 == key) {
-                    Some(head) => {
-                        let (_, _, last) = &mut self.heads[*head as usize];
-                        self.next[*last as usize] = at;
-                        *last = at;
-                    }
-                    None => {
-                        self.store.reserve(size_of::<(&[u8], u32, u32)>() + 2 * size_of::<u32>())?;
-                        let kept = self.store.keep(key)?;
-                        let head = self.heads.len() as u32;
-                        self.heads.push((kept, at, at));
-                        let heads = &self.heads;
-                        self.table.insert_unique(hash, head, |head| delta::hash_bytes(heads[*head as usize].0));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn first(&self, key: &[u8]) -> u32 {
-        let hash = delta::hash_bytes(key);
-        let found = self.table.find(hash, |head| self.heads[*head as usize].0 == key);
-        found.map_or(NONE, |head| self.heads[*head as usize].1)
-    }
-}
-
 /// Rows on their way out.
 struct Made<'m, 's> {
     rows: Vec<RowRef<'m>>,
@@ -231,19 +259,22 @@ impl<'m> Made<'m, '_> {
 
 impl Join {
     pub(crate) fn run(&self, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
-        let arena = Bump::new();
-        let arity = self.right_nulls.len();
-        let mut built = Built {
-            store: Store::new(&arena, cx.account, arity),
-            heads: Vec::new(),
-            table: HashTable::new(),
-            next: Vec::new(),
-            wild: Vec::new(),
+        let right = match &self.right {
+            Right::Kept(right) => right,
+            Right::Index(index) => {
+                return self.left.run(cx, &mut |batch| {
+                    let arena = Bump::new();
+                    let built = self.find(index, batch, &arena, cx)?;
+                    self.probe(batch, &built, &mut [], cx, out)
+                });
+            }
         };
+        let arena = Bump::new();
+        let mut built = Built::new(&arena, self.right_nulls.len(), cx);
         let keep = self.kind == JoinKind::Full;
         let mut scratch = Scratch::new();
         let mut key = Vec::new();
-        let _ = self.right.run(cx, &mut |batch| {
+        let _ = right.run(cx, &mut |batch| {
             cx.limits.check()?;
             for tuple in batch.tuples() {
                 let state = self.key_of(tuple, false, &mut key, &scratch)?;
@@ -261,6 +292,37 @@ impl Join {
             return Ok(flow);
         }
         self.unmatched(&built, &matched, out)
+    }
+
+    /// The right rows that may meet a batch's left rows.
+    fn find<'a>(&self, index: &Index, batch: &Batch<'_>, arena: &'a Bump, cx: &Cx<'a>) -> Result<Built<'a>> {
+        let mut built = Built::new(arena, self.right_nulls.len(), cx);
+        let mut packer = Packer::new(&index.types);
+        let mut seen: HashSet<Box<[u8]>> = HashSet::new();
+        let mut key = Vec::new();
+        for tuple in batch.tuples() {
+            let scratch = Scratch::new();
+            let values = index.key.iter().map(|expr| expr.eval(tuple, &scratch)).collect::<Result<Vec<_>>>()?;
+            if values.iter().any(Datum::is_null) {
+                continue;
+            }
+            let wanted = packer.pack(&values, &scratch);
+            if !seen.insert(wanted.bytes().into()) {
+                continue;
+            }
+            let _ = cx.source.lookup(&index.relation, &index.columns, wanted, &mut |rows| {
+                cx.limits.check()?;
+                let scratch = Scratch::new();
+                for row in rows.chunks(1) {
+                    if super::node::all_true(&index.filter, row, &scratch)? {
+                        let state = self.key_of(row, false, &mut key, &scratch)?;
+                        built.insert(row, &key, state, false)?;
+                    }
+                }
+                Ok(Flow::Continue(()))
+            })?;
+        }
+        Ok(built)
     }
 
     fn key_of(&self, tuple: &[RowRef<'_>], left: bool, out: &mut Vec<u8>, scratch: &Scratch) -> Result<State> {
@@ -388,42 +450,6 @@ impl Join {
             }
         }
         made.flush()
-    }
-}
-
-/// The right tuples that a left one may meet, and whether their keys are surely equal.
-enum Candidates {
-    Chain(u32, usize),
-    All(u32),
-    None,
-}
-
-impl Candidates {
-    fn new(built: &Built<'_>, key: &[u8], state: State) -> Candidates {
-        match state {
-            State::Nothing => Candidates::None,
-            State::Perhaps => Candidates::All(0),
-            State::Ready => Candidates::Chain(built.first(key), 0),
-        }
-    }
-
-    fn next(&mut self, built: &Built<'_>) -> Option<(u32, bool)> {
-        match self {
-            Candidates::None => None,
-            Candidates::All(at) => {
-                *at += 1;
-                (*at as usize <= built.store.len()).then_some((*at - 1, false))
-            }
-            Candidates::Chain(NONE, wild) => {
-                *wild += 1;
-                built.wild.get(*wild - 1).map(|at| (*at, false))
-            }
-            Candidates::Chain(at, _) => {
-                let this = *at;
-                *at = built.next[this as usize];
-                Some((this, true))
-            }
-        }
     }
 }
 

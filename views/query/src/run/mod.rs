@@ -5,6 +5,7 @@
 //! which the query's account pays for. Whoever takes a batch says whether more is wanted, which is how LIMIT ends a query early.
 
 mod aggregate;
+mod built;
 mod cell;
 mod compile;
 mod count;
@@ -120,6 +121,28 @@ pub fn evaluate(scalar: &crate::plan::Scalar, session: &Arc<Session>, parameters
     let expr = compiler.scalar(scalar, &layout::Layout::default())?;
     let scratch = Scratch::new();
     Ok(Constant::new(&expr.eval(&[], &scratch)?, scalar.ty()))
+}
+
+/// The expression that computes a scalar over rows of one relation, as [`bind_scalar`](crate::bind_scalar) binds it: the tuple is
+/// the relation's row.
+///
+/// # Errors
+/// What compiling finds wrong.
+pub fn compile_over(
+    scalar: &crate::plan::Scalar,
+    rel: &crate::plan::Rel,
+    session: &Arc<Session>,
+    parameters: &[Constant],
+) -> Result<tidewater_types::Expr> {
+    let compiler = scalar::Compiler { session, parameters };
+    let layout = match rel {
+        crate::plan::Rel::Get(get) => layout::Layout {
+            inputs: vec![get.relation.columns.iter().map(|column| column.ty.clone()).collect()],
+            places: get.columns.iter().map(|(at, id)| (*id, (0, *at))).collect(),
+        },
+        _ => layout::Layout::default(),
+    };
+    compiler.scalar(scalar, &layout)
 }
 
 /// The types of a plan's output.

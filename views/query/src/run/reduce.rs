@@ -54,7 +54,7 @@ impl Grouping {
     }
 
     /// Of two rows of equal values, column by column the one of lesser bytes: what is shown does not depend on which came first.
-    pub(crate) fn lesser(&self, shown: &Row, values: &[Datum<'_>]) -> Option<Row> {
+    pub(crate) fn lesser(&self, shown: &Row, values: &[Datum<'_>], packer: &mut Packer) -> Option<Row> {
         if !self.various {
             return None;
         }
@@ -74,11 +74,12 @@ impl Grouping {
                 best.push(old);
             }
         }
-        changed.then(|| cell::pack_row(&self.types, &best))
+        changed.then(|| packer.row(&best))
     }
 
-    pub(crate) fn pack(&self, values: &[Datum<'_>]) -> Row {
-        cell::pack_row(&self.types, values)
+    /// Packs the values that are shown.
+    pub(crate) fn packer(&self) -> Packer {
+        Packer::new(&self.types)
     }
 
     pub(crate) fn types(&self) -> &[ColumnType] {
@@ -122,12 +123,13 @@ impl Reduce {
         let mut table: HashTable<u32> = HashTable::new();
         if self.keys.exprs.is_empty() {
             // Without keys there is a group even if there are no rows.
-            groups.push(self.group(&[])?);
+            groups.push(self.group(self.keys.packer().row(&[]))?);
             found.push(&[]);
             table.insert_unique(delta::hash_bytes(&[]), 0, |_| delta::hash_bytes(&[]));
         }
         let mut scratch = Scratch::new();
         let mut key = Vec::new();
+        let mut packer = self.keys.packer();
         let _ = self.input.run(cx, &mut |batch| {
             cx.limits.check()?;
             scratch.reset();
@@ -138,13 +140,13 @@ impl Reduce {
                 let at = match table.find(hash, |at| found[*at as usize] == key.as_slice()) {
                     Some(at) => {
                         let at = *at as usize;
-                        if let Some(lesser) = self.keys.lesser(&groups[at].shown, &values) {
+                        if let Some(lesser) = self.keys.lesser(&groups[at].shown, &values, &mut packer) {
                             groups[at].shown = lesser;
                         }
                         at
                     }
                     None => {
-                        let group = self.group(&values)?;
+                        let group = self.group(packer.row(&values))?;
                         held.reserve(group.shown.bytes().len() + key.len() + 64 * (1 + self.feeds.len()))?;
                         groups.push(group);
                         found.push(arena.alloc_slice_copy(&key));
@@ -162,9 +164,9 @@ impl Reduce {
         self.hand_out(groups, cx, out)
     }
 
-    fn group(&self, values: &[Datum<'_>]) -> Result<Group> {
+    fn group(&self, shown: Row) -> Result<Group> {
         let states = self.feeds.iter().map(Feed::state).collect::<Result<_>>()?;
-        Ok(Group { shown: self.keys.pack(values), states })
+        Ok(Group { shown, states })
     }
 
     fn hand_out(&self, mut groups: Vec<Group>, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {

@@ -96,7 +96,7 @@ impl Compiler<'_> {
             }
             Scalar::Subscript(written) => self.subscript(written, layout)?,
             Scalar::Quantified(written) => self.quantified(written, layout)?,
-            Scalar::Unknown(text) => constant::expr(&Constant::new(&Datum::Text(text.as_bytes()), Type::Text)),
+            Scalar::Unknown(text, _) => constant::expr(&Constant::new(&Datum::Text(text.as_bytes()), Type::Text)),
             Scalar::Subquery(_) => return Err(SqlError::new(b"XX000", "a subquery is left in an expression")),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlparser::ast::Statement;
 use tidewater_functions::Session;
@@ -39,7 +40,10 @@ pub(crate) fn ours(sql: &str) -> Result<Answer> {
         .map(|(name, ty)| Column { name: name.clone(), type_oid: ty.ty.oid(), modifier: ty.modifier })
         .collect();
     let mut rows = Vec::new();
-    run(&plan, world(), &session, &[], &Limits::default(), &mut |values| {
+    // A query of a test that needs more is one that does not end.
+    let limits =
+        Limits { memory: 256 << 20, deadline: Some(Instant::now() + Duration::from_secs(20)), ..Limits::default() };
+    run(&plan, world(), &session, &[], &limits, &mut |values| {
         let text = values.iter().zip(&schema).map(|(value, (_, ty))| {
             (!value.is_null()).then(|| {
                 let mut text = String::new();
@@ -53,8 +57,23 @@ pub(crate) fn ours(sql: &str) -> Result<Answer> {
     Ok(Answer { columns, rows })
 }
 
-/// What is different, if anything is.
-pub(crate) fn difference(judge: &mut Connection, sql: &str) -> Option<String> {
+/// Which of several equal numerics stands for a group is PostgreSQL's accident and our rule: digits that only show are left out.
+fn without_trailing_zeros(answer: &mut Answer) {
+    const NUMERIC: u32 = 1700;
+    for row in &mut answer.rows {
+        for (value, column) in row.iter_mut().zip(&answer.columns) {
+            if let Some(text) = value
+                && column.type_oid == NUMERIC
+                && text.contains('.')
+            {
+                *text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
+            }
+        }
+    }
+}
+
+/// What is different, if anything is. With `values` it is values that are compared, not how they are shown.
+pub(crate) fn difference(judge: &mut Connection, sql: &str, values: bool) -> Option<String> {
     let theirs = judge.ask(sql);
     let ours = std::panic::catch_unwind(|| ours(sql));
     let ours = match ours {
@@ -62,7 +81,13 @@ pub(crate) fn difference(judge: &mut Connection, sql: &str) -> Option<String> {
         Err(_) => return Some(format!("{sql}\n  panics")),
     };
     let said = match (ours, theirs) {
-        (Ok(ours), Ok(theirs)) => compare(sql, ours, theirs)?,
+        (Ok(mut ours), Ok(mut theirs)) => {
+            if values {
+                without_trailing_zeros(&mut ours);
+                without_trailing_zeros(&mut theirs);
+            }
+            compare(sql, ours, theirs)?
+        }
         (Err(ours), Err(theirs)) if ours.sqlstate == theirs.sqlstate.as_bytes() => return None,
         (Err(ours), Err(theirs)) => {
             format!(
@@ -104,8 +129,15 @@ pub(crate) fn judge_lines(lines: &str) {
     let mut wrong = Vec::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--")) {
         asked += 1;
-        wrong.extend(difference(&mut judge, line));
+        wrong.extend(difference(&mut judge, line, false));
     }
     assert!(asked > 0, "no query");
     assert!(wrong.is_empty(), "{} of {asked} queries differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Where an error is said to be: ours and theirs.
+pub(crate) fn positions(judge: &mut Connection, sql: &str) -> Option<(Option<u32>, Option<u32>)> {
+    let theirs = judge.ask(sql).err()?;
+    let ours = ours(sql).err()?;
+    Some((ours.position, theirs.position))
 }

@@ -56,3 +56,14 @@ fn errors() {
 fn issue_8() {
     judge_lines(include_str!("features/issue_8.sql"));
 }
+
+#[test]
+fn positions_of_errors() {
+    crate::world::world();
+    let mut judge = tidewater_judge::server().connect();
+    for line in include_str!("features/positions.sql").lines() {
+        let (ours, theirs) = crate::ask::positions(&mut judge, line).expect("both refuse it");
+        assert!(theirs.is_some(), "{line}");
+        assert_eq!(ours, theirs, "{line}");
+    }
+}

@@ -1,7 +1,10 @@
 //! Queries, judged by PostgreSQL 15.
 
 mod ask;
+mod assign;
 mod features;
+mod limits;
+mod parameters;
 mod random;
 mod trees;
 mod world;

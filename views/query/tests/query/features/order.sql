@@ -38,3 +38,8 @@ select (select max(x) from u where u.t_id = t.id) as m, id from t order by m, id
 select id from t order by row(a, b), id -- ordered
 select array_agg(id) from (select id from t order by id desc) z
 select id from t where id > 3 order by id limit 2 + 1 -- ordered
+(select id from t order by id desc) limit 2 -- ordered
+(select id from t limit 3) order by b, id -- ordered
+((select id from t)) order by id offset 6 -- ordered
+(select id from t order by 1) order by 1
+(select id from t limit 1) limit 1

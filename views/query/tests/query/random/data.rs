@@ -7,6 +7,8 @@ pub(crate) enum Ty {
     Text,
     Bool,
     Float,
+    /// Values that are equal but not identical.
+    Num,
 }
 
 /// A table: name, columns.
@@ -20,6 +22,7 @@ pub(crate) const TABLES: &[Table] = &[
     ("emp", &[("id", Ty::Int), ("name", Ty::Text), ("boss", Ty::Int), ("dept", Ty::Text), ("salary", Ty::Int)]),
     ("s", &[("id", Ty::Int), ("f", Ty::Float), ("flag", Ty::Bool)]),
     ("x", &[("p", Ty::Int), ("q", Ty::Int)]),
+    ("d", &[("g", Ty::Int), ("amount", Ty::Num)]),
 ];
 
 /// SplitMix64: the same numbers for the same seed on every machine.

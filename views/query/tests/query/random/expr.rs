@@ -18,15 +18,20 @@ impl Maker {
             Ty::Text => self.text(columns, depth),
             Ty::Bool => self.bool(columns, depth),
             Ty::Float => format!("({} + {})", self.expr(Ty::Float, columns, 0), self.expr(Ty::Float, columns, 0)),
+            Ty::Num => {
+                let op = *self.chance.pick(&["+", "-", "*"]);
+                format!("({} {op} {})", self.expr(Ty::Num, columns, depth - 1), self.expr(Ty::Num, columns, 0))
+            }
         }
     }
 
     fn literal(&mut self, ty: Ty) -> String {
         let from: &[&str] = match ty {
-            Ty::Int => &["0", "1", "2", "3", "10", "-1", "null::int"],
+            Ty::Int => &["0", "1", "2", "3", "10", "(-1)", "null::int"],
             Ty::Text => &["'x'", "'y'", "''", "'it'", "null::text"],
             Ty::Bool => &["true", "false", "null::bool"],
             Ty::Float => &["0.5::float8", "'NaN'::float8", "2::float8"],
+            Ty::Num => &["1.0", "1.00", "1", "2.50::numeric", "null::numeric", "10.000"],
         };
         (*self.chance.pick(from)).to_owned()
     }
@@ -34,7 +39,7 @@ impl Maker {
     fn int(&mut self, columns: &[Column], depth: usize) -> String {
         let one = self.expr(Ty::Int, columns, depth - 1);
         let other = self.expr(Ty::Int, columns, depth - 1);
-        match self.chance.below(9) {
+        match self.chance.below(10) {
             0 => format!("({one} + {other})"),
             1 => format!("({one} - {other})"),
             2 => format!("coalesce({one}, {other})"),
@@ -43,6 +48,7 @@ impl Maker {
             5 => format!("greatest({one}, {other})"),
             6 => format!("length({})", self.expr(Ty::Text, columns, depth - 1)),
             7 if self.may_nest() => self.scalar_subquery(columns),
+            8 if self.may_nest() => self.array_subquery(columns),
             _ => format!("({one} * 2)"),
         }
     }
@@ -59,10 +65,10 @@ impl Maker {
 
     /// A condition.
     fn bool(&mut self, columns: &[Column], depth: usize) -> String {
-        let ty = *self.chance.pick(&[Ty::Int, Ty::Int, Ty::Int, Ty::Text]);
+        let ty = *self.chance.pick(&[Ty::Int, Ty::Int, Ty::Int, Ty::Text, Ty::Num]);
         let one = self.expr(ty, columns, depth - 1);
         let other = self.expr(ty, columns, depth - 1);
-        match self.chance.below(16) {
+        match self.chance.below(18) {
             0..=2 => format!("{one} = {other}"),
             3 => format!("{one} < {other}"),
             4 => format!("{one} <> {other}"),
@@ -79,6 +85,7 @@ impl Maker {
             11 => format!("{one} between {other} and {}", self.expr(ty, columns, 0)),
             12 | 13 if self.may_nest() => self.test_subquery(columns),
             14 if self.may_nest() => self.in_subquery(columns),
+            15 if self.may_nest() => self.row_in_subquery(columns),
             _ => format!("{one} >= {other}"),
         }
     }

@@ -31,11 +31,15 @@ impl Maker {
     pub(crate) fn query(&mut self) -> String {
         let width = 1 + self.chance.below(3);
         let types: Vec<Ty> =
-            (0..width).map(|_| *self.chance.pick(&[Ty::Int, Ty::Int, Ty::Int, Ty::Text, Ty::Bool])).collect();
+            (0..width).map(|_| *self.chance.pick(&[Ty::Int, Ty::Int, Ty::Int, Ty::Text, Ty::Bool, Ty::Num])).collect();
+        if self.chance.once_in(12) {
+            return self.recursive();
+        }
         let body = self.body(&types, &[]);
         // Ordered by all its columns, its rows have one order.
+        // What stands in parentheses has an order of its own, which may be the only one.
         match self.chance.below(5) {
-            0 => {
+            0 if !body.starts_with('(') || body.contains(") union") => {
                 let keys: Vec<String> = (1..=width).map(|i| format!("{i}{}", self.direction())).collect();
                 let limit =
                     if self.chance.once_in(2) { format!(" limit {}", self.chance.below(6)) } else { String::new() };
@@ -52,7 +56,7 @@ impl Maker {
     }
 
     fn direction(&mut self) -> &'static str {
-        *self.chance.pick(&["", " desc", " nulls first", " desc nulls last"])
+        self.chance.pick::<&str>(&["", " desc", " nulls first", " desc nulls last"])
     }
 
     fn name(&mut self, prefix: &str) -> String {
@@ -71,6 +75,47 @@ impl Maker {
         made
     }
 
+    /// Numbers that grow until a condition ends them, or that come again.
+    fn recursive(&mut self) -> String {
+        let from = self.item(&[]);
+        let start = self.expr(Ty::Int, &from.columns, 1);
+        let condition = self.condition(&from.columns);
+        let own = vec![Column { text: "r.i".to_owned(), ty: Ty::Int }];
+        let all = *self.chance.pick(&["union", "union all"]);
+        let step = if all == "union" { "(r.i + 1) % 5".to_owned() } else { "r.i + 1".to_owned() };
+        let end = self.expr(Ty::Bool, &own, 1);
+        let join = match self.chance.below(3) {
+            0 => "r join m on r.i = m.k",
+            1 => "r left join n on r.i = n.k",
+            _ => "r",
+        };
+        let list = self.expr(Ty::Int, &own, 2);
+        format!(
+            "with recursive r as (select {start} as i from {}{condition} {all} select {step} from {join} where r.i < 6 and {end}) select {list} as o0 from r",
+            from.text
+        )
+    }
+
+    /// The first row of each group, in an order that leaves no choice.
+    fn first_of_each(&mut self, types: &[Ty], outer: &[Column]) -> String {
+        let from = self.derived_list(&[&[Ty::Int][..], types].concat(), outer);
+        let columns = from.columns.clone();
+        let key = columns[0].text.clone();
+        let keys: Vec<String> =
+            columns[1..].iter().map(|column| format!("{}{}", column.text, self.direction())).collect();
+        let list: Vec<String> =
+            columns[1..].iter().enumerate().map(|(i, column)| format!("{} as o{i}", column.text)).collect();
+        format!("select distinct on ({key}) {} from {} order by {key}, {}", list.join(", "), from.text, keys.join(", "))
+    }
+
+    fn derived_list(&mut self, types: &[Ty], outer: &[Column]) -> From {
+        let body = self.nested(|maker| maker.plain(types, outer));
+        let alias = self.name("l");
+        let columns =
+            types.iter().enumerate().map(|(i, ty)| Column { text: format!("{alias}.o{i}"), ty: *ty }).collect();
+        From { text: format!("({body}) as {alias}"), columns }
+    }
+
     /// A query without order; `outer` are columns of queries around it.
     fn body(&mut self, types: &[Ty], outer: &[Column]) -> String {
         if self.depth < 2 && self.chance.once_in(6) {
@@ -79,11 +124,25 @@ impl Maker {
             let right = self.nested(|maker| maker.body(types, outer));
             return format!("({left}) {op} ({right})");
         }
-        match self.chance.below(6) {
+        match self.chance.below(8) {
+            6 if self.depth < 2 => format!("({})", self.first_of_each(types, outer)),
+            7 if self.depth < 2 => self.some_rows(types, outer),
             0 | 1 => self.grouped(types, outer),
             2 if self.depth < 2 => self.windowed(types, outer),
             _ => self.plain(types, outer),
         }
+    }
+
+    /// A few rows of an order by all columns.
+    fn some_rows(&mut self, types: &[Ty], outer: &[Column]) -> String {
+        let body = self.plain(types, outer);
+        let keys: Vec<String> = (1..=types.len()).map(|i| format!("{i}{}", self.direction())).collect();
+        let limit = match self.chance.below(3) {
+            0 => format!("limit {}", self.chance.below(4)),
+            1 => format!("limit {} offset {}", self.chance.below(4), self.chance.below(3)),
+            _ => format!("fetch first {} rows with ties", 1 + self.chance.below(3)),
+        };
+        format!("({body} order by {} {limit})", keys.join(", "))
     }
 
     fn list(&mut self, types: &[Ty], columns: &[Column]) -> String {
@@ -170,6 +229,7 @@ impl Maker {
             Ty::Text => format!("max({}){filter}", self.expr(Ty::Text, columns, 1)),
             Ty::Bool => format!("bool_or({}){filter}", self.expr(Ty::Bool, columns, 1)),
             Ty::Float => format!("max({}){filter}", self.expr(Ty::Float, columns, 1)),
+            Ty::Num => format!("sum({distinct}{}){filter}", self.expr(Ty::Num, columns, 1)),
         }
     }
 
@@ -267,6 +327,12 @@ impl Maker {
     }
 
     fn item(&mut self, outer: &[Column]) -> From {
+        match self.chance.below(14) {
+            0 => return self.merged(),
+            1 => return self.written(outer),
+            2 if self.may_nest() => return self.series(outer),
+            _ => {}
+        }
         if self.may_nest() && self.chance.once_in(5) {
             // Without LATERAL only queries around see it.
             return self.derived(outer);
@@ -278,9 +344,48 @@ impl Maker {
         From { text: format!("{name} as {alias}"), columns }
     }
 
+    /// A join whose columns of one name are one.
+    fn merged(&mut self) -> From {
+        let kind = *self.chance.pick(&["join", "left join", "right join", "full join"]);
+        let (left, right) = (*self.chance.pick(&["n", "m", "e"]), *self.chance.pick(&["n", "m"]));
+        let how = *self.chance.pick(&["using (k)", "using (k, v)", "natural"]);
+        let alias = self.name("j");
+        let (a, b) = (self.name("a"), self.name("b"));
+        let join = match how {
+            "natural" => format!("{left} as {a} natural {kind} {right} as {b}"),
+            how => format!("{left} as {a} {kind} {right} as {b} {how}"),
+        };
+        let columns = vec![
+            Column { text: format!("{alias}.k"), ty: Ty::Int },
+            Column { text: format!("{alias}.other"), ty: Ty::Int },
+        ];
+        From { text: format!("(select k, {b}.v as other from {join}) as {alias}"), columns }
+    }
+
+    /// VALUES.
+    fn written(&mut self, outer: &[Column]) -> From {
+        let alias = self.name("v");
+        let rows: Vec<String> = (0..1 + self.chance.below(3))
+            .map(|_| format!("({}, {})", self.expr(Ty::Int, outer, 0), self.expr(Ty::Text, outer, 0)))
+            .collect();
+        let columns = vec![
+            Column { text: format!("{alias}.i"), ty: Ty::Int },
+            Column { text: format!("{alias}.s"), ty: Ty::Text },
+        ];
+        From { text: format!("(values {}) as {alias} (i, s)", rows.join(", ")), columns }
+    }
+
+    /// A function whose rows depend on queries around.
+    fn series(&mut self, outer: &[Column]) -> From {
+        let alias = self.name("g");
+        let end = self.expr(Ty::Int, outer, 0);
+        let columns = vec![Column { text: format!("{alias}.i"), ty: Ty::Int }];
+        From { text: format!("generate_series(1, least({end}, 4)) as {alias} (i)"), columns }
+    }
+
     fn derived(&mut self, outer: &[Column]) -> From {
         let types: Vec<Ty> =
-            (0..1 + self.chance.below(2)).map(|_| *self.chance.pick(&[Ty::Int, Ty::Int, Ty::Text])).collect();
+            (0..1 + self.chance.below(2)).map(|_| *self.chance.pick(&[Ty::Int, Ty::Int, Ty::Text, Ty::Num])).collect();
         let body = self.nested(|maker| maker.body(&types, outer));
         let alias = self.name("d");
         let columns =
@@ -305,6 +410,22 @@ impl Maker {
                 }
             }
         })
+    }
+
+    /// The number of a subquery's values, or one of them.
+    pub(crate) fn array_subquery(&mut self, outer: &[Column]) -> String {
+        let body = self.nested(|maker| maker.plain(&[Ty::Int], outer));
+        match self.chance.below(2) {
+            0 => format!("array_length(array({body}), 1)"),
+            _ => format!("(array({body} order by 1))[{}]", 1 + self.chance.below(3)),
+        }
+    }
+
+    pub(crate) fn row_in_subquery(&mut self, outer: &[Column]) -> String {
+        let left = format!("({}, {})", self.expr(Ty::Int, outer, 0), self.expr(Ty::Int, outer, 0));
+        let body = self.nested(|maker| maker.body(&[Ty::Int, Ty::Int], outer));
+        let test = *self.chance.pick(&["in", "not in"]);
+        format!("{left} {test} ({body})")
     }
 
     pub(crate) fn test_subquery(&mut self, outer: &[Column]) -> String {
