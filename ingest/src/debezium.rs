@@ -239,6 +239,9 @@ struct Key {
     alone: Vec<KeyColumn>,
 }
 
+/// What ByLogicalTableRouter adds to keys, to tell the tables of one topic apart.
+const ROUTED: &str = "__dbz__physicalTableIdentifier";
+
 /// A table's shape as changes need it.
 ///
 /// Of a row as it was, a table with a key needs the key alone; a table without one needs all. So the image `before` is
@@ -293,6 +296,12 @@ impl Shape {
     #[cold]
     pub(crate) fn foreign_key_column(&self, column: &str) -> Error {
         let own = self.key_names().join(", ");
+        if column == ROUTED {
+            return Error::decode(format!(
+                "the record's key has \"{column}\", so ByLogicalTableRouter sends several tables to this topic, whose rows the table's \
+                 primary key ({own}) does not tell apart: give each table its own topic and unite the sources in a view, UNION ALL"
+            ));
+        }
         Error::decode(format!(
             "the record's key has \"{column}\", the table's primary key ({own}) has not, so rows may merge: MySQL's key was changed, \
              or message.key.columns sets another; create the source anew, with PRIMARY KEY ({own}, {column}) if it declares columns"

@@ -31,8 +31,10 @@ pub(crate) enum Decoded {
     Event(Event),
     /// Changes without an envelope.
     Ops(Vec<Op>),
-    /// Nothing: a tombstone, which only tells Kafka to compact.
+    /// Nothing: a tombstone behind its deletion, which only tells Kafka to compact.
     Nothing,
+    /// A tombstone without its deletion, which Kafka's compaction may have taken away.
+    Tombstone(Op),
 }
 
 /// A record's partition and the ids of its writer's schemas, of key and value. Shapes of rows have an order in each partition,
@@ -69,6 +71,8 @@ pub(crate) struct Decoder {
     lost: BTreeSet<usize>,
     /// Those that nobody was told of yet, and why.
     news: Vec<LostColumn>,
+    /// By partition, the key of the newest deletion: its tombstone follows.
+    deleted: HashMap<i32, Box<[u8]>>,
 }
 
 impl Decoder {
@@ -104,6 +108,7 @@ impl Decoder {
             tolerance,
             lost: BTreeSet::new(),
             news: Vec::new(),
+            deleted: HashMap::new(),
         };
         if let Rows::Json(decoders) = &mut decoder.rows {
             decoders.values_mut().for_each(|json| json.tolerate(&decoder.tolerance));
@@ -119,7 +124,7 @@ impl Decoder {
         if !self.debezium {
             return Ok(self.decode_ops(record)?);
         }
-        let Some(value) = record.value else { return Ok(Decoded::Nothing) };
+        let Some(value) = record.value else { return Ok(self.tombstone(record)?) };
         let partition = record.meta.partition;
         let (mut event, mut lost) = self.decode_event(partition, record.key, value);
         let wanting = match &event {
@@ -149,12 +154,28 @@ impl Decoder {
                 collection: Some(event.origin.collection),
             });
         }
+        if let (Operation::Delete, Some(key)) = (event.operation, record.key) {
+            self.deleted.insert(partition, key.into());
+        }
         Ok(Decoded::Event(event))
     }
 
     /// Columns that have had no value since some record, and why; each is told once, before the record's event.
     pub(crate) fn lost_columns(&mut self) -> Vec<LostColumn> {
         std::mem::take(&mut self.news)
+    }
+
+    /// A tombstone says nothing more than the deletion before it. Alone it is a deletion, if its key can be read.
+    fn tombstone(&mut self, record: Record<'_>) -> Result<Decoded> {
+        let follows = self.deleted.get(&record.meta.partition).is_some_and(|key| record.key == Some(&**key));
+        if follows || !self.shape.has_key() {
+            return Ok(Decoded::Nothing);
+        }
+        match self.deletion(record) {
+            Ok(op) => Ok(Decoded::Tombstone(op)),
+            Err(error @ Error::RegistryUnreachable { .. }) => Err(error),
+            Err(_) => Ok(Decoded::Nothing),
+        }
     }
 
     /// The event, and the columns of its row that have no value.
@@ -229,7 +250,7 @@ impl Decoder {
     /// Changes without an envelope.
     fn decode_ops(&mut self, record: Record<'_>) -> Result<Decoded> {
         let Some(value) = record.value else {
-            return if self.upsert { Ok(Decoded::Ops(vec![self.deleted(record)?])) } else { Ok(Decoded::Nothing) };
+            return if self.upsert { Ok(Decoded::Ops(vec![self.deletion(record)?])) } else { Ok(Decoded::Nothing) };
         };
         let row = match &mut self.rows {
             Rows::Avro { registry, decoders, .. } => {
@@ -271,8 +292,8 @@ impl Decoder {
         Ok(Op::Upsert(row))
     }
 
-    /// The deletion that a record without a value means under ENVELOPE UPSERT.
-    fn deleted(&mut self, record: Record<'_>) -> Result<Op> {
+    /// The deletion that a record without a value means.
+    fn deletion(&mut self, record: Record<'_>) -> Result<Op> {
         let key = record.key.ok_or_else(|| Error::decode("a record without key and value"))?;
         let columns = self.table.key.clone().unwrap_or_default();
         let row = match &mut self.rows {
@@ -425,6 +446,31 @@ mod tests {
         let truncate = br#"{"source":{"snapshot":"false"},"op":"t"}"#;
         let decoded = decoder.decode(Record { key: None, value: Some(truncate), meta: META });
         assert!(matches!(decoded, Ok(Decoded::Event(_))), "TRUNCATE has none anyway");
+    }
+
+    #[test]
+    fn a_tombstone_is_a_deletion_only_where_its_deletion_is_gone() {
+        let envelope = Envelope::Debezium { transaction_topic: None, collection: None };
+        let config = config(envelope, &["id", "b"], 0);
+        let table = config.table_schema().expect("a table");
+        let mut decoder = Decoder::new(&config, &table).expect("a decoder");
+        let (one, two) = (r#"{"id":1}"#, r#"{"id":2}"#);
+        let deletion = r#"{"before":{"id":1,"b":5},"after":null,"source":{"snapshot":"false"},"op":"d"}"#;
+        let mut decode = |key: Option<&str>, value: Option<&str>| {
+            let record = Record { key: key.map(str::as_bytes), value: value.map(str::as_bytes), meta: META };
+            decoder.decode(record).expect("a meaning")
+        };
+        let deleted = |found: Decoded| match found {
+            Decoded::Tombstone(Op::Delete(row)) => Some(row.as_ref().slot(0)),
+            Decoded::Nothing => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(deleted(decode(Some(one), None)), Some(1), "nothing came before it");
+        assert!(matches!(decode(Some(one), Some(deletion)), Decoded::Event(_)));
+        assert_eq!(deleted(decode(Some(one), None)), None, "its deletion came");
+        assert_eq!(deleted(decode(Some(two), None)), Some(2), "another row's");
+        assert_eq!(deleted(decode(None, None)), None);
+        assert_eq!(deleted(decode(Some("x"), None)), None, "a key that nobody can read");
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         host: "127.0.0.1".into(),
         pg_port: pg_port.parse()?,
         http_port: http_port.parse()?,
+        http_names: Vec::new(),
+        max_connections: tidewater::config::MAX_CONNECTIONS,
         dead_letters: 1_000,
         data_dir: data_dir.into(),
     };

@@ -64,6 +64,8 @@ pub(crate) enum Item {
     ColumnLost(usize, String),
     Event(Place, Event),
     Ops(Place, Vec<Op>),
+    /// A tombstone whose deletion Kafka's compaction took away.
+    Tombstone(Place, Op),
     Boundary(Place, Boundary),
     Lost(Place, Loss, Box<DeadLetter>),
     /// Read up to here.
@@ -304,6 +306,7 @@ impl Worker {
                 match decoded {
                     Ok(Decoded::Event(event)) => Item::Event(place, event),
                     Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
+                    Ok(Decoded::Tombstone(op)) => Item::Tombstone(place, op),
                     Ok(Decoded::Nothing) => Item::Read(place.partition, place.offset + 1),
                     Err(error) => self.lost(place, message, error),
                 }

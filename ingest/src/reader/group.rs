@@ -210,6 +210,10 @@ impl Group {
                     reading.next.insert(place.partition, place.offset + 1);
                     self.timeline.event(id, place, event);
                 }
+                (Item::Tombstone(place, op), Some(id)) => {
+                    reading.next.insert(place.partition, place.offset + 1);
+                    self.timeline.tombstone(id, place, op);
+                }
                 (Item::Ops(place, ops), Some(id)) => {
                     reading.next.insert(place.partition, place.offset + 1);
                     self.timeline.record(id, place, ops);
@@ -257,7 +261,7 @@ impl Group {
                 (Item::ColumnLost(column, reason), Some(table)) => {
                     self.send(SourceEvent::ColumnLost { table, column, reason })?;
                 }
-                (Item::Event(..) | Item::Ops(..) | Item::ColumnLost(..), None) => {}
+                (Item::Event(..) | Item::Ops(..) | Item::Tombstone(..) | Item::ColumnLost(..), None) => {}
             }
         }
         Some(())

@@ -6,11 +6,12 @@ use delta::{Op, Position, TableId};
 
 use super::known::TOLD;
 use super::log::{Entry, EntryKind};
-use super::partition::Partition;
+use super::partition::{Partition, UNTOLD};
 use super::place::BinlogPlace;
 use super::seen::Before;
 use super::spec::{Loss, Output, Place};
 use super::table::{Lost, Naming, Step, StepKind};
+use super::transaction::Part;
 use super::{Timeline, changes, says_all, transaction_id};
 use crate::event::{Event, Operation, Origin, Snapshot};
 
@@ -49,6 +50,11 @@ impl Timeline {
         if !partition.take(place.offset) {
             return;
         }
+        partition.decoded = (partition.decoded.1, place.offset);
+        // What compaction took away was replaced by what lay behind it then: up to there it is no state.
+        if partition.jumped && table.compacted && !table.live {
+            partition.horizon = UNTOLD;
+        }
         let Event { operation, ops, origin } = event;
         let keyed = table.keyed;
         if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
@@ -81,7 +87,7 @@ impl Timeline {
         partition.came(&BinlogPlace::of(origin));
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
         let admitted = match keyed || !several {
-            true => partition.admit(&transaction, origin, &ops, keyed),
+            true => partition.admit(&transaction, origin, &ops, (keyed, several)),
             false => Before::New,
         };
         match admitted {
@@ -95,7 +101,11 @@ impl Timeline {
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
         let happened = BinlogPlace::of(origin);
-        let included = table.includes(origin, place.timestamp_ms);
+        let renewed = table.partitions.get(&place.partition).is_some_and(|partition| partition.renewed);
+        let included = !renewed && table.includes(origin, place.timestamp_ms);
+        if let Some(partition) = table.partitions.get_mut(&place.partition) {
+            partition.included = included;
+        }
         if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
         }
@@ -131,12 +141,13 @@ impl Timeline {
             }
         };
         // One partition tells events by itself, but it may get others.
-        let told = match !keyed && (several || part.len() < TOLD) {
+        let by_one = several || !keyed && part.len() < TOLD;
+        let told = match by_one && !keyed {
             true => part.tell(origin, &ops),
             false => Before::New,
         };
         match told {
-            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), several),
+            Before::New => part.add(&collection, (place.partition, place.offset), origin, kept(ops), by_one),
             Before::Again => {}
             doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),
         }
@@ -184,6 +195,34 @@ impl Timeline {
         };
         table.incomplete = Some(format!("topic \"{}\": transaction {transaction} {why}", table.topic));
         self.hide(id);
+    }
+
+    /// Takes a tombstone whose deletion Kafka's compaction took away: the row of that key goes, in `op`.
+    pub fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+        if self.is_read_already(id, place) {
+            return;
+        }
+        self.quiet = false;
+        let Some(table) = self.tables.get_mut(&id).filter(|table| table.compacted && table.keyed) else { return };
+        let at = (place.partition, place.offset);
+        if let Some(partition) = table.partitions.get_mut(&place.partition).filter(|found| found.jumped && !table.live)
+        {
+            partition.horizon = UNTOLD;
+        }
+        // The snapshot that holds what came before it holds this, too.
+        if table.partitions.get(&place.partition).is_some_and(|partition| partition.included) {
+            return;
+        }
+        if table.live {
+            let last = |part: &Part| part.last_of(place.partition);
+            let held = self.pending.values_mut().chain(self.later.values_mut()).filter_map(|found| found.part_if(id));
+            return match held.filter(|part| last(part).is_some()).max_by_key(|part| last(part)) {
+                Some(part) => part.add_ghost(op),
+                None => table.ghosts.push(op),
+            };
+        }
+        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
+        partition.log.push_back(Entry::ghost(partition.log.back(), at, place.timestamp_ms, op));
     }
 
     /// Changes of a table that is not shown.

@@ -7,6 +7,7 @@
 use delta::TableId;
 
 use super::Timeline;
+use super::partition::UNTOLD;
 
 /// Which readings were asked for, and which are behind us. They are numbered from 1.
 #[derive(Debug, Default)]
@@ -59,7 +60,9 @@ impl Fence {
 
 impl Timeline {
     fn wants_fences(&self) -> bool {
-        self.tables.values().any(|table| table.fence.wanted && table.fence.open.is_none())
+        let untold =
+            |table: &super::table::Table| table.partitions.values().any(|partition| partition.horizon == UNTOLD);
+        self.tables.values().any(|table| table.fence.wanted && table.fence.open.is_none() || untold(table))
     }
 
     /// Whether the reader is to tell the present ends of all partitions of all tables.
@@ -69,10 +72,18 @@ impl Timeline {
 
     /// The answer: table, partition and the offset behind its last record.
     pub fn ends(&mut self, ends: &[(TableId, i32, i64)]) {
+        for (id, number, end) in ends {
+            let partition = self.tables.get_mut(id).and_then(|table| table.partitions.get_mut(number));
+            partition
+                .filter(|partition| partition.horizon == UNTOLD)
+                .into_iter()
+                .for_each(|found| found.horizon = *end);
+        }
         for (id, table) in self.tables.iter_mut().filter(|(_, table)| table.fence.wanted && table.fence.open.is_none())
         {
             let own = ends.iter().filter(|(of, ..)| of == id).map(|(_, partition, end)| (*partition, *end));
-            table.fence.open = Some(own.collect());
+            let own: Vec<_> = own.collect();
+            table.fence.open = Some(own);
         }
         if self.ends.needed > self.ends.begun && self.ends.begun == self.ends.passed {
             self.ends.begun += 1;

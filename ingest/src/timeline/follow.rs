@@ -101,7 +101,8 @@ impl Timeline {
         let (keyless, whole) = (!table.keyed, self.whole);
         let place = BinlogPlace::of(&entry.origin);
         let included = table.includes(&entry.origin, entry.created_ms);
-        let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
+        let first_ms = table.snapshot_first_ms;
+        let Entry { at, transaction, collection, origin, created_ms, ops, kind } = entry;
         if let (true, EntryKind::Event) = (keyless, kind) {
             let told = match late.and_then(|number| sorted.late.get_mut(&number)).filter(|_| is_old) {
                 Some(late) if late.again && late.repaid => Before::Unclear,
@@ -114,7 +115,7 @@ impl Timeline {
                 return told;
             }
         }
-        let ops = if included { Vec::new() } else { ops };
+        let ops = if included && kind != EntryKind::Ghost { Vec::new() } else { ops };
         match kind {
             _ if !whole => sorted.old.push((index, ops)),
             EntryKind::Rows | EntryKind::Truncate if included => {}
@@ -122,6 +123,15 @@ impl Timeline {
             EntryKind::Truncate => {
                 sorted.steps.push((index, Step::new(StepKind::Truncate, at, place, origin.gtid, ops)));
             }
+            EntryKind::Ghost if created_ms < first_ms => {}
+            EntryKind::Ghost if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
+                Some(late) => ops.into_iter().for_each(|op| late.part.add_ghost(op)),
+                None => sorted.old.push((index, ops)),
+            },
+            EntryKind::Ghost => match self.pending.get_mut(&transaction).map(|found| found.part(id)) {
+                Some(part) => ops.into_iter().for_each(|op| part.add_ghost(op)),
+                None => sorted.steps.push((index, Step::new(StepKind::Ghost, at, place, None, ops))),
+            },
             EntryKind::Event if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
                 Some(late) => {
                     late.first = late.first.min(index);
@@ -168,7 +178,10 @@ impl Timeline {
         let waiting = between.split_off(passed);
         table.late.extend(between.into_iter().map(|(_, step)| Late::Step(step.ops)));
         for (_, step) in waiting {
-            table.add_step(step, true);
+            match step.kind {
+                StepKind::Ghost => table.ghosts.extend(step.ops),
+                _ => table.add_step(step, true),
+            }
         }
     }
 

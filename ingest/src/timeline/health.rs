@@ -16,7 +16,7 @@ impl Timeline {
             Health { state, reason, hint, lost: table.lost, lag: None }
         };
         if !table.shown {
-            if table.was_shown {
+            if table.was_shown || table.refused {
                 let again = table.obstacle.as_ref().map_or("it is read again", |obstacle| &obstacle.reason);
                 return of(State::Incomplete, table.incomplete.as_deref().unwrap_or(again), AGAIN);
             }

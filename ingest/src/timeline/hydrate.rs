@@ -27,7 +27,6 @@ impl Timeline {
                 continue;
             }
             table.was_shown = true;
-            table.owed.clear();
             table.fence.renew();
             table.lost += table.losses.len() as u64;
             table.losses.clear();
@@ -40,6 +39,9 @@ impl Timeline {
             };
             let offsets: Vec<_> = table.partitions.iter().filter(|_| table.log).map(offset).collect();
             self.hold(id);
+            if let Some(table) = self.tables.get_mut(&id) {
+                table.owed.clear();
+            }
             for position in offsets {
                 self.commit(position, 0, Vec::new());
             }
@@ -185,6 +187,9 @@ impl Timeline {
         let waiting = table.partitions.values().filter(|_| !table.is_split()).flat_map(|partition| &partition.log);
         for entry in waiting.filter(early) {
             let name = &entry.transaction;
+            if entry.kind == EntryKind::Ghost {
+                continue;
+            }
             if entry.kind != EntryKind::Event {
                 return waits(format!(
                     "topic \"{topic}\" holds rows of an incremental snapshot at transaction {name}, which has not come"

@@ -6,7 +6,7 @@ use delta::TableId;
 
 use super::release::Merging;
 use super::seen::{self, Before};
-use super::table::{Lost, Step, StepKind, Table};
+use super::table::{Lost, Naming, Step, StepKind, Table};
 use super::transaction::Transaction;
 use super::{Blocked, Owner, Timeline};
 use crate::source::OnError;
@@ -111,6 +111,14 @@ impl Timeline {
         let missing = table.missing(transaction, of, &end.counts);
         // A collection that END does not count has no events in it: those are of a later transaction of the same id.
         let stalls_at_loss = table.on_error == OnError::Stall;
+        // A record of it that cannot be decoded may be the first that would have named it.
+        let own = |lost: &Lost| lost.transaction.as_ref() == Some(id);
+        if missing == 0
+            && table.naming == Naming::Guessed
+            && let Some(lost) = table.losses.iter().find(|lost| own(lost))
+        {
+            return if stalls_at_loss { stalls(place(table, lost)) } else { self.give_up(id, of, 1) };
+        }
         if missing == 0 {
             let part = transaction.part_of(of);
             let behind = |lost: &&Lost| {
@@ -188,8 +196,11 @@ impl Timeline {
         let text = format!("transaction {id} has begun and its END has not come");
         let replaced = with.iter().filter(|id| live(id)).all(|id| self.is_replaced(*id, transaction));
         // A connector that was made anew never comes back to what the old one left; its snapshot holds it.
-        let renewed =
-            || self.tables.iter().all(|(id, table)| !table.based_or_live() || self.is_replaced(*id, transaction));
+        let renewed = || {
+            self.tables
+                .iter()
+                .all(|(id, table)| !table.based_or_live() || table.refused || self.is_replaced(*id, transaction))
+        };
         if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
             return waits(text);
         }

@@ -13,7 +13,7 @@ use super::place::BinlogPlace;
 use super::seen::{self, Before};
 use super::spec::Place;
 use super::table::{Step, StepKind};
-use crate::event::Origin;
+use crate::event::{Origin, Snapshot};
 
 /// Something of a table's log.
 #[derive(Debug)]
@@ -39,9 +39,29 @@ pub(crate) enum EntryKind {
     Rows,
     /// A TRUNCATE.
     Truncate,
+    /// A deletion of which only the tombstone is left.
+    Ghost,
 }
 
 impl Entry {
+    /// What a tombstone does. It has no transaction of its own: its place is behind what came before it.
+    pub(super) fn ghost(before: Option<&Entry>, at: (i32, i64), created_ms: i64, op: Op) -> Self {
+        let nowhere = Origin {
+            snapshot: Snapshot::No,
+            collection: Arc::default(),
+            server_id: 0,
+            file: Arc::default(),
+            pos: 0,
+            row: 0,
+            gtid: None,
+            ts_ms: 0,
+            transaction: None,
+        };
+        let origin = before.map_or(nowhere, |before| before.origin.clone());
+        let transaction = before.map_or_else(Arc::default, |before| before.transaction.clone());
+        Entry { at, transaction, collection: Arc::default(), origin, created_ms, ops: vec![op], kind: EntryKind::Ghost }
+    }
+
     pub(crate) fn new(
         kind: EntryKind,
         place: Place,
@@ -122,12 +142,30 @@ impl Timeline {
                 && (log.iter().any(|entry| entry.kind == EntryKind::Event && self.has_passed(entry))
                     || self.released.is_older_than_all(&head.transaction, head.origin.ts_ms))
         };
+        if head.kind == EntryKind::Ghost {
+            // Its transaction is not behind that of what follows.
+            let passed = |entry: &Entry| entry.kind == EntryKind::Event && self.has_passed(entry);
+            if !log.iter().any(passed) {
+                return None;
+            }
+            return self.tables.get_mut(&id)?.partitions.get_mut(&number)?.log.pop_front();
+        }
         let past =
             || head.kind != EntryKind::Event && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
         if self.whole && !self.has_passed(head) && !older() && !past() {
             return None;
         }
         self.tables.get_mut(&id)?.partitions.get_mut(&number)?.log.pop_front()
+    }
+
+    /// A tombstone that waits while its table is shown: it is done if a transaction was passed that lacks events of the table.
+    pub(super) fn hold_ghost(&mut self, id: TableId, ops: Vec<Op>) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let short = |(name, count): &(Arc<str>, u64)| *count > 0 && table.collections.contains(name);
+        if table.owed.values().any(|owed| owed.counts.iter().any(short)) {
+            return self.base(id, ops);
+        }
+        table.ghosts.extend(ops);
     }
 
     /// Whether the timeline is past what belongs to no transaction: the transaction whose state it shows, and where it lies.
@@ -163,6 +201,10 @@ impl Timeline {
         for entry in entries {
             let Entry { at, transaction, collection, origin, ops, kind, .. } = entry;
             let place = BinlogPlace::of(&origin);
+            if kind == EntryKind::Ghost {
+                self.hold_ghost(id, ops);
+                continue;
+            }
             if kind == EntryKind::Event {
                 let keyed = self.tables.get(&id).is_none_or(|table| table.keyed);
                 let pending = self.transaction_of(&transaction, origin.ts_ms);
@@ -172,7 +214,7 @@ impl Timeline {
                 if !keyed {
                     part.tell(&origin, &ops);
                 }
-                part.add(&collection, at, &origin, ops, false);
+                part.add(&collection, at, &origin, ops, !keyed);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
                 table.add_step(Step::new(kind, at, place, origin.gtid, ops), true);

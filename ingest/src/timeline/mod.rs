@@ -394,6 +394,7 @@ impl Timeline {
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
         (table.live, table.shown) = (false, false);
         table.late.clear();
+        table.ghosts.clear();
         table.boundaries = horizon;
         // What waits for its turn is part of a state that is lost. It still counts for its transactions.
         table.given_up = table.incoming().map(|incoming| incoming.moment.clone()).or(table.given_up.take());

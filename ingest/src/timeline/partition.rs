@@ -28,6 +28,14 @@ pub(crate) struct Partition {
     pub(crate) next: i64,
     /// The offset behind the newest record.
     taken: i64,
+    /// Whether records before the newest are not there.
+    pub(crate) jumped: bool,
+    /// Whether the server's numbers began anew since the newest snapshot, which holds nothing of what follows.
+    pub(crate) renewed: bool,
+    /// The offsets of the newest two records that could be decoded.
+    pub(crate) decoded: (i64, i64),
+    /// Whether a snapshot that had come before holds the newest event.
+    pub(crate) included: bool,
     newest: Option<Newest>,
     seen: Seen,
     /// Whether a snapshot has begun since the newest transaction: after it a server may count anew.
@@ -37,6 +45,9 @@ pub(crate) struct Partition {
     /// Whether records were deleted unread, and where the first one behind them lies.
     pub(crate) cut: Option<Option<BinlogPlace>>,
 }
+
+/// An end that the reader has still to tell.
+pub(crate) const UNTOLD: i64 = i64::MAX;
 
 /// The newest transaction of a partition and how far it has come.
 #[derive(Debug)]
@@ -56,6 +67,10 @@ impl Partition {
             horizon: if bounds.end > bounds.low { bounds.end } else { 0 },
             next: 0,
             taken: 0,
+            jumped: false,
+            included: false,
+            decoded: (-1, -1),
+            renewed: false,
             newest: None,
             seen: Seen::default(),
             after_snapshot: false,
@@ -67,6 +82,7 @@ impl Partition {
     /// Takes note of a record; false if it was read before.
     pub(crate) fn take(&mut self, offset: i64) -> bool {
         let new = offset >= self.taken;
+        self.jumped = new && offset > self.next;
         self.taken = self.taken.max(offset + 1);
         self.next = self.next.max(offset + 1);
         new
@@ -93,7 +109,13 @@ impl Partition {
 
     /// Whether an event of the transaction `id` comes for the first time. A deletion is the first of the two events of a changed
     /// primary key; both have one place.
-    pub(crate) fn admit(&mut self, id: &Arc<str>, origin: &Origin, ops: &[Op], keyed: bool) -> Before {
+    pub(crate) fn admit(
+        &mut self,
+        id: &Arc<str>,
+        origin: &Origin,
+        ops: &[Op],
+        (keyed, several): (bool, bool),
+    ) -> Before {
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let place = (origin.pos, origin.row, u8::from(!matches!(ops, [Op::Delete(_) | Op::Remove(_)])));
         let server = (origin.server_id, origin.file.clone());
@@ -133,6 +155,10 @@ impl Partition {
         let back = |newest: &Newest| seen::is_less(id, &newest.id) && origin.ts_ms > newest.ms;
         match self.seen.before(id, origin.ts_ms) {
             Before::New if self.newest.as_ref().is_some_and(back) => self.anew(first()),
+            // It came in another partition before: a TRUNCATE goes to any, and a new partition takes keys over.
+            Before::New if several && self.newest.as_ref().is_some_and(|newest| seen::is_less(id, &newest.id)) => {
+                if matches!(ops, [Op::Truncate]) { Before::Again } else { Before::New }
+            }
             Before::New => {
                 self.follow(first());
                 Before::New
@@ -150,6 +176,7 @@ impl Partition {
         }
         self.seen.begin_anew(&first.id);
         self.follow(first);
+        self.renewed = snapshotted;
         if snapshotted { Before::New } else { Before::Reused }
     }
 
@@ -197,7 +224,7 @@ mod tests {
         let origin = Origin { transaction: Some(member), ..origin.clone() };
         let row = delta::RowBuilder::new(vec![delta::Kind::Int]).take();
         let op = if deletes { Op::Delete(row) } else { Op::Upsert(row) };
-        partition.admit(&id, &origin, &[op], true)
+        partition.admit(&id, &origin, &[op], (true, false))
     }
 
     fn partition() -> Partition {

@@ -8,7 +8,7 @@ use super::judge::Verdict;
 use super::seen;
 use super::spec::Output;
 use super::table::Table;
-use super::transaction::Transaction;
+use super::transaction::{Part, Transaction};
 use super::{Owner, RECENT, Recent, Timeline, transaction_position};
 
 /// Changes that are shown only together with later ones.
@@ -115,7 +115,7 @@ impl Timeline {
     }
 
     /// Hands a transaction on. `told` says that what is shown then includes it.
-    fn let_go(&mut self, id: &Arc<str>, transaction: Transaction, told: bool) {
+    fn let_go(&mut self, id: &Arc<str>, mut transaction: Transaction, told: bool) {
         let again = transaction.begins > 1 || transaction.end.is_none();
         let (committed_ms, counts) =
             transaction.end.map_or((transaction.ms, Vec::new()), |end| (end.committed_ms, end.counts));
@@ -145,7 +145,7 @@ impl Timeline {
                 table.owed.insert((id.clone(), committed_ms), owed);
             }
         }
-        let mut shown = Vec::new();
+        let mut shown = self.take_ghosts(&mut transaction.parts, &recent.counts);
         let mut later = Vec::new();
         for part in transaction.parts {
             let table = part.table;
@@ -181,6 +181,22 @@ impl Timeline {
         if told {
             self.show(transaction_position(id), committed_ms, shown);
         }
+    }
+
+    /// Deletions of which only tombstones are left belong to the first transaction that lacks events of their table: here are those
+    /// that lie before its own events; those among them stay there, and of a transaction that lacks none they wait on.
+    fn take_ghosts(&mut self, parts: &mut [Part], counts: &[(Arc<str>, u64)]) -> Vec<Change> {
+        let mut before = Vec::new();
+        for (id, table) in self.tables.iter_mut().filter(|(_, table)| table.live && table.compacted) {
+            let part = parts.iter_mut().find(|part| part.table == *id);
+            let have = |name: &str| part.as_ref().map_or(0, |part| part.count(name));
+            let lacks = table.expected(counts).any(|(name, count)| have(name) < count);
+            match lacks {
+                true => before.extend(table.ghosts.drain(..).map(|op| Change { table: *id, op })),
+                false => table.ghosts.extend(part.into_iter().flat_map(Part::take_ghosts)),
+            }
+        }
+        before
     }
 
     /// A commit, or a part of one that is not whole yet.

@@ -81,7 +81,14 @@ impl Timeline {
         // What the one that is given up lacked may have been anything: this one makes good what was written before it.
         let given_up = table.incoming_mut().map(|given_up| std::mem::take(&mut given_up.lost)).unwrap_or_default();
         table.losses.extend(given_up.into_iter().map(|lost| Lost { of_snapshot: false, ..lost }));
-        table.partitions.values_mut().for_each(|partition| partition.after_snapshot = true);
+        // Right before its first row lay its rows.
+        let decoded = table.partitions.get(&place.partition).map_or(-1, |partition| partition.decoded.0);
+        let own =
+            |lost: &mut Lost| lost.partition == place.partition && lost.offset > decoded && lost.transaction.is_none();
+        incoming.lost.extend(table.losses.extract_if(.., own));
+        for partition in table.partitions.values_mut() {
+            (partition.after_snapshot, partition.renewed) = (true, false);
+        }
         incoming.cut = table.given_up.as_ref().is_some_and(|given_up| !given_up.is_older(&incoming.moment));
         let waits = |partition: &super::partition::Partition| !partition.log.is_empty();
         incoming.replaces = table.based || table.live || table.partitions.values().any(waits);

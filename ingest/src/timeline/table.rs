@@ -64,6 +64,8 @@ pub(crate) struct Table {
     pub(crate) boundaries: i64,
     /// Reading it to its present end.
     pub(crate) fence: Fence,
+    /// What tombstones do whose deletions Kafka's compaction took away: they are shown with the transaction that lacks them.
+    pub(crate) ghosts: Vec<Op>,
     /// What the timeline passed before it followed the table.
     pub(crate) late: VecDeque<Late>,
     /// Whether changes of it have gone on.
@@ -178,6 +180,8 @@ pub(crate) enum StepKind {
     Rows,
     /// A TRUNCATE, a transaction of its own without boundaries.
     Truncate,
+    /// A deletion of which only the tombstone is left.
+    Ghost,
     /// A snapshot that replaces the table.
     Snapshot(Box<Incoming>),
 }
@@ -229,6 +233,7 @@ impl Table {
             owed: BTreeMap::new(),
             boundaries,
             fence: Fence::default(),
+            ghosts: Vec::new(),
             late: VecDeque::new(),
             based: false,
             snapshot_first_ms: 0,

@@ -58,6 +58,8 @@ pub(crate) struct Part {
     ops: PackedOps,
     /// Where the events lie, of a table of several partitions: those are not read in order.
     order: Vec<EventOrder>,
+    /// Deletions of which only tombstones are left, and how many ops lie before each.
+    ghosts: Vec<(usize, Op)>,
     /// Which events have come, where redelivered ones may lie in another partition: records without a key go to any.
     known: Option<Box<Known>>,
     /// The earliest and the latest time of its events.
@@ -108,7 +110,17 @@ impl Transaction {
 impl Part {
     pub(crate) fn new(table: TableId) -> Self {
         let (counts, ops, order, spans) = (Vec::new(), PackedOps::default(), Vec::new(), Vec::new());
-        Part { table, counts, ops, order, known: None, first_ms: i64::MAX, last_ms: i64::MIN, spans }
+        Part {
+            table,
+            counts,
+            ops,
+            order,
+            ghosts: Vec::new(),
+            known: None,
+            first_ms: i64::MAX,
+            last_ms: i64::MIN,
+            spans,
+        }
     }
 
     /// Whether an event comes for the first time, of whatever partition.
@@ -120,6 +132,22 @@ impl Part {
     pub(crate) fn forget(&mut self) {
         self.ops.clear();
         self.order.clear();
+        self.ghosts.clear();
+    }
+
+    /// The last offset of its events in a partition.
+    pub(crate) fn last_of(&self, partition: i32) -> Option<i64> {
+        self.spans.iter().find(|(found, ..)| *found == partition).map(|(_, _, last)| *last)
+    }
+
+    /// Adds a deletion of which only the tombstone is left, behind what has come.
+    pub(crate) fn add_ghost(&mut self, op: Op) {
+        self.ghosts.push((self.ops.len(), op));
+    }
+
+    /// Takes those out.
+    pub(crate) fn take_ghosts(&mut self) -> Vec<Op> {
+        self.ghosts.drain(..).map(|(_, op)| op).collect()
     }
 
     /// How many changes it holds.
@@ -169,10 +197,11 @@ impl Part {
     pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Unpacked {
         let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
         let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
-        let Part { ops, mut order, .. } = self;
+        let Part { ops, mut order, ghosts, .. } = self;
         // A connector that counted anew sends more than its END counts; the places are of one server then.
         let numbered = !anew && rises(&order, |event| event.number);
-        if numbered && order.is_sorted_by_key(|event| event.number) {
+        let sorted = numbered && order.is_sorted_by_key(|event| event.number);
+        if sorted && ghosts.is_empty() {
             return ops.into_iter();
         }
         // Events that came before the table had several partitions stand first, as they came.
@@ -180,12 +209,19 @@ impl Part {
         let ends: Vec<_> = order.iter().skip(1).map(|event| event.op as usize).chain([ops.len()]).collect();
         let mut events: Vec<_> = order.drain(..).zip(ends).collect();
         match numbered {
+            _ if sorted => {}
             true => events.sort_by_key(|(event, _)| event.number),
             false => events.sort_by_key(|(event, _)| (event.pos, event.row)),
         }
         let mut came: Vec<_> = ops.into_iter().map(Some).collect();
-        let sorted = events.into_iter().flat_map(|(event, end)| event.op as usize..end);
-        let all: Vec<_> = (0..first).chain(sorted).filter_map(|at| came[at].take()).collect();
+        let in_order = events.into_iter().flat_map(|(event, end)| event.op as usize..end);
+        let mut all = Vec::with_capacity(came.len() + ghosts.len());
+        let behind = |at: usize| ghosts.iter().filter(move |(place, _)| *place == at).map(|(_, op)| op.clone());
+        all.extend(behind(0));
+        for at in (0..first).chain(in_order) {
+            all.extend(came[at].take());
+            all.extend(behind(at + 1));
+        }
         Unpacked::from(all)
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn row((a, b): Values) -> Row {
     builder.take()
 }
 
-fn key_row(key: i64) -> Row {
+pub(crate) fn key_row(key: i64) -> Row {
     let mut builder = RowBuilder::new(vec![Kind::Int]);
     builder.set_int(0, key);
     builder.take()
@@ -353,7 +353,7 @@ impl World {
 
     fn write_truncate(&mut self, number: usize, table: usize) {
         let place = self.place(number, 1);
-        let mut origin = self.origin(table, Snapshot::No, place, self.event_ms(number, 0));
+        let mut origin = self.origin(table, Snapshot::No, place, self.event_ms(number, 1));
         origin.server_id = self.server.0 as u64 + 1;
         origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
         let event = Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin };

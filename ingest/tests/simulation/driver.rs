@@ -1,12 +1,14 @@
 //! A reader of topics without I/O: it feeds a timeline in a random interleaving and lets the judge see what comes out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use delta::TableId;
-use ingest::event::{Boundary, Event};
+use delta::{Op, TableId};
+use ingest::event::{Boundary, Event, Operation};
 use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec};
 use ingest::{Health, State};
 
+use crate::debezium::key_row;
 use crate::judge::{Judge, op_text};
 use crate::kafka::{Partition, Payload, Record};
 use crate::random::Random;
@@ -40,6 +42,8 @@ struct Driver<'a> {
     late: Vec<bool>,
     restarts: usize,
     removes: usize,
+    /// By topic and partition, the key of the newest deletion that was read: its tombstone says nothing more.
+    deleted: HashMap<(usize, usize), i64>,
     log: Option<&'a mut Vec<String>>,
 }
 
@@ -73,6 +77,7 @@ pub(crate) fn run<'a>(
         late: story.reader.late.clone(),
         restarts: story.reader.restarts,
         removes: story.reader.removes,
+        deleted: HashMap::new(),
         log,
     };
     driver.start();
@@ -372,10 +377,20 @@ impl Driver<'_> {
     fn deliver(&mut self, topic: usize, partition: usize, record: &Record) {
         let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
         let id = TableId(topic as u32);
+        let deletes = matches!(&record.payload, Payload::Event(event) if event.operation == Operation::Delete);
+        if let Some(key) = record.key.filter(|_| deletes && !record.lost) {
+            self.deleted.insert((topic, partition), key);
+        }
         let place = Place { partition: partition as i32, offset, timestamp_ms };
         match &record.payload {
             Payload::Control => {}
-            Payload::Tombstone => self.read(topic, partition, offset + 1),
+            Payload::Tombstone => match record.key.filter(|key| self.deleted.get(&(topic, partition)) != Some(key)) {
+                Some(key) => {
+                    self.say(|| format!("t{topic}/{partition}@{offset} tombstone of {key}"));
+                    self.subject.tombstone(id, place, Op::Delete(key_row(key)));
+                }
+                None => self.read(topic, partition, offset + 1),
+            },
             Payload::Boundary(boundary) if record.lost => {
                 self.say(|| format!("transactions@{offset} LOST {}", boundary_text(boundary)));
                 self.subject.boundary_lost(offset, "a byte is wrong".into());
@@ -387,7 +402,7 @@ impl Driver<'_> {
             Payload::Event(event) if record.lost => {
                 let told = !record.written.is_multiple_of(3);
                 let transaction = event.origin.transaction.as_ref().filter(|_| told).map(|t| t.id.clone());
-                let snapshot = told && event.operation == ingest::event::Operation::Read;
+                let snapshot = told && event.operation == Operation::Read;
                 self.say(|| format!("t{topic}/{partition}@{offset} LOST told={told} {}", event_text(event)));
                 self.subject.lost(id, place, Loss { transaction, snapshot, reason: "a byte is wrong".into() });
             }

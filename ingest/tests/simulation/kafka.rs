@@ -3,7 +3,7 @@
 //! Time is a number that grows with every record written. A record is visible a little after it was written; within a
 //! partition the order is kept, across partitions it is not.
 
-use ingest::event::{Boundary, Event, Operation};
+use ingest::event::{Boundary, Event};
 
 use crate::model::Values;
 use crate::random::Random;
@@ -140,11 +140,8 @@ impl Kafka {
         for at in 0..horizon {
             let key = records[at].key;
             let newer = key.is_some() && records[at + 1..horizon].iter().any(|later| later.key == key);
-            let deletion = match &records[at].payload {
-                Payload::Tombstone => true,
-                Payload::Event(event) => event.operation == Operation::Delete,
-                _ => false,
-            };
+            // Tombstones stay for a day, for readers that are on their way; the deletions before them do not.
+            let deletion = matches!(records[at].payload, Payload::Tombstone);
             if newer || (tombstones && key.is_some() && matches!(records[at].payload, Payload::Tombstone)) {
                 records[at].gone.get_or_insert((now, deletion));
             }

@@ -235,6 +235,7 @@ impl Outcome {
             }
             Step::Initial { stop, last_is_empty } => self.initial(story, *stop, *last_is_empty),
             Step::NoSnapshot(chunks) => {
+                self.snapshots = true;
                 self.world.without_snapshot();
                 chunks.iter().for_each(|chunk| self.world.chunk(chunk));
                 self.ready = self.world.kafka.now;

@@ -1,6 +1,6 @@
 //! What is driven: a timeline, or a wrong one.
 
-use delta::TableId;
+use delta::{Op, TableId};
 use ingest::Health;
 use ingest::event::{Boundary, Event};
 use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
@@ -16,6 +16,7 @@ pub(crate) trait Subject {
     fn boundaries_read(&mut self, next: i64);
     fn event(&mut self, id: TableId, place: Place, event: Event);
     fn lost(&mut self, id: TableId, place: Place, loss: Loss);
+    fn tombstone(&mut self, id: TableId, place: Place, op: Op);
     fn read(&mut self, id: TableId, partition: i32, next: i64);
     fn gap(&mut self, id: TableId, partition: i32, from: i64, to: i64);
     fn wants_ends(&self) -> bool;
@@ -52,6 +53,9 @@ impl Subject for Timeline {
     }
     fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
         Timeline::lost(self, id, place, loss);
+    }
+    fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+        Timeline::tombstone(self, id, place, op);
     }
     fn read(&mut self, id: TableId, partition: i32, next: i64) {
         Timeline::read(self, id, partition, next);

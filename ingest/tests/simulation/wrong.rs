@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use delta::TableId;
+use delta::{Op, TableId};
 use ingest::event::{Boundary, Event, Operation, Snapshot};
 use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
 use ingest::{Health, OnError};
@@ -202,6 +202,9 @@ impl Subject for Wrong {
             *self.credits.entry(id).or_default() += 1;
         }
         self.inner.lost(id, place, loss);
+    }
+    fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+        self.inner.tombstone(id, place, op);
     }
     fn read(&mut self, id: TableId, partition: i32, next: i64) {
         let unknown = self.partitions.get(&id).is_some_and(|known| partition >= *known);

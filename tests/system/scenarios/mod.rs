@@ -45,9 +45,6 @@ macro_rules! scenario {
     };
 }
 
-/// Those that do not hold yet, and run only where they are named (`--only`): keys that two tables in one topic share are one row.
-pub(crate) const OPEN: [&str; 1] = ["shards"];
-
 /// All of them.
 pub(crate) const ALL: &[Scenario] = &[
     scenario!(

@@ -61,7 +61,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     stage.judge_after_restart(&pairs).await
 }
 
-/// Two tables whose rows Debezium's router sends to one topic, with the table's name in the key.
+/// Two tables whose rows Debezium's router sends to one topic, without the table's name in the key: refused, with the reason.
 pub(super) async fn shards(stage: &Stage) -> Result<()> {
     stage
         .sql(

@@ -5,7 +5,8 @@ use tidewater_types::{Datum, Result, Scratch};
 /// The state of an aggregate over one group. DISTINCT, FILTER and ORDER BY are the caller's: it brings the rows that count, in order.
 pub trait Accumulator: Send {
     /// Takes the arguments of one more row. NULLs are passed over here where the aggregate does so. An ordered-set aggregate gets
-    /// its direct arguments first in every row, and the rows in the order of WITHIN GROUP.
+    /// its direct arguments first in every row, and the rows in the order of WITHIN GROUP; those that are equal there and print differently (1.0, 1.00) had better come
+    /// in the order of their packed form, so that the result does not depend on the order in which they arrived.
     ///
     /// # Errors
     /// What SQL calls an error of this row.

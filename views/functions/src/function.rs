@@ -96,7 +96,7 @@ impl Function {
     pub fn param(&self, i: usize, packed: bool) -> Param {
         let last = self.params.len().saturating_sub(1);
         if !self.variadic || i < last || packed {
-            return self.params[i.min(last)].clone();
+            return self.params.get(i.min(last)).cloned().unwrap_or(Param::Any);
         }
         self.params[last].element()
     }

@@ -75,8 +75,7 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         },
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let types = (of(&left), of(&right));
-            let is_span = |of: &DataType| matches!(of, DataType::Interval(_) | DataType::Duration(_));
-            if op.is_comparison_operator() && (is_span(&types.0) || is_span(&types.1)) {
+            if compares(op) && (is_span(&types.0) || is_span(&types.1)) {
                 return not_impl_err!("a comparison of intervals");
             }
             let adds = matches!(op, Operator::Plus | Operator::Minus);
@@ -89,8 +88,18 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let expr = Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
             Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
         }
+        Expr::Between(between) if is_span(&of(&between.expr)) => not_impl_err!("a comparison of intervals"),
         other => Ok(Transformed::no(other)),
     }
+}
+
+fn is_span(of: &DataType) -> bool {
+    matches!(of, DataType::Interval(_) | DataType::Duration(_))
+}
+
+fn compares(op: Operator) -> bool {
+    use Operator as O;
+    matches!(op, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom)
 }
 
 fn cast_to(expr: Expr, to: DataType) -> Expr {

@@ -53,6 +53,11 @@ pub(super) fn register(t: &mut Table) {
             Ok(Datum::Array(ArrayRef::vector(c.scratch, &found)?))
         },
     );
+    texts(t);
+    sets(t);
+}
+
+fn texts(t: &mut Table) {
     t.add("stable array_to_string(anyarray, text) -> text -- Elements joined, NULLs left out or as the third.\nstable null array_to_string(anyarray, text, text) -> text", to_string);
     t.add("null string_to_array(text, text) -> text[] -- The parts between delimiters; NULL where one is the third.\nnull string_to_array(text, text, text) -> text[]", |c| {
         let Some(parts) = split(c)? else {
@@ -67,6 +72,9 @@ pub(super) fn register(t: &mut Table) {
         ",
         |c| Ok(RowSource::of(split(c)?.unwrap_or_default())),
     );
+}
+
+fn sets(t: &mut Table) {
     t.rows("unnest(anyarray) -> setof anyelement -- Its elements.", |c| Ok(RowSource::of(c.array(0)?.iter())));
     t.rows(
         "

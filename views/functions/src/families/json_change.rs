@@ -187,11 +187,10 @@ fn change<'a>(
     let Some(part) = path.get(at) else {
         return Ok(value);
     };
-    let null = || SqlError::new(b"22004", format!("path element at position {} is null", at + 1));
+    let part = part.ok_or_else(|| SqlError::new(b"22004", format!("path element at position {} is null", at + 1)))?;
     match value.get() {
-        Json::Object(_) => members(scratch, value, part.ok_or_else(null)?, path, at, change),
+        Json::Object(_) => members(scratch, value, part, path, at, change),
         Json::Array(_) => {
-            let part = part.ok_or_else(null)?;
             let index = part.trim_start().parse::<i32>().map_err(|_| {
                 SqlError::new(b"22P02", format!("path element at position {} is not an integer: \"{part}\"", at + 1))
             })?;

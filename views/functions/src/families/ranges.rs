@@ -13,6 +13,7 @@ pub(super) fn register(t: &mut Table) {
     sets(t);
     bounds(t);
     makers(t);
+    multirange_makers(t);
     t.rows("unnest(anymultirange) -> setof anyrange -- Its ranges.", |c| match c.args[0] {
         Datum::Multirange(ranges) => Ok(RowSource::of(ranges.iter().map(Datum::Range))),
         _ => Ok(RowSource::empty()),
@@ -262,6 +263,9 @@ fn makers(t: &mut Table) {
             Ok(Datum::Range(range::make(of(c), bounds, c.scratch)?))
         },
     );
+}
+
+fn multirange_makers(t: &mut Table) {
     t.add(
         "
         int4multirange(variadic int4range[]) -> int4multirange -- Of ranges.

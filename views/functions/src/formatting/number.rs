@@ -204,32 +204,8 @@ impl NumberFormat {
                 self.point = true;
             }
             Pattern::Fill => self.fill = true,
-            Pattern::Sign => {
-                if self.has_sign {
-                    return Err(refuse("cannot use \"S\" twice"));
-                }
-                if self.plus || self.minus || self.brackets {
-                    return Err(refuse("cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together"));
-                }
-                self.has_sign = true;
-                if self.point {
-                    self.sign = SignPlace::After;
-                } else {
-                    self.sign = SignPlace::Before;
-                    self.before_sign = self.before;
-                }
-            }
-            Pattern::Minus if self.has_sign => return Err(refuse("cannot use \"S\" and \"MI\" together")),
-            Pattern::Minus => self.minus = true,
-            Pattern::Plus if self.has_sign => return Err(refuse("cannot use \"S\" and \"PL\" together")),
-            Pattern::Plus => self.plus = true,
-            Pattern::SignHere if self.has_sign => return Err(refuse("cannot use \"S\" and \"SG\" together")),
-            Pattern::SignHere => (self.minus, self.plus) = (true, true),
-            Pattern::Brackets => {
-                if self.has_sign || self.plus || self.minus {
-                    return Err(refuse("cannot use \"PR\" and \"S\"/\"PL\"/\"MI\"/\"SG\" together"));
-                }
-                self.brackets = true;
+            Pattern::Sign | Pattern::Minus | Pattern::Plus | Pattern::SignHere | Pattern::Brackets => {
+                self.add_sign(pattern)?
             }
             Pattern::Roman(_) => self.roman = true,
             Pattern::Shift => {
@@ -259,6 +235,41 @@ impl NumberFormat {
                 self.exponent = true;
             }
             Pattern::Comma | Pattern::Group | Pattern::Currency | Pattern::Ordinal(_) | Pattern::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a pattern of a sign into account.
+    fn add_sign(&mut self, pattern: Pattern) -> Result<()> {
+        match pattern {
+            Pattern::Sign => {
+                if self.has_sign {
+                    return Err(refuse("cannot use \"S\" twice"));
+                }
+                if self.plus || self.minus || self.brackets {
+                    return Err(refuse("cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together"));
+                }
+                self.has_sign = true;
+                if self.point {
+                    self.sign = SignPlace::After;
+                } else {
+                    self.sign = SignPlace::Before;
+                    self.before_sign = self.before;
+                }
+            }
+            Pattern::Minus if self.has_sign => return Err(refuse("cannot use \"S\" and \"MI\" together")),
+            Pattern::Minus => self.minus = true,
+            Pattern::Plus if self.has_sign => return Err(refuse("cannot use \"S\" and \"PL\" together")),
+            Pattern::Plus => self.plus = true,
+            Pattern::SignHere if self.has_sign => return Err(refuse("cannot use \"S\" and \"SG\" together")),
+            Pattern::SignHere => (self.minus, self.plus) = (true, true),
+            Pattern::Brackets => {
+                if self.has_sign || self.plus || self.minus {
+                    return Err(refuse("cannot use \"PR\" and \"S\"/\"PL\"/\"MI\"/\"SG\" together"));
+                }
+                self.brackets = true;
+            }
+            _ => {}
         }
         Ok(())
     }

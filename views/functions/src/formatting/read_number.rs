@@ -2,7 +2,7 @@
 
 use tidewater_types::{Result, SqlError};
 
-use super::number::{NumberFormat, Pattern, Piece, SignPlace};
+use super::number::{NumberFormat, Pattern, Piece};
 
 impl NumberFormat {
     /// The number that a text shows by this format: digits that numeric's input reads, with a sign or a blank first, and how many
@@ -133,11 +133,6 @@ impl Reader<'_> {
             Some('+') => self.sign('+'),
             Some('<') if self.format.brackets && !self.format.has_sign => self.sign('-'),
             _ => return,
-        }
-        if self.format.has_sign && self.format.sign != SignPlace::Before {
-            // It is read behind the number.
-            self.sign(' ');
-            return;
         }
         self.at += 1;
     }

@@ -67,7 +67,7 @@ struct Writer<'f> {
     at: usize,
     /// The next digit's place in the format, from 0.
     place: usize,
-    places: usize,
+    places: i64,
     negative: bool,
     /// Places that the number does not reach.
     blanks: usize,
@@ -107,7 +107,8 @@ impl<'f> Writer<'f> {
                 last = Some(end.max((number.len() - 1).min(format.zero_end - blanks)));
             }
         }
-        let mut places = (format.before + format.after).saturating_sub(1);
+        // One less than the digits, and so less than none where there are none.
+        let mut places = (format.before + format.after) as i64 - 1;
         if !sign_written && blanks == 0 {
             places += 1;
         }
@@ -215,11 +216,11 @@ impl<'f> Writer<'f> {
                 self.at += 1;
             }
         }
-        let mut end = self.places + usize::from(self.blanks > 0) + usize::from(self.format.point);
+        let mut end = self.places + i64::from(self.blanks > 0) + i64::from(self.format.point);
         if self.last == Some(self.at) && self.last.is_some() {
-            end = self.place;
+            end = self.place as i64;
         }
-        if self.place + 1 == end {
+        if self.place as i64 + 1 == end {
             if self.sign_written && self.brackets {
                 self.out.push(if self.negative { '>' } else { ' ' });
             } else if self.format.has_sign && self.sign == SignPlace::After {

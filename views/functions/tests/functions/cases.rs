@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidewater_functions::{Argument, Session, functions, operators};
+use tidewater_functions::{Argument, Function, Session, functions, operators, resolve};
 use tidewater_judge::server;
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError, Type};
 
@@ -31,7 +31,12 @@ fn sql(case: &Case) -> String {
 fn ours(case: &Case, session: &Arc<Session>) -> Result<Option<String>> {
     let types: Vec<Type> = case.args.iter().map(|(ty, _)| ty.clone()).collect();
     let candidates = if is_operator(case.name) { operators(case.name) } else { functions(case.name) };
-    let function = candidates.iter().find(|function| function.is_for(&types)).expect("it is in the table");
+    let alike = |function: &Function| {
+        let resolved = resolve(function, &types, false, &mut |types| Ok(types[0].clone()));
+        function.params.len() == types.len() && resolved.is_ok_and(|resolved| resolved.args == types)
+    };
+    let exact = candidates.iter().find(|function| function.is_for(&types));
+    let function = exact.or_else(|| candidates.iter().find(|function| alike(function))).expect("it is in the table");
     let args = case.args.iter().map(|(ty, text)| {
         let (column, text, session) = (ColumnType::from(ty.clone()), text.clone(), session.clone());
         Argument::new(

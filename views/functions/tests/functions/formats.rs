@@ -3,6 +3,7 @@
 use tidewater_types::Type;
 
 use crate::cases::{Case, check, text};
+use crate::regex::Random;
 
 const DATE_FORMATS: &[&str] = &[
     "YYYY-MM-DD",
@@ -330,6 +331,60 @@ fn texts_are_read_as_there() {
     }
     for (value, format) in READ_NUMBERS {
         cases.push(Case { name: "to_number", args: vec![text(value), text(format)], result: Type::Numeric });
+    }
+    check(&cases);
+}
+
+fn pieces(random: &mut Random, of: &[&str], most: u64) -> String {
+    (0..=random.below(most)).map(|_| of[random.below(of.len() as u64) as usize]).collect()
+}
+
+#[test]
+fn random_formats_are_understood_as_there() {
+    let mut random = Random::new(0x51ed_270b_9f3c_1d77);
+    let number_pieces = [
+        "9", "9", "9", "0", "0", ",", ".", "D", "G", "S", "MI", "PL", "SG", "PR", "FM", "th", "V", "L", " ", "x",
+        "\"q\"",
+    ];
+    let date_pieces = [
+        "YYYY", "YY", "Y", "MM", "DD", "HH24", "HH12", "MI", "SS", "MS", "US", "Mon", "Month", "Day", "DDD", "D", "Q",
+        "WW", "IW", "IYYY", "ID", "J", "AM", "BC", "FM", "th", "-", "/", " ", "T", "\"q\"", "FF3", "CC", "RM", "W",
+    ];
+    let mut cases = Vec::new();
+    for _ in 0..1500 {
+        let format = pieces(&mut random, &number_pieces, 7);
+        let number = NUMBERS[random.below(NUMBERS.len() as u64) as usize].to_owned();
+        for ty in [Type::Numeric, Type::Float8] {
+            cases.push(Case { name: "to_char", args: vec![(ty, number.clone()), text(&format)], result: Type::Text });
+        }
+        let format = pieces(&mut random, &date_pieces, 7);
+        let year = 1 + random.below(3000);
+        let moment = format!(
+            "{year:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+            1 + random.below(12),
+            1 + random.below(28),
+            random.below(24),
+            random.below(60),
+            random.below(60)
+        );
+        cases.push(Case { name: "to_char", args: vec![(Type::Timestamp, moment), text(&format)], result: Type::Text });
+    }
+    check(&cases);
+}
+
+#[test]
+fn random_texts_are_read_as_there() {
+    let mut random = Random::new(0x0f1e_2d3c_4b5a_6978);
+    let number_format = ["9", "9", "9", "0", ",", ".", "S", "MI", "PL", "FM", "PR", "L", " "];
+    let number_text = ["1", "2", "0", "5", "9", ",", ".", "-", "+", " ", "$", "<", ">"];
+    let date_format = ["YYYY", "MM", "DD", "HH24", "MI", "SS", "MS", "YY", "Mon", "-", " ", "/", ":", "FM", "DDD", "T"];
+    let date_text = ["2024", "02", "2", "29", "12", "1", "24", "-", " ", "/", ":", "Feb", "T", "123", "7"];
+    let mut cases = Vec::new();
+    for _ in 0..1500 {
+        let (value, format) = (pieces(&mut random, &number_text, 6), pieces(&mut random, &number_format, 6));
+        cases.push(Case { name: "to_number", args: vec![text(&value), text(&format)], result: Type::Numeric });
+        let (value, format) = (pieces(&mut random, &date_text, 5), pieces(&mut random, &date_format, 5));
+        cases.push(Case { name: "to_timestamp", args: vec![text(&value), text(&format)], result: Type::TimestampTz });
     }
     check(&cases);
 }

@@ -4,7 +4,9 @@
 mod aggregates;
 mod cases;
 mod casts;
+mod collections;
 mod coverage;
+mod documents;
 mod evaluate;
 mod exceptions;
 mod formats;

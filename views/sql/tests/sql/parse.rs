@@ -41,8 +41,12 @@ fn session_statements() {
             set("transaction_isolation", Some("read uncommitted")),
         ),
         (
-            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY",
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
             Statement::Set { name: "transaction_isolation".into(), value: Some("serializable".into()), local: true },
+        ),
+        (
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY",
+            Statement::Set { name: "transaction_read_only".into(), value: Some("on".into()), local: true },
         ),
         ("SHOW TIME ZONE", Statement::ShowVariable { name: "timezone".into() }),
         ("show transaction isolation level", Statement::ShowVariable { name: "transaction_isolation".into() }),
