@@ -3,10 +3,12 @@
 pub mod bind;
 pub mod catalog;
 mod constant;
+mod dialect;
 mod parse;
 pub mod plan;
 pub mod rewrite;
 pub mod run;
+mod stack;
 
 pub use bind::{bind, bind_assigned, bind_scalar};
 pub use catalog::{Catalog, Relation, RelationColumn, Source};

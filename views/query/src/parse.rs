@@ -1,7 +1,6 @@
 //! Text to the parser's tree, with what the parser does not know of PostgreSQL's grammar spelled another way before.
 
 use sqlparser::ast::Statement;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 use tidewater_types::{Result, SqlError};
@@ -14,7 +13,7 @@ const DEPTH_MAX: usize = 200;
 /// # Errors
 /// 42601.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = crate::dialect::PostgreSql;
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| SqlError::new(b"42601", error.to_string()))?;

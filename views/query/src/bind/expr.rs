@@ -191,5 +191,10 @@ pub(super) fn hidden(table: &str, why: Hidden) -> SqlError {
 
 /// Where an expression begins; of an operator, where PostgreSQL points is close enough to its left side.
 pub(super) fn start(expr: &Expr) -> sqlparser::tokenizer::Location {
-    expr.span().start
+    span(expr).start
+}
+
+/// Where an expression stands. The parser's answer walks all of it, however deep: on a stack that is enough.
+pub(super) fn span(expr: &Expr) -> sqlparser::tokenizer::Span {
+    crate::stack::enough(usize::MAX, || expr.span())
 }

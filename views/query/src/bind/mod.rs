@@ -47,8 +47,8 @@ use scope::Scope;
 pub(crate) use special::ONE_VALUE;
 pub(crate) use table_function::ROWS_FROM;
 
-/// How deep expressions and queries may be nested: the stack of a thread is finite.
-const DEPTH_MAX: usize = 250;
+/// How deep expressions and queries may be nested: the stack grows, but not for ever.
+const DEPTH_MAX: usize = 300;
 
 /// Binds a query.
 ///
@@ -195,6 +195,10 @@ impl<'a> Binder<'a> {
     }
 
     fn finish(self, bound: Bound) -> Result<Plan> {
+        crate::stack::enough(bound.rel.depth(), || self.finished(bound))
+    }
+
+    fn finished(self, bound: Bound) -> Result<Plan> {
         for (i, ty) in self.parameters.iter().enumerate() {
             if ty.ty == Type::Unknown {
                 return Err(SqlError::new(b"42P18", format!("could not determine data type of parameter ${}", i + 1)));
@@ -234,10 +238,11 @@ impl<'a> Binder<'a> {
     fn deeper<T>(&mut self, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH_MAX {
             let hint = "an expression or query is nested too deeply";
-            return Err(SqlError::new(b"54001", "stack depth limit exceeded").hint(hint));
+            // Position 1: nobody need look for the place, level by level.
+            return Err(SqlError::new(b"54001", "stack depth limit exceeded").hint(hint).at(1));
         }
         self.depth += 1;
-        let bound = bind(self);
+        let bound = crate::stack::grown(|| bind(self));
         self.depth -= 1;
         bound
     }

@@ -82,7 +82,7 @@ impl Binder<'_> {
 
     /// The error, at the operator that follows an expression.
     fn at_operator(&self, error: SqlError, left: &Expr) -> SqlError {
-        let Some(end) = self.position(sqlparser::ast::Spanned::span(left).end) else { return error };
+        let Some(end) = self.position(super::expr::span(left).end) else { return error };
         // What stands between: blanks, and parentheses that belong to the expression.
         let rest = self.text.chars().skip(end as usize - 1);
         let between = rest.take_while(|c| c.is_whitespace() || *c == ')').count();

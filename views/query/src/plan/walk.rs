@@ -188,7 +188,26 @@ impl WindowCall {
     }
 }
 
+impl Scalar {
+    /// How many levels there are, those of subqueries added.
+    pub(crate) fn depth(&self) -> usize {
+        let mut below = 0;
+        self.for_each_child(&mut |child| below = below.max(crate::stack::grown(|| child.depth())));
+        if let Scalar::Subquery(subquery) = self {
+            below += subquery.rel.depth();
+        }
+        below + 1
+    }
+}
+
 impl Rel {
+    /// How many levels there are, those of scalars added.
+    pub(crate) fn depth(&self) -> usize {
+        let own = self.scalars().into_iter().map(Scalar::depth).max().unwrap_or(0);
+        let below = self.inputs().into_iter().map(|input| crate::stack::grown(|| input.depth())).max();
+        own + below.unwrap_or(0) + 1
+    }
+
     /// The relations directly below.
     pub fn inputs(&self) -> Vec<&Rel> {
         match self {

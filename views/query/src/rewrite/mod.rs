@@ -35,6 +35,10 @@ impl Names<'_> {
 /// # Errors
 /// What can't be unnested, by name.
 pub fn rewrite(plan: &mut Plan, estimate: &Estimate<'_>) -> Result<()> {
+    crate::stack::enough(plan.rel.depth(), || rules(plan, estimate))
+}
+
+fn rules(plan: &mut Plan, estimate: &Estimate<'_>) -> Result<()> {
     let rel = std::mem::replace(&mut plan.rel, Rel::unit());
     let mut names = Names { columns: &mut plan.columns, lets: &mut plan.lets };
     let rel = lets::in_place(rel, &mut names);

@@ -89,6 +89,17 @@ pub fn run(
     limits: &Limits,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
+    crate::stack::enough(plan.rel.depth(), || on_stack(plan, source, session, parameters, limits, sink))
+}
+
+fn on_stack(
+    plan: &Plan,
+    source: &dyn Source,
+    session: &Arc<Session>,
+    parameters: &[Constant],
+    limits: &Limits,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
     let compiler = scalar::Compiler { session, parameters };
     let (node, layout) = compile::compile(&plan.rel, &plan.columns, compiler, source)?;
     let reads = plan.output.iter().map(|(_, id)| layout.read(*id)).collect::<Result<Vec<_>>>()?;

@@ -53,6 +53,11 @@ fn errors() {
 }
 
 #[test]
+fn shapes() {
+    judge_lines(include_str!("features/shapes.sql"));
+}
+
+#[test]
 fn issue_8() {
     judge_lines(include_str!("features/issue_8.sql"));
 }

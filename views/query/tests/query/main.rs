@@ -2,6 +2,7 @@
 
 mod ask;
 mod assign;
+mod depth;
 mod features;
 mod limits;
 mod parameters;
