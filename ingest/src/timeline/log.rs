@@ -140,7 +140,8 @@ impl Timeline {
             let read = table.is_read() && self.boundaries.next >= table.boundaries;
             read && !queued
                 && (log.iter().any(|entry| entry.kind == EntryKind::Event && self.has_passed(entry))
-                    || self.released.is_older_than_all(&head.transaction, head.origin.ts_ms))
+                    || self.released.is_older_than_all(&head.transaction, head.origin.ts_ms)
+                    || self.has_lost(&head.transaction, head.origin.ts_ms))
         };
         if head.kind == EntryKind::Ghost {
             // Its transaction is not behind that of what follows.
@@ -166,6 +167,15 @@ impl Timeline {
             return self.base(id, ops);
         }
         table.ghosts.extend(ops);
+    }
+
+    /// Whether the timeline is past a transaction whose boundaries are lost.
+    fn has_lost(&self, transaction: &str, ms: i64) -> bool {
+        let missing = self.boundaries.low > 0 || !self.boundaries.lost.is_empty();
+        let past = |newest: &Arc<str>| seen::is_less(transaction, newest);
+        missing
+            && self.newest.as_ref().is_some_and(past)
+            && self.released.newest_ms(transaction).is_some_and(|newest| ms <= newest)
     }
 
     /// Whether the timeline is past what belongs to no transaction: the transaction whose state it shows, and where it lies.
