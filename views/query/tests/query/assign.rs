@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, Statement, Value};
+use sqlparser::ast::{Expr, SetExpr, Statement, Value};
 use tidewater_functions::Session;
 use tidewater_query::bind::Target;
 use tidewater_query::run::{Limits, compile_over};
