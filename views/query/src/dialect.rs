@@ -4,10 +4,7 @@
 //! call inside a call.
 
 use std::any::TypeId;
-use std::iter::Peekable;
-use std::str::Chars;
 
-use sqlparser::ast::Statement;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};

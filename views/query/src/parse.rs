@@ -41,7 +41,7 @@ fn refusal(error: &ParserError) -> SqlError {
 }
 
 /// `ROWS FROM (` becomes a call of a function that has no other name, `TABLE name` a SELECT, a subquery at the head of a longer IN
-/// list a call, and `ANY ((SELECT …) UNION …)` has a SELECT around it.
+/// list a call, VARIADIC an argument's name, and `ANY ((SELECT …) UNION …)` has a SELECT around it.
 fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut closes: Vec<(usize, Vec<Token>)> = Vec::new();
@@ -52,6 +52,12 @@ fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         if is_word(token, "rows") && next.is_some_and(|next| is_word(&tokens[next], "from")) {
             out.push(TokenWithSpan { token: name(crate::bind::ROWS_FROM), span: token.span });
             at = next.unwrap_or(at) + 1;
+            continue;
+        }
+        if is_word(token, "variadic") && begins_argument(&out) {
+            let named = [name(crate::bind::VARIADIC), Token::RArrow];
+            out.extend(named.map(|token| TokenWithSpan { token, span: tokens[at].span }));
+            at += 1;
             continue;
         }
         if is_word(token, "table") && begins_query(&out) {
@@ -91,6 +97,12 @@ fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         at += 1;
     }
     out
+}
+
+/// Whether an argument may begin after these tokens.
+fn begins_argument(before: &[TokenWithSpan]) -> bool {
+    let last = before.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_)));
+    last.is_some_and(|last| matches!(last.token, Token::LParen | Token::Comma))
 }
 
 /// Where the subquery ends that an IN list begins with, if the list goes on after it.

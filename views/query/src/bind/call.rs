@@ -11,6 +11,9 @@ use super::{Binder, Clause, names, unsupported};
 use crate::constant;
 use crate::plan::{Call, FunctionRef, Scalar};
 
+/// The name under which the parser's text hands on an argument that is written VARIADIC.
+pub(crate) const VARIADIC: &str = "variadic argument";
+
 /// A call's arguments, bound but not yet converted.
 #[derive(Default)]
 pub(super) struct Args {
@@ -232,6 +235,10 @@ impl Binder<'_> {
                 FunctionArg::Unnamed(_) => {
                     return Err(SqlError::new(b"42601", "positional argument cannot follow named argument"));
                 }
+                FunctionArg::Named { name, arg, .. } if name.value == VARIADIC => {
+                    args.packed = true;
+                    arg
+                }
                 FunctionArg::Named { name, arg, .. } => {
                     let name = names::fold(name);
                     if args.names.contains(&name) {
@@ -249,8 +256,6 @@ impl Binder<'_> {
             };
             match value {
                 FunctionArgExpr::Expr(expr) => {
-                    let (expr, packed) = variadic(expr);
-                    args.packed |= packed;
                     let scalar = self.expr(expr)?;
                     args.scalars.push(scalar);
                 }
@@ -328,14 +333,6 @@ fn places(function: &Function, plain: usize, names: &[String]) -> Option<Vec<usi
         places.push(place);
     }
     Some(places)
-}
-
-/// VARIADIC before an argument; the parser hands it on as a named prefix.
-fn variadic(expr: &ast::Expr) -> (&ast::Expr, bool) {
-    match expr {
-        ast::Expr::Prefixed { prefix, value } if prefix.value.eq_ignore_ascii_case("variadic") => (value, true),
-        other => (other, false),
-    }
 }
 
 pub(super) fn no_function(name: &str, types: &[Type]) -> SqlError {

@@ -42,6 +42,7 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 pub use assign::{Target, bind_assigned};
+pub(crate) use call::VARIADIC;
 use cte::CteScope;
 use scope::Scope;
 pub(crate) use special::ONE_VALUE;

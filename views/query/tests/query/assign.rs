@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, Statement, Value};
 use tidewater_functions::Session;
 use tidewater_query::bind::Target;
-use tidewater_query::run::{Limits, compile_over};
+use tidewater_query::run::{Limits, compile_over, pack_row};
 use tidewater_query::{Catalog, bind_assigned, bind_scalar, parse, rewrite, run};
 use tidewater_types::{ColumnType, Datum, Result, Scratch, SqlError, output};
 
@@ -99,7 +99,7 @@ fn a_check_sees_a_row() {
     let scratch = Scratch::new();
     for (a, c, expected) in [(1, "x", true), (0, "x", false), (1, "", false)] {
         let values = [Datum::Int(1), Datum::Int(a), Datum::Null, Datum::Text(c.as_bytes())];
-        let row = run::pack_row(&types, &values);
+        let row = pack_row(&types, &values);
         let tuple = [row.as_ref()];
         assert_eq!(check.eval(&tuple, &scratch).expect("no error").as_bool(), Some(expected));
     }

@@ -17,3 +17,5 @@ select 'abcdef'::varchar(3)
 select 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid, '[1,5)'::int4range
 select now() = now()
 select length(repeat('a', 1000))
+select '{"a": 1}'::jsonb -> 'a', '{"a": [1, {"b": 2}]}'::jsonb #>> '{a,1,b}'
+select now() at time zone 'UTC' = now() at time zone 'UTC', sum(x) from (values (1.10), (2.2)) v (x)

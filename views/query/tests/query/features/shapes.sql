@@ -117,3 +117,7 @@ select first_value(name) over w, last_value(name) over w, nth_value(name, 2) ove
 select id, sum(salary) over (order by salary range between 10 preceding and 10 following) from emp
 select id, count(*) over (order by ts range between interval '1 day' preceding and current row) from (select id, timestamp '2020-01-01' + id * interval '12 hours' as ts from t) z
 select id, avg(f) over (order by f range between 1 preceding and 1 following) from s where f < 5
+select make_interval(days => 3, hours => 2)
+select format('%s-%s', 'a', 'b'), concat('a', 1, null, true)
+select concat_ws('-', variadic array['a', 'b'])
+select format('%s-%s', variadic array['a', 'b'])
