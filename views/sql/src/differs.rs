@@ -55,7 +55,9 @@ pub(crate) fn mend_type(data_type: &mut DataType) {
 pub(crate) fn refuse(query: &Query) -> Result<()> {
     match query.visit(&mut Refusal) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(construct) => Err(Error::unsupported(construct)),
+        ControlFlow::Break(construct) => {
+            Err(Error::new("0A000", format!("{construct} is not supported: the answer would not be PostgreSQL's")))
+        }
     }
 }
 

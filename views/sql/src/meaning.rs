@@ -67,7 +67,9 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                     Some(bytes) => {
                         Ok(Transformed::yes(Expr::Literal(ScalarValue::Binary(Some(bytes)), metadata.clone())))
                     }
-                    None if text.contains('\\') => not_impl_err!("bytea in its escape form"),
+                    None if text.contains('\\') => {
+                        not_impl_err!("bytea in its escape form is not supported: write it as '\\x…'")
+                    }
                     None => Ok(Transformed::no(Expr::Cast(cast))),
                 }
             }
@@ -76,7 +78,7 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let types = (of(&left), of(&right));
             if compares(op) && (is_span(&types.0) || is_span(&types.1)) {
-                return not_impl_err!("a comparison of intervals");
+                return not_impl_err!("a comparison of intervals is not supported");
             }
             let adds = matches!(op, Operator::Plus | Operator::Minus);
             let timestamp = || DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -88,7 +90,9 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let expr = Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
             Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
         }
-        Expr::Between(between) if is_span(&of(&between.expr)) => not_impl_err!("a comparison of intervals"),
+        Expr::Between(between) if is_span(&of(&between.expr)) => {
+            not_impl_err!("a comparison of intervals is not supported")
+        }
         other => Ok(Transformed::no(other)),
     }
 }
