@@ -289,7 +289,7 @@ impl Scalars<'_, '_> {
             }
             10 => {
                 let (from, to) = (self.leaf(Type::Timestamp), self.leaf(Type::Timestamp));
-                format!("({to} - {from} > INTERVAL '1 day')")
+                format!("({to} - INTERVAL '1 day' > {from})")
             }
             _ => self.leaf(Type::Bool),
         }

@@ -163,7 +163,7 @@ impl<'a> Generator<'a> {
         for number in 0..joins {
             let (item, columns) = self.item(depth);
             if let Some(name) = common_name(&scope, &columns).filter(|_| number == 0 && self.choices.chance(10)) {
-                let join = *self.choices.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN"]);
+                let join = *self.choices.pick(&["JOIN", "LEFT JOIN"]);
                 text = format!("{text} {join} {item} USING ({name})");
                 scope.extend(columns);
                 continue;
