@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow_schema::DataType;
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::catalog_file::CatalogFile;
 use crate::config::Config;
 use crate::definitions::{restore, restoring};
+use crate::metrics::Metrics;
 use crate::source_events;
 
 /// Statements that wait for the loop.
@@ -83,19 +84,6 @@ enum Event {
     Build,
     /// `tidewater.sources` is behind.
     Publish,
-}
-
-/// Counters of the process.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    ticks: AtomicU64,
-    tick_micros: AtomicU64,
-    commits: AtomicU64,
-    changes: AtomicU64,
-    dead_letters: AtomicU64,
-    queries: AtomicU64,
-    statements: AtomicU64,
-    committed_ms: AtomicU64,
 }
 
 /// What sessions hold to reach the database.
@@ -345,42 +333,7 @@ impl Handle {
 
     /// Counters in Prometheus' text format.
     pub fn metrics(&self) -> String {
-        let mut text = String::new();
-        let mut put = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
-            text.push_str(&format!("# HELP tidewater_{name} {help}\n# TYPE tidewater_{name} {kind}\n"));
-            for (labels, value) in values {
-                text.push_str(&format!("tidewater_{name}{labels} {value}\n"));
-            }
-        };
-        let m = &self.metrics;
-        let one = |value: &AtomicU64| vec![(String::new(), value.load(Ordering::Relaxed) as f64)];
-        put("ticks_total", "counter", "Ticks of the engine.", &one(&m.ticks));
-        let seconds = m.tick_micros.load(Ordering::Relaxed) as f64 / 1e6;
-        put("tick_seconds_total", "counter", "Time spent in ticks.", &[(String::new(), seconds)]);
-        put("commits_total", "counter", "Commits taken from sources.", &one(&m.commits));
-        put("changes_total", "counter", "Changes taken from sources.", &one(&m.changes));
-        put("dead_letters_total", "counter", "Records that could not be decoded.", &one(&m.dead_letters));
-        put("queries_total", "counter", "Queries answered.", &one(&m.queries));
-        put("statements_total", "counter", "Other statements run.", &one(&m.statements));
-        let committed = m.committed_ms.load(Ordering::Relaxed) as f64 / 1e3;
-        put(
-            "last_commit_timestamp_seconds",
-            "gauge",
-            "When the newest commit was made upstream.",
-            &[(String::new(), committed)],
-        );
-        let database = self.read();
-        let sizes = database.sizes();
-        let escaped = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");
-        let labels = |name: &str| format!("{{object=\"{}\"}}", escaped(name));
-        let rows: Vec<_> = sizes.iter().map(|(name, _, rows, _)| (labels(name), *rows as f64)).collect();
-        let bytes: Vec<_> = sizes.iter().map(|(name, _, _, bytes)| (labels(name), *bytes as f64)).collect();
-        put("object_rows", "gauge", "Distinct rows that an object holds.", &rows);
-        put("object_bytes", "gauge", "Bytes of an object's rows and indexes.", &bytes);
-        for (name, kind, help, values) in source_events::metrics(&database, escaped) {
-            put(name, kind, help, &values);
-        }
-        text
+        self.metrics.text(&self.read())
     }
 }
 

@@ -9,6 +9,7 @@ mod definitions;
 pub mod encode;
 pub mod http;
 mod http_names;
+mod metrics;
 pub mod parameters;
 pub mod pgwire;
 mod runner;

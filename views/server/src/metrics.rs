@@ -1,0 +1,60 @@
+//! What the process counts, as Prometheus reads it (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sql::Database;
+
+use crate::source_events;
+
+/// Counters of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) ticks: AtomicU64,
+    pub(crate) tick_micros: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) changes: AtomicU64,
+    pub(crate) dead_letters: AtomicU64,
+    pub(crate) queries: AtomicU64,
+    pub(crate) statements: AtomicU64,
+    pub(crate) committed_ms: AtomicU64,
+}
+
+impl Metrics {
+    /// All of them, and what the database tells of its objects and sources, in Prometheus' text format.
+    pub(crate) fn text(&self, database: &Database) -> String {
+        let mut text = String::new();
+        let mut put = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
+            text.push_str(&format!("# HELP tidewater_{name} {help}\n# TYPE tidewater_{name} {kind}\n"));
+            for (labels, value) in values {
+                text.push_str(&format!("tidewater_{name}{labels} {value}\n"));
+            }
+        };
+        let one = |value: &AtomicU64| vec![(String::new(), value.load(Ordering::Relaxed) as f64)];
+        put("ticks_total", "counter", "Ticks of the engine.", &one(&self.ticks));
+        let seconds = self.tick_micros.load(Ordering::Relaxed) as f64 / 1e6;
+        put("tick_seconds_total", "counter", "Time spent in ticks.", &[(String::new(), seconds)]);
+        put("commits_total", "counter", "Commits taken from sources.", &one(&self.commits));
+        put("changes_total", "counter", "Changes taken from sources.", &one(&self.changes));
+        put("dead_letters_total", "counter", "Records that could not be decoded.", &one(&self.dead_letters));
+        put("queries_total", "counter", "Queries answered.", &one(&self.queries));
+        put("statements_total", "counter", "Other statements run.", &one(&self.statements));
+        let committed = self.committed_ms.load(Ordering::Relaxed) as f64 / 1e3;
+        put(
+            "last_commit_timestamp_seconds",
+            "gauge",
+            "When the newest commit was made upstream.",
+            &[(String::new(), committed)],
+        );
+        let sizes = database.sizes();
+        let escaped = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");
+        let labels = |name: &str| format!("{{object=\"{}\"}}", escaped(name));
+        let rows: Vec<_> = sizes.iter().map(|(name, _, rows, _)| (labels(name), *rows as f64)).collect();
+        let bytes: Vec<_> = sizes.iter().map(|(name, _, _, bytes)| (labels(name), *bytes as f64)).collect();
+        put("object_rows", "gauge", "Distinct rows that an object holds.", &rows);
+        put("object_bytes", "gauge", "Bytes of an object's rows and indexes.", &bytes);
+        for (name, kind, help, values) in source_events::metrics(database, escaped) {
+            put(name, kind, help, &values);
+        }
+        text
+    }
+}
