@@ -39,6 +39,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
+/// Several signatures of one name, a line each; the first has the documentation, the others may have a word before them (`stable`).
+macro_rules! signatures {
+    ($name:literal, $doc:literal, $first:literal $(, $($word:ident)? $rest:literal)*) => {
+        concat!($name, $first, " -- ", $doc $(, "\n", $(stringify!($word), " ",)? $name, $rest)*)
+    };
+}
+pub(crate) use signatures;
+
 /// What families register their entries in.
 #[derive(Default)]
 pub(crate) struct Table {

@@ -9,33 +9,21 @@ use crate::table::Table;
 /// The signatures of an operator over all pairs of integer types: the result is of the wider.
 macro_rules! pairs {
     ($name:literal, $doc:literal) => {
-        concat!(
+        crate::table::signatures!(
             $name,
-            "(int2, int2) -> int2 -- ",
             $doc,
-            "\n",
-            $name,
-            "(int2, int4) -> int4\n",
-            $name,
-            "(int2, int8) -> int8\n",
-            $name,
-            "(int4, int2) -> int4\n",
-            $name,
-            "(int4, int4) -> int4\n",
-            $name,
-            "(int4, int8) -> int8\n",
-            $name,
-            "(int8, int2) -> int8\n",
-            $name,
-            "(int8, int4) -> int8\n",
-            $name,
-            "(int8, int8) -> int8\n",
-            $name,
-            "(uint2, uint2) -> uint2\n",
-            $name,
-            "(uint4, uint4) -> uint4\n",
-            $name,
-            "(uint8, uint8) -> uint8",
+            "(int2, int2) -> int2",
+            "(int2, int4) -> int4",
+            "(int2, int8) -> int8",
+            "(int4, int2) -> int4",
+            "(int4, int4) -> int4",
+            "(int4, int8) -> int8",
+            "(int8, int2) -> int8",
+            "(int8, int4) -> int8",
+            "(int8, int8) -> int8",
+            "(uint2, uint2) -> uint2",
+            "(uint4, uint4) -> uint4",
+            "(uint8, uint8) -> uint8"
         )
     };
 }
@@ -43,21 +31,15 @@ macro_rules! pairs {
 /// The signatures of an operator or function of two integers of one type.
 macro_rules! alike {
     ($name:literal, $doc:literal) => {
-        concat!(
+        crate::table::signatures!(
             $name,
-            "(int2, int2) -> int2 -- ",
             $doc,
-            "\n",
-            $name,
-            "(int4, int4) -> int4\n",
-            $name,
-            "(int8, int8) -> int8\n",
-            $name,
-            "(uint2, uint2) -> uint2\n",
-            $name,
-            "(uint4, uint4) -> uint4\n",
-            $name,
-            "(uint8, uint8) -> uint8",
+            "(int2, int2) -> int2",
+            "(int4, int4) -> int4",
+            "(int8, int8) -> int8",
+            "(uint2, uint2) -> uint2",
+            "(uint4, uint4) -> uint4",
+            "(uint8, uint8) -> uint8"
         )
     };
 }

@@ -10,14 +10,11 @@ use crate::table::Table;
 /// The signatures of an operator over all pairs of float types.
 macro_rules! pairs {
     ($name:literal, $doc:literal) => {
-        concat!(
+        crate::table::signatures!(
             $name,
-            "(float4, float8) -> float8 -- ",
             $doc,
-            "\n",
-            $name,
-            "(float8, float4) -> float8\n",
-            $name,
+            "(float4, float8) -> float8",
+            "(float8, float4) -> float8",
             "(float8, float8) -> float8"
         )
     };

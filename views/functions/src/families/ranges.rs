@@ -104,17 +104,13 @@ fn contains(c: &Call<'_, '_>, whole: usize, part: usize) -> bool {
 
 macro_rules! all_pairs {
     ($name:literal, $doc:literal) => {
-        concat!(
+        crate::table::signatures!(
             $name,
-            "(anyrange, anyrange) -> bool -- ",
             $doc,
-            "\n",
-            $name,
-            "(anymultirange, anyrange) -> bool\n",
-            $name,
-            "(anyrange, anymultirange) -> bool\n",
-            $name,
-            "(anymultirange, anymultirange) -> bool",
+            "(anyrange, anyrange) -> bool",
+            "(anymultirange, anyrange) -> bool",
+            "(anyrange, anymultirange) -> bool",
+            "(anymultirange, anymultirange) -> bool"
         )
     };
 }

@@ -8,21 +8,15 @@ use crate::table::Table;
 
 macro_rules! signatures {
     ($name:literal, $doc:literal) => {
-        concat!(
+        crate::table::signatures!(
             $name,
-            "(int2) -> int2 -- ",
             $doc,
-            "\n",
-            $name,
-            "(int4) -> int4\n",
-            $name,
-            "(int8) -> int8\n",
-            $name,
-            "(uint2) -> uint2\n",
-            $name,
-            "(uint4) -> uint4\n",
-            $name,
-            "(uint8) -> uint8",
+            "(int2) -> int2",
+            "(int4) -> int4",
+            "(int8) -> int8",
+            "(uint2) -> uint2",
+            "(uint4) -> uint4",
+            "(uint8) -> uint8"
         )
     };
 }

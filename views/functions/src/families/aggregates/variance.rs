@@ -8,21 +8,15 @@ use crate::table::Table;
 
 macro_rules! signatures {
     ($name:literal, $doc:literal) => {
-        concat!(
+        crate::table::signatures!(
             $name,
-            "(int2) -> numeric -- ",
             $doc,
-            "\n",
-            $name,
-            "(int4) -> numeric\n",
-            $name,
-            "(int8) -> numeric\n",
-            $name,
-            "(numeric) -> numeric\n",
-            $name,
-            "(float4) -> float8\n",
-            $name,
-            "(float8) -> float8",
+            "(int2) -> numeric",
+            "(int4) -> numeric",
+            "(int8) -> numeric",
+            "(numeric) -> numeric",
+            "(float4) -> float8",
+            "(float8) -> float8"
         )
     };
 }
