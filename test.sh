@@ -45,7 +45,7 @@ crate_arrows() {
   local line crate allowed dependency status=0
   while read -r line; do
     crate=${line%%:*} allowed=" ${line#*:} "
-    for dependency in delta engine ingest sql shop tidewater tidewater-types tidewater-functions tidewater-query tidewater-judge; do
+    for dependency in delta engine ingest sql shop tidewater tidewater-types tidewater-functions tidewater-query tidewater-judge tidewater-lower tidewater-catalog; do
       if grep -qE "^$dependency(\.workspace)? *=" "$crate/Cargo.toml" && [[ $allowed != *" $dependency "* ]]; then
         echo "$crate must not depend on $dependency" >&2; status=1
       fi
@@ -56,7 +56,9 @@ views/types: delta tidewater-judge
 views/judge:
 views/functions: delta tidewater-types tidewater-judge
 views/query: delta tidewater-types tidewater-functions tidewater-judge
-views/engine: delta
+views/engine: delta tidewater-types
+views/lower: delta engine tidewater-types tidewater-functions tidewater-query tidewater-judge
+views/catalog: delta tidewater-types tidewater-functions tidewater-query tidewater-judge
 views/sql: delta engine
 ingest: delta
 views/server: delta ingest sql

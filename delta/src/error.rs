@@ -1,4 +1,4 @@
-//! What can be wrong with a row or a schema.
+//! What can be wrong with what users write of this language.
 
 /// This crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -6,17 +6,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of the shared language.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// An Arrow type that has no packed representation.
-    #[error("column \"{column}\" has type {data_type}, which rows cannot hold")]
-    UnsupportedType {
-        /// Name of the column.
-        column: String,
-        /// Arrow's name of the type.
-        data_type: String,
-    },
-    /// A key names a column that the schema lacks.
-    #[error("key column \"{0}\" is not a column of the table")]
-    UnknownKeyColumn(String),
     /// Text that names no position.
     #[error(
         "\"{0}\" is no position; positions are GTIDs (3e11fa47-71ca-11e1-9e33-c80aa9429562:42, MariaDB's 0-1-42), places in the \

@@ -9,7 +9,7 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use crate::{Datum, Interval, Kind};
+use crate::Width;
 
 /// An owned packed row.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -98,45 +98,12 @@ impl<'a> RowRef<'a> {
         word(self.0, header(self.columns()) + i * 8)
     }
 
-    /// The tail bytes of column `i`, which must be of a tail kind. Empty where it is NULL.
+    /// The tail bytes of column `i`, which must be of variable width. Empty where it is NULL.
     #[inline]
     pub fn tail(self, i: usize) -> &'a [u8] {
         let slot = self.slot(i);
         let offset = slot as u32 as usize;
         &self.0[offset..offset + (slot >> 32) as usize]
-    }
-
-    /// The value of column `i`.
-    #[inline]
-    pub fn get(self, i: usize, kind: &Kind) -> Datum<'a> {
-        if self.is_null(i) {
-            return Datum::Null;
-        }
-        match kind {
-            Kind::Int => Datum::Int(self.slot(i) as i64),
-            Kind::Text => Datum::Text(self.tail(i)),
-            Kind::Decimal64 => Datum::Decimal(i128::from(self.slot(i) as i64)),
-            Kind::Bool => Datum::Bool(self.slot(i) != 0),
-            Kind::UInt => Datum::UInt(self.slot(i)),
-            Kind::Float => Datum::Float(f64::from_bits(self.slot(i))),
-            Kind::Bytes => Datum::Bytes(self.tail(i)),
-            Kind::Decimal128 => {
-                let mut value = [0; 16];
-                value.copy_from_slice(self.tail(i));
-                Datum::Decimal(i128::from_le_bytes(value))
-            }
-            Kind::Decimal256 => {
-                let mut value = [0; 32];
-                value.copy_from_slice(self.tail(i));
-                Datum::Decimal256(value)
-            }
-            Kind::Interval => {
-                let tail = self.tail(i);
-                let (first, nanos) = (word(tail, 0), word(tail, 8) as i64);
-                Datum::Interval(Interval { months: first as u32 as i32, days: (first >> 32) as u32 as i32, nanos })
-            }
-            Kind::List(_) | Kind::Struct(_) => Datum::Nested(RowRef(self.tail(i))),
-        }
     }
 }
 
@@ -145,14 +112,14 @@ impl<'a> RowRef<'a> {
 pub struct KeyColumn {
     /// Index of the column.
     pub column: usize,
-    /// Whether its values lie in the tail ([`Kind::is_tail`]).
+    /// Whether its values lie in the tail ([`Width::is_tail`]).
     pub tail: bool,
 }
 
 impl KeyColumn {
-    /// The key column `column` of a row whose columns are of `kinds`.
-    pub fn new(column: usize, kinds: &[Kind]) -> Self {
-        KeyColumn { column, tail: kinds[column].is_tail() }
+    /// The key column `column` of a row whose columns are of `widths`.
+    pub fn new(column: usize, widths: &[Width]) -> Self {
+        KeyColumn { column, tail: widths[column].is_tail() }
     }
 }
 
@@ -189,12 +156,12 @@ pub fn same_key(a: RowRef<'_>, a_key: &[KeyColumn], b: RowRef<'_>, b_key: &[KeyC
     })
 }
 
-/// Builds rows of one list of kinds, one after another, in one buffer.
+/// Builds rows of one list of widths, one after another, in one buffer.
 ///
 /// Columns may be set in any order; a column not set is NULL.
 #[derive(Debug, Clone)]
 pub struct RowBuilder {
-    kinds: Arc<[Kind]>,
+    widths: Arc<[Width]>,
     /// Header and slots of a row whose columns are all NULL.
     empty: Box<[u8]>,
     buffer: Vec<u8>,
@@ -203,13 +170,13 @@ pub struct RowBuilder {
 }
 
 impl RowBuilder {
-    /// A builder for rows whose columns are of `kinds`.
-    pub fn new(kinds: impl Into<Arc<[Kind]>>) -> Self {
-        let kinds = kinds.into();
-        let columns = kinds.len();
+    /// A builder for rows whose columns are of `widths`.
+    pub fn new(widths: impl Into<Arc<[Width]>>) -> Self {
+        let widths = widths.into();
+        let columns = widths.len();
         let mut buffer = vec![0; header(columns) + columns * 8];
         buffer[..4].copy_from_slice(&(columns as u32).to_le_bytes());
-        let mut builder = RowBuilder { kinds, empty: Box::default(), buffer, last_tail: None, unordered: false };
+        let mut builder = RowBuilder { widths, empty: Box::default(), buffer, last_tail: None, unordered: false };
         for i in 0..columns {
             builder.set_null_bit(i, true);
         }
@@ -217,9 +184,9 @@ impl RowBuilder {
         builder
     }
 
-    /// The kinds of the columns.
-    pub fn kinds(&self) -> &Arc<[Kind]> {
-        &self.kinds
+    /// The widths of the columns.
+    pub fn widths(&self) -> &Arc<[Width]> {
+        &self.widths
     }
 
     /// Starts the next row: all columns NULL.
@@ -241,15 +208,15 @@ impl RowBuilder {
         }
     }
 
-    /// Sets the slot of a column of a fixed kind.
+    /// Sets the slot of a column of fixed width.
     #[inline]
     pub fn set_slot(&mut self, i: usize, value: u64) {
         self.set_null_bit(i, false);
-        let at = header(self.kinds.len()) + i * 8;
+        let at = header(self.widths.len()) + i * 8;
         self.buffer[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
-    /// Sets the bytes of a column of a tail kind.
+    /// Sets the bytes of a column of variable width.
     #[inline]
     pub fn set_tail(&mut self, i: usize, bytes: &[u8]) {
         let start = self.begin_tail();
@@ -278,70 +245,29 @@ impl RowBuilder {
         self.set_slot(i, start as u64 | (length as u64) << 32);
     }
 
-    /// Sets a signed integer, date, time or timestamp.
+    /// Makes column `i` NULL. Not after a value of variable width was set there: that is [`RowBuilder::unset`].
     #[inline]
-    pub fn set_int(&mut self, i: usize, value: i64) {
-        self.set_slot(i, value as u64);
-    }
-
-    /// Sets a float, normalising negative zero and NaN.
-    #[inline]
-    pub fn set_float(&mut self, i: usize, value: f64) {
-        let value = if value == 0.0 {
-            0.0
-        } else if value.is_nan() {
-            f64::NAN
-        } else {
-            value
-        };
-        self.set_slot(i, value.to_bits());
-    }
-
-    /// Sets an unscaled decimal. It must fit the column's digits.
-    #[inline]
-    pub fn set_decimal(&mut self, i: usize, value: i128) {
-        match self.kinds[i] {
-            Kind::Decimal64 => self.set_slot(i, value as i64 as u64),
-            _ => self.set_tail(i, &value.to_le_bytes()),
-        }
-    }
-
-    /// Sets a text.
-    #[inline]
-    pub fn set_text(&mut self, i: usize, value: &str) {
-        self.set_tail(i, value.as_bytes());
+    pub fn set_null(&mut self, i: usize) {
+        self.set_slot(i, 0);
+        self.set_null_bit(i, true);
     }
 
     /// Makes column `i` NULL, whatever was begun there.
     pub fn unset(&mut self, i: usize) {
-        self.set(i, Datum::Null);
+        self.set_null(i);
         // Bytes that no column owns any more may lie in the tail.
         self.unordered = true;
     }
 
-    /// Sets any value; it must be of the column's kind, or NULL.
+    /// Sets column `i` to what column `from` of `row` holds; both are of one type.
     #[inline]
-    pub fn set(&mut self, i: usize, value: Datum<'_>) {
-        match value {
-            Datum::Null => {
-                self.set_slot(i, 0);
-                self.set_null_bit(i, true);
-            }
-            Datum::Bool(value) => self.set_slot(i, u64::from(value)),
-            Datum::Int(value) => self.set_slot(i, value as u64),
-            Datum::UInt(value) => self.set_slot(i, value),
-            Datum::Float(value) => self.set_float(i, value),
-            Datum::Decimal(value) => self.set_decimal(i, value),
-            Datum::Decimal256(value) => self.set_tail(i, &value),
-            Datum::Interval(value) => {
-                let mut bytes = [0; 16];
-                bytes[..4].copy_from_slice(&value.months.to_le_bytes());
-                bytes[4..8].copy_from_slice(&value.days.to_le_bytes());
-                bytes[8..].copy_from_slice(&value.nanos.to_le_bytes());
-                self.set_tail(i, &bytes);
-            }
-            Datum::Text(value) | Datum::Bytes(value) => self.set_tail(i, value),
-            Datum::Nested(value) => self.set_tail(i, value.bytes()),
+    pub fn copy(&mut self, i: usize, row: RowRef<'_>, from: usize) {
+        if row.is_null(from) {
+            self.set_null(i);
+        } else if self.widths[i].is_tail() {
+            self.set_tail(i, row.tail(from));
+        } else {
+            self.set_slot(i, row.slot(from));
         }
     }
 
@@ -365,11 +291,11 @@ impl RowBuilder {
         let old = std::mem::take(&mut self.buffer);
         let row = RowRef(&old);
         self.reset();
-        for i in 0..self.kinds.len() {
+        for i in 0..self.widths.len() {
             if row.is_null(i) {
                 continue;
             }
-            if self.kinds[i].is_tail() {
+            if self.widths[i].is_tail() {
                 self.set_tail(i, row.tail(i));
             } else {
                 self.set_slot(i, row.slot(i));
@@ -382,52 +308,50 @@ impl RowBuilder {
 mod tests {
     use super::*;
 
-    fn kinds() -> Vec<Kind> {
-        vec![Kind::Int, Kind::Text, Kind::Decimal128, Kind::Float, Kind::List(Arc::new(Kind::Int)), Kind::Interval]
-    }
-
     #[test]
     fn values_come_back() {
-        let mut list = RowBuilder::new(vec![Kind::Int; 2]);
-        list.set_int(0, 7);
-        let list = list.take();
-        let mut builder = RowBuilder::new(kinds());
-        builder.set_int(0, -5);
-        builder.set_text(1, "é😀");
-        builder.set_decimal(2, -(10_i128.pow(37)));
-        builder.set_float(3, -0.0);
-        builder.set(4, Datum::Nested(list.as_ref()));
-        builder.set(5, Datum::Interval(Interval { months: -1, days: 2, nanos: -3 }));
+        let mut builder = RowBuilder::new(vec![Width::Fixed, Width::Variable, Width::Fixed]);
+        builder.set_slot(0, 7);
+        builder.set_tail(1, "é😀".as_bytes());
         let row = builder.take();
-        let kinds = kinds();
-        let get = |i: usize| row.as_ref().get(i, &kinds[i]);
-        assert_eq!(get(0).as_int(), Some(-5));
-        assert_eq!(get(1).as_str(), Some("é😀"));
-        assert!(matches!(get(2), Datum::Decimal(v) if v == -(10_i128.pow(37))));
-        assert!(matches!(get(3), Datum::Float(v) if v.to_bits() == 0));
-        let Datum::Nested(nested) = get(4) else { panic!("a list") };
-        assert_eq!((nested.columns(), nested.is_null(1)), (2, true));
-        assert!(matches!(get(5), Datum::Interval(Interval { months: -1, days: 2, nanos: -3 })));
+        assert_eq!(row.as_ref().slot(0), 7);
+        assert_eq!(row.as_ref().tail(1), "é😀".as_bytes());
+        assert!(row.as_ref().is_null(2));
         assert!(builder.finish().is_null(0), "take starts the next row");
+        builder.copy(2, row.as_ref(), 0);
+        builder.copy(1, row.as_ref(), 1);
+        builder.copy(0, row.as_ref(), 2);
+        let copied = builder.take();
+        assert!(copied.as_ref().is_null(0));
+        assert_eq!((copied.as_ref().slot(2), copied.as_ref().tail(1)), (7, "é😀".as_bytes()));
     }
 
     #[test]
     fn bytes_are_equal_whatever_the_order_of_setting() {
-        let mut forward = RowBuilder::new(vec![Kind::Text; 40]);
-        let mut backward = RowBuilder::new(vec![Kind::Text; 40]);
+        let mut forward = RowBuilder::new(vec![Width::Variable; 40]);
+        let mut backward = RowBuilder::new(vec![Width::Variable; 40]);
         for i in 0..40 {
-            forward.set_text(i, &i.to_string());
-            backward.set_text(39 - i, &(39 - i).to_string());
+            forward.set_tail(i, i.to_string().as_bytes());
+            backward.set_tail(39 - i, (39 - i).to_string().as_bytes());
         }
         assert_eq!(forward.take(), backward.take());
     }
 
     #[test]
+    fn what_is_unset_leaves_no_bytes() {
+        let mut builder = RowBuilder::new(vec![Width::Variable; 2]);
+        let empty = builder.take();
+        builder.set_tail(1, b"gone");
+        builder.unset(1);
+        assert_eq!(builder.take(), empty);
+    }
+
+    #[test]
     fn nulls_beyond_the_first_word() {
-        let mut builder = RowBuilder::new(vec![Kind::Int; 200]);
-        builder.set_int(31, 1);
-        builder.set_int(32, 2);
-        builder.set_int(199, 3);
+        let mut builder = RowBuilder::new(vec![Width::Fixed; 200]);
+        builder.set_slot(31, 1);
+        builder.set_slot(32, 2);
+        builder.set_slot(199, 3);
         let row = builder.take();
         let set: Vec<_> = (0..200).filter(|&i| !row.as_ref().is_null(i)).collect();
         assert_eq!(set, [31, 32, 199]);

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use delta::RowRef;
-use tidewater_types::{ColumnType, Result};
+use tidewater_types::{Column, ColumnType, Result};
 
 /// Relations by name.
 pub trait Catalog {
@@ -30,7 +30,7 @@ pub struct Relation {
     /// Its name.
     pub name: String,
     /// Its columns, in the order of its rows.
-    pub columns: Vec<RelationColumn>,
+    pub columns: Vec<Column>,
     /// Sets of columns that are unique and not NULL; the primary key first.
     pub keys: Vec<Vec<usize>>,
     /// Whether the first key is a PRIMARY KEY, on which columns of a grouped query may depend.
@@ -50,17 +50,6 @@ impl std::hash::Hash for Relation {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.id.hash(state);
     }
-}
-
-/// A column of a relation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelationColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub ty: ColumnType,
-    /// Whether it is never NULL.
-    pub not_null: bool,
 }
 
 /// Takes rows of a relation, batch by batch; says whether it wants more.

@@ -11,7 +11,7 @@ pub mod run;
 mod stack;
 
 pub use bind::{bind, bind_assigned, bind_scalar};
-pub use catalog::{Catalog, Relation, RelationColumn, Source};
+pub use catalog::{Catalog, Relation, Source};
 pub use parse::parse;
 pub use plan::Plan;
 pub use rewrite::rewrite;

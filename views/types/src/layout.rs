@@ -3,7 +3,7 @@
 //! Identity is bytes: two values of a column have the same packed bytes exactly if they print the same, so that rows are retracted
 //! by them. Where equal values always print the same, too, the packed bytes are also the key: [`ColumnType::key_is_packed`].
 
-use delta::{Kind, RowBuilder, RowRef};
+use delta::{RowBuilder, RowRef, Width};
 
 use crate::datum::{interval, interval_bytes, timetz, timetz_bytes};
 use crate::{
@@ -93,22 +93,15 @@ impl Packing {
     }
 
     /// What a [`RowBuilder`] has to know of the column.
-    pub fn kind(self) -> Kind {
-        match self {
-            Packing::Bool => Kind::Bool,
-            Packing::UInt => Kind::UInt,
-            Packing::Float => Kind::Float,
-            Packing::Text => Kind::Text,
-            Packing::Int | Packing::Decimal(_) => Kind::Int,
-            _ => Kind::Bytes,
-        }
+    pub fn width(self) -> Width {
+        if self.is_tail() { Width::Variable } else { Width::Fixed }
     }
 
     /// Sets column `i`, whose type has this form, to `datum`. A numeric of another scale than the column's is rounded.
     pub fn set(self, row: &mut RowBuilder, i: usize, datum: &Datum<'_>) {
         match datum {
             // A column that is not set is NULL, but it may have been set before.
-            Datum::Null => row.set(i, delta::Datum::Null),
+            Datum::Null => row.set_null(i),
             Datum::Bool(value) => row.set_slot(i, u64::from(*value)),
             Datum::Int(value) => row.set_slot(i, *value as u64),
             Datum::UInt(value) => row.set_slot(i, *value),

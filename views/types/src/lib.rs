@@ -23,6 +23,7 @@ mod nested;
 mod numeric;
 pub mod range;
 mod settings;
+mod table;
 pub mod text;
 pub mod time;
 mod ty;
@@ -42,6 +43,7 @@ pub use key::key;
 pub use layout::Packing;
 pub use numeric::{LongNumeric, Numeric, NumericBuf};
 pub use settings::{DateOrder, Names, Settings};
+pub use table::{Column, TableSchema};
 pub use ty::{ColumnType, NumericModifier, RangeOf, Record, Type};
 
 /// Memory for the values that an expression makes; freed by its owner, row by row or batch by batch.

@@ -8,7 +8,7 @@ use tidewater_types::{ColumnType, Datum, Packing, Type};
 
 /// A builder of rows of these columns.
 pub(crate) fn builder(types: &[ColumnType]) -> RowBuilder {
-    RowBuilder::new(types.iter().map(|ty| Packing::of(ty).kind()).collect::<Vec<_>>())
+    RowBuilder::new(types.iter().map(|ty| Packing::of(ty).width()).collect::<Vec<_>>())
 }
 
 /// A row whose columns are all NULL.

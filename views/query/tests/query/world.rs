@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use delta::{Row, RowRef};
 use tidewater_judge::{Connection, server};
-use tidewater_query::catalog::{Catalog, Relation, RelationColumn, Rows, Source};
+use tidewater_query::catalog::{Catalog, Relation, Rows, Source};
 use tidewater_query::run::pack_row;
-use tidewater_types::{ColumnType, Datum, Result, Scratch, Settings, Type, input};
+use tidewater_types::{Column, ColumnType, Datum, Result, Scratch, Settings, Type, input};
 
 const TABLES: &str = "
 create table t (id int4 primary key, a int4, b int4, c text);
@@ -56,17 +56,18 @@ impl World {
     fn load(&mut self, judge: &mut Connection, id: u64, name: &str, definition: &str) {
         let answer = judge.ask(&format!("select * from {name}")).expect("a table can be read");
         let has_primary_key = definition.contains("primary key");
-        let columns: Vec<RelationColumn> = answer
+        let columns: Vec<Column> = answer
             .columns
             .iter()
             .enumerate()
-            .map(|(i, column)| RelationColumn {
+            .map(|(i, column)| Column {
                 name: column.name.clone(),
                 ty: ColumnType {
                     ty: Type::from_oid(column.type_oid).expect("a known type"),
                     modifier: column.modifier,
                 },
                 not_null: has_primary_key && i == 0 || definition.contains(&format!("{} text not null", column.name)),
+                notes: BTreeMap::new(),
             })
             .collect();
         let types: Vec<ColumnType> = columns.iter().map(|column| column.ty.clone()).collect();

@@ -77,7 +77,7 @@ fn packed_values_come_back_and_are_identities() {
         let mut values = values(texts, &ty, &scratch);
         values.push(Datum::Null);
         let packing = Packing::of(&ty);
-        let mut builder = delta::RowBuilder::new(vec![packing.kind(), packing.kind()]);
+        let mut builder = delta::RowBuilder::new(vec![packing.width(), packing.width()]);
         let mut rows = Vec::new();
         for datum in &values {
             packing.set(&mut builder, 1, &Datum::Null);
@@ -85,7 +85,7 @@ fn packed_values_come_back_and_are_identities() {
             let row = builder.take();
             let back = packing.get(row.as_ref(), 1);
             assert_eq!(shown(&back, &ty, &settings()), shown(datum, &ty, &settings()), "{name}");
-            assert_eq!(packing.is_tail(), packing.kind().is_tail(), "{name}");
+            assert_eq!(packing.is_tail(), packing.width().is_tail(), "{name}");
             let mut element = Vec::new();
             encode(datum, &mut element);
             assert_eq!(shown(&decode(&element), &ty, &settings()), shown(datum, &ty, &settings()), "{name}");

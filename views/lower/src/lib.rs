@@ -1,0 +1,1 @@
+//! From a rewritten plan to nodes of the circuit.
