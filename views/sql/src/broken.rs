@@ -10,7 +10,7 @@ use delta::{TableId, TableSchema};
 
 use crate::catalog::{Body, Object};
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::parse::ast::{
     Broker, Connection, CreateSource, Envelope, Format, ObjectKind, OptionValue, Parsed, Registry, Statement,
 };
@@ -123,7 +123,7 @@ impl Database {
     pub fn mend<T>(&mut self, name: &str, make: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
         let is_broken = |object: &&Object| matches!(object.body, Body::Broken(_));
         let Some(mut object) = self.objects.get(name).filter(is_broken).cloned() else {
-            return Err(Error::new("42704", format!("\"{name}\" is not broken")));
+            return Err(Error::new(b"42704", format!("\"{name}\" is not broken")));
         };
         self.objects.remove(name);
         let next = self.next_oid;
@@ -151,7 +151,7 @@ impl Database {
     pub fn mend_by_statement(&mut self, name: &str) -> Result<()> {
         let text = self.objects.get(name).map(|object| object.definition.clone()).unwrap_or_default();
         let parsed = crate::parse::parse(&text)
-            .and_then(|mut all| all.pop().ok_or_else(|| Error::new("42601", "the catalog holds no statement for it")));
+            .and_then(|mut all| all.pop().ok_or_else(|| Error::new(b"42601", "the catalog holds no statement for it")));
         self.mend(name, |database| database.execute_statement(&Arc::new(parsed?), &[]).map(drop))
     }
 
@@ -192,7 +192,7 @@ impl Database {
             Some((ObjectKind::Source, _)) => {
                 self.replace(name, |database| database.create_source(name, schema, definition))
             }
-            _ => Err(Error::new("42P01", format!("source \"{name}\" does not exist"))),
+            _ => Err(Error::new(b"42P01", format!("source \"{name}\" does not exist"))),
         }
     }
 
@@ -222,7 +222,7 @@ impl Database {
         let kind = broken.kind.words();
         let message = format!("{} \"{name}\" is broken: {}", kind.to_lowercase(), broken.error.message);
         let again = || format!("it is tried again by itself; DROP {kind} \"{name}\" gives it up");
-        Err(Error::new("55000", message).hint(broken.error.hint.clone().unwrap_or_else(again)))
+        Err(Error::new(b"55000", message).hint(broken.error.hint.clone().unwrap_or_else(again)))
     }
 
     /// Name, kind and what is read, of the object that a statement makes.
@@ -252,7 +252,7 @@ impl Database {
 
 /// Makes objects by their statements; gives those that are broken now.
 fn definitions_again(database: &mut Database, texts: Vec<String>) -> Vec<(String, Error)> {
-    let later = || Error::new("55000", "it is being made again");
+    let later = || Error::new(b"55000", "it is being made again");
     let names: Vec<_> =
         texts.into_iter().map(|text| database.add_broken(Definition { text, table: None }, later())).collect();
     let again = |name: String| database.mend_by_statement(&name).err().map(|error| (name, error));

@@ -15,7 +15,7 @@ use engine::{Circuit, IndexId, NodeId};
 
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, SOURCES, TIMELINES, is_system};
 use crate::checked::{CheckedIntegers, CheckedSums};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::lost_columns::columns_read;
 use crate::lower::Lowering;
 use crate::parse::ast::{Connection, ObjectKind};
@@ -232,7 +232,7 @@ impl Database {
         match self.objects.get(name) {
             Some(object) => {
                 let kind = object.kind().words().to_lowercase();
-                Err(Error::new("42P07", format!("{kind} \"{name}\" already exists")))
+                Err(Error::new(b"42P07", format!("{kind} \"{name}\" already exists")))
             }
             None => Ok(()),
         }
@@ -364,7 +364,7 @@ impl Database {
     pub fn connection(&self, name: &str) -> Result<&Connection> {
         match self.objects.get(name).map(|object| &object.body) {
             Some(Body::Connection(connection)) => Ok(connection),
-            _ => Err(Error::new("42704", format!("unknown connection \"{name}\""))
+            _ => Err(Error::new(b"42704", format!("unknown connection \"{name}\""))
                 .hint("CREATE CONNECTION makes one, SHOW CONNECTIONS shows what there is")),
         }
     }
@@ -376,7 +376,7 @@ impl Database {
     pub fn secret(&self, name: &str) -> Result<&str> {
         match self.objects.get(name).map(|object| &object.body) {
             Some(Body::Secret(value)) => Ok(value),
-            _ => Err(Error::new("42704", format!("unknown secret \"{name}\""))),
+            _ => Err(Error::new(b"42704", format!("unknown secret \"{name}\""))),
         }
     }
 

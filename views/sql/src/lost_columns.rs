@@ -11,7 +11,7 @@ use delta::TableId;
 
 use crate::catalog::{Body, object_name};
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// Relations and the columns of each that something reads.
 pub(crate) type ColumnsRead = BTreeMap<String, BTreeSet<String>>;
@@ -75,6 +75,6 @@ impl Database {
         let hint = format!(
             "the other columns go on; ALTER SOURCE {name} REFRESH takes the columns as they are now, where a registry tells them"
         );
-        Err(Error::new("55000", message).hint(hint))
+        Err(Error::new(b"55000", message).hint(hint))
     }
 }

@@ -25,7 +25,7 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use crate::catalog::{Body, SYSTEM_SCHEMA, TIMELINES, object_name};
 use crate::database::Database;
 use crate::differs;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::lookup::Lookup;
 use crate::meaning::with_meaning;
 use crate::output_names::{named, shown};
@@ -173,13 +173,13 @@ impl Database {
                 parameters.len(),
                 prepared.parameters.len()
             );
-            return Err(Error::new("08P01", message));
+            return Err(Error::new(b"08P01", message));
         }
         if prepared.generation != self.generation {
             let types: Vec<_> = prepared.parameters.iter().cloned().map(Some).collect();
             let again = self.prepare(&prepared.parsed, &types)?;
             if again.columns != prepared.columns {
-                return Err(Error::new("0A000", "cached plan must not change result type"));
+                return Err(Error::new(b"0A000", "cached plan must not change result type"));
             }
             return self.run_prepared(&again, parameters);
         }
@@ -206,7 +206,7 @@ impl Database {
             return Ok(Query { schema: shown(batch.schema()), reads, notices, body: QueryBody::Rows(batch) });
         }
         let Some(plan) = &prepared.plan else {
-            return Err(Error::new("XX000", "a statement that answers no rows was run as a query"));
+            return Err(Error::new(b"XX000", "a statement that answers no rows was run as a query"));
         };
         self.attached(plan.as_ref().clone(), parameters)
     }
@@ -351,7 +351,7 @@ pub(crate) fn renamed(plan: LogicalPlan, columns: &[String]) -> Result<LogicalPl
     let width = plan.schema().fields().len();
     if columns.len() != width {
         let message = format!("the view names {} columns, but its query has {width}", columns.len());
-        return Err(Error::new("42601", message));
+        return Err(Error::new(b"42601", message));
     }
     let old: Vec<_> = plan.schema().columns();
     let exprs: Vec<_> = old.into_iter().zip(columns).map(|(column, name)| col(column).alias(name)).collect();
@@ -363,7 +363,7 @@ pub(crate) fn parameters(plan: &LogicalPlan, explicit: &[Option<DataType>]) -> R
     let mut inferred: HashMap<usize, Option<DataType>> = HashMap::new();
     for (name, data_type) in plan.get_parameter_types()? {
         let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()).filter(|&n| n > 0);
-        let number = number.ok_or_else(|| Error::new("42P02", format!("there is no parameter {name}")))?;
+        let number = number.ok_or_else(|| Error::new(b"42P02", format!("there is no parameter {name}")))?;
         inferred.insert(number - 1, data_type);
     }
     let count = inferred.keys().map(|number| number + 1).max().unwrap_or(0).max(explicit.len());

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::catalog::{Body, CatalogObject, Object, is_system};
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::parse::ast::{ExplainTarget, ObjectKind, Statement};
 use crate::source_status::{SourceState, SourceStatus};
 use crate::table_changes::unknown;
@@ -22,7 +22,7 @@ fn texts(names: &[&str], rows: Vec<Vec<String>>) -> Result<RecordBatch> {
 }
 
 fn batch(schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema, columns).map_err(|error| Error::new("XX000", error.to_string()))
+    RecordBatch::try_new(schema, columns).map_err(|error| Error::new(b"XX000", error.to_string()))
 }
 
 /// SQL's LIKE.
@@ -182,7 +182,7 @@ impl Database {
         let found = object.kind();
         if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
             let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());
-            return Err(Error::new("42809", message).hint(format!("use SHOW CREATE {}", found.words())));
+            return Err(Error::new(b"42809", message).hint(format!("use SHOW CREATE {}", found.words())));
         }
         let definition = object.shown_definition(name);
         texts(&["name", "create_sql"], vec![vec![format!("materialize.public.{name}"), definition]])
@@ -206,7 +206,7 @@ impl Database {
                         let names = columns.iter().map(|&at| self.columns[on].field(at).name().clone());
                         format!("Index of {on} by {}", names.collect::<Vec<_>>().join(", "))
                     }
-                    _ => return Err(Error::new("42809", format!("\"{name}\" has no plan"))),
+                    _ => return Err(Error::new(b"42809", format!("\"{name}\" has no plan"))),
                 }
             }
         };

@@ -11,7 +11,7 @@ use delta::{Change, Commit, Op, Row, RowBuilder, TableId};
 
 use crate::catalog::{Body, Object};
 use crate::database::{Database, Progress};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::parse::ast::{ObjectKind, OnError};
 
 /// What a source is about, the worse the later.
@@ -283,7 +283,7 @@ impl Database {
             let Some(status) = self.source_status(&name) else { continue };
             if status.health.state == SourceState::Incomplete {
                 let message = format!("source \"{name}\" does not hold all of its table: {}", status.health.reason);
-                return Err(Error::new("55000", message).hint(status.health.hint));
+                return Err(Error::new(b"55000", message).hint(status.health.hint));
             }
         }
         Ok(())

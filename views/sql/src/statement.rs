@@ -9,7 +9,7 @@ use delta::{TableId, TableSchema};
 
 use crate::catalog::Body;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
 use crate::query::{Query, renamed};
 use crate::source_status::Notice;
@@ -77,18 +77,18 @@ impl Database {
             }
             Statement::CreateSource(source) => {
                 let message = format!("source \"{}\" needs a server that reads Kafka", source.name);
-                return Err(Error::new("0A000", message));
+                return Err(Error::new(b"0A000", message));
             }
             Statement::AlterSource { name, .. } => {
                 let message = format!("source \"{name}\" needs a server that reads Kafka");
-                return Err(Error::new("0A000", message));
+                return Err(Error::new(b"0A000", message));
             }
-            Statement::Unsupported { words } => return Err(Error::new("0A000", format!("{words} is not supported"))),
+            Statement::Unsupported { words } => return Err(Error::new(b"0A000", format!("{words} is not supported"))),
             other => {
                 if let Some(batch) = self.show(other)? {
                     return Ok(Outcome::Rows(Box::new(Query::of(batch))));
                 }
-                return Err(Error::new("0A000", "this statement needs a session"));
+                return Err(Error::new(b"0A000", "this statement needs a session"));
             }
         };
         Ok(Outcome::Tag(tag))
@@ -112,7 +112,7 @@ impl Database {
         refuse_table_clauses(table, &name)?;
         let schema = declared_schema(&table.columns)?;
         distinct_names(&schema)?;
-        let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
+        let schema = TableSchema::new(schema, None).map_err(|error| Error::new(b"0A000", error.to_string()))?;
         self.create_table(&name, &schema, text);
         Ok("CREATE TABLE".into())
     }
@@ -165,7 +165,7 @@ impl Database {
         let object = self.objects.get(on).ok_or_else(|| unknown(on))?;
         let Some(node) = object.node() else {
             let hint = "an index keeps rows: make the view a MATERIALIZED VIEW, then index that";
-            return Err(Error::new("0A000", format!("\"{on}\" keeps no rows to index")).hint(hint));
+            return Err(Error::new(b"0A000", format!("\"{on}\" keeps no rows to index")).hint(hint));
         };
         let schema = self.columns[on].clone();
         let columns = match key {
@@ -213,7 +213,7 @@ impl Database {
             if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
                 let found = found.words();
                 let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());
-                return Err(Error::new("42809", message).hint(format!("use DROP {found} to drop it")));
+                return Err(Error::new(b"42809", message).hint(format!("use DROP {found} to drop it")));
             }
             let first = gone.len();
             gone.push(name.clone());
@@ -229,7 +229,7 @@ impl Database {
                 && !names.contains(reader)
             {
                 let message = format!("cannot drop \"{name}\": still depended upon by \"{reader}\"");
-                return Err(Error::new("2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
+                return Err(Error::new(b"2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
             }
         }
         Ok(gone)
@@ -246,7 +246,7 @@ impl Database {
         };
         match bound.as_ref().unwrap_or(&parsed.statement) {
             Statement::Insert(insert) => self.evaluated(insert),
-            _ => Err(Error::new("42601", "expected INSERT")),
+            _ => Err(Error::new(b"42601", "expected INSERT")),
         }
     }
 }
@@ -254,7 +254,7 @@ impl Database {
 /// What CREATE TABLE may say and this system does not do.
 fn refuse_table_clauses(table: &CreateTable, name: &str) -> Result<()> {
     use ColumnOption as O;
-    let refused = |what: &str| Err(Error::new("0A000", format!("table \"{name}\": {what} not supported")));
+    let refused = |what: &str| Err(Error::new(b"0A000", format!("table \"{name}\": {what} not supported")));
     if table.query.is_some() {
         return refused("CREATE TABLE AS is").map_err(|error| {
             error.hint("CREATE MATERIALIZED VIEW name AS query keeps a query's rows, and keeps them fresh")
@@ -290,7 +290,7 @@ fn refuse_table_clauses(table: &CreateTable, name: &str) -> Result<()> {
 fn distinct_names(schema: &SchemaRef) -> Result<()> {
     match crate::output_names::repeated(schema) {
         None => Ok(()),
-        Some(name) => Err(Error::new("42701", format!("column \"{name}\" specified more than once"))
+        Some(name) => Err(Error::new(b"42701", format!("column \"{name}\" specified more than once"))
             .hint("give one of them another name with AS")),
     }
 }
@@ -302,7 +302,7 @@ fn indexed_column(schema: &SchemaRef, expr: &Expr) -> Result<usize> {
             let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
             column_of(schema, &name)
         }
-        other => Err(Error::new("0A000", format!("an index on the expression {other} is not supported"))
+        other => Err(Error::new(b"0A000", format!("an index on the expression {other} is not supported"))
             .hint("make the expression a column of a materialized view and index that")),
     }
 }

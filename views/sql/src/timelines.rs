@@ -14,7 +14,7 @@ use delta::{Commit, Position, Reached, TableId};
 
 use crate::catalog::Body;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// What a timeline's positions are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Timelines {
             Arc::new(Int64Array::from_iter_values(all().map(|timeline| timeline.commits as i64))),
             times(all().map(|timeline| time(timeline.applied_ms)).collect()),
         ];
-        RecordBatch::try_new(timeline_columns(), columns).map_err(|error| Error::new("XX000", error.to_string()))
+        RecordBatch::try_new(timeline_columns(), columns).map_err(|error| Error::new(b"XX000", error.to_string()))
     }
 }
 
@@ -135,7 +135,7 @@ impl FromStr for After {
 
     fn from_str(text: &str) -> Result<Self> {
         let parsed = text.split(',').map(str::parse).collect::<Result<_, delta::Error>>();
-        parsed.map(After).map_err(|error| Error::new("22023", error.to_string()))
+        parsed.map(After).map_err(|error| Error::new(b"22023", error.to_string()))
     }
 }
 
@@ -257,6 +257,6 @@ fn could_include(name: &str, timeline: &Timeline, position: &Position) -> bool {
 fn foreign(position: &Position, read: &BTreeMap<&Arc<str>, &Timeline>) -> Error {
     let names: Vec<_> = read.iter().map(|(name, timeline)| format!("\"{name}\" ({})", timeline.reached)).collect();
     let message = format!("position {position} is of no timeline that the query reads: {}", names.join(", "));
-    Error::new("22023", message)
+    Error::new(b"22023", message)
         .hint("SELECT * FROM tidewater.timelines shows all of them and the form of their positions")
 }

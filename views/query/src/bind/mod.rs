@@ -169,7 +169,8 @@ pub(crate) struct Level {
 }
 
 pub(crate) struct Binder<'a> {
-    text: &'a str,
+    /// The statement, or the view's query that is being bound.
+    text: Arc<str>,
     catalog: &'a dyn Catalog,
     session: &'a Arc<Session>,
     columns: Columns,
@@ -181,9 +182,9 @@ pub(crate) struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    fn new(text: &'a str, catalog: &'a dyn Catalog, session: &'a Arc<Session>, parameters: &[ColumnType]) -> Self {
+    fn new(text: &str, catalog: &'a dyn Catalog, session: &'a Arc<Session>, parameters: &[ColumnType]) -> Self {
         Binder {
-            text,
+            text: text.into(),
             catalog,
             session,
             columns: Columns::default(),
