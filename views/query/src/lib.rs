@@ -10,7 +10,7 @@ pub mod rewrite;
 pub mod run;
 mod stack;
 
-pub use bind::{bind, bind_assigned, bind_scalar};
+pub use bind::{Target, bind, bind_assigned, bind_scalar, column_type};
 pub use catalog::{Catalog, Relation, Source, View};
 pub use parse::{parse, parser, refusal, tokens};
 pub use plan::Plan;

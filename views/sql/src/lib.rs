@@ -18,6 +18,7 @@ mod relations;
 mod show;
 mod source_status;
 mod statement;
+mod system;
 mod table;
 mod timelines;
 

@@ -32,3 +32,18 @@ pub(crate) fn key_of(name: &ObjectName) -> Result<String> {
         _ => Err(Error::new(b"42602", format!("{name} is not a name"))),
     }
 }
+
+/// What a schema itself is called: the object without a name in it.
+pub(crate) fn schema_key(schema: &str) -> String {
+    format!("{schema}.")
+}
+
+/// The schema that a key is of.
+pub(crate) fn schema_of(key: &str) -> Option<&str> {
+    key.strip_suffix('.')
+}
+
+/// A name as users write it.
+pub(crate) fn shown(key: &str) -> &str {
+    schema_of(key).unwrap_or(key)
+}

@@ -8,9 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use delta::{Commit, Position, Reached, TableId};
+use delta::{Commit, Position, Reached, Row, TableId};
+use tidewater_query::run::pack_row;
+use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::catalog::Body;
 use crate::database::Database;
@@ -75,37 +75,37 @@ impl Timelines {
             self.by_name.remove(&name);
         }
     }
+}
 
-    /// The rows of `tidewater.timelines`.
-    pub(crate) fn rows(&self) -> Result<RecordBatch> {
-        let all = || self.by_name.values();
-        let time = |ms: i64| (ms > 0).then(|| ms.saturating_mul(1_000));
-        let times = |values: Vec<Option<i64>>| -> ArrayRef {
-            Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
-        };
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(self.by_name.keys())),
-            Arc::new(StringArray::from_iter_values(all().map(|timeline| timeline.reached.to_string()))),
-            times(all().map(|timeline| time(timeline.committed_ms)).collect()),
-            Arc::new(Int64Array::from_iter(all().map(Timeline::lag_ms))),
-            Arc::new(Int64Array::from_iter_values(all().map(|timeline| timeline.commits as i64))),
-            times(all().map(|timeline| time(timeline.applied_ms)).collect()),
+/// The rows of `tidewater.timelines`.
+pub(crate) fn rows(timelines: &Timelines) -> Vec<Row> {
+    let types: Vec<ColumnType> = timeline_columns().into_iter().map(|column| column.ty).collect();
+    let time = |ms: i64| if ms > 0 { Datum::Int(ms.saturating_mul(1_000)) } else { Datum::Null };
+    let row = |(name, timeline): (&Arc<str>, &Timeline)| {
+        let reached = timeline.reached.to_string();
+        let values = [
+            Datum::from(&**name),
+            Datum::from(reached.as_str()),
+            time(timeline.committed_ms),
+            timeline.lag_ms().map_or(Datum::Null, Datum::Int),
+            Datum::Int(timeline.commits as i64),
+            time(timeline.applied_ms),
         ];
-        RecordBatch::try_new(timeline_columns(), columns).map_err(|error| Error::new(b"XX000", error.to_string()))
-    }
+        pack_row(&types, &values)
+    };
+    timelines.by_name.iter().map(row).collect()
 }
 
 /// Columns of `tidewater.timelines`.
-pub(crate) fn timeline_columns() -> SchemaRef {
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
-        Field::new("timeline", DataType::Utf8, false),
-        Field::new("position", DataType::Utf8, false),
-        Field::new("committed_at", time(), true),
-        Field::new("lag_ms", DataType::Int64, true),
-        Field::new("commits", DataType::Int64, false),
-        Field::new("updated_at", time(), true),
-    ]))
+pub(crate) fn timeline_columns() -> Vec<Column> {
+    vec![
+        Column::new("timeline", Type::Text).not_null(),
+        Column::new("position", Type::Text).not_null(),
+        Column::new("committed_at", Type::TimestampTz),
+        Column::new("lag_ms", Type::Int8),
+        Column::new("commits", Type::Int8).not_null(),
+        Column::new("updated_at", Type::TimestampTz),
+    ]
 }
 
 /// Positions of one moment, by timeline. As text they are what [`After`] reads.

@@ -42,6 +42,7 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 pub use assign::{Target, bind_assigned};
+pub use types::column_type;
 pub(crate) use call::VARIADIC;
 use cte::CteScope;
 use scope::Scope;

@@ -41,6 +41,13 @@ pub enum Statement {
         /// Its value.
         value: String,
     },
+    /// `CREATE SCHEMA name`.
+    CreateSchema {
+        /// Name.
+        name: String,
+        /// Whether an existing one is kept.
+        if_not_exists: bool,
+    },
     /// `CREATE CONNECTION name TO …`.
     CreateConnection {
         /// Name.

@@ -16,6 +16,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let mut second = words.split(' ').skip(1);
     let fourth = words.split(' ').nth(3).unwrap_or_default();
     match (second.next(), second.next()) {
+        (Some("SCHEMA"), _) => schema(cursor),
         (Some("SECRET"), _) => secret(cursor),
         (Some("CONNECTION"), _) => connection(cursor),
         (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
@@ -44,6 +45,17 @@ fn in_cluster(cursor: &mut Cursor<'_>) -> Result<()> {
         cursor.identifier()?;
     }
     Ok(())
+}
+
+/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION role]`: there is one role.
+fn schema(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.words(&["CREATE", "SCHEMA"]);
+    let if_not_exists = if_not_exists(cursor);
+    let name = cursor.schema_name()?;
+    if cursor.word("AUTHORIZATION") {
+        cursor.identifier()?;
+    }
+    Ok(Statement::CreateSchema { name, if_not_exists })
 }
 
 fn secret(cursor: &mut Cursor<'_>) -> Result<Statement> {

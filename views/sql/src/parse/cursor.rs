@@ -174,6 +174,13 @@ impl<'a> Cursor<'a> {
         key_of(&self.sqlparser(|parser| parser.parse_object_name(false))?)
     }
 
+    /// A schema's name; the database before it means nothing here.
+    pub(super) fn schema_name(&mut self) -> Result<String> {
+        let name = self.sqlparser(|parser| parser.parse_object_name(false))?;
+        let last = name.0.last().and_then(|part| part.as_ident());
+        last.map(fold).ok_or_else(|| Error::new(b"42602", format!("{name} is not a name")))
+    }
+
     /// A column's name.
     pub(super) fn identifier(&mut self) -> Result<String> {
         Ok(fold(&self.sqlparser(|parser| parser.parse_identifier())?))

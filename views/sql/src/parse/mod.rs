@@ -128,9 +128,12 @@ fn drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Ok(Statement::Unsupported { words });
     };
     let if_exists = cursor.words(&["IF", "EXISTS"]);
-    let mut names = vec![cursor.name()?];
-    while cursor.comma() {
-        names.push(cursor.name()?);
+    let mut names = Vec::new();
+    loop {
+        names.push(if kind == ObjectKind::Schema { cursor.schema_name()? } else { cursor.name()? });
+        if !cursor.comma() {
+            break;
+        }
     }
     let cascade = cursor.word("CASCADE");
     if !cascade {

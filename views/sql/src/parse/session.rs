@@ -159,11 +159,11 @@ fn show_objects(cursor: &mut Cursor<'_>, kind: Option<super::ast::ObjectKind>, f
         } else if cursor.word("ON") {
             on = Some(cursor.name()?);
         } else if cursor.word("FROM") || cursor.word("IN") {
-            let name = cursor.name()?;
             // 2021's SHOW INDEXES FROM names the object.
-            match kind {
-                Some(super::ast::ObjectKind::Index) if name != "public" => on = Some(name),
-                _ => schema = Some(name),
+            if kind == Some(super::ast::ObjectKind::Index) && cursor.peek_word().as_deref() != Some("PUBLIC") {
+                on = Some(cursor.name()?);
+            } else {
+                schema = Some(cursor.schema_name()?);
             }
         } else {
             break;
