@@ -90,10 +90,8 @@ impl Unique {
     /// # Errors
     /// 23505 if there is one of its key.
     pub(crate) fn add(&mut self, row: RowRef<'_>, columns: &[Column]) -> Result<()> {
-        match self.key(row, columns) {
-            Some(key) if !self.held.insert(key) => Err(self.violated(row, columns)),
-            _ => Ok(()),
-        }
+        let Some(key) = self.key(row, columns) else { return Ok(()) };
+        if self.held.insert(key) { Ok(()) } else { Err(self.violated(row, columns)) }
     }
 
     fn violated(&self, row: RowRef<'_>, columns: &[Column]) -> Error {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use delta::{Commit, Op, TableId};
+use delta::{Commit, TableId};
 use engine::{Circuit, IndexId, NodeId};
 use tidewater_functions::Session;
 use tidewater_lower::{Shared, lower};

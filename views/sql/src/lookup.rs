@@ -111,7 +111,7 @@ impl Database {
             }
             Packing::of(ty).set(&mut key, place, &value.datum());
         }
-        let found = self.circuit.lookup(lookup.index, key.finish(), &lookup.key_widths);
+        let found = self.circuit.lookup(lookup.index, key.finish());
         let mut builder = RowBuilder::new(lookup.output_widths.clone());
         let mut rows = Vec::new();
         for (row, weight) in found {

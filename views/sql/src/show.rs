@@ -19,9 +19,12 @@ use crate::{Error, Result};
 /// Rows of text columns.
 fn texts(names: &[&str], rows: Vec<Vec<String>>) -> Rows {
     let columns = names.iter().map(|name| Column::new(*name, Type::Text).not_null()).collect();
-    let values = |row: &Vec<String>| row.iter().map(|value| Datum::from(value.as_str())).collect::<Vec<_>>();
     let types = vec![ColumnType::from(Type::Text); names.len()];
-    Rows { columns, rows: rows.iter().map(|row| pack_row(&types, &values(row))).collect() }
+    let pack = |row: &Vec<String>| {
+        let values: Vec<Datum<'_>> = row.iter().map(|value| Datum::from(value.as_str())).collect();
+        pack_row(&types, &values)
+    };
+    Rows { columns, rows: rows.iter().map(pack).collect() }
 }
 
 /// Rows of these columns.
