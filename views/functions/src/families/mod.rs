@@ -29,7 +29,7 @@ mod regexp_at;
 mod series;
 mod similar;
 mod strings;
-mod strings_more;
+pub(crate) mod strings_more;
 mod system;
 mod to_char;
 mod to_json;
