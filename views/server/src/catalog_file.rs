@@ -96,9 +96,8 @@ impl CatalogFile {
             TryLockError::Error(error) => error,
         })?;
         let file = CatalogFile { folder: folder.to_owned(), _lock: lock };
-        let unread = |error: String| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{} {error}", file.path().display()))
-        };
+        let unread =
+            |error: String| io::Error::new(io::ErrorKind::InvalidData, format!("{} {error}", file.path().display()));
         let definitions = match fs::read(file.path()) {
             Ok(bytes) => read(&bytes).map_err(unread)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
