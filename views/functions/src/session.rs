@@ -1,8 +1,11 @@
 //! What of a session a function may depend on. Captured when an expression is compiled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidewater_types::Settings;
+
+use crate::catalog_info::CatalogInfo;
 
 /// The state of a session that expressions see.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct Session {
     pub version: String,
     /// Variables by lower-case name: `current_setting(name)`.
     pub variables: BTreeMap<String, String>,
+    /// The catalog, for the functions that tell of it; without one they know no object.
+    pub catalog: Option<Arc<dyn CatalogInfo>>,
 }
 
 impl Default for Session {
@@ -43,6 +48,7 @@ impl Default for Session {
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
             variables: BTreeMap::new(),
+            catalog: None,
         }
     }
 }

@@ -138,7 +138,7 @@ fn columns_are_named_as_in_postgresql() {
     let mut db = shop();
     run(&mut db, "INSERT INTO orders VALUES (1, 7, 2.5, 'a'), (2, 7, 1.5, 'b')");
     let names = |db: &mut Database, text: &str| {
-            let Some(Outcome::Rows(query)) = db.execute(text).unwrap_or_else(|e| panic!("{text}: {e}")).pop() else {
+        let Some(Outcome::Rows(query)) = db.execute(text).unwrap_or_else(|e| panic!("{text}: {e}")).pop() else {
             panic!("{text} answers rows")
         };
         query.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(" ")
