@@ -152,7 +152,7 @@ impl Cell {
             _ => None,
         };
         let (name, ty, exact) = (name.clone(), ty.clone(), !service);
-        Ok(Cell { index, name, ty, target, texts, from_ticks, from_scale, from_time, told, digits, wraps, exact })
+        Ok(Cell { index, name, ty, target, texts, from_ticks, tick, from_scale, from_time, told, digits, wraps, exact })
     }
 
     /// The same column at another place.
