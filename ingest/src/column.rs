@@ -73,6 +73,8 @@ pub(crate) struct Cell {
     texts: Texts,
     /// The writer's ticks a second, for times.
     from_ticks: i64,
+    /// Microseconds a tick, where every tick is a value of the column; else 0.
+    tick: i64,
     /// The writer's fraction digits, for decimals; `None` where nothing tells them.
     from_scale: Option<i8>,
     /// Whether the writer's schema says that a number is a time.
@@ -123,6 +125,14 @@ impl Cell {
             (Writer::Debezium | Writer::Service, Target::Timestamp { step: 1_000.., .. }) => Unit::Millis.ticks(),
             _ => Unit::Micros.ticks(),
         };
+        let tick = match target {
+            Target::Timestamp { step, .. } | Target::Clock { step } | Target::Interval { step }
+                if MICROS % from_ticks == 0 && MICROS / from_ticks % step == 0 =>
+            {
+                MICROS / from_ticks
+            }
+            _ => 0,
+        };
         let from_scale = match (writer, target) {
             (Writer::Typed(Logical::Decimal { scale, .. }), _) => Some(scale),
             (Writer::Typed(Logical::Text) | Writer::Debezium | Writer::Service, Target::Decimal(of)) => Some(of.scale),
@@ -142,7 +152,7 @@ impl Cell {
             _ => None,
         };
         let (name, ty, exact) = (name.clone(), ty.clone(), !service);
-        Ok(Cell { index, name, ty, target, texts, from_ticks, from_scale, from_time, told, digits, wraps, exact })
+        Ok(Cell { index, name, ty, target, texts, from_ticks, tick, from_scale, from_time, told, digits, wraps, exact })
     }
 
     /// The same column at another place.
@@ -210,9 +220,11 @@ impl Cell {
             Target::Timestamp { .. } if self.told.is_some_and(|told| !is_told(value, told)) => {
                 return Err(self.untold(value));
             }
-            Target::Timestamp { step: 1, .. } if self.from_ticks == MICROS => return self.set_moment(row, value),
             Target::Timestamp { .. } | Target::Clock { .. } | Target::Interval { .. } => {
-                return self.set_time(row, i128::from(value), self.from_ticks);
+                return match value.checked_mul(self.tick) {
+                    Some(micros) if self.tick != 0 => self.set_micros(row, micros),
+                    _ => self.set_time(row, i128::from(value), self.from_ticks),
+                };
             }
             Target::Date if (time::FIRST_DAY..=time::LAST_DAY).contains(&value) => self.put(row, value),
             Target::Date => return Err(self.unfit(value)),

@@ -8,11 +8,21 @@ use super::{Cell, MICROS, SECONDS_MAX};
 use crate::error::{Error, Result};
 
 impl Cell {
-    /// A timestamp in microseconds; beyond PostgreSQL's first and last there is none.
+    /// A time in microseconds, which are as many as the column can hold. Beyond PostgreSQL's first and last timestamp there is
+    /// none.
     #[inline]
-    pub(super) fn set_moment(&self, row: &mut RowBuilder, micros: i64) -> Result<()> {
-        if !(time::FIRST_TIMESTAMP..=time::LAST_TIMESTAMP).contains(&micros) {
-            return Err(self.unfit(micros));
+    pub(super) fn set_micros(&self, row: &mut RowBuilder, micros: i64) -> Result<()> {
+        let range = match self.target {
+            Target::Timestamp { .. } => time::FIRST_TIMESTAMP..=time::LAST_TIMESTAMP,
+            Target::Clock { .. } => 0..=time::DAY - 1,
+            _ => {
+                let interval = Interval { months: 0, days: 0, micros };
+                Packing::Interval.set(row, self.index, &Datum::Interval(interval));
+                return Ok(());
+            }
+        };
+        if !range.contains(&micros) {
+            return Err(self.wrong(format_args!("the time {micros}, in microseconds, does not fit its type")));
         }
         self.put(row, micros);
         Ok(())
@@ -30,17 +40,7 @@ impl Cell {
             return Err(unfit());
         }
         let micros = scaled.div_euclid(whole) * i128::from(step);
-        let micros = i64::try_from(micros).map_err(|_| unfit())?;
-        match self.target {
-            Target::Timestamp { .. } => return self.set_moment(row, micros),
-            Target::Clock { .. } if !(0..time::DAY).contains(&micros) => return Err(unfit()),
-            Target::Clock { .. } => self.put(row, micros),
-            _ => {
-                let interval = Interval { months: 0, days: 0, micros };
-                Packing::Interval.set(row, self.index, &Datum::Interval(interval));
-            }
-        }
-        Ok(())
+        self.set_micros(row, i64::try_from(micros).map_err(|_| unfit())?)
     }
 
     #[cold]
