@@ -247,6 +247,13 @@ impl Circuit {
         ids.map(|id| (arrangement.arena.row(id), arrangement.arena.weight(id))).collect()
     }
 
+    /// How often a row is in a node.
+    pub fn weight(&self, node: NodeId, row: RowRef<'_>) -> Weight {
+        let arrangement = self.nodes.arrangement(node);
+        let id = arrangement.current(row).filter(|id| arrangement.arena.row(*id) == row);
+        id.map_or(0, |id| arrangement.arena.weight(id))
+    }
+
     /// Distinct rows of a node, and the bytes that they and their indexes take, approximately.
     pub fn size(&self, node: NodeId) -> (usize, usize) {
         let arrangement = self.nodes.arrangement(node);
