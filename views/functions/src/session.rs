@@ -1,6 +1,7 @@
 //! What of a session a function may depend on. Captured when an expression is compiled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidewater_types::Settings;
 
@@ -26,7 +27,7 @@ pub struct Session {
     /// `version()`.
     pub version: String,
     /// Variables by lower-case name: `current_setting(name)`.
-    pub variables: BTreeMap<String, String>,
+    pub variables: Arc<BTreeMap<String, String>>,
 }
 
 impl Default for Session {
@@ -42,7 +43,7 @@ impl Default for Session {
             search_path: vec!["public".to_owned()],
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
         }
     }
 }
