@@ -98,7 +98,7 @@ impl Handle {
     async fn columns_now(&self, config: &SourceConfig) -> Result<TableSchema> {
         let asked = config.clone();
         let schema = tokio::task::spawn_blocking(move || asked.table_schema()).await;
-        let schema = schema.map_err(|_| Error::new("XX000", "reading the source's schema failed"))?;
+        let schema = schema.map_err(|_| Error::new(b"XX000", "reading the source's schema failed"))?;
         schema.map_err(|error| from_ingest(&error))
     }
 
@@ -121,12 +121,12 @@ impl Handle {
 
     /// Makes a source anew with other columns or another policy; its rows are read again from the beginning.
     pub(crate) async fn alter_source(&self, name: &str, change: SourceChange) -> Result<Outcome> {
-        let unknown = || Error::new("42P01", format!("source \"{name}\" does not exist"));
+        let unknown = || Error::new(b"42P01", format!("source \"{name}\" does not exist"));
         let (text, known, config) = {
             let database = self.read();
             let (kind, text) = database.definition(name).ok_or_else(unknown)?;
             if kind != ObjectKind::Source {
-                return Err(Error::new("42809", format!("\"{name}\" is not a source")));
+                return Err(Error::new(b"42809", format!("\"{name}\" is not a source")));
             }
             let text = match change {
                 SourceChange::Refresh => text.to_owned(),
@@ -155,7 +155,7 @@ impl Handle {
 fn source_of(text: &str) -> Result<Box<CreateSource>> {
     match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
         Some(Statement::CreateSource(source)) => Ok(source),
-        _ => Err(Error::new("XX000", "the catalog holds no statement that makes the source")),
+        _ => Err(Error::new(b"XX000", "the catalog holds no statement that makes the source")),
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn from_ingest(error: &ingest::Error) -> Error {
 
 /// What a statement is told while the catalog is not back in time.
 pub(crate) fn restoring() -> Error {
-    Error::new("57P03", "the database system is starting up: its catalog is being restored")
+    Error::new(b"57P03", "the database system is starting up: its catalog is being restored")
         .hint("GET /ready tells when; SET statement_timeout waits longer")
 }
 

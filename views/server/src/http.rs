@@ -153,7 +153,7 @@ async fn run_all(
     for Extended { query, params } in queries {
         let statements = sql::parse(&query)?;
         if extended && statements.len() != 1 {
-            return Err(Error::new("42601", "each of the queries must contain exactly one statement"));
+            return Err(Error::new(b"42601", "each of the queries must contain exactly one statement"));
         }
         for parsed in statements {
             results.push(run(handle, session, &Arc::new(parsed), &params, shown).await?);
@@ -193,7 +193,7 @@ async fn run(
         | Statement::Savepoint { .. }
         | Statement::Release { .. }
         | Statement::RollbackTo { .. } => {
-            return Err(Error::new("0A000", "transaction blocks are not supported over HTTP")
+            return Err(Error::new(b"0A000", "transaction blocks are not supported over HTTP")
                 .hint("every statement takes effect by itself; use PostgreSQL's protocol for blocks"));
         }
         Statement::Nothing { tag } => return Ok(done(tag)),
@@ -205,7 +205,7 @@ async fn run(
             let value = session.show(name, || handle.positions())?;
             return Ok(answer(&value.schema(), &[value]));
         }
-        Statement::CopyOut { .. } => return Err(Error::new("0A000", "COPY is not supported over HTTP")),
+        Statement::CopyOut { .. } => return Err(Error::new(b"0A000", "COPY is not supported over HTTP")),
         _ => {}
     }
     handle.restored(session.statement_timeout()).await?;
@@ -213,7 +213,7 @@ async fn run(
     let (given, wanted) = (params.len(), prepared.parameters.len());
     if given != wanted {
         let message = format!("request supplies {given} parameters, but the statement requires {wanted}");
-        return Err(Error::new("08P01", message));
+        return Err(Error::new(b"08P01", message));
     }
     let mut values = Vec::new();
     for (number, data_type) in prepared.parameters.iter().enumerate() {

@@ -65,7 +65,7 @@ pub(crate) fn still_hydrating(database: &Database, prepared: &Prepared) -> Error
     }
     hints.push("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are".into());
     hints.push("SET statement_timeout waits longer".into());
-    Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
+    Error::new(b"57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
         .hint(hints.join("; "))
 }
 

@@ -23,7 +23,7 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
             Connection::Kafka { brokers, options } => (brokers.clone(), options.clone()),
             Connection::SchemaRegistry { .. } => {
                 let message = format!("connection \"{name}\" is to a schema registry, not to Kafka");
-                return Err(Error::new("42809", message));
+                return Err(Error::new(b"42809", message));
             }
         },
     };
@@ -31,7 +31,7 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
         && *key != source.format
     {
         let message = format!("source \"{}\": a KEY FORMAT other than the VALUE FORMAT is not supported", source.name);
-        return Err(Error::new("0A000", message));
+        return Err(Error::new(b"0A000", message));
     }
     let mut properties = Vec::new();
     let mut transaction_topic = None;
@@ -43,7 +43,7 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
             properties.push((property.to_owned(), value));
         } else if !IGNORED.contains(&name.as_str()) {
             let message = format!("source \"{}\": option {} is not supported", source.name, name.to_uppercase());
-            return Err(Error::new("0A000", message));
+            return Err(Error::new(b"0A000", message));
         }
     }
     let format = match &source.format {
@@ -59,7 +59,7 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
             Metadata::Timestamp => (MetaColumn::Timestamp, "timestamp"),
             Metadata::Key | Metadata::Headers => {
                 let message = format!("source \"{}\": INCLUDE KEY and HEADERS are not supported", source.name);
-                return Err(Error::new("0A000", message));
+                return Err(Error::new(b"0A000", message));
             }
         };
         Ok((column, include.alias.clone().unwrap_or_else(|| name.to_owned())))
@@ -77,7 +77,7 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
     };
     if matches!(envelope, Envelope::Debezium { .. }) && !include.is_empty() {
         let message = format!("source \"{}\": INCLUDE with ENVELOPE DEBEZIUM is not supported", source.name);
-        return Err(Error::new("0A000", message));
+        return Err(Error::new(b"0A000", message));
     }
     Ok(SourceConfig {
         name: source.name.clone(),
@@ -136,7 +136,7 @@ fn envelope(source: &CreateSource, transaction_topic: Option<String>, database: 
     let transaction_topic = match (transaction_topic, named) {
         (Some(_), Some(_)) => {
             let message = format!("source \"{}\" names its transaction topic twice", source.name);
-            return Err(Error::new("42601", message).hint("leave out TRANSACTION TOPIC or TRANSACTION METADATA"));
+            return Err(Error::new(b"42601", message).hint("leave out TRANSACTION TOPIC or TRANSACTION METADATA"));
         }
         (Some(topic), None) if topic.eq_ignore_ascii_case("none") => None,
         (Some(topic), None) | (None, Some(topic)) => Some(topic),
@@ -155,17 +155,17 @@ fn topic_of(source: &CreateSource, name: &str, database: &Database) -> Result<St
         Some((kind, _)) => {
             let message =
                 format!("source \"{of}\": TRANSACTION METADATA names the {} \"{name}\"", kind.words().to_lowercase());
-            return Err(Error::new("42809", message).hint(hint));
+            return Err(Error::new(b"42809", message).hint(hint));
         }
         None => {
             let message =
                 format!("source \"{of}\": TRANSACTION METADATA names the source \"{name}\", which does not exist");
-            return Err(Error::new("42P01", message).hint(hint));
+            return Err(Error::new(b"42P01", message).hint(hint));
         }
     };
     match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
         Some(Statement::CreateSource(transactions)) => Ok(transactions.topic),
-        _ => Err(Error::new("XX000", format!("source \"{name}\" has no statement that makes it"))),
+        _ => Err(Error::new(b"XX000", format!("source \"{name}\" has no statement that makes it"))),
     }
 }
 
@@ -183,14 +183,14 @@ fn declared(source: &CreateSource) -> Result<Option<Declared>> {
         }
         None => {
             let message = format!("source \"{}\": column \"{name}\" needs a type", source.name);
-            Err(Error::new("42601", message).hint("an Avro source takes its columns from the registry: leave them out"))
+            Err(Error::new(b"42601", message).hint("an Avro source takes its columns from the registry: leave them out"))
         }
     };
     let columns = source.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
     let schema = sql::declared_schema(&columns)?;
     let key = source.primary_key.as_ref().map(|names| {
         let find = |name: &String| {
-            schema.index_of(name).map_err(|_| Error::new("42703", format!("column \"{name}\" does not exist")))
+            schema.index_of(name).map_err(|_| Error::new(b"42703", format!("column \"{name}\" does not exist")))
         };
         names.iter().map(find).collect::<Result<Vec<_>>>()
     });
@@ -207,13 +207,13 @@ fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryC
             Connection::SchemaRegistry { url, options } => (url, options),
             Connection::Kafka { .. } => {
                 let message = format!("connection \"{name}\" is to Kafka, not to a schema registry");
-                return Err(Error::new("42809", message));
+                return Err(Error::new(b"42809", message));
             }
         },
     };
     if let Some((name, _)) = options.iter().find(|(name, _)| !REGISTRY.contains(&name.as_str())) {
         let message = format!("option {} of a schema registry is not supported", name.to_uppercase());
-        return Err(Error::new("0A000", message).hint("USERNAME, PASSWORD and SSL CERTIFICATE AUTHORITY are"));
+        return Err(Error::new(b"0A000", message).hint("USERNAME, PASSWORD and SSL CERTIFICATE AUTHORITY are"));
     }
     let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| plain(value, database));
     let user = option("username").transpose()?;
