@@ -6,88 +6,107 @@
 //! The file is replaced as a whole: written beside, synced, renamed. So it always holds one whole catalog, whenever the
 //! process ends. Secrets are in it, so only its owner may read it.
 
-use std::collections::{BTreeMap, HashMap};
-
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use delta::TableSchema;
 use serde::{Deserialize, Serialize};
 use sql::Definition;
+use tidewater_types::{Column, ColumnType, TableSchema};
 
 /// A definition in the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Entry {
-    /// A statement that needs nothing beside it; versions before sources kept their columns wrote all of them so.
+    /// A statement that needs nothing beside it.
     Statement(String),
-    Source(SourceEntry),
+    Details(Details),
+    /// As versions before types were PostgreSQL's wrote sources: their columns are asked for again.
+    Former {
+        statement: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct SourceEntry {
+#[serde(deny_unknown_fields)]
+struct Details {
     statement: String,
-    columns: Vec<Column>,
+    /// Where names without a schema are looked for; absent where that is `public`.
+    #[serde(default = "public", skip_serializing_if = "is_public")]
+    search_path: Vec<String>,
+    /// Of a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<ColumnEntry>>,
     /// Names of the columns that identify a row; absent where rows repeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<Vec<String>>,
-    /// What else is known of the schema, as its number in the registry.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Column {
+#[serde(deny_unknown_fields)]
+struct ColumnEntry {
     name: String,
-    /// Arrow's type in Arrow's words.
+    /// As SQL writes it.
     #[serde(rename = "type")]
-    data_type: String,
-    nullable: bool,
+    ty: String,
+    not_null: bool,
+    /// What the decoder wants to remember.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: BTreeMap<String, String>,
+    notes: BTreeMap<String, String>,
 }
 
-fn sorted(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
-    metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+fn public() -> Vec<String> {
+    vec!["public".to_owned()]
+}
+
+fn is_public(search_path: &[String]) -> bool {
+    search_path == public()
 }
 
 fn entry(definition: &Definition) -> Entry {
-    let Some(table) = &definition.table else { return Entry::Statement(definition.text.clone()) };
-    let column = |field: &Arc<Field>| Column {
-        name: field.name().clone(),
-        data_type: field.data_type().to_string(),
-        nullable: field.is_nullable(),
-        metadata: sorted(field.metadata()),
+    let Definition { text: statement, search_path, table } = definition;
+    if table.is_none() && is_public(search_path) {
+        return Entry::Statement(statement.clone());
+    }
+    let column = |column: &Column| ColumnEntry {
+        name: column.name.clone(),
+        ty: column.ty.name(),
+        not_null: column.not_null,
+        notes: column.notes.clone(),
     };
-    let name = |&at: &usize| table.schema.field(at).name().clone();
-    Entry::Source(SourceEntry {
-        statement: definition.text.clone(),
-        columns: table.schema.fields().iter().map(column).collect(),
-        key: table.key.as_ref().map(|key| key.iter().map(name).collect()),
-        metadata: sorted(table.schema.metadata()),
-    })
+    let columns = table.as_ref().map(|table| table.columns.iter().map(column).collect());
+    let key = table.as_ref().and_then(|table| {
+        let name = |&at: &usize| table.columns[at].name.clone();
+        table.key.as_ref().map(|key| key.iter().map(name).collect())
+    });
+    Entry::Details(Details { statement: statement.clone(), search_path: search_path.clone(), columns, key })
 }
 
 fn definition(entry: Entry) -> Result<Definition, String> {
-    let source = match entry {
-        Entry::Statement(text) => return Ok(Definition { text, table: None }),
-        Entry::Source(source) => source,
+    let Details { statement, search_path, columns, key } = match entry {
+        Entry::Statement(text) => return Ok(Definition { text, search_path: public(), table: None }),
+        Entry::Former { statement } => {
+            tracing::warn!(statement, "the columns of a source are asked for again, for an earlier version wrote them");
+            return Ok(Definition { text: statement, search_path: public(), table: None });
+        }
+        Entry::Details(details) => details,
     };
-    let mut fields = Vec::new();
-    for column in source.columns {
-        let data_type: DataType = column.data_type.parse().map_err(|error| format!("{}: {error}", column.name))?;
-        let field = Field::new(column.name, data_type, column.nullable);
-        fields.push(field.with_metadata(column.metadata.into_iter().collect()));
-    }
-    let schema = Schema::new_with_metadata(fields, source.metadata.into_iter().collect());
-    let at = |name: &String| schema.index_of(name).map_err(|error| error.to_string());
-    let key = source.key.map(|names| names.iter().map(at).collect::<Result<Vec<_>, _>>()).transpose()?;
-    let table = TableSchema::new(Arc::new(schema), key).map_err(|error| error.to_string())?;
-    Ok(Definition { text: source.statement, table: Some(table) })
+    let column = |entry: ColumnEntry| {
+        let ty = ColumnType::parse(&entry.ty).map_err(|error| format!("{}: {error}", entry.name))?;
+        Ok(Column { name: entry.name, ty, not_null: entry.not_null, notes: entry.notes })
+    };
+    let columns = columns.map(|all| all.into_iter().map(column).collect::<Result<Vec<_>, String>>()).transpose()?;
+    let table = columns.map(|columns| {
+        let at = |name: &String| {
+            let at = columns.iter().position(|column| column.name == *name);
+            at.ok_or_else(|| format!("the key names \"{name}\", which is no column"))
+        };
+        let key = key.map(|names| names.iter().map(at).collect::<Result<Vec<_>, _>>()).transpose()?;
+        TableSchema::new(columns, key).map_err(|error| error.to_string())
+    });
+    Ok(Definition { text: statement, search_path, table: table.transpose()? })
 }
 
 /// See the module.
@@ -138,8 +157,6 @@ impl CatalogFile {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{IntervalUnit, TimeUnit};
-
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
@@ -149,38 +166,36 @@ mod tests {
     }
 
     fn source() -> Definition {
-        let zone = Some("UTC".into());
         let types = [
-            DataType::Boolean,
-            DataType::Int16,
-            DataType::Int32,
-            DataType::Int64,
-            DataType::UInt64,
-            DataType::Float32,
-            DataType::Float64,
-            DataType::Decimal128(38, 10),
-            DataType::Decimal256(65, 30),
-            DataType::Date32,
-            DataType::Time64(TimeUnit::Microsecond),
-            DataType::Timestamp(TimeUnit::Microsecond, None),
-            DataType::Timestamp(TimeUnit::Microsecond, zone),
-            DataType::Duration(TimeUnit::Microsecond),
-            DataType::Interval(IntervalUnit::MonthDayNano),
-            DataType::Utf8,
-            DataType::Binary,
-            DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
-            DataType::Struct(
-                vec![Field::new("x", DataType::Float64, false), Field::new("y z", DataType::Int32, true)].into(),
-            ),
+            "boolean",
+            "smallint",
+            "bigint",
+            "uint8",
+            "real",
+            "numeric",
+            "numeric(65,30)",
+            "character varying(20)",
+            "character(3)",
+            "bytea",
+            "date",
+            "interval",
+            "timestamp(3) without time zone",
+            "timestamp with time zone",
+            "json",
+            "uuid",
+            "text[]",
         ];
-        let field =
-            |(at, data_type): (usize, DataType)| Field::new(format!("column {at} \"ü\""), data_type, at % 2 == 0);
-        let mut fields: Vec<_> = types.into_iter().enumerate().map(field).collect();
-        let default = HashMap::from([("tidewater.default".to_owned(), "\"5\"".to_owned())]);
-        fields[2] = fields[2].clone().with_metadata(default);
-        let schema = Schema::new_with_metadata(fields, HashMap::from([("tidewater.schema".into(), "7".into())]));
-        let table = TableSchema::new(Arc::new(schema), Some(vec![3, 1])).expect("rows hold these types");
-        Definition { text: "CREATE SOURCE s …".into(), table: Some(table) }
+        let column = |(at, ty): (usize, &str)| Column {
+            name: format!("column {at} \"ü\""),
+            ty: ColumnType::parse(ty).expect("a type"),
+            not_null: at % 2 == 0,
+            notes: BTreeMap::new(),
+        };
+        let mut columns: Vec<_> = types.into_iter().enumerate().map(column).collect();
+        columns[2].notes.insert("default".to_owned(), "\"5\"".to_owned());
+        let table = TableSchema::new(columns, Some(vec![3, 1])).expect("a table");
+        let search_path = vec!["My schema".to_owned(), "public".to_owned()];
+        Definition { text: "CREATE SOURCE s …".into(), search_path, table: Some(table) }
     }
 
     #[test]
@@ -188,14 +203,25 @@ mod tests {
         let folder = folder("columns");
         let (file, none) = CatalogFile::open(&folder).expect("a folder");
         assert!(none.is_empty());
-        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), table: None };
+        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), search_path: public(), table: None };
         file.write(&[source(), view]).expect("it is written");
         drop(file);
         let (_, found) = CatalogFile::open(&folder).expect("the same folder");
         let [found_source, found_view] = &found[..] else { panic!("{found:?}") };
-        let (found_table, table) = (found_source.table.as_ref().expect("columns"), source().table.expect("columns"));
-        assert_eq!((&found_table.schema, &found_table.key), (&table.schema, &table.key));
+        assert_eq!((&found_source.table, &found_source.search_path), (&source().table, &source().search_path));
         assert_eq!((found_view.text.as_str(), found_view.table.is_none()), ("CREATE VIEW v AS SELECT 1", true));
+    }
+
+    /// Its columns had another system's types.
+    #[test]
+    fn a_source_that_an_earlier_version_wrote_is_asked_for_its_columns_again() {
+        let folder = folder("former");
+        fs::create_dir_all(&folder).expect("a folder");
+        let former = r#"[{"statement": "CREATE SOURCE s …", "key": ["id"], "metadata": {"tidewater.schema": "7"},
+            "columns": [{"name": "id", "type": "Int64", "nullable": false}]}]"#;
+        fs::write(folder.join("catalog.json"), former).expect("a file");
+        let (_, found) = CatalogFile::open(&folder).expect("the folder");
+        assert_eq!((found[0].text.as_str(), found[0].table.is_none()), ("CREATE SOURCE s …", true));
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl Loop {
         if !letters.is_empty() {
             self.metrics.dead_letters.fetch_add(letters.len() as u64, Ordering::Relaxed);
             let mut database = self.database.write();
-            let kinds = database.dead_letter_kinds().clone();
-            database.add_dead_letters(letters.iter().map(|letter| source_events::row_of(letter, &kinds)).collect());
+            let types = database.dead_letter_types().clone();
+            database.add_dead_letters(letters.iter().map(|letter| source_events::row_of(letter, &types)).collect());
         }
         self.tick(commits, changes);
         if !hydrated.is_empty() {

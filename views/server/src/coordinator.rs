@@ -47,6 +47,7 @@ pub(crate) enum Request {
     },
     CreateSource {
         parsed: Arc<Parsed>,
+        search_path: Vec<String>,
         config: Box<SourceConfig>,
         schema: TableSchema,
         answer: oneshot::Sender<Result<Outcome>>,
@@ -206,8 +207,8 @@ impl Loop {
                 Event::Request(Request::Apply { changes, answer }) => {
                     let _ = answer.send(self.database.write().apply_changes(changes));
                 }
-                Event::Request(Request::CreateSource { parsed, config, schema, answer }) => {
-                    let _ = answer.send(self.create_source(&parsed, *config, schema));
+                Event::Request(Request::CreateSource { parsed, search_path, config, schema, answer }) => {
+                    let _ = answer.send(self.create_source(&parsed, search_path, *config, schema));
                 }
                 Event::Request(Request::ReplaceSource { name, text, config, schema, answer }) => {
                     let _ = answer.send(self.replace_source(&name, &text, *config, schema));
@@ -268,7 +269,8 @@ impl Loop {
         use Statement as S;
         let changes = matches!(
             parsed.statement,
-            S::CreateSecret { .. }
+            S::CreateSchema { .. }
+                | S::CreateSecret { .. }
                 | S::CreateConnection { .. }
                 | S::CreateSource(_)
                 | S::CreateTable(_)

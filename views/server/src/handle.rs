@@ -9,7 +9,7 @@ use delta::TableId;
 use ingest::SourceEvent;
 use parking_lot::{RwLock, RwLockReadGuard};
 use sql::parse::ast::{ObjectKind, Statement};
-use sql::{Changes, Database, Error, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState};
+use sql::{Changes, Database, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState};
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
 use tidewater_types::ColumnType;
@@ -57,6 +57,11 @@ impl Handle {
     /// What is wrong with the statement.
     pub fn prepare(&self, parsed: &Arc<Parsed>, types: &[ColumnType], session: &Arc<Session>) -> Result<Prepared> {
         self.read().prepare(parsed, types, session)
+    }
+
+    /// What a statement reads, whatever the values of its parameters are.
+    pub(crate) fn reads(&self, prepared: &Prepared) -> Vec<String> {
+        self.read().reads(prepared)
     }
 
     /// What a statement may use that may compute for as long as `time`.
@@ -130,7 +135,7 @@ impl Handle {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
         match &parsed.statement {
             Statement::CreateSource(source) => return self.create_source(parsed, source, session).await,
-            Statement::AlterSource { name, change } => return self.alter_source(name, *change).await,
+            Statement::AlterSource { name, change } => return self.alter_source(name, *change, session).await,
             _ => {}
         }
         let (answer, answered) = oneshot::channel();

@@ -35,7 +35,9 @@ pub(crate) fn decode(
     let value = if binary { input_binary(bytes, ty, settings, &scratch) } else { text(bytes, ty, settings, &scratch) };
     match value {
         Ok(value) => Ok(Constant::new(&value, ty.clone())),
-        Err(error) if error.detail.is_none() => Err(error.detail(format!("It was given for parameter ${}.", number + 1))),
+        Err(error) if error.detail.is_none() => {
+            Err(error.detail(format!("It was given for parameter ${}.", number + 1)))
+        }
         Err(error) => Err(error),
     }
 }

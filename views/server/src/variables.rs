@@ -124,10 +124,9 @@ pub(crate) fn meaning(name: &str, value: &str, now: Option<&str>) -> Result<Stri
             _ => one_of(&["off", "false", "0", "no"], "off", "it is on or off"),
         },
         AFTER if value.trim().is_empty() => Ok(String::new()),
-        AFTER => value
-            .parse::<After>()
-            .map(|_| value.trim().to_owned())
-            .map_err(|error| Error::new(b"22023", format!("invalid value for parameter \"{name}\": {}", error.message))),
+        AFTER => value.parse::<After>().map(|_| value.trim().to_owned()).map_err(|error| {
+            Error::new(b"22023", format!("invalid value for parameter \"{name}\": {}", error.message))
+        }),
         POSITION => Err(Error::new(b"55P02", format!("parameter \"{name}\" cannot be changed"))
             .hint(format!("SET {AFTER} = '…' lets queries wait for a position"))),
         STATEMENT_TIMEOUT => match duration(&word) {
@@ -263,7 +262,10 @@ mod tests {
 
     #[test]
     fn lists_of_names_are_taken_apart_as_sql_writes_them() {
-        assert_eq!(names(" Public , \"My, Schema\", \"$user\",\"a\"\"b\" ", "ann"), ["public", "My, Schema", "ann", "a\"b"]);
+        assert_eq!(
+            names(" Public , \"My, Schema\", \"$user\",\"a\"\"b\" ", "ann"),
+            ["public", "My, Schema", "ann", "a\"b"]
+        );
         assert_eq!(names("", "ann"), [""; 0]);
     }
 

@@ -10,7 +10,7 @@ use sql::{After, Behind, Change, Database, Error, Positions, Prepared, Query, Re
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
 
-use crate::coordinator::Handle;
+use crate::handle::Handle;
 use crate::source_events;
 
 /// How long a query may wait, and for what.

@@ -222,7 +222,14 @@ impl Database {
         };
         let oid = self.next_oid;
         let relation = shown.map(|shown| Arc::new(shown.relation(oid, name)));
-        let object = Object { oid, definition: definition.to_owned(), search_path: self.search_path.clone(), uses, relation, body };
+        let object = Object {
+            oid,
+            definition: definition.to_owned(),
+            search_path: self.search_path.clone(),
+            uses,
+            relation,
+            body,
+        };
         self.next_oid += 1;
         self.changed();
         if let Some(node) = object.node() {
@@ -233,6 +240,11 @@ impl Database {
             }
         }
         self.objects.insert(name.to_owned(), object);
+    }
+
+    /// Where what is made from now on looks for names without a schema.
+    pub fn set_search_path(&mut self, search_path: Vec<String>) {
+        self.search_path = search_path;
     }
 
     /// What was planned or told before may not hold any more.
@@ -288,7 +300,8 @@ impl Database {
 
     /// The names of views and indexes that read `name` directly.
     pub(crate) fn readers_of_rows(&self, name: &str) -> Vec<String> {
-        let within = |key: &String| names::schema_of(name).is_some_and(|schema| names::split(key).0 == schema && key != name);
+        let within =
+            |key: &String| names::schema_of(name).is_some_and(|schema| names::split(key).0 == schema && key != name);
         let reads = |object: &Object| match &object.body {
             Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
             Body::Broken(broken) => broken.reads.iter().any(|read| read == name),
@@ -331,7 +344,7 @@ impl Database {
     ///
     /// # Errors
     /// 3F000 if there is no such schema, 42501 for one of the system's.
-    pub(crate) fn new_key(&self, written: &str, session: &Session) -> Result<String> {
+    pub fn new_key(&self, written: &str, session: &Session) -> Result<String> {
         let schemas = || session.search_path.iter().find(|schema| self.has_schema(schema));
         let key = match written.contains('.') {
             true => written.to_owned(),
@@ -352,7 +365,7 @@ impl Database {
     ///
     /// # Errors
     /// 3F000 if it names a schema that does not exist.
-    pub(crate) fn resolved(&self, written: &str, session: &Session) -> Result<String> {
+    pub fn resolved(&self, written: &str, session: &Session) -> Result<String> {
         if !written.contains('.') {
             let found = self.found(written, &session.search_path);
             return Ok(found.unwrap_or_else(|| written.to_owned()));

@@ -116,7 +116,7 @@ pub(super) fn response(columns: usize, batches: Batches, tag: &str) -> QueryResp
 }
 
 fn rows(batches: Batches, columns: i16) -> impl Stream<Item = PgWireResult<DataRow>> + Send {
-    stream::unfold((batches, Batch::default()), async move |(mut batches, mut batch)| {
+    stream::unfold((batches, Batch::default()), move |(mut batches, mut batch)| async move {
         loop {
             if let Some(row) = batch.next() {
                 return Some((Ok(DataRow::new(row, columns)), (batches, batch)));

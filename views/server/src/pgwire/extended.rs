@@ -274,9 +274,7 @@ impl ExtendedQueryHandler for Handler {
         } else {
             let portal = client.portal_store().get_portal(name).ok_or_else(|| no_portal(name))?;
             match portal.value() {
-                Some(portal) => {
-                    (result_columns(&portal.statement.statement.0), portal.result_column_format.clone())
-                }
+                Some(portal) => (result_columns(&portal.statement.statement.0), portal.result_column_format.clone()),
                 None => (None, Format::UnifiedText),
             }
         };

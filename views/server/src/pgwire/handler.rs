@@ -30,10 +30,11 @@ use crate::handle::Handle;
 use crate::session::{REPORTED, Session};
 
 /// See the module.
+#[derive(Clone)]
 pub(super) struct Handler {
     pub(super) handle: Handle,
     connections: Arc<ConnectionManager>,
-    keys: RandomPidSecretKeyGenerator,
+    keys: Arc<RandomPidSecretKeyGenerator>,
 }
 
 /// A statement of the extended protocol.
@@ -105,11 +106,6 @@ pub(super) async fn cancellable<T>(
     }
 }
 
-/// What every statement of a failed transaction is told but those that end it.
-pub(super) fn aborted() -> Error {
-    Error::new(b"25P02", "current transaction is aborted, commands ignored until end of transaction block")
-}
-
 /// Tells a client something beside the answer.
 pub(super) async fn notice<C>(client: &mut C, severity: &str, sqlstate: &str, text: String) -> PgWireResult<()>
 where
@@ -141,7 +137,7 @@ where
 
 impl Handler {
     pub(super) fn new(handle: Handle, connections: Arc<ConnectionManager>) -> Self {
-        Handler { handle, connections, keys: RandomPidSecretKeyGenerator::default() }
+        Handler { handle, connections, keys: Arc::default() }
     }
 }
 
@@ -164,7 +160,13 @@ where
     Ok(())
 }
 
-pub(super) async fn set<C>(client: &mut C, session: &Shared, name: &str, value: Option<&str>, local: bool) -> PgWireResult<()>
+pub(super) async fn set<C>(
+    client: &mut C,
+    session: &Shared,
+    name: &str,
+    value: Option<&str>,
+    local: bool,
+) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
