@@ -60,7 +60,7 @@ views/engine: delta tidewater-types
 views/lower: delta engine tidewater-types tidewater-functions tidewater-query tidewater-judge
 views/catalog: delta tidewater-types tidewater-functions tidewater-query tidewater-judge
 views/sql: delta engine
-ingest: delta
+ingest: delta tidewater-types
 views/server: delta ingest sql
 api:
 tests: shop tidewater

@@ -1,39 +1,50 @@
-//! pg_catalog, information_schema, mz_catalog and mz_internal as relations.
+//! pg_catalog, information_schema, mz_catalog and mz_internal as ordinary relations, which the binder plans like any other.
+//!
+//! Their shapes are fixed ([`relation`]); their rows are made when they are asked for ([`rows`]), of a [`Snapshot`]: a plain description
+//! of what exists and of who asks. The same snapshot tells functions and text forms what oids mean ([`tidewater_types::Names`],
+//! [`tidewater_functions::CatalogInfo`]). No value of a secret comes in here, so that none can go out.
 
-use std::ops::ControlFlow;
+mod definition;
+mod functions;
+mod info;
+mod names;
+mod object;
+mod out;
+mod rows;
+mod shape;
+mod snapshot;
+mod types;
+
+pub use object::{Constraint, ConstraintKind, FIRST_OID, Index, Kind, Object, Objects, Schema};
+pub use rows::{estimate, rows};
+pub use shape::{FIRST_ID, OLDER, SUBSTITUTES, column_type};
+pub use snapshot::{Activity, Snapshot};
+
 use std::sync::Arc;
 
-use tidewater_functions::Session;
 use tidewater_query::Relation;
-use tidewater_query::catalog::Rows;
-use tidewater_types::Result;
 
-/// Schemas.
-pub const SCHEMAS: [&str; 0] = [];
-
-/// What exists.
-#[derive(Debug, Default)]
-pub struct Snapshot {}
-
-/// The relation of this name.
-pub fn relation(_schema: Option<&str>, _name: &str) -> Option<Arc<Relation>> {
-    None
+/// The system relation called `name`; without a schema those of pg_catalog, mz_catalog and mz_internal are meant, in this order.
+pub fn relation(schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+    let in_schema = |schema: &str| shape::shapes().named(name).find(|shape| shape.relation.schema == schema);
+    let found = match schema {
+        Some(schema) => in_schema(schema),
+        None => ["pg_catalog", "mz_catalog", "mz_internal"].into_iter().find_map(in_schema),
+    };
+    found.map(|shape| shape.relation.clone())
 }
 
-/// Whether it is a schema.
-pub fn has_schema(_name: &str) -> bool {
-    false
+/// All system relations.
+pub fn relations() -> impl Iterator<Item = &'static Arc<Relation>> {
+    shape::shapes().all.iter().map(|shape| &shape.relation)
 }
 
-/// Its rows.
-///
-/// # Errors
-/// What `rows` says.
-pub fn rows(_relation: &Relation, _snapshot: &Snapshot, _rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
-    Ok(ControlFlow::Continue(()))
+/// Whether a relation's rows are made here.
+pub fn is_system(relation: &Relation) -> bool {
+    relation.id >= FIRST_ID
 }
 
-/// The session with the catalog.
-pub fn informed(session: &Arc<Session>, _snapshot: &Arc<Snapshot>) -> Arc<Session> {
-    session.clone()
+/// Whether a schema holds relations of this crate only: nothing is made in it, and it cannot be dropped.
+pub fn is_system_schema(name: &str) -> bool {
+    snapshot::SYSTEM_SCHEMAS.iter().any(|(_, schema)| *schema == name)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tidewater_types::Settings;
 
+use crate::catalog_info::CatalogInfo;
+
 /// The state of a session that expressions see.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -28,6 +30,8 @@ pub struct Session {
     pub version: String,
     /// Variables by lower-case name: `current_setting(name)`.
     pub variables: Arc<BTreeMap<String, String>>,
+    /// The catalog, for the functions that tell of it; without one they know no object.
+    pub catalog: Option<Arc<dyn CatalogInfo>>,
 }
 
 impl Default for Session {
@@ -44,6 +48,7 @@ impl Default for Session {
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
             variables: Arc::default(),
+            catalog: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use tidewater_query::{Catalog, Plan, Relation, Source, View};
 use tidewater_types::Result;
 
 use crate::catalog::{Body, Object, TIMELINES};
-use crate::database::Database;
+use crate::database::{Database, is_system_schema};
 use crate::names;
 use crate::{Error, timelines};
 
@@ -48,9 +48,10 @@ impl<'a> Names<'a> {
 
 impl Catalog for Names<'_> {
     fn relation(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
-        let system = tidewater_catalog::relation(schema, name);
-        if system.is_some() {
-            return system;
+        if schema.is_none_or(|schema| !self.database.has_schema(schema))
+            && let Some(system) = tidewater_catalog::relation(schema, name)
+        {
+            return Some(system);
         }
         let key = match schema {
             Some(schema) => names::key(schema, name),
@@ -66,7 +67,7 @@ impl Catalog for Names<'_> {
     }
 
     fn has_schema(&self, name: &str) -> bool {
-        tidewater_catalog::has_schema(name) || self.database.has_schema(name)
+        tidewater_catalog::is_system_schema(name) || is_system_schema(name) || self.database.has_schema(name)
     }
 
     fn view(&self, relation: &Relation) -> Option<Arc<View>> {
@@ -101,7 +102,10 @@ impl Source for Moment {
     }
 
     fn estimate(&self, relation: &Relation) -> Option<u64> {
-        self.snapshots.get(&relation.id).map(|snapshot| snapshot.len() as u64)
+        match self.snapshots.get(&relation.id) {
+            Some(snapshot) => Some(snapshot.len() as u64),
+            None => tidewater_catalog::is_system(relation).then(|| tidewater_catalog::estimate(relation)),
+        }
     }
 }
 
@@ -130,11 +134,17 @@ impl Database {
 
     /// The object whose relation this is.
     pub(crate) fn object_of(&self, relation: &Relation) -> Option<&Object> {
+        if tidewater_catalog::is_system(relation) {
+            return None;
+        }
         self.objects.get(&names::key(&relation.schema, &relation.name))
     }
 
     /// How many rows a relation has, about.
     pub(crate) fn estimate(&self, relation: &Relation) -> Option<u64> {
+        if tidewater_catalog::is_system(relation) {
+            return Some(tidewater_catalog::estimate(relation));
+        }
         let node = self.object_of(relation)?.node()?;
         Some(self.circuit.size(node).0 as u64)
     }
@@ -143,7 +153,7 @@ impl Database {
     ///
     /// # Errors
     /// The error that a row of a view has instead of a value.
-    pub(crate) fn moment(&self, plan: &Plan) -> Result<Moment> {
+    pub(crate) fn moment(&self, plan: &Plan, session: &Session) -> Result<Moment> {
         let mut moment = Moment { snapshots: HashMap::new(), made: HashMap::new(), catalog: None };
         for (relation, _) in plan.reads() {
             match self.object_of(&relation).map(|object| (&object.body, object.node())) {
@@ -157,7 +167,7 @@ impl Database {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
                     moment.made.insert(relation.id, timelines::rows(&self.timelines));
                 }
-                _ => moment.catalog = Some(self.catalog_snapshot()),
+                _ => moment.catalog = Some(self.catalog_snapshot(session)),
             }
         }
         Ok(moment)
