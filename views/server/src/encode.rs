@@ -74,6 +74,15 @@ pub(crate) fn oid(ty: &ColumnType) -> u32 {
     ty.oid()
 }
 
+/// Whether values of a type are shown and read by names of the catalog.
+pub(crate) fn needs_names(ty: &ColumnType) -> bool {
+    match &ty.ty {
+        Type::Oid | Type::Xid => false,
+        Type::Record(record) => record.fields.iter().any(|(_, ty)| needs_names(ty)),
+        ty => ty.is_oid() || ty.element().is_some_and(|element| needs_names(&element.clone().into())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

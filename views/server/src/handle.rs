@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::coordinator::{Request, stopping};
 use crate::definitions::restoring;
+use crate::encode::needs_names;
 use crate::metrics::Metrics;
 use crate::runner::{Allowance, compute};
 use crate::waits::Wait;
@@ -62,6 +63,15 @@ impl Handle {
     /// What a statement reads, whatever the values of its parameters are.
     pub(crate) fn reads(&self, prepared: &Prepared) -> Vec<String> {
         self.read().reads(prepared)
+    }
+
+    /// The session with the catalog's names, if values of these types need them.
+    pub(crate) fn naming<'a>(
+        &self,
+        mut types: impl Iterator<Item = &'a ColumnType>,
+        session: &Arc<Session>,
+    ) -> Arc<Session> {
+        if types.any(needs_names) { self.read().informed(session) } else { session.clone() }
     }
 
     /// What a statement may use that may compute for as long as `time`.

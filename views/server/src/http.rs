@@ -240,10 +240,11 @@ async fn run(
         let message = format!("request supplies {given} parameters, but the statement requires {wanted}");
         return Err(Error::new(b"08P01", message));
     }
+    let named = handle.naming(prepared.parameters.iter(), &seen);
     let mut values = Vec::new();
     for (number, ty) in prepared.parameters.iter().enumerate() {
         let text = params.get(number).and_then(|value| value.as_deref());
-        values.push(parameters::decode(number, text.map(str::as_bytes), false, ty, &seen.settings)?);
+        values.push(parameters::decode(number, text.map(str::as_bytes), false, ty, &named.settings)?);
     }
     let query = match &parsed.statement {
         Statement::Query(_) => {
@@ -264,7 +265,7 @@ async fn run(
         },
     };
     let (columns, notices) = (query.columns.clone(), session.news(query.notices.clone()));
-    let encoder = json_rows(&columns, query.session().unwrap_or(&seen).clone());
+    let encoder = json_rows(&columns, handle.naming(columns.iter().map(|column| &column.ty), &seen));
     let batches = Batches::start(query, encoder, handle.allowance(wait.limit))?;
     Ok(Answer::Rows(Rows { columns, batches, notices }))
 }

@@ -96,14 +96,6 @@ impl Query {
         Query { columns: rows.columns, reads: Vec::new(), notices: Vec::new(), body: Body::Rows(rows.rows) }
     }
 
-    /// The session with what the catalog tells it, which values may be shown by; `None` where the rows are known.
-    pub fn session(&self) -> Option<&Arc<Session>> {
-        match &self.body {
-            Body::Plan(running) => Some(&running.session),
-            Body::Rows(_) => None,
-        }
-    }
-
     /// The rows, if they are known without running anything.
     ///
     /// # Errors

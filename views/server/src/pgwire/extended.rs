@@ -347,8 +347,8 @@ impl ExtendedQueryHandler for Handler {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let seen = session(client).lock().statement();
-        let values = values(portal, &seen)?;
         let prepared = &portal.statement.statement.0;
+        let values = values(portal, &self.handle.naming(prepared.parameters.iter(), &seen))?;
         match self.run(client, prepared, values, &seen, &portal.result_column_format).await? {
             Answer::Rows { columns, batches, tag, .. } => Ok(Response::Query(response(columns.len(), batches, tag))),
             answer => {

@@ -168,7 +168,7 @@ impl Handler {
         let mut query = self.handle.query(prepared, values, seen, &wait).await.map_err(told)?;
         tell(client, session, std::mem::take(&mut query.notices)).await?;
         let (columns, allowance) = (query.columns.clone(), self.handle.allowance(wait.limit));
-        let seen = query.session().unwrap_or(seen).clone();
+        let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
         if let Statement::CopyOut { format, .. } = &prepared.parsed.statement {
             let encoder = lines(&columns, format.clone(), seen);
             let batches = Batches::start(query, encoder, allowance).map_err(told)?;
@@ -267,7 +267,7 @@ impl Handler {
                 let tag = if matches!(statement, Statement::Explain(_)) { "EXPLAIN" } else { "SHOW" };
                 let allowance = self.handle.allowance(session.lock().statement_timeout());
                 let (columns, binary) = (query.columns.clone(), binary(query.columns.len(), format));
-                let encoder = fields(&columns, binary.clone(), query.session().unwrap_or(seen).clone());
+                let encoder = fields(&columns, binary.clone(), seen.clone());
                 let batches = Batches::start(*query, encoder, allowance).map_err(told)?;
                 Answer::Rows { columns, binary, batches, tag }
             }
