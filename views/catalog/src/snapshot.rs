@@ -54,7 +54,7 @@ pub struct Snapshot {
     /// Schemas in which names are looked up, after pg_catalog.
     pub search_path: Vec<String>,
     /// The session's variables by lower-case name, as they are shown: pg_settings.
-    pub variables: BTreeMap<String, String>,
+    pub variables: Arc<BTreeMap<String, String>>,
     /// Connections; without them pg_stat_activity is refused.
     pub sessions: Vec<Activity>,
 }
@@ -68,7 +68,7 @@ impl Default for Snapshot {
             owner: "tidewater".to_owned(),
             user: "tidewater".to_owned(),
             search_path: vec!["public".to_owned()],
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
             sessions: Vec::new(),
         }
     }

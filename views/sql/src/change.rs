@@ -66,6 +66,11 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// The table that they are of.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     /// The command tag.
     pub fn tag(&self) -> String {
         let count = self.removed.len().max(self.added.len());

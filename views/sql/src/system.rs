@@ -39,7 +39,7 @@ impl Database {
     }
 
     /// The session with what its functions and text forms may ask of the catalog.
-    pub(crate) fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
+    pub fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
         let snapshot = self.catalog_snapshot(session);
         let settings = Settings { names: Some(snapshot.clone()), ..session.settings.clone() };
         Arc::new(Session { settings, catalog: Some(snapshot), ..session.as_ref().clone() })

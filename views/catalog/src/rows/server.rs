@@ -100,7 +100,7 @@ pub(super) fn pg_settings(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "reset_val",
         "pending_restart",
     ])?;
-    for (name, value) in &snapshot.variables {
+    for (name, value) in snapshot.variables.iter() {
         let name = CAPITALS.iter().find(|(lower, _)| lower == name).map_or(name.as_str(), |(_, shown)| shown);
         out.row(
             &at,
