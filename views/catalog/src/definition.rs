@@ -6,7 +6,7 @@ use tidewater_functions::quote_ident;
 use tidewater_types::Column;
 
 use crate::object::{Constraint, ConstraintKind, Object};
-use crate::snapshot::{Class, Of};
+use crate::catalog::{Class, Of};
 
 /// `schema.name`, as it must be written.
 pub(crate) fn qualified(schema: &str, name: &str) -> String {

@@ -1,43 +1,64 @@
 //! Aggregates of one group: totals that take rows back, and results computed from the group's rows.
 
-use delta::{Datum, Kind, RowBuilder, RowRef, Weight};
+use std::fmt;
+use std::sync::Arc;
 
-use crate::expr::{EvalError, Expr, Scratch};
+use delta::{RowBuilder, RowRef, Weight};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+use tidewater_types::{ColumnType, Datum, Expr, Numeric, NumericSum, Packing, Result, Scratch, SqlError, key};
+
 use crate::index::OrderColumn;
 
-/// What an aggregate computes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an aggregate computes. Of totals (all but the last two) its argument is one of the types named.
+#[derive(Debug, Clone)]
 pub enum Function {
-    /// `count(*)`; with an argument, of its non-null values.
+    /// Rows in which no argument is NULL; without arguments, all rows.
     Count,
-    /// Sum of signed integers; an error where it leaves 64 bits.
+    /// Sum of signed integers as int8; an error where it leaves 64 bits.
     SumInt,
-    /// Sum of unsigned integers; an error where it leaves 64 bits.
+    /// Sum of unsigned integers as uint8; an error where it leaves 64 bits.
     SumUInt,
-    /// Sum of decimals; an error where it leaves the digits given.
-    SumDecimal {
-        /// Digits of the result.
-        precision: u8,
-    },
-    /// Sum of floats, added in the order of the group.
-    SumFloat,
-    /// Average of floats.
-    AvgFloat,
-    /// Average of decimals, cut to the result's scale.
-    AvgDecimal {
-        /// Scale of the result minus scale of the argument.
-        scale_up: u32,
-    },
-    /// Whether all values are true.
+    /// Exact sum of integers as numeric.
+    SumWhole,
+    /// Mean of integers as numeric.
+    AvgWhole,
+    /// Sum of numerics.
+    SumNumeric,
+    /// Mean of numerics.
+    AvgNumeric,
+    /// Whether all truth values are true.
     BoolAnd,
-    /// Whether a value is true.
+    /// Whether a truth value is true.
     BoolOr,
-    /// Texts joined by a delimiter, in the group's order.
-    StringAgg(String),
-    /// List of the values, NULLs included, in the group's order.
-    ArrayAgg,
-    /// The value of the first row in the group's order, be it NULL: ordered by itself, NULLs last, the least or greatest value.
+    /// The argument of the first row in the group's order, be it NULL: ordered by itself, NULLs last, the least or greatest value.
     First,
+    /// Anything that is computed over all rows of the group, in order.
+    Fold(Arc<dyn Fold>),
+}
+
+/// An aggregate that the engine does not know.
+pub trait Fold: Send + Sync + fmt::Debug {
+    /// Begins with a group.
+    ///
+    /// # Errors
+    /// Where the aggregate cannot be computed at all.
+    fn start(&self) -> Result<Box<dyn Folding>>;
+}
+
+/// A group that is being folded.
+pub trait Folding {
+    /// Takes the arguments of one more row.
+    ///
+    /// # Errors
+    /// What SQL calls an error of this row.
+    fn add(&mut self, arguments: &[Datum<'_>]) -> Result<()>;
+
+    /// The value over the rows so far.
+    ///
+    /// # Errors
+    /// Where the result does not fit its type.
+    fn finish<'a>(&self, scratch: &'a Scratch) -> Result<Datum<'a>>;
 }
 
 /// One aggregate of a reduce.
@@ -45,185 +66,150 @@ pub enum Function {
 pub struct Aggregate {
     /// What it computes.
     pub function: Function,
-    /// Its argument over a row of the input; `None` for `count(*)`.
-    pub argument: Option<Expr>,
-    /// Kind of the argument.
-    pub kind: Kind,
+    /// Its arguments over a row of the input.
+    pub arguments: Vec<Expr>,
+    /// Their types.
+    pub types: Vec<ColumnType>,
     /// FILTER (WHERE …).
     pub filter: Option<Expr>,
-    /// Whether equal values count once.
+    /// Whether equal arguments count once: of each, the first in the group's order.
     pub distinct: bool,
-    /// Order in which it takes the rows of a group.
+    /// Order in which it takes the rows of a group; rows that are equal in it come by their bytes.
     pub order: Vec<OrderColumn>,
 }
 
-impl Function {
-    /// Whether it can take a row back.
+impl Aggregate {
+    /// Whether it keeps totals, which take rows back.
     pub(crate) fn takes_back(&self) -> bool {
-        use Function as F;
-        matches!(
-            self,
-            F::Count | F::SumInt | F::SumUInt | F::SumDecimal { .. } | F::AvgDecimal { .. } | F::BoolAnd | F::BoolOr
-        )
+        !self.distinct && !matches!(self.function, Function::First | Function::Fold(_))
     }
 }
 
-/// Running totals of one aggregate in one group.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Totals {
-    /// Values that are not NULL.
-    count: Weight,
-    /// Their sum; of truth values, the number of true ones.
-    sum: i128,
-}
+/// The values of an aggregate's arguments.
+pub(crate) type Values<'a> = SmallVec<[Datum<'a>; 2]>;
 
-/// The aggregate's value for a row, or `None` where the filter drops it. `count(*)` counts a true.
-pub(crate) fn value<'a>(
+/// The aggregate's arguments for a row, or `None` where the filter drops it.
+pub(crate) fn values<'a>(
     aggregate: &Aggregate,
     row: RowRef<'a>,
     scratch: &'a Scratch,
-) -> Result<Option<Datum<'a>>, EvalError> {
+) -> Result<Option<Values<'a>>> {
     let tuple: &'a [RowRef<'a>] = scratch.alloc_slice_copy(&[row]);
     if let Some(filter) = &aggregate.filter
         && !matches!(filter.eval(tuple, scratch)?, Datum::Bool(true))
     {
         return Ok(None);
     }
-    let value = aggregate.argument.as_ref().map_or(Ok(Datum::Bool(true)), |argument| argument.eval(tuple, scratch))?;
-    Ok(Some(value))
+    let values = aggregate.arguments.iter().map(|argument| argument.eval(tuple, scratch));
+    values.collect::<Result<_>>().map(Some)
 }
 
-fn out_of_range() -> EvalError {
-    EvalError::new(b"22003", "sum out of range")
+/// Running totals of one aggregate in one group.
+#[derive(Debug, Clone)]
+pub(crate) enum Totals {
+    /// How many values that are not NULL, and their sum; of truth values, the number of true ones.
+    Whole(Weight, i128),
+    Numeric(Box<NumericSum>),
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, value: Datum<'_>, weight: Weight) {
-        let value = match value {
-            Datum::Null => return,
-            Datum::Int(value) => i128::from(value),
-            Datum::UInt(value) => i128::from(value),
-            Datum::Decimal(value) => value,
-            Datum::Bool(value) => i128::from(value),
-            // Counted only.
-            _ => 0,
-        };
-        self.count += weight;
-        // Wrapping, so that taking rows back undoes it; the sum of the rows that remain is checked when written.
-        self.sum = self.sum.wrapping_add(value.wrapping_mul(i128::from(weight)));
+    pub(crate) fn new(function: &Function) -> Totals {
+        match function {
+            Function::SumNumeric | Function::AvgNumeric => Totals::Numeric(Box::default()),
+            _ => Totals::Whole(0, 0),
+        }
     }
 
-    pub(crate) fn write(&self, function: &Function, column: usize, builder: &mut RowBuilder) -> Result<(), EvalError> {
+    pub(crate) fn add(&mut self, values: &[Datum<'_>], weight: Weight) {
+        if values.iter().any(Datum::is_null) {
+            return;
+        }
+        match (self, values.first()) {
+            (Totals::Numeric(sum), Some(Datum::Numeric(value))) => sum.add(*value, weight),
+            (Totals::Numeric(_), _) => {}
+            (Totals::Whole(count, sum), value) => {
+                let value = match value {
+                    Some(Datum::Int(value)) => i128::from(*value),
+                    Some(Datum::UInt(value)) => i128::from(*value),
+                    Some(Datum::Bool(value)) => i128::from(*value),
+                    // Counted only.
+                    _ => 0,
+                };
+                *count += weight;
+                // Wrapping, so that taking rows back undoes it; 128 bits hold the sum of the rows that remain.
+                *sum = sum.wrapping_add(value.wrapping_mul(i128::from(weight)));
+            }
+        }
+    }
+
+    pub(crate) fn value<'a>(&self, function: &Function, scratch: &'a Scratch) -> Result<Datum<'a>> {
         use Function as F;
+        let (count, sum) = match self {
+            Totals::Whole(count, sum) => (*count, *sum),
+            Totals::Numeric(sum) if sum.count() == 0 => return Ok(Datum::Null),
+            Totals::Numeric(sum) => {
+                let value = if matches!(function, F::AvgNumeric) { sum.mean()? } else { sum.sum()? };
+                return Ok(Datum::Numeric(value.into_scratch(scratch)));
+            }
+        };
         if matches!(function, F::Count) {
-            builder.set_int(column, self.count);
-            return Ok(());
+            return Ok(Datum::Int(count));
         }
-        if self.count == 0 {
-            return Ok(());
+        if count == 0 {
+            return Ok(Datum::Null);
         }
-        match function {
-            F::SumInt => builder.set_int(column, i64::try_from(self.sum).map_err(|_| out_of_range())?),
-            F::SumUInt => {
-                builder.set(column, Datum::UInt(u64::try_from(self.sum).map_err(|_| out_of_range())?));
+        let out_of_range = |name: &str| SqlError::new(b"22003", format!("{name} out of range"));
+        Ok(match function {
+            F::SumInt => Datum::Int(i64::try_from(sum).map_err(|_| out_of_range("bigint"))?),
+            F::SumUInt => Datum::UInt(u64::try_from(sum).map_err(|_| out_of_range("uint8"))?),
+            F::SumWhole => Datum::Numeric(Numeric::integer(sum)),
+            F::AvgWhole => {
+                Datum::Numeric(Numeric::integer(sum).div(Numeric::integer(count))?.into_scratch(scratch))
             }
-            F::SumDecimal { precision } => {
-                let limit = 10_i128.checked_pow(u32::from(*precision)).unwrap_or(i128::MAX);
-                if self.sum.checked_abs().is_none_or(|sum| sum >= limit) {
-                    return Err(out_of_range());
-                }
-                builder.set_decimal(column, self.sum);
-            }
-            F::AvgDecimal { scale_up } => {
-                let sum = 10_i128.checked_pow(*scale_up).and_then(|scale| self.sum.checked_mul(scale));
-                builder.set_decimal(column, sum.ok_or_else(out_of_range)? / i128::from(self.count));
-            }
-            F::BoolAnd => builder.set(column, Datum::Bool(self.sum == i128::from(self.count))),
-            F::BoolOr => builder.set(column, Datum::Bool(self.sum > 0)),
-            _ => unreachable!("only functions that take rows back keep totals"),
-        }
-        Ok(())
+            F::BoolAnd => Datum::Bool(sum == i128::from(count)),
+            F::BoolOr => Datum::Bool(sum > 0),
+            _ => return Err(SqlError::new(b"XX000", "this aggregate keeps no totals")),
+        })
     }
 }
 
 /// Computes one aggregate over a group's rows in order.
-pub(crate) fn write_aggregate(
+pub(crate) fn over_rows<'a>(
     aggregate: &Aggregate,
-    rows: &[(RowRef<'_>, Weight)],
-    column: usize,
-    builder: &mut RowBuilder,
-    scratch: &Scratch,
-) -> Result<(), EvalError> {
-    let mut values = Vec::with_capacity(rows.len());
+    rows: &[(RowRef<'a>, Weight)],
+    scratch: &'a Scratch,
+) -> Result<Datum<'a>> {
+    let mut totals = Totals::new(&aggregate.function);
+    let mut fold = match &aggregate.function {
+        Function::Fold(fold) => Some(fold.start()?),
+        _ => None,
+    };
+    let mut seen: FxHashSet<Vec<u8>> = FxHashSet::default();
     for (row, weight) in rows {
-        if let Some(value) = value(aggregate, *row, scratch)? {
-            values.push((value, *weight));
-        }
-    }
-    if aggregate.distinct {
-        keep_distinct(&mut values, &aggregate.kind);
-    }
-    let kind = &aggregate.kind;
-    match &aggregate.function {
-        Function::ArrayAgg => write_list(&values, kind, column, builder),
-        Function::StringAgg(delimiter) => write_joined(&values, delimiter, column, builder),
-        Function::SumFloat | Function::AvgFloat => {
-            let floats =
-                || values.iter().filter_map(|(v, w)| if let Datum::Float(v) = v { Some((*v, *w)) } else { None });
-            let count: Weight = floats().map(|(_, weight)| weight).sum();
-            if count > 0 {
-                let sum: f64 = floats().map(|(value, weight)| value * weight as f64).sum();
-                let average = aggregate.function == Function::AvgFloat;
-                builder.set_float(column, if average { sum / count as f64 } else { sum });
+        let Some(values) = values(aggregate, *row, scratch)? else { continue };
+        let mut weight = *weight;
+        if aggregate.distinct {
+            let mut bytes = Vec::new();
+            values.iter().zip(&aggregate.types).for_each(|(value, ty)| key(&ty.ty, value, &mut bytes));
+            if !seen.insert(bytes) {
+                continue;
             }
+            weight = 1;
         }
-        function => {
-            let mut totals = Totals::default();
-            values.iter().for_each(|(value, weight)| totals.add(*value, *weight));
-            totals.write(function, column, builder)?;
-        }
-    }
-    Ok(())
-}
-
-/// Keeps the first of equal values, with weight one, in the order in which they first appear.
-fn keep_distinct(values: &mut Vec<(Datum<'_>, Weight)>, kind: &Kind) {
-    let mut numbers: Vec<usize> = (0..values.len()).collect();
-    numbers.sort_by(|&a, &b| values[a].0.compare(&values[b].0, kind));
-    let same = |a: usize, b: usize| values[a].0.compare(&values[b].0, kind).is_eq();
-    let mut first: Vec<usize> = numbers.chunk_by(|&a, &b| same(a, b)).map(|equal| equal[0]).collect();
-    first.sort_unstable();
-    *values = first.into_iter().map(|number| (values[number].0, 1)).collect();
-}
-
-fn write_list(values: &[(Datum<'_>, Weight)], kind: &Kind, column: usize, builder: &mut RowBuilder) {
-    let mut elements = Vec::with_capacity(values.len());
-    for (value, weight) in values {
-        elements.extend(std::iter::repeat_n(*value, *weight as usize));
-    }
-    if elements.is_empty() {
-        return;
-    }
-    let mut list = RowBuilder::new(vec![kind.clone(); elements.len()]);
-    for (number, element) in elements.into_iter().enumerate() {
-        list.set(number, element);
-    }
-    builder.set_tail(column, list.finish().bytes());
-}
-
-fn write_joined(values: &[(Datum<'_>, Weight)], delimiter: &str, column: usize, builder: &mut RowBuilder) {
-    let start = builder.begin_tail();
-    let mut any = false;
-    for (value, weight) in values {
-        let Datum::Text(text) = value else { continue };
-        for _ in 0..*weight {
-            if std::mem::replace(&mut any, true) {
-                builder.tail_buffer().extend_from_slice(delimiter.as_bytes());
-            }
-            builder.tail_buffer().extend_from_slice(text);
+        match &mut fold {
+            Some(fold) => (0..weight).try_for_each(|_| fold.add(&values))?,
+            None => totals.add(&values, weight),
         }
     }
-    if any {
-        builder.end_tail(column, start);
+    match fold {
+        Some(fold) => fold.finish(scratch),
+        None => totals.value(&aggregate.function, scratch),
+    }
+}
+
+/// Sets a column of the output row.
+pub(crate) fn set(builder: &mut RowBuilder, packing: Packing, column: usize, value: &Datum<'_>) {
+    if !value.is_null() {
+        packing.set(builder, column, value);
     }
 }

@@ -14,8 +14,20 @@ use rustc_hash::FxHashMap;
 pub(crate) struct RowId(pub(crate) u32);
 
 impl RowId {
-    /// Stands for the missing row of a left join.
+    /// Stands for the missing row of a left join, and for a mark that is false.
     pub(crate) const MISSING: RowId = RowId(u32::MAX);
+    /// Stands for a mark that is true.
+    pub(crate) const TRUE: RowId = RowId(u32::MAX - 1);
+    /// Stands for a mark that is unknown.
+    pub(crate) const UNKNOWN: RowId = RowId(u32::MAX - 2);
+    /// Stands for several rows where one was wanted.
+    pub(crate) const SEVERAL: RowId = RowId(u32::MAX - 3);
+
+    /// Whether it names a row.
+    #[inline]
+    pub(crate) fn is_row(self) -> bool {
+        self.0 < RowId::SEVERAL.0
+    }
 
     /// The number of the chunk that the row lies in.
     #[inline]
@@ -254,15 +266,15 @@ fn next<'a>(
 
 #[cfg(test)]
 mod tests {
-    use delta::{Kind, RowBuilder};
+    use delta::{RowBuilder, Width};
 
     use super::*;
 
     #[test]
     fn a_snapshot_keeps_its_moment_and_places_are_reused() {
-        let mut builder = RowBuilder::new(vec![Kind::Text]);
+        let mut builder = RowBuilder::new(vec![Width::Variable]);
         let mut row = |text: &str| {
-            builder.set_text(0, text);
+            builder.set_tail(0, text.as_bytes());
             builder.take()
         };
         let mut arena = Arena::default();

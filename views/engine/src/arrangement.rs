@@ -3,14 +3,13 @@
 //! Within a tick an arrangement remembers the weight that each touched row had before. So its delta is at hand, both versions
 //! of it can be read, and rows that left stay readable by id until [`Arrangement::end_tick`].
 
-use std::sync::Arc;
-
-use delta::{KeyColumn, Kind, RowRef, Weight};
+use delta::{KeyColumn, RowRef, Weight};
 use rustc_hash::FxHashMap;
+use tidewater_types::SqlError;
 
 use crate::arena::{Arena, RowId, Snapshot};
-use crate::expr::EvalError;
 use crate::index::{Ids, Index, OrderColumn, Probe};
+use crate::shape::Shape;
 
 /// Which state of an arrangement to read during a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub(crate) enum Version {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Arrangement {
-    pub(crate) kinds: Arc<[Kind]>,
+    pub(crate) shape: Shape,
     /// The columns that identify a row, if any do.
     pub(crate) key: Option<Vec<KeyColumn>>,
     /// The key's columns in a row that has no others.
@@ -37,20 +36,20 @@ pub(crate) struct Arrangement {
     /// Weight before the tick of each row touched in it.
     touched: FxHashMap<RowId, Weight>,
     /// Rows that have no value but an error, with multiplicities. Every reader of the arrangement gets one of them instead.
-    errors: FxHashMap<EvalError, Weight>,
+    errors: FxHashMap<SqlError, Weight>,
 }
 
 impl Arrangement {
-    pub(crate) fn new(kinds: Arc<[Kind]>, key: Option<&[usize]>) -> Self {
-        let key: Option<Vec<_>> = key.map(|key| key.iter().map(|&column| KeyColumn::new(column, &kinds)).collect());
+    pub(crate) fn new(shape: Shape, key: Option<&[usize]>) -> Self {
+        let key: Option<Vec<_>> = key.map(|key| key.iter().map(|&column| KeyColumn::new(column, &shape.widths)).collect());
         let identity = match &key {
-            Some(key) => Index::new(key.clone(), Vec::new(), kinds.clone()),
-            None => Index::whole_row(kinds.clone()),
+            Some(key) => Index::new(key.clone(), Vec::new(), shape.clone()),
+            None => Index::whole_row(shape.clone()),
         };
         let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
         let key_alone = key.iter().flatten().enumerate().map(alone).collect();
         Arrangement {
-            kinds,
+            shape,
             key,
             key_alone,
             arena: Arena::default(),
@@ -64,7 +63,7 @@ impl Arrangement {
     /// The number of an index by `key` whose rows are in `order` (empty: any order). A new one is empty until
     /// [`Arrangement::fill_index`] has been through all chunks, unless there are no rows.
     pub(crate) fn index(&mut self, key: &[usize], order: &[OrderColumn]) -> usize {
-        let key: Vec<_> = key.iter().map(|&column| KeyColumn::new(column, &self.kinds)).collect();
+        let key: Vec<_> = key.iter().map(|&column| KeyColumn::new(column, &self.shape.widths)).collect();
         let identity_fits = self.key.as_ref() == Some(&key);
         let fits = |(number, index): &(usize, &Index)| {
             index.key == key && (order.is_empty() || index.order == order) && (*number > 0 || identity_fits)
@@ -72,7 +71,7 @@ impl Arrangement {
         if let Some((number, _)) = self.indexes.iter().enumerate().find(fits) {
             return number;
         }
-        self.indexes.push(Index::new(key, order.to_vec(), self.kinds.clone()));
+        self.indexes.push(Index::new(key, order.to_vec(), self.shape.clone()));
         let number = self.indexes.len() - 1;
         if self.arena.chunks() > 0 {
             self.unfilled.push((number, 0));
@@ -154,6 +153,13 @@ impl Arrangement {
         self.indexes[0].same_key_as(&self.arena, row)
     }
 
+    /// The rows whose key in an index is `row`, which has the key's columns only.
+    pub(crate) fn lookup(&self, index: usize, row: RowRef<'_>) -> Ids<'_> {
+        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
+        let columns: Vec<_> = self.indexes[index].key.iter().enumerate().map(alone).collect();
+        self.find(index, row, &columns)
+    }
+
     pub(crate) fn find(&self, index: usize, row: RowRef<'_>, columns: &[KeyColumn]) -> Ids<'_> {
         self.indexes[index].with_key(&self.arena, row, columns)
     }
@@ -168,7 +174,7 @@ impl Arrangement {
         !self.touched.is_empty()
     }
 
-    pub(crate) fn add_error(&mut self, error: EvalError, weight: Weight) {
+    pub(crate) fn add_error(&mut self, error: SqlError, weight: Weight) {
         let entry = self.errors.entry(error);
         match entry {
             std::collections::hash_map::Entry::Occupied(mut entry) => {
@@ -182,7 +188,7 @@ impl Arrangement {
     }
 
     /// The least error of the rows without a value, so that every reader sees the same one.
-    pub(crate) fn error(&self) -> Option<&EvalError> {
+    pub(crate) fn error(&self) -> Option<&SqlError> {
         self.errors.keys().min()
     }
 

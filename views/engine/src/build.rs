@@ -59,7 +59,7 @@ impl Circuit {
         self.nodes.write(node, |nodes, output| {
             let rows: Vec<(RowId, Weight)> = nodes.arrangement(input).arena.chunk_ids(fed.chunk).collect();
             match operator {
-                Operator::Input => {}
+                Operator::Input | Operator::Values => {}
                 Operator::Join(join) => {
                     let mut pending = Pending::default();
                     run_chunk(join, nodes, fed.chunk, &mut pending);

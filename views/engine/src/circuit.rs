@@ -7,19 +7,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use delta::{KeyColumn, Kind, Op, RowRef, Weight};
+use delta::{Op, Row, RowRef, Weight};
+use tidewater_types::{ColumnType, SqlError};
 
 use crate::arena::Snapshot;
 use crate::arrangement::Arrangement;
-use crate::expr::EvalError;
-use crate::join::{Join, JoinError, JoinSpec};
+use crate::join::{Join, JoinSpec, Role};
 use crate::nodes::{Fed, NodeId, Nodes};
 use crate::reduce::{Reduce, ReduceSpec};
+use crate::shape::Shape;
 use crate::walk::{Pending, materialise, run_term};
 
 #[derive(Debug)]
 pub(crate) enum Operator {
     Input,
+    /// Rows that are there from the beginning and stay.
+    Values,
     Join(Arc<Join>),
     Reduce(Box<Reduce>),
     Union(Vec<NodeId>),
@@ -29,7 +32,7 @@ impl Operator {
     /// The nodes that it reads.
     pub(crate) fn inputs(&self) -> Vec<NodeId> {
         match self {
-            Operator::Input => Vec::new(),
+            Operator::Input | Operator::Values => Vec::new(),
             Operator::Join(join) => join.spec.inputs.iter().map(|input| input.node).collect(),
             Operator::Reduce(reduce) => vec![reduce.spec.input],
             Operator::Union(inputs) => inputs.clone(),
@@ -59,7 +62,7 @@ impl Circuit {
         Circuit::default()
     }
 
-    fn add(&mut self, kinds: Arc<[Kind]>, key: Option<&[usize]>, operator: Operator) -> NodeId {
+    fn add(&mut self, types: Arc<[ColumnType]>, key: Option<&[usize]>, operator: Operator) -> NodeId {
         let node = NodeId(self.operators.len());
         let inputs = operator.inputs();
         for (number, input) in inputs.iter().enumerate() {
@@ -69,7 +72,7 @@ impl Circuit {
         if !inputs.is_empty() {
             self.building.push_back(node);
         }
-        self.nodes.0.push(Some(Arrangement::new(kinds, key)));
+        self.nodes.0.push(Some(Arrangement::new(Shape::new(types), key)));
         self.operators.push(Some(operator));
         self.pending.push(Pending::default());
         self.consumers.push(Vec::new());
@@ -78,36 +81,42 @@ impl Circuit {
     }
 
     /// Adds a base table. With a key, changes are upserts and deletes by key; without, insertions and removals of rows.
-    pub fn add_input(&mut self, kinds: Arc<[Kind]>, key: Option<&[usize]>) -> NodeId {
-        self.add(kinds, key, Operator::Input)
+    pub fn add_input(&mut self, types: Arc<[ColumnType]>, key: Option<&[usize]>) -> NodeId {
+        self.add(types, key, Operator::Input)
+    }
+
+    /// Adds rows that never change.
+    pub fn add_values<'a>(&mut self, types: Arc<[ColumnType]>, rows: impl IntoIterator<Item = &'a Row>) -> NodeId {
+        let node = self.add(types, None, Operator::Values);
+        let arrangement = self.nodes.arrangement_mut(node);
+        rows.into_iter().for_each(|row| arrangement.update(row.as_ref(), 1));
+        arrangement.end_tick();
+        node
     }
 
     /// Adds a join; [`Circuit::build`] computes its rows.
-    ///
-    /// # Errors
-    /// If no equality connects one of its inputs with the others.
-    pub fn add_join(&mut self, spec: JoinSpec) -> Result<NodeId, JoinError> {
-        let kinds = spec.inputs.iter().map(|input| self.nodes.arrangement(input.node).kinds.clone()).collect();
+    pub fn add_join(&mut self, spec: JoinSpec) -> NodeId {
+        let shapes = spec.inputs.iter().map(|input| self.nodes.arrangement(input.node).shape.clone()).collect();
         let nodes = &mut self.nodes;
         let mut index_of = |node: NodeId, columns: &[usize]| nodes.arrangement_mut(node).index(columns, &[]);
-        let join = Arc::new(Join::plan(spec, kinds, &mut index_of)?);
-        Ok(self.add(join.spec.kinds.clone(), join.spec.key.as_deref(), Operator::Join(join.clone())))
+        let join = Arc::new(Join::plan(spec, shapes, &mut index_of));
+        self.add(join.spec.types.clone(), join.spec.key.as_deref(), Operator::Join(join.clone()))
     }
 
     /// Adds a reduce; [`Circuit::build`] computes its rows.
     pub fn add_reduce(&mut self, spec: ReduceSpec) -> NodeId {
-        let kinds = spec.kinds.clone();
+        let types = spec.types.clone();
         let key: Vec<usize> = (0..spec.key.len()).collect();
         let input = self.nodes.arrangement_mut(spec.input);
-        let input_kinds = input.kinds.clone();
-        let reduce = Reduce::new(spec, &input_kinds, |key, order| input.index(key, order));
-        self.add(kinds, Some(&key), Operator::Reduce(Box::new(reduce)))
+        let shape = input.shape.clone();
+        let reduce = Reduce::new(spec, &shape, |key, order| input.index(key, order));
+        self.add(types, Some(&key), Operator::Reduce(Box::new(reduce)))
     }
 
-    /// Adds the union of nodes of the same kinds, repeated rows kept; [`Circuit::build`] computes its rows.
+    /// Adds the union of nodes whose columns are packed alike, repeated rows kept; [`Circuit::build`] computes its rows.
     pub fn add_union(&mut self, inputs: Vec<NodeId>) -> NodeId {
-        let kinds = self.nodes.arrangement(inputs[0]).kinds.clone();
-        self.add(kinds, None, Operator::Union(inputs))
+        let types = self.types(inputs[0]).clone();
+        self.add(types, None, Operator::Union(inputs))
     }
 
     /// Removes all nodes but those of `kept` and the ones that they are made from; gives the removed ones. Their numbers are
@@ -159,6 +168,7 @@ impl Circuit {
         let Some(mut operator) = self.operators[node.0].take() else { return };
         let fed = self.fed[node.0];
         match &mut operator {
+            Operator::Values => {}
             Operator::Input => {
                 let ops = std::mem::take(&mut self.waiting[node.0]);
                 let arrangement = self.nodes.arrangement_mut(node);
@@ -214,7 +224,7 @@ impl Circuit {
     }
 
     /// The error that readers of this node get instead of rows: one of its own or of a node it is made from.
-    pub fn error(&self, node: NodeId) -> Option<&EvalError> {
+    pub fn error(&self, node: NodeId) -> Option<&SqlError> {
         let inputs = self.operators[node.0].as_ref().map(Operator::inputs).unwrap_or_default();
         let own = self.nodes.arrangement(node).error();
         own.or_else(|| inputs.into_iter().find_map(|input| self.error(input)))
@@ -230,12 +240,18 @@ impl Circuit {
         self.nodes.arrangement(index.node).is_filled(index.index)
     }
 
-    /// The rows whose indexed columns equal the columns of `key`, in order.
-    pub fn lookup<'a>(&'a self, index: IndexId, key: RowRef<'a>, kinds: &[Kind]) -> Vec<(RowRef<'a>, Weight)> {
+    /// The rows whose indexed columns equal the columns of `key`, in order; NULL finds NULL.
+    pub fn lookup<'a>(&'a self, index: IndexId, key: RowRef<'_>) -> Vec<(RowRef<'a>, Weight)> {
         let arrangement = self.nodes.arrangement(index.node);
-        let columns: Vec<_> = (0..key.columns()).map(|column| KeyColumn::new(column, kinds)).collect();
-        let ids = arrangement.find(index.index, key, &columns);
+        let ids = arrangement.lookup(index.index, key);
         ids.map(|id| (arrangement.arena.row(id), arrangement.arena.weight(id))).collect()
+    }
+
+    /// How often a row is in a node.
+    pub fn weight(&self, node: NodeId, row: RowRef<'_>) -> Weight {
+        let arrangement = self.nodes.arrangement(node);
+        let id = arrangement.current(row).filter(|id| arrangement.arena.row(*id) == row);
+        id.map_or(0, |id| arrangement.arena.weight(id))
     }
 
     /// Distinct rows of a node, and the bytes that they and their indexes take, approximately.
@@ -255,17 +271,14 @@ impl Circuit {
         let Some(operator) = self.operators[node.0].as_ref() else { return };
         let inputs = operator.inputs();
         let what = match operator {
-            Operator::Join(_) if inputs.len() == 1 => "Map and filter".to_owned(),
-            Operator::Join(join) => {
-                let outer = join.spec.inputs.iter().filter(|input| input.outer).count();
-                format!("Delta join of {} inputs, {outer} of them optional", inputs.len())
-            }
+            Operator::Join(join) => explain_join(join),
             Operator::Reduce(reduce) => {
                 let how = if reduce.accumulates() { "by totals" } else { "reading rows of the group through an index" };
                 format!("Reduce by {} columns, {how}", reduce.spec.key.len())
             }
             Operator::Union(_) => format!("Union of {}", inputs.len()),
             Operator::Input => "Table".to_owned(),
+            Operator::Values => "Values".to_owned(),
         };
         let (rows, bytes) = self.size(node);
         text.push_str(&format!(
@@ -282,16 +295,38 @@ impl Circuit {
         self.nodes.0.iter().flatten().all(Arrangement::is_empty)
     }
 
-    /// Kinds of a node's columns.
-    pub fn kinds(&self, node: NodeId) -> &Arc<[Kind]> {
-        &self.nodes.arrangement(node).kinds
+    /// Types of a node's columns.
+    pub fn types(&self, node: NodeId) -> &Arc<[ColumnType]> {
+        &self.nodes.arrangement(node).shape.types
     }
 
-    /// Columns that identify a node's rows, where known.
+    /// Columns that identify a node's rows, where known: no two rows have the same packed bytes there, and no row occurs twice.
     pub fn key(&self, node: NodeId) -> Option<Vec<usize>> {
+        if let Some(Operator::Reduce(reduce)) = &self.operators[node.0]
+            && reduce.spec.times.is_some()
+        {
+            return None;
+        }
         let key = self.nodes.arrangement(node).key.as_ref()?;
         Some(key.iter().map(|part| part.column).collect())
     }
+}
+
+fn explain_join(join: &Join) -> String {
+    let inputs = &join.spec.inputs;
+    if let [_] = inputs[..] {
+        return "Map and filter".to_owned();
+    }
+    let optional = inputs.iter().filter(|input| matches!(input.role, Role::Outer | Role::Single)).count();
+    let tests = inputs.iter().filter(|input| matches!(input.role, Role::Semi | Role::Anti | Role::Mark)).count();
+    let mut text = format!("Delta join of {} inputs, {optional} of them optional", inputs.len());
+    if tests > 0 {
+        text.push_str(&format!(", {tests} only tested"));
+    }
+    if join.has_pairs {
+        text.push_str(", by pairs where no equality connects them");
+    }
+    text
 }
 
 /// Names an index of a node.

@@ -5,11 +5,13 @@
 
 use std::cmp::Ordering;
 
-use delta::{Datum, KeyColumn, Kind, RowRef, hash_bytes, hash_key, same_key};
+use delta::{KeyColumn, RowRef, hash_bytes, hash_key, same_key};
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use tidewater_types::{Packing, Type, compare};
 
 use crate::arena::{Arena, RowId};
+use crate::shape::Shape;
 
 /// One column of an ordering.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,6 +22,8 @@ pub struct OrderColumn {
     pub descending: bool,
     /// NULLs before all values.
     pub nulls_first: bool,
+    /// By packed bytes instead of by value: an order among values that are equal and print differently.
+    pub packed: bool,
 }
 
 /// An entry is 8 bytes: half of the hash, so that growing the table reads no rows, and a row id or the number of a list.
@@ -108,7 +112,7 @@ impl List {
 pub(crate) struct Index {
     pub(crate) key: Vec<KeyColumn>,
     pub(crate) order: Vec<OrderColumn>,
-    kinds: std::sync::Arc<[Kind]>,
+    shape: Shape,
     /// Whether the key is the whole row, hashed as bytes.
     whole_row: bool,
     table: HashTable<Entry>,
@@ -131,38 +135,47 @@ fn half(hash: u64) -> u32 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probe<'a> {
     pub(crate) rows: &'a [RowRef<'a>],
-    /// For each key column of the index, the input and column that hold its value.
-    pub(crate) parts: &'a [(usize, KeyColumn)],
+    /// For each key column of the index, where its value is.
+    pub(crate) parts: &'a [Part],
+}
+
+/// Where the value of a key column is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) input: usize,
+    pub(crate) column: KeyColumn,
+    /// Whether NULL finds NULL.
+    pub(crate) nulls_equal: bool,
 }
 
 impl Probe<'_> {
-    /// The hash that [`hash_key`] gives an indexed row, or `None` where a value is NULL, which equals nothing.
+    /// The hash that [`hash_key`] gives an indexed row, or `None` where a value is a NULL that equals nothing.
     fn hash(&self) -> Option<u64> {
         use std::hash::Hasher;
         let mut hasher = rustc_hash::FxHasher::default();
-        for &(input, part) in self.parts {
-            let row = self.rows[input];
-            if row.is_null(part.column) {
+        for part in self.parts {
+            let (row, column) = (self.rows[part.input], part.column.column);
+            if row.is_null(column) && !part.nulls_equal {
                 return None;
             }
-            if part.tail { hasher.write(row.tail(part.column)) } else { hasher.write_u64(row.slot(part.column)) }
+            if part.column.tail { hasher.write(row.tail(column)) } else { hasher.write_u64(row.slot(column)) }
         }
         Some(hasher.finish())
     }
 
     fn matches(&self, row: RowRef<'_>, key: &[KeyColumn]) -> bool {
-        key.iter().zip(self.parts).all(|(mine, (input, theirs))| {
-            same_key(row, std::slice::from_ref(mine), self.rows[*input], std::slice::from_ref(theirs))
+        key.iter().zip(self.parts).all(|(mine, theirs)| {
+            same_key(row, std::slice::from_ref(mine), self.rows[theirs.input], std::slice::from_ref(&theirs.column))
         })
     }
 }
 
 impl Index {
-    pub(crate) fn new(key: Vec<KeyColumn>, order: Vec<OrderColumn>, kinds: std::sync::Arc<[Kind]>) -> Self {
+    pub(crate) fn new(key: Vec<KeyColumn>, order: Vec<OrderColumn>, shape: Shape) -> Self {
         Index {
             key,
             order,
-            kinds,
+            shape,
             whole_row: false,
             table: HashTable::new(),
             lists: Vec::new(),
@@ -171,8 +184,8 @@ impl Index {
     }
 
     /// An index by whole rows, for arrangements without a key.
-    pub(crate) fn whole_row(kinds: std::sync::Arc<[Kind]>) -> Self {
-        Index { whole_row: true, ..Index::new(Vec::new(), Vec::new(), kinds) }
+    pub(crate) fn whole_row(shape: Shape) -> Self {
+        Index { whole_row: true, ..Index::new(Vec::new(), Vec::new(), shape) }
     }
 
     fn hash(&self, row: RowRef<'_>) -> u32 {
@@ -228,7 +241,7 @@ impl Index {
             return a.cmp(&b);
         }
         let (x, y) = (arena.row(a), arena.row(b));
-        compare_rows(x, y, &self.order, &self.kinds).then_with(|| x.bytes().cmp(y.bytes())).then_with(|| a.cmp(&b))
+        compare_rows(x, y, &self.order, &self.shape).then_with(|| x.bytes().cmp(y.bytes())).then_with(|| a.cmp(&b))
     }
 
     /// Where `row`'s key is or belongs; holds until the index changes.
@@ -316,25 +329,35 @@ impl Index {
     }
 }
 
-/// ORDER BY `order` among rows of `kinds`.
-pub(crate) fn compare_rows(a: RowRef<'_>, b: RowRef<'_>, order: &[OrderColumn], kinds: &[Kind]) -> Ordering {
+/// ORDER BY `order` among rows of `shape`.
+fn compare_rows(a: RowRef<'_>, b: RowRef<'_>, order: &[OrderColumn], shape: &Shape) -> Ordering {
     for column in order {
-        let kind = &kinds[column.column];
-        let (x, y) = (a.get(column.column, kind), b.get(column.column, kind));
-        let ordering = match (&x, &y) {
-            (Datum::Null, Datum::Null) => Ordering::Equal,
-            (Datum::Null, _) if column.nulls_first => Ordering::Less,
-            (Datum::Null, _) => Ordering::Greater,
-            (_, Datum::Null) if column.nulls_first => Ordering::Greater,
-            (_, Datum::Null) => Ordering::Less,
-            _ if column.descending => y.compare(&x, kind),
-            _ => x.compare(&y, kind),
+        let ordering = match (a.is_null(column.column), b.is_null(column.column)) {
+            (true, true) => Ordering::Equal,
+            (true, false) if column.nulls_first => Ordering::Less,
+            (true, false) => Ordering::Greater,
+            (false, true) if column.nulls_first => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            _ if column.descending => compare_values(b, a, column, shape),
+            _ => compare_values(a, b, column, shape),
         };
         if ordering.is_ne() {
             return ordering;
         }
     }
     Ordering::Equal
+}
+
+/// The order of two values that are not NULL.
+fn compare_values(a: RowRef<'_>, b: RowRef<'_>, order: &OrderColumn, shape: &Shape) -> Ordering {
+    let (i, ty) = (order.column, &shape.types[order.column].ty);
+    match shape.packings[i] {
+        packing if order.packed && packing.is_tail() => a.tail(i).cmp(b.tail(i)),
+        _ if order.packed => a.slot(i).cmp(&b.slot(i)),
+        Packing::Bool | Packing::Int => (a.slot(i) as i64).cmp(&(b.slot(i) as i64)),
+        Packing::Text if *ty != Type::Bpchar => a.tail(i).cmp(b.tail(i)),
+        packing => compare(ty, &packing.get(a, i), &packing.get(b, i)),
+    }
 }
 
 /// Where the rows of one key are in an index.

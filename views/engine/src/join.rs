@@ -3,22 +3,45 @@
 //! A join keeps no state of its own besides its output. For the delta of each input there is a [`Term`]: a walk through
 //! indexes of the other inputs (a *delta join*). With inputs R₁…Rₙ the output's delta is Σᵢ ΔRᵢ ⋈ (R₁…Rᵢ₋₁ new, Rᵢ₊₁… old).
 //! One input alone, filtered and projected, is the join with n = 1.
+//!
+//! Inputs that are not inner are looked up for each tuple of the inner ones, in their order, and what is found is made into one
+//! or more rows by their [`Role`]. Where no equality connects an input with those that are bound, all its rows are candidates.
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Kind, Row, RowBuilder};
+use delta::{KeyColumn, Row, RowBuilder, Width};
+use tidewater_types::{ColumnType, Expr};
 
 use crate::arrangement::Version;
-use crate::expr::Expr;
+use crate::index::Part;
 use crate::nodes::NodeId;
+use crate::shape::Shape;
+
+/// What an input is to the join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Its rows make the tuples.
+    Inner,
+    /// Left-joined to the inputs before it: a tuple without a match keeps a row of NULLs.
+    Outer,
+    /// A tuple stays where it has a match. Its columns cannot be read.
+    Semi,
+    /// A tuple stays where it has none. Its columns cannot be read.
+    Anti,
+    /// The only column that can be read is a truth value: whether the ON filters are true of a row that the equalities find; NULL
+    /// if not, but they are unknown of one.
+    Mark,
+    /// As `Outer`, but a second match is an error (21000).
+    Single,
+}
 
 /// An input of a join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JoinInput {
     /// The node whose rows it reads.
     pub node: NodeId,
-    /// Whether the input is left-joined to the inputs before it: a tuple without a match keeps a row of NULLs.
-    pub outer: bool,
+    /// What they are for.
+    pub role: Role,
 }
 
 /// A column of an input.
@@ -30,6 +53,28 @@ pub struct ColumnAt {
     pub column: usize,
 }
 
+/// Two columns whose packed bytes must be equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Equality {
+    /// One.
+    pub left: ColumnAt,
+    /// The other.
+    pub right: ColumnAt,
+    /// Whether NULL equals NULL; otherwise it equals nothing.
+    pub nulls_equal: bool,
+}
+
+impl Equality {
+    /// The column of `input`, and the other one, if exactly one of them is there.
+    fn seen_from(&self, input: usize) -> Option<(usize, ColumnAt)> {
+        match (self.left.input == input, self.right.input == input) {
+            (true, false) => Some((self.left.column, self.right)),
+            (false, true) => Some((self.right.column, self.left)),
+            _ => None,
+        }
+    }
+}
+
 /// A predicate of a join.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -37,14 +82,14 @@ pub struct Filter {
     pub expr: Expr,
     /// The inputs that it reads.
     pub inputs: Vec<usize>,
-    /// The outer input in whose ON clause it stands, or `None` for WHERE.
+    /// The input, not an inner one, in whose ON clause it stands, or `None` for WHERE.
     pub on: Option<usize>,
 }
 
 /// A column of the join's output.
 #[derive(Debug, Clone)]
 pub enum Output {
-    /// A column of an input as it is.
+    /// A column of an input as it is, packed alike.
     Column(ColumnAt),
     /// A computed value.
     Expr(Expr),
@@ -52,29 +97,22 @@ pub enum Output {
 
 /// A join of any number of inputs, filtered and projected.
 ///
-/// An outer input's equalities and ON filters read only inputs before it; no inner input is equated with an outer one.
+/// The equalities and ON filters of an input that is not inner read only inner ones and such before it; no inner input is equated
+/// with one that is not.
 #[derive(Debug, Clone)]
 pub struct JoinSpec {
     /// At least one; the first is inner.
     pub inputs: Vec<JoinInput>,
-    /// Columns of one kind that must be equal and not NULL.
-    pub equalities: Vec<(ColumnAt, ColumnAt)>,
+    /// Columns that are packed alike and must be equal.
+    pub equalities: Vec<Equality>,
     /// Further predicates.
     pub filters: Vec<Filter>,
     /// Columns of the output.
     pub output: Vec<Output>,
-    /// Their kinds.
-    pub kinds: Arc<[Kind]>,
+    /// Their types.
+    pub types: Arc<[ColumnType]>,
     /// Output columns that identify a row, where the inputs' keys show it.
     pub key: Option<Vec<usize>>,
-}
-
-/// Why a join cannot be kept incrementally.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JoinError {
-    /// No equality ties an input to the others.
-    #[error("cross join: no equality connects input {0} with the others")]
-    NotConnected(usize),
 }
 
 /// Binds one more input by its index.
@@ -83,15 +121,15 @@ pub(crate) struct Step {
     pub(crate) input: usize,
     pub(crate) node: NodeId,
     pub(crate) index: usize,
-    /// For each key column of the index, the bound input and column that hold its value.
-    pub(crate) parts: Vec<(usize, KeyColumn)>,
+    /// For each key column of the index, where among the bound inputs its value is.
+    pub(crate) parts: Vec<Part>,
     pub(crate) version: Version,
     /// Filters that can be decided once this input is bound, by number.
     pub(crate) filters: Vec<usize>,
-    /// For an outer input, the filters of its ON clause.
+    /// The filters of its ON clause.
     pub(crate) on: Vec<usize>,
-    pub(crate) outer: bool,
-    /// The outer input whose delta this walk propagates.
+    pub(crate) role: Role,
+    /// The input, not an inner one, whose delta this walk propagates.
     pub(crate) delta: bool,
 }
 
@@ -100,7 +138,7 @@ pub(crate) struct Step {
 pub(crate) struct Term {
     pub(crate) start: usize,
     pub(crate) start_filters: Vec<usize>,
-    /// Where the start is an outer input: how to find the inner tuples that its delta may touch.
+    /// Where the start is not an inner input: how to find the inner tuples that its delta may touch.
     pub(crate) discovery: Vec<Step>,
     pub(crate) steps: Vec<Step>,
 }
@@ -112,8 +150,13 @@ pub(crate) struct Join {
     pub(crate) terms: Vec<Term>,
     /// The walk that computes everything from the first input.
     pub(crate) full: Term,
-    /// For each input, its row of NULLs.
+    /// For each input, what stands for no match: a row of NULLs, of a mark the row false.
     pub(crate) missing: Vec<Row>,
+    /// The rows of a mark that is true or unknown.
+    pub(crate) mark_true: Row,
+    pub(crate) mark_unknown: Row,
+    /// Whether a step has no equality to go by.
+    pub(crate) has_pairs: bool,
 }
 
 /// Makes sure that a node has an index by these columns and tells its number.
@@ -121,126 +164,129 @@ pub(crate) type IndexOf<'a> = dyn FnMut(NodeId, &[usize]) -> usize + 'a;
 
 struct Planner<'a> {
     spec: &'a JoinSpec,
-    kinds: &'a [Arc<[Kind]>],
+    shapes: &'a [Shape],
     index_of: &'a mut IndexOf<'a>,
+    has_pairs: bool,
 }
 
 impl Join {
-    pub(crate) fn plan<'a>(
-        spec: JoinSpec,
-        input_kinds: Vec<Arc<[Kind]>>,
-        index_of: &'a mut IndexOf<'a>,
-    ) -> Result<Join, JoinError> {
-        let mut planner = Planner { spec: &spec, kinds: &input_kinds, index_of };
-        let terms = (0..spec.inputs.len()).map(|i| planner.term(i, true)).collect::<Result<Vec<_>, _>>()?;
-        let full = planner.term(0, false)?;
-        let missing = input_kinds.iter().map(|kinds| RowBuilder::new(kinds.clone()).take()).collect();
-        Ok(Join { spec, terms, full, missing })
+    pub(crate) fn plan<'a>(spec: JoinSpec, shapes: Vec<Shape>, index_of: &'a mut IndexOf<'a>) -> Join {
+        let mut planner = Planner { spec: &spec, shapes: &shapes, index_of, has_pairs: false };
+        let terms = (0..spec.inputs.len()).map(|i| planner.term(i, true)).collect();
+        let full = planner.term(0, false);
+        let has_pairs = planner.has_pairs;
+        let mut mark = RowBuilder::new(vec![Width::Fixed]);
+        let mark_unknown = mark.take();
+        let mut mark = |value: bool| {
+            mark.set_slot(0, u64::from(value));
+            mark.take()
+        };
+        let missing = spec.inputs.iter().zip(&shapes).map(|(input, shape)| match input.role {
+            Role::Mark => mark(false),
+            _ => shape.builder().take(),
+        });
+        let missing = missing.collect();
+        Join { terms, full, missing, mark_true: mark(true), mark_unknown, has_pairs, spec }
     }
 }
 
 impl Planner<'_> {
     /// The walk from `start`. `incremental`: occurrences of the start's own node read the version that the sum asks for.
-    fn term(&mut self, start: usize, incremental: bool) -> Result<Term, JoinError> {
+    fn term(&mut self, start: usize, incremental: bool) -> Term {
         let inputs = &self.spec.inputs;
         let mut bound = vec![false; inputs.len()];
         bound[start] = true;
         let mut discovery = Vec::new();
         let mut steps = Vec::new();
         let mut start_filters = Vec::new();
-        if inputs[start].outer {
-            discovery = self.inner_steps(start, &mut bound, true, incremental)?;
+        if inputs[start].role != Role::Inner {
+            discovery = self.inner_steps(start, &mut bound, true, incremental);
             for (input, bound) in bound.iter_mut().enumerate() {
-                *bound = !inputs[input].outer;
+                *bound = inputs[input].role == Role::Inner;
             }
         } else {
             start_filters = self.decidable(&[], &bound);
-            steps = self.inner_steps(start, &mut bound, false, incremental)?;
+            steps = self.inner_steps(start, &mut bound, false, incremental);
         }
-        for outer in 0..inputs.len() {
-            if !inputs[outer].outer {
-                continue;
-            }
+        for input in (0..inputs.len()).filter(|&input| inputs[input].role != Role::Inner) {
             let before = bound.clone();
-            let mut step = self.step(start, outer, &bound, incremental).ok_or(JoinError::NotConnected(outer))?;
-            bound[outer] = true;
+            let mut step = self.step(start, input, &bound, incremental);
+            bound[input] = true;
             step.filters = self.decidable(&before, &bound);
-            step.delta = outer == start;
+            step.delta = input == start;
             steps.push(step);
         }
-        Ok(Term { start, start_filters, discovery, steps })
+        Term { start, start_filters, discovery, steps }
     }
 
     /// Steps that bind all inner inputs. While discovering, outer inputs may be passed through and no filter is applied.
-    fn inner_steps(
-        &mut self,
-        start: usize,
-        bound: &mut [bool],
-        discovering: bool,
-        incremental: bool,
-    ) -> Result<Vec<Step>, JoinError> {
-        let inputs = self.spec.inputs.clone();
+    fn inner_steps(&mut self, start: usize, bound: &mut [bool], discovering: bool, incremental: bool) -> Vec<Step> {
+        let inputs = &self.spec.inputs;
         let mut steps = Vec::new();
-        while let Some(open) = (0..inputs.len()).find(|&i| !inputs[i].outer && !bound[i]) {
-            let candidate = |i: &usize| !bound[*i] && (discovering || !inputs[*i].outer) && self.connected(*i, bound);
-            // Inner inputs first: an outer one is passed through only where nothing else leads on.
-            let next = (0..inputs.len())
-                .filter(candidate)
-                .min_by_key(|&i| inputs[i].outer)
-                .ok_or(JoinError::NotConnected(open))?;
+        while let Some(open) = (0..inputs.len()).find(|&i| inputs[i].role == Role::Inner && !bound[i]) {
+            let inner = |i: &usize| !bound[*i] && inputs[*i].role == Role::Inner && self.connected(*i, bound, false);
+            // An outer input is passed through only where nothing else leads on, and only by an equality that its row of NULLs
+            // does not meet: a tuple for which it has no match must be found, too.
+            let through = |i: &usize| {
+                discovering
+                    && !bound[*i]
+                    && matches!(inputs[*i].role, Role::Outer | Role::Single)
+                    && self.connected(*i, bound, true)
+            };
+            let next = (0..inputs.len()).find(inner).or_else(|| (0..inputs.len()).find(through)).unwrap_or(open);
             let before = bound.to_vec();
-            let mut step = self.step(start, next, bound, incremental).ok_or(JoinError::NotConnected(next))?;
+            let mut step = self.step(start, next, bound, incremental);
             bound[next] = true;
             if !discovering {
                 step.filters = self.decidable(&before, bound);
             }
-            step.outer = false;
+            step.role = Role::Inner;
+            step.on.clear();
             steps.push(step);
         }
-        Ok(steps)
+        steps
     }
 
-    fn connected(&self, input: usize, bound: &[bool]) -> bool {
-        self.spec
-            .equalities
-            .iter()
-            .any(|(a, b)| (a.input == input && bound[b.input]) || (b.input == input && bound[a.input]))
+    /// Whether an equality connects an input with a bound one; `null_rejecting`: one that NULL does not meet.
+    fn connected(&self, input: usize, bound: &[bool], null_rejecting: bool) -> bool {
+        let mut equalities = self.spec.equalities.iter().filter(|equality| !(null_rejecting && equality.nulls_equal));
+        equalities.any(|equality| equality.seen_from(input).is_some_and(|(_, other)| bound[other.input]))
     }
 
-    fn step(&mut self, start: usize, input: usize, bound: &[bool], incremental: bool) -> Option<Step> {
-        let mut pairs: Vec<(usize, ColumnAt)> = Vec::new();
-        for (a, b) in &self.spec.equalities {
-            let pair = match (a.input == input, b.input == input) {
-                (true, false) if bound[b.input] => (a.column, *b),
-                (false, true) if bound[a.input] => (b.column, *a),
-                _ => continue,
-            };
-            pairs.push(pair);
+    fn step(&mut self, start: usize, input: usize, bound: &[bool], incremental: bool) -> Step {
+        let here = self.spec.inputs[input];
+        let mut pairs: Vec<(usize, ColumnAt, bool)> = Vec::new();
+        for equality in &self.spec.equalities {
+            if let Some((column, other)) = equality.seen_from(input)
+                && bound[other.input]
+            {
+                pairs.push((column, other, equality.nulls_equal));
+            }
         }
         // Two equalities on one column stay two key columns: the index then demands both.
         pairs.sort();
         pairs.dedup();
-        if pairs.is_empty() {
-            return None;
-        }
-        let here = self.spec.inputs[input];
-        let columns: Vec<_> = pairs.iter().map(|(column, _)| *column).collect();
+        self.has_pairs |= pairs.is_empty();
+        let columns: Vec<_> = pairs.iter().map(|(column, ..)| *column).collect();
         let index = (self.index_of)(here.node, &columns);
-        let key_column = |(_, at): &(usize, ColumnAt)| (at.input, KeyColumn::new(at.column, &self.kinds[at.input]));
+        let part = |&(_, at, nulls_equal): &(usize, ColumnAt, bool)| Part {
+            input: at.input,
+            column: KeyColumn::new(at.column, &self.shapes[at.input].widths),
+            nulls_equal,
+        };
         let same_node = here.node == self.spec.inputs[start].node;
         let version = if incremental && same_node && input > start { Version::Old } else { Version::New };
-        let on = (0..self.spec.filters.len()).filter(|&f| self.spec.filters[f].on == Some(input)).collect();
-        Some(Step {
+        Step {
             input,
             node: here.node,
             index,
-            parts: pairs.iter().map(key_column).collect(),
+            parts: pairs.iter().map(part).collect(),
             version,
             filters: Vec::new(),
-            on: if here.outer { on } else { Vec::new() },
-            outer: here.outer,
+            on: (0..self.spec.filters.len()).filter(|&f| self.spec.filters[f].on == Some(input)).collect(),
+            role: here.role,
             delta: false,
-        })
+        }
     }
 
     /// WHERE filters that `bound` decides and `before` (empty: nothing was bound) did not.

@@ -2,24 +2,27 @@
 //!
 //! Pure: no I/O, no clock, no threads, no async, no randomness; it knows neither SQL nor Kafka. A [`Circuit`] holds the nodes;
 //! each node's rows are stored once, in an arrangement with indexes of row ids, that all its readers share.
+//!
+//! Rows are found, joined and grouped by their packed bytes. Where equal values of a type have several packed forms
+//! (`ColumnType::key_is_packed`), whoever builds a circuit gives it a column of key forms to go by.
 
 mod aggregate;
 mod arena;
 mod arrangement;
 mod build;
 mod circuit;
-mod expr;
 mod index;
 mod join;
+mod matches;
 mod nodes;
 mod reduce;
+mod shape;
 mod walk;
 
-pub use aggregate::{Aggregate, Function};
+pub use aggregate::{Aggregate, Fold, Function, Folding};
 pub use arena::{RowsFrom, Snapshot};
 pub use circuit::{Circuit, IndexId};
-pub use expr::{EvalError, Expr, Scratch, Tuple};
 pub use index::OrderColumn;
-pub use join::{ColumnAt, Filter, JoinError, JoinInput, JoinSpec, Output};
+pub use join::{ColumnAt, Equality, Filter, JoinInput, JoinSpec, Output, Role};
 pub use nodes::NodeId;
 pub use reduce::ReduceSpec;

@@ -1,21 +1,24 @@
 //! GROUP BY, DISTINCT and DISTINCT ON.
 //!
-//! Two ways, chosen for each aggregate. One that can take a row back (count, sum, avg, bool_and, bool_or of non-distinct
-//! values) keeps totals for each group, and a change costs the change. Any other reads its group's rows through an index of
-//! the input that holds them in the aggregate's order: `first_value`, and so min and max, read one row of it; the rest, whose
-//! result is about as long as the group (`string_agg`), read all.
+//! Two ways, chosen for each aggregate. One that can take a row back (count, exact sums and means, bool_and, bool_or of
+//! non-distinct values) keeps totals for each group, and a change costs the change. Any other reads its group's rows through an
+//! index of the input that holds them in the aggregate's order: `First`, and so min and max, read one row of it; the rest
+//! read all.
+//!
+//! A group's row may occur any number of times, as its own columns say: INTERSECT ALL and EXCEPT ALL are counts a row.
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Kind, Row, RowBuilder, RowRef, Weight};
+use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight};
 use rustc_hash::{FxHashMap, FxHashSet};
+use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
-use crate::aggregate::{Aggregate, Function, Totals, value, write_aggregate};
+use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values};
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
-use crate::expr::{EvalError, Scratch};
 use crate::index::OrderColumn;
 use crate::nodes::NodeId;
+use crate::shape::Shape;
 
 /// A grouping of one node's rows.
 #[derive(Debug, Clone)]
@@ -26,8 +29,10 @@ pub struct ReduceSpec {
     pub key: Vec<usize>,
     /// The aggregates; the output is the key columns, then these.
     pub aggregates: Vec<Aggregate>,
-    /// Kinds of the output's columns.
-    pub kinds: Arc<[Kind]>,
+    /// Types of the output's columns.
+    pub types: Arc<[ColumnType]>,
+    /// How often a group's row occurs, computed over that row; `None`: once.
+    pub times: Option<Expr>,
 }
 
 /// How an aggregate gets its value.
@@ -46,6 +51,7 @@ type State = (Weight, Box<[Totals]>);
 #[derive(Debug)]
 pub(crate) struct Reduce {
     pub(crate) spec: ReduceSpec,
+    shape: Shape,
     key: Vec<KeyColumn>,
     /// The key's columns in a row that has no others.
     key_alone: Vec<KeyColumn>,
@@ -57,22 +63,22 @@ pub(crate) struct Reduce {
     /// Groups whose output row is not written yet, while the reduce is being built.
     waiting: FxHashSet<Row>,
     /// Groups whose output has no value.
-    failed: FxHashMap<Row, EvalError>,
+    failed: FxHashMap<Row, SqlError>,
 }
 
 impl Reduce {
     /// `index_of` makes sure that the input has an index by the key, in an order.
     pub(crate) fn new(
         spec: ReduceSpec,
-        input_kinds: &[Kind],
+        input: &Shape,
         mut index_of: impl FnMut(&[usize], &[OrderColumn]) -> usize,
     ) -> Self {
-        let key: Vec<_> = spec.key.iter().map(|&column| KeyColumn::new(column, input_kinds)).collect();
+        let key: Vec<_> = spec.key.iter().map(|&column| KeyColumn::new(column, &input.widths)).collect();
         let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
         let key_alone = key.iter().enumerate().map(alone).collect();
         let mut totalled = Vec::new();
         let way = |(number, aggregate): (usize, &Aggregate)| {
-            if aggregate.function.takes_back() && !aggregate.distinct {
+            if aggregate.takes_back() {
                 totalled.push(number);
                 Way::Totals(totalled.len() - 1)
             } else {
@@ -84,7 +90,8 @@ impl Reduce {
         let whole = spec.key.is_empty().then(|| RowBuilder::new(Vec::new()).take());
         let waiting = whole.into_iter().collect();
         let (groups, failed) = (FxHashMap::default(), FxHashMap::default());
-        Reduce { spec, key, key_alone, ways, totalled, groups, waiting, failed }
+        let shape = Shape::new(spec.types.clone());
+        Reduce { spec, shape, key, key_alone, ways, totalled, groups, waiting, failed }
     }
 
     /// Whether no aggregate reads a group's rows.
@@ -117,7 +124,7 @@ impl Reduce {
     }
 
     fn refresh_all(&mut self, groups: impl IntoIterator<Item = Row>, input: &Arrangement, output: &mut Arrangement) {
-        let mut builder = RowBuilder::new(self.spec.kinds.clone());
+        let mut builder = self.shape.builder();
         let mut scratch = Scratch::new();
         for group in groups {
             self.waiting.remove(&group);
@@ -129,7 +136,7 @@ impl Reduce {
     /// Takes rows into the groups' totals; gives the groups.
     fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) -> FxHashSet<Row> {
         let mut groups: FxHashSet<Row> = FxHashSet::default();
-        let mut builder = RowBuilder::new(self.spec.kinds[..self.key.len()].to_vec());
+        let mut builder = RowBuilder::new(self.shape.widths[..self.key.len()].to_vec());
         let mut scratch = Scratch::new();
         for &(id, weight) in rows {
             let row = input.arena.row(id);
@@ -144,14 +151,14 @@ impl Reduce {
             }
             scratch.reset();
             if !self.groups.contains_key(group.bytes()) {
-                let totals = vec![Totals::default(); self.totalled.len()];
-                self.groups.insert(group.into(), (0, totals.into()));
+                let new = |&number: &usize| Totals::new(&self.spec.aggregates[number].function);
+                self.groups.insert(group.into(), (0, self.totalled.iter().map(new).collect()));
             }
             let Some((count, totals)) = self.groups.get_mut(group.bytes()) else { continue };
             *count += weight;
             for (&number, totals) in self.totalled.iter().zip(totals) {
-                match value(&self.spec.aggregates[number], row, &scratch) {
-                    Ok(Some(value)) => totals.add(value, weight),
+                match values(&self.spec.aggregates[number], row, &scratch) {
+                    Ok(Some(values)) => totals.add(&values, weight),
                     Ok(None) => {}
                     Err(error) => output.add_error(error, weight),
                 }
@@ -180,30 +187,39 @@ impl Reduce {
             present |= self.rows(group, input, *index).next().is_some();
         }
         let result = if present { self.write(group, input, builder, scratch) } else { Ok(()) };
-        for (column, part) in self.key.iter().enumerate() {
-            let kind = &self.spec.kinds[column];
-            debug_assert_eq!(part.tail, kind.is_tail(), "a key column keeps its kind");
-            builder.set(column, group.as_ref().get(column, kind));
+        for column in 0..self.key.len() {
+            builder.copy(column, group.as_ref(), column);
         }
-        let current = output.current(builder.finish());
+        let result = result.and_then(|()| if present { self.times(builder.finish(), scratch) } else { Ok(0) });
+        let current = output.current(builder.finish()).map(|id| (id, output.weight(id, Version::New)));
         if let Some(error) = self.failed.remove(group) {
             output.add_error(error, -1);
         }
-        match result {
-            Err(error) => {
-                output.add_error(error.clone(), 1);
-                self.failed.insert(group.clone(), error);
+        let times = result.unwrap_or_else(|error| {
+            output.add_error(error.clone(), 1);
+            self.failed.insert(group.clone(), error);
+            0
+        });
+        if let Some((id, before)) = current {
+            if times != 0 && output.arena.row(id) == builder.finish() {
+                output.add_weight(id, times - before);
+                return;
             }
-            Ok(()) if present => {
-                if current.is_some_and(|id| output.arena.row(id) == builder.finish()) {
-                    return;
-                }
-                output.update(builder.finish(), 1);
-            }
-            Ok(()) => {}
+            // The row that comes may have the same key, so the one that leaves goes first.
+            output.add_weight(id, -before);
         }
-        if let Some(id) = current {
-            output.add_weight(id, -1);
+        if times != 0 {
+            output.update(builder.finish(), times);
+        }
+    }
+
+    /// How often a group's row occurs.
+    fn times(&self, row: RowRef<'_>, scratch: &Scratch) -> Result<Weight> {
+        let Some(times) = &self.spec.times else { return Ok(1) };
+        let row = RowRef::new(scratch.alloc_slice_copy(row.bytes()));
+        match times.eval(scratch.alloc_slice_copy(&[row]), scratch)? {
+            Datum::Int(times) => Ok(times.max(0)),
+            _ => Ok(0),
         }
     }
 
@@ -219,43 +235,48 @@ impl Reduce {
     }
 
     /// The values of all aggregates for a group.
-    fn write(
-        &self,
-        group: &Row,
-        input: &Arrangement,
-        builder: &mut RowBuilder,
-        scratch: &Scratch,
-    ) -> Result<(), EvalError> {
+    fn write(&self, group: &Row, input: &Arrangement, builder: &mut RowBuilder, scratch: &Scratch) -> Result<()> {
         let state = self.groups.get(group);
         // The rows of the index read last: most often all aggregates read one.
         let mut read: Option<(usize, Vec<(RowRef<'_>, Weight)>)> = None;
         for (number, (aggregate, way)) in self.spec.aggregates.iter().zip(&self.ways).enumerate() {
             let column = self.key.len() + number;
-            match *way {
-                Way::Totals(number) => {
-                    let none = Totals::default();
-                    let totals = state.map_or(&none, |(_, totals)| &totals[number]);
-                    totals.write(&aggregate.function, column, builder)?;
-                }
-                Way::Index(index) if aggregate.function == Function::First => {
-                    for (row, _) in self.rows(group, input, index) {
-                        if let Some(value) = value(aggregate, row, scratch)? {
-                            builder.set(column, value);
-                            break;
-                        }
-                    }
+            let value = match *way {
+                Way::Totals(number) => match state {
+                    Some((_, totals)) => totals[number].value(&aggregate.function, scratch)?,
+                    None => Totals::new(&aggregate.function).value(&aggregate.function, scratch)?,
+                },
+                Way::Index(index) if matches!(aggregate.function, Function::First) => {
+                    self.first(group, input, index, aggregate, scratch)?
                 }
                 Way::Index(index) => {
                     if read.as_ref().is_none_or(|(number, _)| *number != index) {
                         read = Some((index, self.rows(group, input, index).collect()));
                     }
-                    if let Some((_, rows)) = &read {
-                        write_aggregate(aggregate, rows, column, builder, scratch)?;
-                    }
+                    let rows = read.as_ref().map_or(&[][..], |(_, rows)| rows);
+                    over_rows(aggregate, rows, scratch)?
                 }
-            }
+            };
+            set(builder, self.shape.packings[column], column, &value);
         }
         Ok(())
+    }
+
+    /// The argument of the first row that the filter lets pass.
+    fn first<'a>(
+        &self,
+        group: &Row,
+        input: &'a Arrangement,
+        index: usize,
+        aggregate: &Aggregate,
+        scratch: &'a Scratch,
+    ) -> Result<Datum<'a>> {
+        for (row, _) in self.rows(group, input, index) {
+            if let Some(values) = values(aggregate, row, scratch)? {
+                return Ok(values.first().copied().unwrap_or(Datum::Null));
+            }
+        }
+        Ok(Datum::Null)
     }
 }
 

@@ -3,15 +3,17 @@
 //! Values are read through the ids only where a predicate or the output needs them (late materialisation). Tuples that
 //! cancel within the tick are dropped before that.
 
-use delta::{Datum, RowBuilder, RowRef, Weight};
+use delta::{RowBuilder, RowRef, Weight};
 use rustc_hash::FxHashSet;
+use tidewater_types::{Datum, Result, Scratch, SqlError};
 
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
-use crate::expr::{EvalError, Scratch};
 use crate::index::Probe;
-use crate::join::{Join, JoinInput, Output, Step, Term};
+use crate::join::{Join, JoinInput, Output, Role, Step, Term};
+use crate::matches::{Found, Truth};
 use crate::nodes::{Fed, Nodes};
+use crate::shape::Shape;
 
 /// Tuples with weights: flat ids, `width` a tuple.
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ struct Walk<'a> {
 /// that is `fed` counts.
 pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, fed: Fed, pending: &mut Pending) {
     // Rows that left in this tick still count here: an input without any is empty in both versions.
-    let empty = |input: &JoinInput| !input.outer && nodes.arrangement(input.node).rows() == 0;
+    let empty = |input: &JoinInput| input.role == Role::Inner && nodes.arrangement(input.node).rows() == 0;
     if join.spec.inputs.iter().any(empty) {
         return;
     }
@@ -105,7 +107,7 @@ fn run(
     let rows: Vec<_> = join.missing.iter().map(|row| row.as_ref()).collect();
     let ids = vec![RowId::MISSING; rows.len()];
     let mut walk = Walk { join, nodes, fed, rows, ids, scratch: Scratch::new(), pending };
-    if join.spec.inputs[term.start].outer {
+    if join.spec.inputs[term.start].role != Role::Inner {
         walk.outer_delta(term, start, delta);
         return;
     }
@@ -166,9 +168,10 @@ impl<'a> Walk<'a> {
             sink.push(&self.ids, weight);
             return;
         };
-        if step.outer {
-            self.outer_step(step, rest, weight, suspect);
-            return;
+        match step.role {
+            Role::Inner => {}
+            Role::Outer => return self.outer_step(step, rest, weight, suspect),
+            _ => return self.choosing_step(step, rest, weight, suspect),
         }
         for (id, row, _, times) in self.matches(step) {
             self.bind(step.input, id, row);
@@ -206,7 +209,69 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The delta of an outer input: finds the inner tuples that it may touch, each once, and takes the difference there.
+    /// An input of which a tuple gets one row at most, made of all its matches.
+    fn choosing_step(&mut self, step: &Step, rest: &[Step], weight: Weight, suspect: bool) {
+        let (mut before, mut after) = (Found::default(), Found::default());
+        for (id, row, old, new) in self.matches(step) {
+            self.bind(step.input, id, row);
+            match self.truth(&step.on) {
+                Truth::False => continue,
+                Truth::Failed => {
+                    // The pair has an error in place of an answer; it is read again from the tuple that has this row.
+                    let times = if step.delta { new - old } else { new };
+                    if times != 0 {
+                        self.pending.suspects.push(&self.ids, weight * times);
+                    }
+                }
+                truth => {
+                    before.take(id, old, truth);
+                    after.take(id, new, truth);
+                }
+            }
+            // With ON filters any row may fail, and the answer would depend on which is looked at first.
+            let decided = |found: &Found| found.decides(step.role);
+            if step.on.is_empty() && decided(&after) && (!step.delta || decided(&before)) {
+                break;
+            }
+        }
+        self.unbind(step.input);
+        let (before, after) = (step.delta.then(|| before.choose(step.role)).flatten(), after.choose(step.role));
+        if step.delta && before == after {
+            return;
+        }
+        for (chosen, weight) in [(before, -weight), (after, weight)] {
+            let Some(id) = chosen else { continue };
+            self.bind_chosen(step, id);
+            if id == RowId::SEVERAL {
+                self.pending.suspects.push(&self.ids, weight);
+            } else if let Some(failed) = self.passes(&step.filters) {
+                self.steps(rest, weight, suspect | failed);
+            }
+        }
+        self.unbind(step.input);
+    }
+
+    fn bind_chosen(&mut self, step: &Step, id: RowId) {
+        let (join, nodes): (&'a Join, &'a Nodes) = (self.join, self.nodes);
+        self.bind(step.input, id, shown(join, nodes, step.input, id));
+    }
+
+    /// The three-valued AND of filters.
+    fn truth(&self, filters: &[usize]) -> Truth {
+        let mut truth = Truth::True;
+        for &filter in filters {
+            match self.join.spec.filters[filter].expr.eval(&self.rows, &self.scratch) {
+                Ok(Datum::Bool(true)) => {}
+                Ok(Datum::Bool(false)) => return Truth::False,
+                Ok(_) if truth == Truth::True => truth = Truth::Unknown,
+                Ok(_) => {}
+                Err(_) => truth = Truth::Failed,
+            }
+        }
+        truth
+    }
+
+    /// The delta of an input that is not inner: finds the inner tuples that it may touch, each once, and takes the difference there.
     fn outer_delta(&mut self, term: &Term, start: &'a Arrangement, delta: impl Iterator<Item = (RowId, Weight)>) {
         let mut seen: FxHashSet<Vec<RowId>> = FxHashSet::default();
         for (id, _) in delta {
@@ -224,7 +289,7 @@ impl<'a> Walk<'a> {
         for (id, row, _, times) in self.matches(step) {
             self.bind(step.input, id, row);
             // An outer input that the walk passes through is looked up again later and does not count here.
-            let times = if self.join.spec.inputs[step.input].outer { 1 } else { times };
+            let times = if self.join.spec.inputs[step.input].role == Role::Inner { times } else { 1 };
             self.discover(term, rest, weight * times, seen);
         }
         self.unbind(step.input);
@@ -233,10 +298,8 @@ impl<'a> Walk<'a> {
     fn touch(&mut self, term: &Term, weight: Weight, seen: &mut FxHashSet<Vec<RowId>>) {
         let (rows, ids) = (self.rows.clone(), self.ids.clone());
         let inputs = &self.join.spec.inputs;
-        for (input, outer) in inputs.iter().map(|input| input.outer).enumerate() {
-            if outer {
-                self.unbind(input);
-            }
+        for input in (0..inputs.len()).filter(|&input| inputs[input].role != Role::Inner) {
+            self.unbind(input);
         }
         if seen.insert(self.ids.clone()) {
             self.scratch.reset();
@@ -250,7 +313,7 @@ impl<'a> Walk<'a> {
 
     fn reads_inner_only(&self, filter: usize) -> bool {
         let filter = &self.join.spec.filters[filter];
-        filter.on.is_none() && filter.inputs.iter().all(|&input| !self.join.spec.inputs[input].outer)
+        filter.on.is_none() && filter.inputs.iter().all(|&input| self.join.spec.inputs[input].role == Role::Inner)
     }
 }
 
@@ -261,8 +324,9 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
         pending.tuples.consolidate(width);
         pending.suspects.consolidate(width);
     }
-    let builder = RowBuilder::new(join.spec.kinds.clone());
-    let mut writer = Writer { join, nodes, rows: Vec::with_capacity(width), builder, scratch: Scratch::new() };
+    let shape = output.shape.clone();
+    let builder = shape.builder();
+    let mut writer = Writer { join, nodes, shape, rows: Vec::with_capacity(width), builder, scratch: Scratch::new() };
     // Rows leave before others come: with a key there is at most one row for it at any time.
     for leaving in [true, false] {
         for (ids, weight) in pending.tuples.iter(width).filter(|(_, weight)| (*weight < 0) == leaving) {
@@ -281,9 +345,20 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
     }
 }
 
+/// The row that an id of an input stands for.
+fn shown<'a>(join: &'a Join, nodes: &'a Nodes, input: usize, id: RowId) -> RowRef<'a> {
+    match id {
+        RowId::TRUE => join.mark_true.as_ref(),
+        RowId::UNKNOWN => join.mark_unknown.as_ref(),
+        id if id.is_row() => nodes.arrangement(join.spec.inputs[input].node).arena.row(id),
+        _ => join.missing[input].as_ref(),
+    }
+}
+
 struct Writer<'a> {
     join: &'a Join,
     nodes: &'a Nodes,
+    shape: Shape,
     /// Of the tuple that is being written.
     rows: Vec<RowRef<'a>>,
     builder: RowBuilder,
@@ -295,25 +370,24 @@ impl Writer<'_> {
         self.scratch.reset();
         self.rows.clear();
         for (input, &id) in ids.iter().enumerate() {
-            self.rows.push(match id {
-                RowId::MISSING => self.join.missing[input].as_ref(),
-                id => self.nodes.arrangement(self.join.spec.inputs[input].node).arena.row(id),
-            });
+            self.rows.push(shown(self.join, self.nodes, input, id));
         }
     }
 
-    fn column(&mut self, column: usize) -> Result<(), EvalError> {
+    fn column(&mut self, column: usize) -> Result<()> {
         match &self.join.spec.output[column] {
             Output::Column(at) => {
                 let row = self.rows[at.input];
-                if row.is_null(at.column) {
-                } else if self.join.spec.kinds[column].is_tail() {
-                    self.builder.set_tail(column, row.tail(at.column));
-                } else {
-                    self.builder.set_slot(column, row.slot(at.column));
+                if !row.is_null(at.column) {
+                    self.builder.copy(column, row, at.column);
                 }
             }
-            Output::Expr(expr) => self.builder.set(column, expr.eval(&self.rows, &self.scratch)?),
+            Output::Expr(expr) => {
+                let value = expr.eval(&self.rows, &self.scratch)?;
+                if !value.is_null() {
+                    self.shape.packings[column].set(&mut self.builder, column, &value);
+                }
+            }
         }
         Ok(())
     }
@@ -341,8 +415,12 @@ impl Writer<'_> {
         }
     }
 
-    fn first_failure(&self, ids: &[RowId]) -> Option<EvalError> {
-        let applies = |on: Option<usize>| on.is_none_or(|input| ids[input] != RowId::MISSING);
+    fn first_failure(&self, ids: &[RowId]) -> Option<SqlError> {
+        if ids.contains(&RowId::SEVERAL) {
+            let message = "more than one row returned by a subquery used as an expression";
+            return Some(SqlError::new(b"21000", message));
+        }
+        let applies = |on: Option<usize>| on.is_none_or(|input| ids[input].is_row());
         let filters = self.join.spec.filters.iter().filter(|filter| applies(filter.on));
         filters.map(|filter| filter.expr.eval(&self.rows, &self.scratch)).find_map(Result::err)
     }

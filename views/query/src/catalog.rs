@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use delta::RowRef;
+use sqlparser::ast;
 use tidewater_types::{Column, ColumnType, Result};
 
 /// Relations by name.
@@ -13,6 +14,11 @@ pub trait Catalog {
 
     /// Whether there is a schema of this name.
     fn has_schema(&self, name: &str) -> bool;
+
+    /// The query that `relation` stands for, if it is a view that keeps no rows.
+    fn view(&self, _relation: &Relation) -> Option<Arc<View>> {
+        None
+    }
 
     /// The type called `name` that is not one of PostgreSQL's own.
     fn custom_type(&self, _schema: Option<&str>, _name: &str) -> Option<ColumnType> {
@@ -50,6 +56,15 @@ impl std::hash::Hash for Relation {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.id.hash(state);
     }
+}
+
+/// A view's query, which is bound in the place of its name; its output columns are the relation's, in their order.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The query.
+    pub query: Box<ast::Query>,
+    /// The text that it stands in.
+    pub text: Arc<str>,
 }
 
 /// Takes rows of a relation, batch by batch; says whether it wants more.

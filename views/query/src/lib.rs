@@ -10,9 +10,9 @@ pub mod rewrite;
 pub mod run;
 mod stack;
 
-pub use bind::{bind, bind_assigned, bind_scalar};
-pub use catalog::{Catalog, Relation, Source};
-pub use parse::parse;
+pub use bind::{Target, bind, bind_assigned, bind_scalar, column_type};
+pub use catalog::{Catalog, Relation, Source, View};
+pub use parse::{parse, parser, refusal, tokens};
 pub use plan::Plan;
 pub use rewrite::rewrite;
 pub use run::run;

@@ -2,8 +2,10 @@
 
 use sqlparser::ast::Statement;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 use tidewater_types::{Result, SqlError};
+
+use crate::dialect::PostgreSql;
 
 /// How deep the parser may recurse: less than its stack allows.
 const DEPTH_MAX: usize = 200;
@@ -13,17 +15,25 @@ const DEPTH_MAX: usize = 200;
 /// # Errors
 /// 42601.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
-    let dialect = crate::dialect::PostgreSql;
-    let tokens = Tokenizer::new(&dialect, text)
-        .tokenize_with_location()
-        .map_err(|error| SqlError::new(b"42601", error.to_string()))?;
-    let tokens = rewritten(tokens);
-    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
-    parser.parse_statements().map_err(|error| refusal(&error))
+    let tokens = tokens(text).map_err(|error| SqlError::new(b"42601", error.to_string()))?;
+    parser(tokens).parse_statements().map_err(|error| refusal(&error))
+}
+
+/// The tokens of a text, spelled as [`parser`] takes them.
+///
+/// # Errors
+/// What is no token, and where.
+pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, TokenizerError> {
+    Ok(rewritten(Tokenizer::new(&PostgreSql, text).tokenize_with_location()?))
+}
+
+/// A parser of tokens.
+pub fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
+    Parser::new(&PostgreSql).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens)
 }
 
 /// The words of the parser's refusal as PostgreSQL says it.
-fn refusal(error: &ParserError) -> SqlError {
+pub fn refusal(error: &ParserError) -> SqlError {
     match error {
         ParserError::RecursionLimitExceeded => {
             let hint = "an expression or query is nested too deeply";

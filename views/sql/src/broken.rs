@@ -6,16 +6,17 @@
 
 use std::sync::Arc;
 
-use delta::{TableId, TableSchema};
+use delta::TableId;
+use tidewater_functions::Session;
+use tidewater_types::TableSchema;
 
 use crate::catalog::{Body, Object};
 use crate::database::Database;
-use crate::error::{Error, Result};
 use crate::parse::ast::{
     Broker, Connection, CreateSource, Envelope, Format, ObjectKind, OptionValue, Parsed, Registry, Statement,
 };
-use crate::query::named_in;
-use crate::table_changes::name_of;
+use crate::names::key_of;
+use crate::{Error, Result};
 
 /// Why an object is broken, and what it would be.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(crate) struct Broken {
 pub struct Definition {
     /// The statement.
     pub text: String,
+    /// Where names without a schema are looked for in it.
+    pub search_path: Vec<String>,
     /// The columns of a source, as they were when it was made.
     pub table: Option<TableSchema>,
 }
@@ -70,7 +73,7 @@ impl Database {
                 Body::Broken(broken) => broken.table.clone(),
                 _ => None,
             };
-            Definition { text: object.definition.clone(), table }
+            Definition { text: object.definition.clone(), search_path: object.search_path.clone(), table }
         };
         objects.into_iter().map(definition).collect()
     }
@@ -95,7 +98,8 @@ impl Database {
         found.sort_by_key(|(_, object)| object.oid);
         let show = |(name, object): (&String, &Object)| {
             let Body::Broken(broken) = &object.body else { return None };
-            let definition = Definition { text: object.definition.clone(), table: broken.table.clone() };
+            let (text, search_path) = (object.definition.clone(), object.search_path.clone());
+            let definition = Definition { text, search_path, table: broken.table.clone() };
             Some(BrokenObject { name: name.clone(), kind: broken.kind, definition, error: broken.error.clone() })
         };
         found.into_iter().filter_map(show).collect()
@@ -112,6 +116,7 @@ impl Database {
             name.push_str(" (again)");
         }
         let broken = Broken { kind, reads, error, table: definition.table };
+        self.search_path = definition.search_path;
         self.define(&name, &definition.text, Body::Broken(broken), None);
         name
     }
@@ -123,7 +128,7 @@ impl Database {
     pub fn mend<T>(&mut self, name: &str, make: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
         let is_broken = |object: &&Object| matches!(object.body, Body::Broken(_));
         let Some(mut object) = self.objects.get(name).filter(is_broken).cloned() else {
-            return Err(Error::new("42704", format!("\"{name}\" is not broken")));
+            return Err(Error::new(b"42704", format!("\"{name}\" is not broken")));
         };
         self.objects.remove(name);
         let next = self.next_oid;
@@ -138,7 +143,7 @@ impl Database {
                     broken.error = error.clone();
                 }
                 self.objects.insert(name.to_owned(), object);
-                self.generation += 1;
+                self.changed();
                 Err(error)
             }
         }
@@ -149,10 +154,16 @@ impl Database {
     /// # Errors
     /// As [`Database::mend`].
     pub fn mend_by_statement(&mut self, name: &str) -> Result<()> {
-        let text = self.objects.get(name).map(|object| object.definition.clone()).unwrap_or_default();
+        let object = self.objects.get(name);
+        let text = object.map(|object| object.definition.clone()).unwrap_or_default();
+        let mut session = Session::default();
+        if let Some(object) = object {
+            session.search_path.clone_from(&object.search_path);
+        }
+        let session = Arc::new(session);
         let parsed = crate::parse::parse(&text)
-            .and_then(|mut all| all.pop().ok_or_else(|| Error::new("42601", "the catalog holds no statement for it")));
-        self.mend(name, |database| database.execute_statement(&Arc::new(parsed?), &[]).map(drop))
+            .and_then(|mut all| all.pop().ok_or_else(|| Error::new(b"42601", "the catalog holds no statement for it")));
+        self.mend(name, |database| database.execute_statement(&Arc::new(parsed?), &[], &session).map(drop))
     }
 
     /// Makes an object anew under its name by `make`, and all that reads it. What reads it and cannot be made again is broken.
@@ -166,13 +177,12 @@ impl Database {
     ) -> Result<(T, Replaced)> {
         let mut names = self.all_readers(name);
         names.sort_by_key(|name| self.objects.get(name).map(|object| object.oid));
-        let old = self.objects.get(name).map(|object| object.definition.clone());
-        let definitions: Vec<_> =
-            names.iter().filter_map(|name| self.objects.get(name)).map(|object| object.definition.clone()).collect();
+        let old = self.objects.get(name).map(definition_of);
+        let definitions: Vec<_> = names.iter().filter_map(|name| self.objects.get(name)).map(definition_of).collect();
         let gone = self.forget(&[&names[..], &[name.to_owned()]].concat());
         let made = make(self);
-        if let (Err(_), Some(text)) = (&made, old) {
-            definitions_again(self, vec![text]);
+        if let (Err(_), Some(old)) = (&made, old) {
+            definitions_again(self, vec![old]);
         }
         let broken = definitions_again(self, definitions);
         made.map(|made| (made, Replaced { gone, broken }))
@@ -192,7 +202,7 @@ impl Database {
             Some((ObjectKind::Source, _)) => {
                 self.replace(name, |database| database.create_source(name, schema, definition))
             }
-            _ => Err(Error::new("42P01", format!("source \"{name}\" does not exist"))),
+            _ => Err(Error::new(b"42P01", format!("source \"{name}\" does not exist"))),
         }
     }
 
@@ -222,7 +232,7 @@ impl Database {
         let kind = broken.kind.words();
         let message = format!("{} \"{name}\" is broken: {}", kind.to_lowercase(), broken.error.message);
         let again = || format!("it is tried again by itself; DROP {kind} \"{name}\" gives it up");
-        Err(Error::new("55000", message).hint(broken.error.hint.clone().unwrap_or_else(again)))
+        Err(Error::new(b"55000", message).hint(broken.error.hint.clone().unwrap_or_else(again)))
     }
 
     /// Name, kind and what is read, of the object that a statement makes.
@@ -231,13 +241,13 @@ impl Database {
             Statement::CreateSecret { name, .. } => (name.clone(), ObjectKind::Secret, Vec::new()),
             Statement::CreateConnection { name, .. } => (name.clone(), ObjectKind::Connection, Vec::new()),
             Statement::CreateSource(source) => (source.name.clone(), ObjectKind::Source, Vec::new()),
-            Statement::CreateTable(table) => (name_of(&table.name).unwrap_or_default(), ObjectKind::Table, Vec::new()),
+            Statement::CreateTable(table) => (key_of(&table.name).unwrap_or_default(), ObjectKind::Table, Vec::new()),
             Statement::CreateView(view) => {
                 let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
-                (view.name.clone(), kind, named_in(&self.state, &view.query))
+                (view.name.clone(), kind, named_in(&view.query))
             }
             Statement::CreateIndex { name, on, key, .. } => {
-                let part = |expr: &datafusion::sql::sqlparser::ast::Expr| expr.to_string().replace('"', "");
+                let part = |expr: &sqlparser::ast::Expr| expr.to_string().replace('"', "");
                 let suffix = match key {
                     Some(key) => key.iter().map(part).collect::<Vec<_>>().join("_"),
                     None => "primary".into(),
@@ -250,11 +260,16 @@ impl Database {
     }
 }
 
+/// What makes an object again that needs nothing from outside.
+fn definition_of(object: &Object) -> Definition {
+    Definition { text: object.definition.clone(), search_path: object.search_path.clone(), table: None }
+}
+
 /// Makes objects by their statements; gives those that are broken now.
-fn definitions_again(database: &mut Database, texts: Vec<String>) -> Vec<(String, Error)> {
-    let later = || Error::new("55000", "it is being made again");
+fn definitions_again(database: &mut Database, definitions: Vec<Definition>) -> Vec<(String, Error)> {
+    let later = || Error::new(b"55000", "it is being made again");
     let names: Vec<_> =
-        texts.into_iter().map(|text| database.add_broken(Definition { text, table: None }, later())).collect();
+        definitions.into_iter().map(|definition| database.add_broken(definition, later())).collect();
     let again = |name: String| database.mend_by_statement(&name).err().map(|error| (name, error));
     names.into_iter().filter_map(again).collect()
 }
@@ -292,4 +307,14 @@ pub(crate) fn uses(parsed: &Parsed) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The relations that a query names, whether they exist or not.
+fn named_in(query: &sqlparser::ast::Query) -> Vec<String> {
+    let mut names = std::collections::BTreeSet::new();
+    let _ = sqlparser::ast::visit_relations(query, |name| {
+        names.extend(key_of(name));
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    names.into_iter().collect()
 }

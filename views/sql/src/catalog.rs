@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
-use datafusion::common::TableReference;
-use datafusion::datasource::ViewTable;
-use delta::{TableId, TableSchema};
+use delta::TableId;
 use engine::{IndexId, NodeId};
+use tidewater_query::{Relation, View};
+use tidewater_types::{Column, TableSchema};
 
 use crate::broken::Broken;
+use crate::constraint::Constraints;
 use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
 
-/// Schema of relations that this system keeps about itself.
-pub(crate) const SYSTEM_SCHEMA: &str = "tidewater";
 /// Records that could not be decoded.
 pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
 /// How far each timeline has come; its rows are made when they are asked for.
@@ -33,20 +31,29 @@ pub(crate) struct Object {
     pub(crate) oid: u32,
     /// The statement that made it.
     pub(crate) definition: String,
+    /// Where names without a schema were looked for in its statement.
+    pub(crate) search_path: Vec<String>,
     /// Connections, secrets and sources that its statement names.
     pub(crate) uses: Vec<String>,
+    /// What queries name, if it has columns.
+    pub(crate) relation: Option<Arc<Relation>>,
     pub(crate) body: Body,
 }
 
 /// What an object is.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
+    Schema,
     Secret(String),
     Connection(Connection),
     /// [`TIMELINES`].
     Timelines,
     /// `CREATE TABLE`: rows come by INSERT, UPDATE, DELETE.
-    Table(NodeId),
+    Table {
+        node: NodeId,
+        /// What its rows must be like.
+        constraints: Box<Constraints>,
+    },
     /// Rows come by commits from outside.
     Source {
         node: NodeId,
@@ -60,7 +67,7 @@ pub(crate) enum Body {
     Broken(Broken),
     /// A query, expanded where it is used, and the names it reads.
     View {
-        view: Arc<ViewTable>,
+        view: Arc<View>,
         reads: Vec<String>,
     },
     /// A query kept fresh, and the names it reads.
@@ -81,8 +88,8 @@ pub(crate) enum Body {
 impl Object {
     pub(crate) fn node(&self) -> Option<NodeId> {
         match &self.body {
-            Body::Table(node)
-            | Body::System(node)
+            Body::System(node)
+            | Body::Table { node, .. }
             | Body::Source { node, .. }
             | Body::MaterializedView { node, .. } => Some(*node),
             _ => None,
@@ -100,9 +107,10 @@ impl Object {
 
     pub(crate) fn kind(&self) -> ObjectKind {
         match &self.body {
+            Body::Schema => ObjectKind::Schema,
             Body::Secret(_) => ObjectKind::Secret,
             Body::Connection(_) => ObjectKind::Connection,
-            Body::Table(_) | Body::Timelines | Body::System(_) => ObjectKind::Table,
+            Body::Table { .. } | Body::Timelines | Body::System(_) => ObjectKind::Table,
             Body::Broken(broken) => broken.kind,
             Body::Source { .. } => ObjectKind::Source,
             Body::View { .. } => ObjectKind::View,
@@ -131,14 +139,6 @@ impl ObjectKind {
     }
 }
 
-/// The catalog's name of a relation that a plan names: schemas other than our own are one.
-pub(crate) fn object_name(reference: &TableReference) -> String {
-    match reference.schema() {
-        Some(SYSTEM_SCHEMA) => format!("{SYSTEM_SCHEMA}.{}", reference.table()),
-        _ => reference.table().to_owned(),
-    }
-}
-
 /// An object as catalogs show it.
 #[derive(Debug, Clone)]
 pub struct CatalogObject {
@@ -149,7 +149,7 @@ pub struct CatalogObject {
     /// Its kind.
     pub kind: ObjectKind,
     /// Columns, if it has any.
-    pub columns: Option<SchemaRef>,
+    pub columns: Option<Vec<Column>>,
     /// The statement that made it.
     pub definition: String,
     /// An index's object.

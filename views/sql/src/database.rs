@@ -3,25 +3,24 @@
 //! Readers take a [`Query`], which holds snapshots of what it reads, all of one moment, and run it while ticks go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arrow_schema::{Schema, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::execution::context::SessionConfig;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
-use delta::{Commit, Op, TableId, TableSchema};
+use delta::{Commit, TableId};
 use engine::{Circuit, IndexId, NodeId};
+use tidewater_functions::Session;
+use tidewater_lower::{Shared, lower};
+use tidewater_query::{Plan, Relation};
+use tidewater_types::{Column, ColumnType, TableSchema};
 
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, SOURCES, TIMELINES, is_system};
-use crate::checked::{CheckedIntegers, CheckedSums};
-use crate::error::{Error, Result};
+use crate::constraint::Constraints;
 use crate::lost_columns::columns_read;
-use crate::lower::Lowering;
+use crate::names::{self, PUBLIC};
 use crate::parse::ast::{Connection, ObjectKind};
+use crate::query::Planned;
 use crate::source_status::{Published, Source};
 use crate::timelines::{Timelines, timeline_columns};
-use crate::{broken, dead_letters, source_status};
+use crate::{Error, Result, broken, dead_letters, source_status};
 
 /// The first number of an object of the user's, as in PostgreSQL.
 const FIRST_OID: u32 = 16_384;
@@ -40,17 +39,15 @@ pub struct Database {
     pub(crate) circuit: Circuit,
     pub(crate) objects: BTreeMap<String, Object>,
     pub(crate) nodes: HashMap<String, NodeId>,
-    /// Columns of each object as it names them: views that share a node may name its columns differently.
-    pub(crate) columns: HashMap<String, SchemaRef>,
-    pub(crate) schemas: HashMap<NodeId, SchemaRef>,
-    shared: HashMap<String, NodeId>,
+    /// Nodes by what they compute, so that equal subplans share one.
+    shared: Shared,
     /// Of nodes that have a key: its columns and its index.
     pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
     pub(crate) tables: Vec<NodeId>,
-    /// Plans views.
-    pub(crate) state: SessionState,
-    /// Runs queries.
-    pub(crate) answering: SessionState,
+    /// What the catalogs tell, as of the last time that they were asked.
+    pub(crate) told: OnceLock<Arc<tidewater_catalog::Snapshot>>,
+    /// Where names without a schema are looked for in the statement that is being done.
+    pub(crate) search_path: Vec<String>,
     /// Changes with every CREATE and DROP: a plan made before may not hold any more.
     pub(crate) generation: u64,
     pub(crate) next_oid: u32,
@@ -76,38 +73,15 @@ impl Default for Database {
 impl Database {
     /// A database without objects.
     pub fn new() -> Self {
-        let mut config = SessionConfig::new()
-            .with_default_catalog_and_schema("materialize", "public")
-            .with_target_partitions(1)
-            .with_information_schema(false);
-        config.options_mut().execution.time_zone = Some("UTC".into());
-        // DataFusion's plans and their physical form do not agree in all cases of CASE on whether a value may be NULL.
-        config.options_mut().execution.skip_physical_aggregate_schema_check = true;
-        // 1.1 is a numeric, as in PostgreSQL, not a double.
-        config.options_mut().sql_parser.parse_float_as_decimal = true;
-        config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_default_features()
-            .with_analyzer_rule(Arc::new(CheckedIntegers))
-            .build();
-        // The rule cannot take out a key that is the cast of another: it would give both one name.
-        let rules = state.optimizers().iter().filter(|rule| rule.name() != "eliminate_group_by_constant").cloned();
-        let rules = rules.collect();
-        let state = SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
-        let answering =
-            SessionStateBuilder::new_from_existing(state.clone()).with_analyzer_rule(Arc::new(CheckedSums)).build();
         let mut database = Database {
             circuit: Circuit::new(),
             objects: BTreeMap::new(),
             nodes: HashMap::new(),
-            columns: HashMap::new(),
-            schemas: HashMap::new(),
-            shared: HashMap::new(),
+            shared: Shared::default(),
             key_indexes: HashMap::new(),
             tables: Vec::new(),
-            state,
-            answering,
+            told: OnceLock::new(),
+            search_path: vec![PUBLIC.to_owned()],
             generation: 0,
             next_oid: FIRST_OID,
             sources: BTreeMap::new(),
@@ -121,7 +95,8 @@ impl Database {
         };
         database.dead_letters = database.system_table(DEAD_LETTERS, dead_letters::columns(), &dead_letters::KEY);
         database.sources_table = database.system_table(SOURCES, source_status::columns(), &[0]);
-        database.define(TIMELINES, "", Body::Timelines, Some(timeline_columns()));
+        let shown = Shown { columns: timeline_columns(), key: None, has_primary_key: false };
+        database.define(TIMELINES, "", Body::Timelines, Some(shown));
         database
     }
 
@@ -133,24 +108,23 @@ impl Database {
         self.free(name)?;
         let (node, table) = self.input(schema);
         self.sources.insert(table, Source::default());
-        // What a field says of itself beside its type is for decoders: plans do not take it along.
-        let plain = |field: &arrow_schema::FieldRef| field.as_ref().clone().with_metadata(HashMap::new());
-        let shown = Schema::new(schema.schema.fields().iter().map(plain).collect::<Vec<_>>());
-        self.define(name, definition, Body::Source { node, table, schema: schema.clone() }, Some(shown.into()));
+        let shown = Shown { columns: schema.columns.to_vec(), key: schema.key.clone(), has_primary_key: false };
+        self.define(name, definition, Body::Source { node, table, schema: schema.clone() }, Some(shown));
         Ok(table)
     }
 
     fn input(&mut self, schema: &TableSchema) -> (NodeId, TableId) {
-        let node = self.circuit.add_input(schema.kinds.clone(), schema.key.as_deref());
+        let node = self.circuit.add_input(schema.types(), schema.key.as_deref());
         self.tables.push(node);
         (node, TableId(self.tables.len() as u32 - 1))
     }
 
     /// Adds a relation that this system keeps about itself.
-    fn system_table(&mut self, name: &str, columns: SchemaRef, key: &[usize]) -> TableId {
-        let schema = TableSchema::new(columns, Some(key.to_vec())).expect("rows hold these types");
+    fn system_table(&mut self, name: &str, columns: Vec<Column>, key: &[usize]) -> TableId {
+        let schema = TableSchema::new(columns, Some(key.to_vec())).expect("the key is one of its columns");
         let (node, table) = self.input(&schema);
-        self.define(name, "", Body::System(node), Some(schema.schema));
+        let shown = Shown { columns: schema.columns.to_vec(), key: schema.key, has_primary_key: false };
+        self.define(name, "", Body::System(node), Some(shown));
         table
     }
 
@@ -173,9 +147,9 @@ impl Database {
         self.sources.get(&table).is_some_and(|source| source.progress.is_some())
     }
 
-    /// Kinds of the columns of `tidewater.dead_letters`.
-    pub fn dead_letter_kinds(&self) -> &Arc<[delta::Kind]> {
-        self.circuit.kinds(self.tables[self.dead_letters.0 as usize])
+    /// Types of the columns of `tidewater.dead_letters`.
+    pub fn dead_letter_types(&self) -> &Arc<[ColumnType]> {
+        self.circuit.types(self.tables[self.dead_letters.0 as usize])
     }
 
     /// Progress of those among what `names` read that do not hold all rows yet: sources whose initial rows have not all come
@@ -219,11 +193,6 @@ impl Database {
         circuit.tick(changes.map(|change| (tables[change.table.0 as usize], change.op)));
     }
 
-    /// Changes one local table.
-    pub(crate) fn change(&mut self, node: NodeId, ops: impl IntoIterator<Item = Op>) {
-        self.circuit.tick(ops.into_iter().map(|op| (node, op)));
-    }
-
     /// Fails if `name` is taken.
     ///
     /// # Errors
@@ -232,7 +201,7 @@ impl Database {
         match self.objects.get(name) {
             Some(object) => {
                 let kind = object.kind().words().to_lowercase();
-                Err(Error::new("42P07", format!("{kind} \"{name}\" already exists")))
+                Err(Error::new(b"42P07", format!("{kind} \"{name}\" already exists")))
             }
             None => Ok(()),
         }
@@ -243,7 +212,7 @@ impl Database {
         self.objects.contains_key(name)
     }
 
-    pub(crate) fn define(&mut self, name: &str, definition: &str, body: Body, schema: Option<SchemaRef>) {
+    pub(crate) fn define(&mut self, name: &str, definition: &str, body: Body, shown: Option<Shown>) {
         let uses = match &body {
             Body::Connection(_) | Body::Source { .. } | Body::Broken(_) => {
                 let parsed = crate::parse::parse(definition).unwrap_or_default();
@@ -251,28 +220,36 @@ impl Database {
             }
             _ => Vec::new(),
         };
-        let object = Object { oid: self.next_oid, definition: definition.to_owned(), uses, body };
+        let oid = self.next_oid;
+        let relation = shown.map(|shown| Arc::new(shown.relation(oid, name)));
+        let object = Object { oid, definition: definition.to_owned(), search_path: self.search_path.clone(), uses, relation, body };
         self.next_oid += 1;
-        self.generation += 1;
+        self.changed();
         if let Some(node) = object.node() {
             self.nodes.insert(name.to_owned(), node);
             if let Some(key) = self.circuit.key(node).filter(|key| !key.is_empty()) {
                 let index = self.circuit.add_index(node, &key);
                 self.key_indexes.insert(node, (key, index));
             }
-            if let Some(schema) = &schema {
-                self.schemas.entry(node).or_insert_with(|| schema.clone());
-            }
-        }
-        if let Some(schema) = schema {
-            self.columns.insert(name.to_owned(), schema);
         }
         self.objects.insert(name.to_owned(), object);
     }
 
-    pub(crate) fn create_table(&mut self, name: &str, schema: &TableSchema, definition: &str) {
-        let node = self.circuit.add_input(schema.kinds.clone(), None);
-        self.define(name, definition, Body::Table(node), Some(schema.schema.clone()));
+    /// What was planned or told before may not hold any more.
+    pub(crate) fn changed(&mut self) {
+        self.generation += 1;
+        self.told = OnceLock::new();
+    }
+
+    pub(crate) fn create_table(&mut self, name: &str, schema: &TableSchema, text: &str, constraints: Constraints) {
+        let node = self.circuit.add_input(schema.types(), schema.key.as_deref());
+        let primary = constraints.uniques.iter().find(|unique| unique.primary);
+        let shown = Shown {
+            columns: schema.columns.to_vec(),
+            key: primary.map(|unique| unique.columns.clone()),
+            has_primary_key: primary.is_some(),
+        };
+        self.define(name, text, Body::Table { node, constraints: Box::new(constraints) }, Some(shown));
     }
 
     /// Forgets names; gives the sources among them. Rows that no other object is made from go.
@@ -281,7 +258,6 @@ impl Database {
         for name in names {
             let Some(object) = self.objects.remove(name) else { continue };
             self.nodes.remove(name);
-            self.columns.remove(name);
             if let Body::Source { table, .. } = object.body {
                 self.sources.remove(&table);
                 self.timelines.drop_table(table);
@@ -289,11 +265,10 @@ impl Database {
             }
         }
         self.look_at_sources();
-        self.generation += 1;
+        self.changed();
         let gone = self.circuit.retain(self.nodes.values().copied());
-        self.shared.retain(|_, node| !gone.contains(node));
+        self.shared.forget(&gone);
         for node in gone {
-            self.schemas.remove(&node);
             self.key_indexes.remove(&node);
         }
         sources
@@ -313,48 +288,95 @@ impl Database {
 
     /// The names of views and indexes that read `name` directly.
     pub(crate) fn readers_of_rows(&self, name: &str) -> Vec<String> {
+        let within = |key: &String| names::schema_of(name).is_some_and(|schema| names::split(key).0 == schema && key != name);
         let reads = |object: &Object| match &object.body {
             Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
             Body::Broken(broken) => broken.reads.iter().any(|read| read == name),
             Body::Index { on, .. } => on == name,
             _ => false,
         };
-        self.objects.iter().filter(|(_, object)| reads(object)).map(|(name, _)| name.clone()).collect()
+        let found = self.objects.iter().filter(|(key, object)| reads(object) || within(key));
+        found.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Makes a planned query into nodes that are kept fresh, and computes its rows.
+    /// Makes a planned query into nodes that are kept fresh.
     pub(crate) fn materialize(
         &mut self,
         name: &str,
         definition: &str,
-        plan: &LogicalPlan,
-        schema: SchemaRef,
-        reads: Vec<String>,
+        planned: &Planned,
+        columns: Vec<Column>,
+        session: &Arc<Session>,
     ) -> Result<()> {
-        refuse_unstable(plan)?;
-        let plan = self.optimized(plan)?;
-        let mut lowering = Lowering {
-            circuit: &mut self.circuit,
-            tables: &self.nodes,
-            schemas: &mut self.schemas,
-            shared: &mut self.shared,
+        let plan = &planned.plan;
+        let (objects, circuit, shared) = (&self.objects, &mut self.circuit, &mut self.shared);
+        let node_of = |relation: &Relation| objects.get(&names::key(&relation.schema, &relation.name))?.node();
+        let node = match lower(plan, circuit, shared, &node_of, session) {
+            Ok(node) => node,
+            Err(error) => {
+                // A refusal leaves nothing behind.
+                let gone = self.circuit.retain(self.nodes.values().copied());
+                self.shared.forget(&gone);
+                return Err(error);
+            }
         };
-        let node = lowering.node(&plan)?;
-        // Constants that are folded may give a function another type: `round(x, 1)` a scale of one.
-        let fields = schema.fields().iter().zip(plan.schema().fields());
-        let fields = fields.map(|(field, of)| field.as_ref().clone().with_data_type(of.data_type().clone()));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let columns = columns_read(&plan);
-        self.define(name, definition, Body::MaterializedView { node, reads, columns }, Some(schema));
+        let key = self.circuit.key(node).filter(|key| key.iter().all(|&at| columns[at].not_null));
+        let shown = Shown { columns, key, has_primary_key: false };
+        let body = Body::MaterializedView { node, reads: planned.reads.clone(), columns: columns_read(plan) };
+        self.define(name, definition, body, Some(shown));
         Ok(())
     }
 
-    /// The plan to keep: optimised without the rule that makes a join into a semi join where only one side is shown, for
-    /// joins are kept and semi joins are not.
-    fn optimized(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
-        let rules = self.state.optimizers().iter().filter(|rule| rule.name() != "eliminate_join").cloned().collect();
-        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_optimizer_rules(rules).build();
-        Ok(state.optimize(plan)?)
+    /// The name under which an object is made: in the first schema of the search path, unless it says another.
+    ///
+    /// # Errors
+    /// 3F000 if there is no such schema, 42501 for one of the system's.
+    pub(crate) fn new_key(&self, written: &str, session: &Session) -> Result<String> {
+        let schemas = || session.search_path.iter().find(|schema| self.has_schema(schema));
+        let key = match written.contains('.') {
+            true => written.to_owned(),
+            false => names::key(schemas().map_or(PUBLIC, String::as_str), written),
+        };
+        let (schema, name) = names::split(&key);
+        if self.has_schema(schema) {
+            return Ok(key);
+        }
+        if tidewater_catalog::has_schema(schema) || is_system_schema(schema) {
+            let message = format!("permission denied to create \"{schema}.{name}\"");
+            return Err(Error::new(b"42501", message).detail("System catalog modifications are not allowed."));
+        }
+        Err(Error::new(b"3F000", format!("schema \"{schema}\" does not exist")).hint("CREATE SCHEMA makes it"))
+    }
+
+    /// What the catalog calls an object that a statement names; the name as it would be made if there is none.
+    ///
+    /// # Errors
+    /// 3F000 if it names a schema that does not exist.
+    pub(crate) fn resolved(&self, written: &str, session: &Session) -> Result<String> {
+        if !written.contains('.') {
+            let found = self.found(written, &session.search_path);
+            return Ok(found.unwrap_or_else(|| written.to_owned()));
+        }
+        let (schema, _) = names::split(written);
+        if self.has_schema(schema) || tidewater_catalog::has_schema(schema) || is_system_schema(schema) {
+            return Ok(written.to_owned());
+        }
+        Err(Error::new(b"3F000", format!("schema \"{schema}\" does not exist")))
+    }
+
+    /// Whether users' objects may be in a schema.
+    pub(crate) fn has_schema(&self, name: &str) -> bool {
+        name == PUBLIC || self.objects.contains_key(&names::schema_key(name))
+    }
+
+    /// What the catalogs tell of this moment.
+    pub(crate) fn catalog_snapshot(&self) -> Arc<tidewater_catalog::Snapshot> {
+        self.told.get_or_init(|| Arc::new(crate::system::snapshot(self))).clone()
+    }
+
+    /// The session with what its functions may ask of the catalog.
+    pub(crate) fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
+        tidewater_catalog::informed(session, &self.catalog_snapshot())
     }
 
     /// The connection of this name.
@@ -364,7 +386,7 @@ impl Database {
     pub fn connection(&self, name: &str) -> Result<&Connection> {
         match self.objects.get(name).map(|object| &object.body) {
             Some(Body::Connection(connection)) => Ok(connection),
-            _ => Err(Error::new("42704", format!("unknown connection \"{name}\""))
+            _ => Err(Error::new(b"42704", format!("unknown connection \"{name}\""))
                 .hint("CREATE CONNECTION makes one, SHOW CONNECTIONS shows what there is")),
         }
     }
@@ -376,7 +398,7 @@ impl Database {
     pub fn secret(&self, name: &str) -> Result<&str> {
         match self.objects.get(name).map(|object| &object.body) {
             Some(Body::Secret(value)) => Ok(value),
-            _ => Err(Error::new("42704", format!("unknown secret \"{name}\""))),
+            _ => Err(Error::new(b"42704", format!("unknown secret \"{name}\""))),
         }
     }
 
@@ -409,7 +431,7 @@ impl Database {
                 oid: object.oid,
                 name: name.clone(),
                 kind: object.kind(),
-                columns: self.columns.get(name).cloned(),
+                columns: object.relation.as_ref().map(|relation| relation.columns.clone()),
                 definition: object.shown_definition(name),
                 on,
                 index_columns,
@@ -433,23 +455,52 @@ impl Database {
     }
 }
 
-/// A function whose value changes by itself would be folded to its value at planning time.
-fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
-    let mut found = None;
-    plan.apply_with_subqueries(|plan| {
-        plan.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                if let Expr::ScalarFunction(call) = expr
-                    && call.func.signature().volatility != Volatility::Immutable
-                {
-                    found = Some(call.func.name().to_owned());
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    match found {
-        Some(name) => Err(Error::unsupported(format_args!("function {name}(), whose value changes by itself,"))),
-        None => Ok(()),
+/// What queries see of an object that has columns.
+pub(crate) struct Shown {
+    pub(crate) columns: Vec<Column>,
+    /// Columns that identify a row.
+    pub(crate) key: Option<Vec<usize>>,
+    /// Whether the key is a PRIMARY KEY of a local table.
+    pub(crate) has_primary_key: bool,
+}
+
+impl Shown {
+    fn relation(self, oid: u32, key: &str) -> Relation {
+        let (schema, name) = names::split(key);
+        // What a decoder remembers of a column is no business of queries.
+        let columns = self.columns.into_iter().map(|column| Column { notes: BTreeMap::new(), ..column });
+        Relation {
+            id: oid.into(),
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            columns: columns.collect(),
+            keys: self.key.into_iter().filter(|key| !key.is_empty()).collect(),
+            has_primary_key: self.has_primary_key,
+        }
     }
+}
+
+/// Whether it is the schema of relations that this system keeps about itself.
+pub(crate) fn is_system_schema(name: &str) -> bool {
+    name == names::split(SOURCES).0
+}
+
+/// The columns of a view: those of its query, under the names that the view gives them.
+///
+/// # Errors
+/// 42601 for another number of names, 42701 for one that is there twice.
+pub(crate) fn view_columns(plan: &Plan, names: &[String]) -> Result<Vec<Column>> {
+    let not_null = plan.rel.not_null();
+    let of = |(name, id): &(String, tidewater_query::plan::Id)| Column {
+        not_null: not_null.contains(id),
+        ..Column::new(name.clone(), plan.columns.ty(*id).clone())
+    };
+    let mut columns: Vec<Column> = plan.output.iter().map(of).collect();
+    if names.len() > columns.len() {
+        let message = format!("the view names {} columns, but its query has {}", names.len(), columns.len());
+        return Err(Error::new(b"42601", message));
+    }
+    columns.iter_mut().zip(names).for_each(|(column, name)| column.name.clone_from(name));
+    crate::table::distinct_names(columns.iter().map(|column| column.name.as_str()))?;
+    Ok(columns)
 }

@@ -2,10 +2,8 @@
 //! elsewhere; here is what a user needs to see why.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
-
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use delta::{Change, Commit, Op, Row, RowBuilder};
+use tidewater_types::{Column, Packing, Type};
 
 use crate::database::Database;
 
@@ -34,20 +32,17 @@ impl Default for Held {
 }
 
 /// Columns of `tidewater.dead_letters`.
-pub(crate) fn columns() -> SchemaRef {
-    let text = |name| Field::new(name, DataType::Utf8, false);
-    let bytes = |name| Field::new(name, DataType::Binary, true);
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
-        text("source"),
-        text("topic"),
-        Field::new("partition", DataType::Int32, false),
-        Field::new("offset", DataType::Int64, false),
-        Field::new("recorded_at", time, false),
-        bytes("key"),
-        bytes("value"),
-        text("reason"),
-    ]))
+pub(crate) fn columns() -> Vec<Column> {
+    vec![
+        Column::new("source", Type::Text).not_null(),
+        Column::new("topic", Type::Text).not_null(),
+        Column::new("partition", Type::Int4).not_null(),
+        Column::new("offset", Type::Int8).not_null(),
+        Column::new("recorded_at", Type::TimestampTz).not_null(),
+        Column::new("key", Type::Bytea),
+        Column::new("value", Type::Bytea),
+        Column::new("reason", Type::Text).not_null(),
+    ]
 }
 
 impl Database {
@@ -58,13 +53,13 @@ impl Database {
 
     /// Keeps records that could not be decoded, in one tick; the oldest ones go.
     pub fn add_dead_letters(&mut self, rows: Vec<Row>) {
-        let kinds = self.dead_letter_kinds().clone();
-        let mut key = RowBuilder::new(KEY.iter().map(|&at| kinds[at].clone()).collect::<Vec<_>>());
+        let types = self.dead_letter_types();
+        let mut key = RowBuilder::new(KEY.iter().map(|&at| Packing::of(&types[at]).width()).collect::<Vec<_>>());
         let table = self.dead_letters;
         let mut changes = Vec::new();
         for row in rows {
             for (to, &from) in KEY.iter().enumerate() {
-                key.set(to, row.as_ref().get(from, &kinds[from]));
+                key.copy(to, row.as_ref(), from);
             }
             let name = key.take();
             if self.held.keys.insert(name.clone()) {

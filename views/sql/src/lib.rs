@@ -1,44 +1,36 @@
-//! SQL on the incremental engine: statements, planning by DataFusion, lowering to the circuit, queries over snapshots.
+//! SQL on the incremental engine: statements, the objects that they make, queries over snapshots, changes of tables.
+//!
+//! A statement's way: text, `parse` (ours), `tidewater-query` binds and rewrites it, and then it runs once over snapshots or is
+//! lowered to the circuit by `tidewater-lower`.
 
-mod arrow_rows;
 mod broken;
 mod catalog;
-mod checked;
-mod compile;
+mod change;
+mod constraint;
 mod database;
 mod dead_letters;
-mod differs;
-mod error;
 mod lookup;
 mod lost_columns;
-mod lower;
-mod meaning;
-mod output_names;
-mod parameters;
+mod names;
 pub mod parse;
-mod pg_catalog;
-mod placeholders;
 mod query;
-mod rounding;
+mod relations;
 mod show;
-mod snapshot_table;
 mod source_status;
 mod statement;
-mod table_changes;
+mod system;
+mod table;
 mod timelines;
-mod type_names;
-mod types;
 
 pub use broken::{BrokenObject, Definition, Replaced};
 pub use catalog::CatalogObject;
+pub use change::{Change, Changes};
 pub use database::{Database, Progress};
-pub use error::{Error, Result};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;
-pub use query::{Prepared, Query};
+pub use query::{Prepared, Query, Rows};
 pub use source_status::{Consistency, Notice, SourceHealth, SourceState, SourceStatus};
 pub use statement::Outcome;
-pub use table_changes::Insertion;
+pub use table::declared_columns;
+pub use tidewater_types::{Result, SqlError as Error};
 pub use timelines::{After, Behind, Positions, TimelineKind};
-pub use type_names::type_name;
-pub use types::declared_schema;

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow_schema::SchemaRef;
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
-use delta::{RowBuilder, RowRef};
-use engine::{IndexId, NodeId, Scratch};
+use delta::{Row, RowBuilder, Width};
+use engine::{IndexId, NodeId};
+use tidewater_query::Plan;
+use tidewater_query::plan::{Constant, Get, Id, Rel, Scalar, equality};
+use tidewater_types::{ColumnType, Packing, Type};
 
-use crate::arrow_rows::{batch_of, from_scalar};
-use crate::catalog::{Body, object_name};
+use crate::Result;
+use crate::catalog::Body;
 use crate::database::Database;
-use crate::error::Result;
+use crate::names;
 
 /// Where a part of the key comes from.
 #[derive(Debug, Clone)]
 enum Part {
-    Literal(ScalarValue),
+    Literal(Constant),
     /// Number of a parameter, from 0.
     Parameter(usize),
 }
@@ -30,53 +28,47 @@ pub(crate) struct Lookup {
     pub(crate) name: String,
     node: NodeId,
     index: IndexId,
-    /// The index's columns and the value of each.
-    key: Vec<(usize, Part)>,
+    /// Of each of the index's columns its type and value.
+    key: Vec<(ColumnType, Part)>,
+    key_widths: Arc<[Width]>,
     /// Columns of the answer.
     output: Vec<usize>,
-    schema: SchemaRef,
-    answer: SchemaRef,
+    output_widths: Arc<[Width]>,
+}
+
+fn width(ty: &ColumnType) -> Width {
+    Packing::of(ty).width()
 }
 
 impl Database {
     /// The lookup that a plan is, if it is one and an index of exactly its columns exists.
-    pub(crate) fn lookup_of(&self, plan: &LogicalPlan) -> Option<Lookup> {
-        let LogicalPlan::Projection(projection) = plan else { return None };
-        let LogicalPlan::Filter(filter) = projection.input.as_ref() else { return None };
-        let mut scan = filter.input.as_ref();
-        if let LogicalPlan::SubqueryAlias(alias) = scan {
-            scan = alias.input.as_ref();
+    pub(crate) fn lookup_of(&self, plan: &Plan) -> Option<Lookup> {
+        let mut rel = &plan.rel;
+        if let Rel::Project { input, .. } = rel {
+            rel = input;
         }
-        let LogicalPlan::TableScan(scan) = scan else { return None };
-        let name = object_name(&scan.table_name);
-        let node = *self.nodes.get(&name)?;
-        let schema = self.columns.get(&name)?.clone();
-        let column = |expr: &Expr| match expr {
-            Expr::Column(column) => schema.index_of(&column.name).ok(),
-            Expr::Alias(alias) => match alias.expr.as_ref() {
-                Expr::Column(column) => schema.index_of(&column.name).ok(),
-                _ => None,
-            },
-            _ => None,
-        };
-        let output = projection.expr.iter().map(column).collect::<Option<Vec<_>>>()?;
+        let Rel::Filter { input, predicates } = rel else { return None };
+        let Rel::Get(get) = input.as_ref() else { return None };
+        let name = names::key(&get.relation.schema, &get.relation.name);
+        let node = self.object_of(&get.relation)?.node()?;
+        let column = |id: Id| get.columns.iter().find(|(_, of)| *of == id).map(|(at, _)| *at);
+        let output = plan.output.iter().map(|(_, id)| column(*id)).collect::<Option<Vec<_>>>()?;
         let mut key = Vec::new();
-        for part in split_conjunction(&filter.predicate) {
-            let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = part else { return None };
-            let (column, value) = match (column(left), column(right)) {
-                (Some(at), None) => (at, value(right)?),
-                (None, Some(at)) => (at, value(left)?),
-                _ => return None,
-            };
-            if key.iter().any(|(at, _)| *at == column) {
+        for predicate in predicates {
+            let (a, b) = equality(predicate)?;
+            let (at, value) = compared(get, a, b).or_else(|| compared(get, b, a))?;
+            if key.iter().any(|(known, _)| *known == at) {
                 return None;
             }
-            key.push((column, value));
+            key.push((at, value));
         }
         let (columns, index) = self.index_by(&name, node, &key.iter().map(|(at, _)| *at).collect::<Vec<_>>())?;
         key.sort_by_key(|(at, _)| columns.iter().position(|column| column == at));
-        let answer = plan.schema().inner().clone();
-        Some(Lookup { name, node, index, key, output, schema, answer })
+        let ty = |at: usize| get.relation.columns[at].ty.clone();
+        let key: Vec<(ColumnType, Part)> = key.into_iter().map(|(at, part)| (ty(at), part)).collect();
+        let key_widths = key.iter().map(|(ty, _)| width(ty)).collect();
+        let output_widths = output.iter().map(|at| width(&ty(*at))).collect();
+        Some(Lookup { name, node, index, key, key_widths, output, output_widths })
     }
 
     /// An index of the object by exactly these columns, in any order.
@@ -91,55 +83,74 @@ impl Database {
         })
     }
 
-    /// The rows of a lookup; `None` where a value is of another type than its column, which planning sorts
-    /// out, or the index is still being filled.
+    /// The rows of a lookup; `None` where a value may equal values of its column that are packed another way, which a scan
+    /// sorts out, or the index is still being filled.
     ///
     /// # Errors
     /// The error that a row of the view has instead of a value.
-    pub(crate) fn look_up(&self, lookup: &Lookup, parameters: &[ScalarValue]) -> Result<Option<RecordBatch>> {
+    pub(crate) fn look_up(&self, lookup: &Lookup, parameters: &[Constant]) -> Result<Option<Vec<Row>>> {
         if !self.circuit.is_filled(lookup.index) {
             return Ok(None);
         }
         if let Some(error) = self.circuit.error(lookup.node) {
-            return Err(error.clone().into());
+            return Err(error.clone());
         }
-        let kinds = self.circuit.kinds(lookup.node);
-        let key_kinds: Vec<_> = lookup.key.iter().map(|(column, _)| kinds[*column].clone()).collect();
-        let mut builder = RowBuilder::new(key_kinds.clone());
-        let scratch = Scratch::new();
-        for (place, (column, part)) in lookup.key.iter().enumerate() {
+        let mut key = RowBuilder::new(lookup.key_widths.clone());
+        for (place, (ty, part)) in lookup.key.iter().enumerate() {
             let value = match part {
-                Part::Literal(value) => value,
-                Part::Parameter(number) => match parameters.get(*number) {
-                    Some(value) => value,
-                    None => return Ok(None),
-                },
+                Part::Literal(value) => Some(value),
+                Part::Parameter(number) => parameters.get(*number),
             };
-            let data_type = lookup.schema.field(*column).data_type();
-            if value.data_type() == *data_type && !value.is_null() {
-                builder.set(place, from_scalar(value, &scratch)?);
-                continue;
+            let Some(value) = value else { return Ok(None) };
+            if value.value.is_none() {
+                // NULL equals nothing.
+                return Ok(Some(Vec::new()));
             }
-            let Ok(cast) = value.cast_to(data_type) else { return Ok(None) };
-            if value.is_null() || cast.cast_to(&value.data_type()).ok().as_ref() != Some(value) {
+            if !is_packed_alike(&value.ty, ty) {
                 return Ok(None);
             }
-            builder.set(place, from_scalar(&cast, &scratch)?);
+            Packing::of(ty).set(&mut key, place, &value.datum());
         }
-        let found = self.circuit.lookup(lookup.index, builder.finish(), &key_kinds);
-        let times = |(row, weight)| std::iter::repeat_n(row, i64::max(weight, 0) as usize);
-        let rows: Vec<RowRef<'_>> = found.into_iter().flat_map(times).collect();
-        Ok(Some(batch_of(&rows, &lookup.schema, &lookup.output, Arc::clone(&lookup.answer))?))
+        let found = self.circuit.lookup(lookup.index, key.finish());
+        let mut builder = RowBuilder::new(lookup.output_widths.clone());
+        let mut rows = Vec::new();
+        for (row, weight) in found {
+            for (to, from) in lookup.output.iter().enumerate() {
+                builder.copy(to, row, *from);
+            }
+            let row = builder.take();
+            rows.extend(std::iter::repeat_n(row, usize::try_from(weight).unwrap_or(0)));
+        }
+        Ok(Some(rows))
     }
 }
 
-fn value(expr: &Expr) -> Option<Part> {
-    match expr {
-        Expr::Literal(value, _) => Some(Part::Literal(value.clone())),
-        Expr::Placeholder(placeholder) => {
-            let number = placeholder.id.strip_prefix('$')?.parse::<usize>().ok()?;
-            Some(Part::Parameter(number.checked_sub(1)?))
-        }
-        _ => None,
-    }
+/// The column of `get` that a side of an equality is, and the value on the other side.
+fn compared(get: &Get, column: &Scalar, value: &Scalar) -> Option<(usize, Part)> {
+    let column = match column {
+        // varchar is compared as text, which it is packed as.
+        Scalar::Cast(cast) if is_text(&cast.ty.ty) && is_text(&cast.input.ty().ty) => &cast.input,
+        other => other,
+    };
+    let Scalar::Column(id, _) = column else { return None };
+    let at = get.columns.iter().find(|(_, of)| of == id)?.0;
+    let part = match value {
+        Scalar::Literal(constant) => Part::Literal(constant.clone()),
+        Scalar::Parameter(number, _) => Part::Parameter(*number as usize - 1),
+        _ => return None,
+    };
+    Some((at, part))
+}
+
+/// Types of text of which equal values are the same bytes.
+fn is_text(ty: &Type) -> bool {
+    matches!(ty, Type::Text | Type::Varchar)
+}
+
+/// Whether a value of type `from` equals values of a column of type `to` exactly if it is packed as they are.
+fn is_packed_alike(from: &ColumnType, to: &ColumnType) -> bool {
+    let whole = |ty: &Type| matches!(ty, Type::Int2 | Type::Int4 | Type::Int8);
+    (whole(&from.ty) && whole(&to.ty))
+        || (is_text(&from.ty) && is_text(&to.ty))
+        || (from.ty == to.ty && from.ty != Type::Numeric && to.key_is_packed())
 }

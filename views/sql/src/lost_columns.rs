@@ -5,40 +5,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
 use delta::TableId;
+use tidewater_query::Plan;
 
-use crate::catalog::{Body, object_name};
+use crate::catalog::Body;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::names;
+use crate::{Error, Result};
 
 /// Relations and the columns of each that something reads.
 pub(crate) type ColumnsRead = BTreeMap<String, BTreeSet<String>>;
 
-/// What an optimised plan reads.
-pub(crate) fn columns_read(plan: &LogicalPlan) -> ColumnsRead {
-    let mut read = ColumnsRead::new();
-    let visited = plan.apply_with_subqueries(|plan| {
-        if let LogicalPlan::TableScan(scan) = plan {
-            let columns = read.entry(object_name(&scan.table_name)).or_default();
-            columns.extend(scan.projected_schema.fields().iter().map(|field| field.name().clone()));
-            for filter in &scan.filters {
-                columns.extend(filter.column_refs().into_iter().map(|column| column.name.clone()));
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    visited.expect("collecting columns cannot fail");
-    read
+/// What a plan reads.
+pub(crate) fn columns_read(plan: &Plan) -> ColumnsRead {
+    let of = |(relation, columns): (std::sync::Arc<tidewater_query::Relation>, BTreeSet<usize>)| {
+        let columns = columns.into_iter().map(|at| relation.columns[at].name.clone()).collect();
+        (names::key(&relation.schema, &relation.name), columns)
+    };
+    plan.reads().into_iter().map(of).collect()
 }
 
 impl Database {
     /// Takes note that a source's column has no value from here on; false if the source was dropped meanwhile.
     pub fn lose_column(&mut self, table: TableId, column: usize, reason: String) -> bool {
         let Some(name) = self.source_name(table).map(str::to_owned) else { return false };
-        let Some(field) = self.columns.get(&name).and_then(|schema| schema.fields().get(column)) else { return false };
-        let column = field.name().clone();
+        let relation = self.objects.get(&name).and_then(|object| object.relation.clone());
+        let Some(column) = relation.and_then(|of| Some(of.columns.get(column)?.name.clone())) else { return false };
         let Some(source) = self.sources.get_mut(&table) else { return false };
         source.lost_columns.entry(column).or_insert(reason);
         self.look_at_sources();
@@ -49,11 +41,11 @@ impl Database {
     ///
     /// # Errors
     /// 55000, as for a source that does not hold all of its table.
-    pub(crate) fn columns_readable(&self, plan: &LogicalPlan) -> Result<()> {
+    pub(crate) fn columns_readable(&self, plan: &Plan) -> Result<()> {
         if !self.columns_lost {
             return Ok(());
         }
-        let mut open: Vec<_> = columns_read(&self.state.optimize(plan)?).into_iter().collect();
+        let mut open: Vec<_> = columns_read(plan).into_iter().collect();
         let mut seen = BTreeSet::new();
         while let Some((name, columns)) = open.pop() {
             match self.objects.get(&name).map(|object| &object.body) {
@@ -75,6 +67,6 @@ impl Database {
         let hint = format!(
             "the other columns go on; ALTER SOURCE {name} REFRESH takes the columns as they are now, where a registry tells them"
         );
-        Err(Error::new("55000", message).hint(hint))
+        Err(Error::new(b"55000", message).hint(hint))
     }
 }

@@ -2,27 +2,35 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use delta::Row;
+use tidewater_functions::Session;
+use tidewater_query::run::pack_row;
+use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::catalog::{Body, CatalogObject, Object, is_system};
+use crate::change::unknown;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::names;
 use crate::parse::ast::{ExplainTarget, ObjectKind, Statement};
-use crate::source_status::{SourceState, SourceStatus};
-use crate::table_changes::unknown;
-use crate::type_names::type_name;
+use crate::query::Rows;
+use crate::source_status::{SourceState, values};
+use crate::{Error, Result};
 
 /// Rows of text columns.
-fn texts(names: &[&str], rows: Vec<Vec<String>>) -> Result<RecordBatch> {
-    let fields: Vec<_> = names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
-    let column = |at: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[at]))) };
-    let columns = (0..names.len()).map(column).collect();
-    batch(Arc::new(Schema::new(fields)), columns)
+fn texts(names: &[&str], rows: Vec<Vec<String>>) -> Rows {
+    let columns = names.iter().map(|name| Column::new(*name, Type::Text).not_null()).collect();
+    let types = vec![ColumnType::from(Type::Text); names.len()];
+    let pack = |row: &Vec<String>| {
+        let values: Vec<Datum<'_>> = row.iter().map(|value| Datum::from(value.as_str())).collect();
+        pack_row(&types, &values)
+    };
+    Rows { columns, rows: rows.iter().map(pack).collect() }
 }
 
-fn batch(schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema, columns).map_err(|error| Error::new("XX000", error.to_string()))
+/// Rows of these columns.
+fn packed(columns: Vec<Column>, rows: impl FnOnce(&[ColumnType]) -> Vec<Row>) -> Rows {
+    let types: Vec<ColumnType> = columns.iter().map(|column| column.ty.clone()).collect();
+    Rows { rows: rows(&types), columns: columns.into() }
 }
 
 /// SQL's LIKE.
@@ -44,26 +52,27 @@ fn is_like(text: &str, pattern: &str) -> bool {
 }
 
 impl Database {
-    /// Columns of the answer of a statement that is not a query; `None` where it answers a tag.
-    pub(crate) fn answer_columns(&self, statement: &Statement) -> Result<Option<SchemaRef>> {
-        Ok(self.show(statement)?.map(|batch| batch.schema()))
-    }
-
     /// The answer of a SHOW or EXPLAIN; `None` for any other statement.
-    pub(crate) fn show(&self, statement: &Statement) -> Result<Option<RecordBatch>> {
+    pub(crate) fn show(&self, statement: &Statement, session: &Arc<Session>) -> Result<Option<Rows>> {
         Ok(Some(match statement {
             Statement::ShowObjects { kind, on, schema, like, .. } => {
+                let schema = schema.as_deref().unwrap_or_else(|| session.search_path.first().map_or("", |first| first));
+                let on = on.as_ref().map(|on| self.resolved(on, session)).transpose()?;
                 let of_kind = |object: &&CatalogObject| kind.is_none_or(|kind| kind == object.kind);
-                let of_name = |object: &&CatalogObject| like.as_ref().is_none_or(|like| is_like(&object.name, like));
-                let of_object = |object: &&CatalogObject| on.is_none() || object.on == *on;
-                let here = schema.as_ref().is_none_or(|schema| schema == "public");
+                let of_name = |object: &&CatalogObject| {
+                    like.as_ref().is_none_or(|like| is_like(names::split(&object.name).1, like))
+                };
+                let of_object = |object: &&CatalogObject| on.is_none() || object.on == on;
+                let here = |object: &&CatalogObject| {
+                    names::split(&object.name).0 == schema && names::schema_of(&object.name).is_none()
+                };
                 let objects = self.catalog();
-                let shown = objects.iter().filter(of_kind).filter(of_name).filter(of_object).filter(|_| here);
-                self.show_objects(*kind, shown, &objects)?
+                let shown = objects.iter().filter(of_kind).filter(of_name).filter(of_object).filter(here);
+                self.show_objects(*kind, shown, &objects)
             }
-            Statement::ShowColumns { name, like } => self.show_columns(name, like.as_deref())?,
-            Statement::ShowCreate { kind, name } => self.show_create(*kind, name)?,
-            Statement::Explain(target) => self.explain(target)?,
+            Statement::ShowColumns { name, like } => self.show_columns(&self.resolved(name, session)?, like.as_deref())?,
+            Statement::ShowCreate { kind, name } => self.show_create(*kind, &self.resolved(name, session)?)?,
+            Statement::Explain(target) => self.explain(target, session)?,
             _ => return Ok(None),
         }))
     }
@@ -73,30 +82,31 @@ impl Database {
         kind: Option<ObjectKind>,
         shown: impl Iterator<Item = &'a CatalogObject>,
         objects: &[CatalogObject],
-    ) -> Result<RecordBatch> {
+    ) -> Rows {
         let words = |object: &CatalogObject| object.kind.words().to_lowercase().replace(' ', "-");
+        let name = |object: &CatalogObject| names::split(&object.name).1.to_owned();
         match kind {
             None => {
-                let row = |o: &CatalogObject| vec![o.name.clone(), words(o), self.state_of(&o.name)];
+                let row = |o: &CatalogObject| vec![name(o), words(o), self.state_of(&o.name)];
                 texts(&["name", "type", "status"], shown.map(row).collect())
             }
             Some(ObjectKind::Source) => self.show_sources(shown),
             Some(ObjectKind::View) => {
-                let row = |o: &CatalogObject| vec![o.name.clone(), self.state_of(&o.name)];
+                let row = |o: &CatalogObject| vec![name(o), self.state_of(&o.name)];
                 texts(&["name", "status"], shown.map(row).collect())
             }
             Some(ObjectKind::MaterializedView) => {
-                let row = |o: &CatalogObject| vec![o.name.clone(), "default".into(), self.state_of(&o.name)];
+                let row = |o: &CatalogObject| vec![name(o), "default".into(), self.state_of(&o.name)];
                 texts(&["name", "cluster", "status"], shown.map(row).collect())
             }
             Some(ObjectKind::Index) => {
                 let row = |index: &CatalogObject| {
                     let on = index.on.clone().unwrap_or_default();
                     let columns = objects.iter().find(|object| object.name == on).and_then(|o| o.columns.clone());
-                    let name = |&at: &usize| columns.as_ref().map(|columns| columns.field(at).name().clone());
-                    let key: Vec<_> = index.index_columns.iter().filter_map(name).collect();
+                    let column = |&at: &usize| columns.as_ref().map(|columns| columns[at].name.clone());
+                    let key: Vec<_> = index.index_columns.iter().filter_map(column).collect();
                     let (key, status) = (format!("{{{}}}", key.join(",")), self.state_of(&index.name));
-                    vec![index.name.clone(), on, "default".into(), key, status]
+                    vec![name(index), on, "default".into(), key, status]
                 };
                 texts(&["name", "on", "cluster", "key", "status"], shown.map(row).collect())
             }
@@ -105,39 +115,28 @@ impl Database {
                     Ok(crate::parse::ast::Connection::Kafka { .. }) => "kafka",
                     _ => "confluent-schema-registry",
                 };
-                texts(&["name", "type"], shown.map(|o| vec![o.name.clone(), connection(o).into()]).collect())
+                texts(&["name", "type"], shown.map(|o| vec![name(o), connection(o).into()]).collect())
             }
             Some(ObjectKind::Schema) => {
-                let names = ["information_schema", "pg_catalog", "public", "tidewater"];
-                texts(&["name"], names.iter().map(|name| vec![(*name).to_owned()]).collect())
+                let own = self.objects.keys().filter_map(|key| names::schema_of(key));
+                let mut all: Vec<&str> = tidewater_catalog::SCHEMAS.iter().copied().chain(own).collect();
+                all.extend([names::PUBLIC, "tidewater"]);
+                all.sort_unstable();
+                texts(&["name"], all.into_iter().map(|name| vec![name.to_owned()]).collect())
             }
             Some(ObjectKind::Database) => texts(&["name"], vec![vec!["materialize".into()]]),
             Some(ObjectKind::Cluster) => texts(&["name"], vec![vec!["default".into()]]),
-            Some(_) => texts(&["name"], shown.map(|o| vec![o.name.clone()]).collect()),
+            Some(_) => texts(&["name"], shown.map(|o| vec![name(o)]).collect()),
         }
     }
 
     /// Sources as `tidewater.sources` has them; the status tells more.
-    fn show_sources<'a>(&self, shown: impl Iterator<Item = &'a CatalogObject>) -> Result<RecordBatch> {
+    fn show_sources<'a>(&self, shown: impl Iterator<Item = &'a CatalogObject>) -> Rows {
         let all: Vec<_> = shown.filter_map(|object| self.source_status(&object.name)).collect();
-        let texts = |text: &dyn Fn(&SourceStatus) -> String| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(all.iter().map(text)))
-        };
-        let since = all.iter().map(|status| Some(status.since_ms * 1_000).filter(|since| *since > 0));
-        let count = |count: Option<u64>| count.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-        let columns: Vec<ArrayRef> = vec![
-            texts(&|status| status.name.clone()),
-            texts(&|_| "kafka".into()),
-            texts(&|status| self.state_of(&status.name)),
-            Arc::new(TimestampMicrosecondArray::from_iter(since).with_timezone("UTC")),
-            texts(&SourceStatus::shown_reason),
-            texts(&|status| status.health.hint.clone()),
-            Arc::new(Int64Array::from_iter(all.iter().map(|status| count(Some(status.health.lost))))),
-            Arc::new(Int64Array::from_iter(all.iter().map(|status| count(status.health.lag)))),
-            texts(&|status| status.on_error.words().into()),
-            texts(&|status| status.consistency.word().into()),
-        ];
-        batch(crate::source_status::columns(), columns)
+        packed(crate::source_status::columns(), |types| {
+            let row = |status| pack_row(types, &values(status, &self.state_of(&status.name), &status.shown_reason()));
+            all.iter().map(row).collect()
+        })
     }
 
     /// `running`, or what keeps it from that.
@@ -162,55 +161,64 @@ impl Database {
         }
     }
 
-    fn show_columns(&self, name: &str, like: Option<&str>) -> Result<RecordBatch> {
-        let columns = self.columns.get(name).ok_or_else(|| unknown(name))?;
-        let fields: Vec<_> =
-            columns.fields().iter().filter(|field| like.is_none_or(|like| is_like(field.name(), like))).collect();
-        let schema = Schema::new(vec![
-            Field::new("name", DataType::Utf8, false),
-            Field::new("nullable", DataType::Boolean, false),
-            Field::new("type", DataType::Utf8, false),
-        ]);
-        let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
-        let nullable = BooleanArray::from_iter(fields.iter().map(|field| Some(field.is_nullable())));
-        let types = StringArray::from_iter_values(fields.iter().map(|field| type_name(field.data_type())));
-        batch(Arc::new(schema), vec![Arc::new(names), Arc::new(nullable), Arc::new(types)])
+    fn show_columns(&self, name: &str, like: Option<&str>) -> Result<Rows> {
+        let relation = self.objects.get(name).and_then(|object| object.relation.clone()).ok_or_else(|| unknown(name))?;
+        let shown = relation.columns.iter().filter(|column| like.is_none_or(|like| is_like(&column.name, like)));
+        let columns = vec![
+            Column::new("name", Type::Text).not_null(),
+            Column::new("nullable", Type::Bool).not_null(),
+            Column::new("type", Type::Text).not_null(),
+        ];
+        Ok(packed(columns, |types| {
+            let row = |column: &Column| {
+                let ty = column.ty.to_string();
+                let values = [Datum::from(column.name.as_str()), Datum::Bool(!column.not_null), Datum::from(ty.as_str())];
+                pack_row(types, &values)
+            };
+            shown.map(row).collect()
+        }))
     }
 
-    fn show_create(&self, kind: ObjectKind, name: &str) -> Result<RecordBatch> {
+    fn show_create(&self, kind: ObjectKind, name: &str) -> Result<Rows> {
         let object = self.objects.get(name).filter(|_| !is_system(name)).ok_or_else(|| unknown(name))?;
         let found = object.kind();
         if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
             let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());
-            return Err(Error::new("42809", message).hint(format!("use SHOW CREATE {}", found.words())));
+            return Err(Error::new(b"42809", message).hint(format!("use SHOW CREATE {}", found.words())));
         }
         let definition = object.shown_definition(name);
-        texts(&["name", "create_sql"], vec![vec![format!("materialize.public.{name}"), definition]])
+        let (schema, own) = names::split(name);
+        Ok(texts(&["name", "create_sql"], vec![vec![format!("materialize.{schema}.{own}"), definition]]))
     }
 
-    fn explain(&self, target: &ExplainTarget) -> Result<RecordBatch> {
+    fn explain(&self, target: &ExplainTarget, session: &Arc<Session>) -> Result<Rows> {
         let text = match target {
             ExplainTarget::Query(query) => {
-                let plan = self.uncoerced(query)?;
-                match self.lookup_of(&plan) {
+                let planned = self.planned(query, "", &[], &self.informed(session))?;
+                match &planned.lookup {
                     Some(lookup) => format!("Lookup in {} through an index", lookup.name),
-                    None => self.state.optimize(&plan)?.display_indent().to_string(),
+                    None => planned.plan.to_string(),
                 }
             }
             ExplainTarget::Object(name) => {
-                let object = self.objects.get(name).ok_or_else(|| unknown(name))?;
+                let name = self.resolved(name, session)?;
+                let object = self.objects.get(&name).ok_or_else(|| unknown(&name))?;
                 match (&object.body, object.node()) {
                     (_, Some(node)) => self.circuit.explain(node),
-                    (Body::View { view, .. }, _) => view.logical_plan().display_indent().to_string(),
-                    (Body::Index { on, columns, .. }, _) => {
-                        let names = columns.iter().map(|&at| self.columns[on].field(at).name().clone());
-                        format!("Index of {on} by {}", names.collect::<Vec<_>>().join(", "))
+                    (Body::View { view, .. }, _) => {
+                        self.planned(&view.query, &view.text, &[], &self.informed(session))?.plan.to_string()
                     }
-                    _ => return Err(Error::new("42809", format!("\"{name}\" has no plan"))),
+                    (Body::Index { on, columns, .. }, _) => {
+                        let relation = self.objects.get(on).and_then(|object| object.relation.as_ref());
+                        let name = |&at: &usize| Some(relation?.columns.get(at)?.name.clone());
+                        let names: Vec<String> = columns.iter().filter_map(name).collect();
+                        format!("Index of {on} by {}", names.join(", "))
+                    }
+                    _ => return Err(Error::new(b"42809", format!("\"{name}\" has no plan"))),
                 }
             }
         };
-        texts(&["plan"], text.lines().map(|line| vec![line.to_owned()]).collect())
+        Ok(texts(&["plan"], text.lines().map(|line| vec![line.to_owned()]).collect()))
     }
 }
 

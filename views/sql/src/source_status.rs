@@ -4,14 +4,14 @@
 //! `tidewater.sources` is an ordinary relation whose rows are these; SHOW SOURCES shows them as they are at the moment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use delta::{Change, Commit, Op, Row, RowBuilder, TableId};
+use delta::{Change, Commit, Op, Row, TableId};
+use tidewater_query::run::pack_row;
+use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::catalog::{Body, Object};
 use crate::database::{Database, Progress};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::parse::ast::{ObjectKind, OnError};
 
 /// What a source is about, the worse the later.
@@ -165,22 +165,20 @@ pub(crate) struct Published {
 }
 
 /// Columns of `tidewater.sources`.
-pub(crate) fn columns() -> SchemaRef {
-    let text = |name| Field::new(name, DataType::Utf8, false);
-    let count = |name, nullable| Field::new(name, DataType::Int64, nullable);
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
+pub(crate) fn columns() -> Vec<Column> {
+    let text = |name| Column::new(name, Type::Text).not_null();
+    vec![
         text("name"),
         text("type"),
         text("status"),
-        Field::new("since", time, true),
+        Column::new("since", Type::TimestampTz),
         text("reason"),
         text("hint"),
-        count("lost", false),
-        count("lag", true),
+        Column::new("lost", Type::Int8).not_null(),
+        Column::new("lag", Type::Int8),
         text("on_error"),
         text("consistency"),
-    ]))
+    ]
 }
 
 impl Database {
@@ -283,7 +281,7 @@ impl Database {
             let Some(status) = self.source_status(&name) else { continue };
             if status.health.state == SourceState::Incomplete {
                 let message = format!("source \"{name}\" does not hold all of its table: {}", status.health.reason);
-                return Err(Error::new("55000", message).hint(status.health.hint));
+                return Err(Error::new(b"55000", message).hint(status.health.hint));
             }
         }
         Ok(())
@@ -325,22 +323,20 @@ impl Database {
     /// Brings the rows of `tidewater.sources` up to date, and since when each state is.
     pub fn publish_sources(&mut self, now_ms: i64) {
         self.note_states(now_ms);
-        let kinds = self.circuit.kinds(self.tables[self.sources_table.0 as usize]).clone();
         let mut changes = Vec::new();
         for status in self.source_statuses() {
-            let row = row_of(&status, &mut RowBuilder::new(kinds.clone()));
+            let row = row_of(&status);
             let Some(published) = self.published.get_mut(&status.name) else { continue };
             if published.row.as_ref() != Some(&row) {
                 published.row = Some(row.clone());
                 changes.push(Change { table: self.sources_table, op: Op::Upsert(row) });
             }
         }
-        let mut key = RowBuilder::new(kinds[..1].to_vec());
         let gone = self.published.extract_if(.., |name, _| !self.objects.contains_key(name));
         for (name, published) in gone.collect::<BTreeMap<_, _>>() {
             if published.row.is_some() {
-                key.set_text(0, &name);
-                changes.push(Change { table: self.sources_table, op: Op::Delete(key.take()) });
+                let key = pack_row(&[ColumnType::from(Type::Text)], &[Datum::from(name.as_str())]);
+                changes.push(Change { table: self.sources_table, op: Op::Delete(key) });
             }
         }
         if !changes.is_empty() {
@@ -372,19 +368,26 @@ impl SourceStatus {
     }
 }
 
-fn row_of(status: &SourceStatus, row: &mut RowBuilder) -> Row {
+/// The row of `tidewater.sources`.
+fn row_of(status: &SourceStatus) -> Row {
+    let types: Vec<ColumnType> = columns().into_iter().map(|column| column.ty).collect();
+    pack_row(&types, &values(status, status.health.state.word(), &status.shown_reason()))
+}
+
+/// What a source is about, as `tidewater.sources` has it and SHOW SOURCES.
+pub(crate) fn values<'a>(status: &'a SourceStatus, state: &'a str, reason: &'a str) -> [Datum<'a>; 10] {
     let health = &status.health;
-    row.set_text(0, &status.name);
-    row.set_text(1, "kafka");
-    row.set_text(2, health.state.word());
-    row.set_int(3, status.since_ms.saturating_mul(1_000));
-    row.set_text(4, &status.shown_reason());
-    row.set_text(5, &health.hint);
-    row.set_int(6, i64::try_from(health.lost).unwrap_or(i64::MAX));
-    if let Some(lag) = health.lag {
-        row.set_int(7, i64::try_from(lag).unwrap_or(i64::MAX));
-    }
-    row.set_text(8, status.on_error.words());
-    row.set_text(9, status.consistency.word());
-    row.take()
+    let count = |count: u64| Datum::Int(i64::try_from(count).unwrap_or(i64::MAX));
+    [
+        Datum::from(status.name.as_str()),
+        Datum::from("kafka"),
+        Datum::from(state),
+        if status.since_ms > 0 { Datum::Int(status.since_ms.saturating_mul(1_000)) } else { Datum::Null },
+        Datum::from(reason),
+        Datum::from(health.hint.as_str()),
+        count(health.lost),
+        health.lag.map_or(Datum::Null, count),
+        Datum::from(status.on_error.words()),
+        Datum::from(status.consistency.word()),
+    ]
 }

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
-use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{ColumnOption, CreateTable, Expr};
-use delta::{TableId, TableSchema};
+use delta::TableId;
+use sqlparser::ast::Expr;
+use tidewater_functions::Session;
+use tidewater_query::View;
+use tidewater_query::plan::Constant;
+use tidewater_query::run::Limits;
+use tidewater_types::Column;
 
 use crate::catalog::Body;
-use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::change::unknown;
+use crate::database::{Database, Shown, is_system_schema, view_columns};
+use crate::names::{fold, schema_key, shown};
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
-use crate::query::{Query, renamed};
+use crate::query::Query;
 use crate::source_status::Notice;
-use crate::table_changes::{Insertion, column_of, name_of, unknown};
-use crate::types::declared_schema;
+use crate::{Error, Result};
 
 /// What a statement answers.
 pub enum Outcome {
@@ -34,122 +37,154 @@ impl Database {
     /// # Errors
     /// The first error; statements before it have taken effect.
     pub fn execute(&mut self, text: &str) -> Result<Vec<Outcome>> {
+        let session = Arc::new(Session::default());
         let mut run = |parsed| {
-            let outcome = self.execute_statement(&Arc::new(parsed), &[]);
+            let outcome = self.execute_statement(&Arc::new(parsed), &[], &session);
             while self.build() {}
             outcome
         };
         crate::parse::parse(text)?.into_iter().map(&mut run).collect()
     }
 
-    /// Runs one statement.
+    /// Runs one statement to its end.
     ///
     /// # Errors
     /// What is wrong with it; nothing has changed then.
-    pub fn execute_statement(&mut self, parsed: &Arc<Parsed>, parameters: &[ScalarValue]) -> Result<Outcome> {
-        let statement = match parameters {
-            [] => None,
-            values => Some(crate::parameters::bound(&parsed.statement, values)?),
-        };
-        let text = parsed.text.as_str();
-        let tag = match statement.as_ref().unwrap_or(&parsed.statement) {
-            Statement::Query(query) | Statement::CopyOut { query, .. } => {
-                let plan = self.plan(query)?;
-                return Ok(Outcome::Rows(Box::new(self.attached(plan, &[])?)));
+    pub fn execute_statement(
+        &mut self,
+        parsed: &Arc<Parsed>,
+        parameters: &[Constant],
+        session: &Arc<Session>,
+    ) -> Result<Outcome> {
+        let (text, whole) = (parsed.text.as_str(), &parsed.whole);
+        self.search_path.clone_from(&session.search_path);
+        let tag = match &parsed.statement {
+            Statement::Query(_) | Statement::CopyOut { .. } => {
+                let types: Vec<_> = parameters.iter().map(|value| value.ty.clone()).collect();
+                let prepared = self.prepare(parsed, &types, session)?;
+                return Ok(Outcome::Rows(Box::new(self.query(&prepared, parameters, session)?)));
+            }
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                let types: Vec<_> = parameters.iter().map(|value| value.ty.clone()).collect();
+                let prepared = self.prepare(parsed, &types, session)?;
+                let changes = self.change(&prepared, parameters, session)?.evaluate(&Limits::default())?;
+                let tag = changes.tag();
+                self.apply_changes(vec![changes])?;
+                tag
+            }
+            Statement::CreateSchema { name, if_not_exists } => {
+                if tidewater_catalog::has_schema(name) || is_system_schema(name) || name.contains('.') {
+                    return Err(Error::new(b"42939", format!("unacceptable schema name \"{name}\"")));
+                }
+                let exists = self.has_schema(name);
+                if exists && !if_not_exists {
+                    return Err(Error::new(b"42P06", format!("schema \"{name}\" already exists")));
+                }
+                if !exists {
+                    self.define(&schema_key(name), text, Body::Schema, None);
+                }
+                "CREATE SCHEMA".into()
             }
             Statement::CreateSecret { name, if_not_exists, value } => {
-                self.create(name, *if_not_exists, "CREATE SECRET", text, Body::Secret(value.clone()))?
+                self.create(name, *if_not_exists, "CREATE SECRET", text, Body::Secret(value.clone()), session)?
             }
             Statement::CreateConnection { name, if_not_exists, connection } => {
-                self.create(name, *if_not_exists, "CREATE CONNECTION", text, Body::Connection(connection.clone()))?
+                let body = Body::Connection(connection.clone());
+                self.create(name, *if_not_exists, "CREATE CONNECTION", text, body, session)?
             }
-            Statement::CreateTable(table) => self.create_table_statement(table, text)?,
-            Statement::CreateView(view) => self.create_view(view, text)?,
+            Statement::CreateTable(table) => self.create_table_statement(table, text, whole, session)?,
+            Statement::CreateView(view) => self.create_view(view, text, whole, session)?,
             Statement::CreateIndex { name, if_not_exists, on, key } => {
-                self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text)?
+                self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text, session)?
             }
-            Statement::Insert(insert) => self.insert(insert)?,
-            Statement::Delete(delete) => self.delete(delete)?,
-            Statement::Update(update) => self.update(update)?,
             Statement::Drop { kind, if_exists, names, cascade } => {
-                let gone = self.drop_objects(*kind, *if_exists, names, *cascade)?;
+                let gone = self.drop_objects(*kind, *if_exists, names, *cascade, session)?;
                 return Ok(Outcome::Dropped(format!("DROP {}", kind.words()), gone));
             }
             Statement::CreateSource(source) => {
                 let message = format!("source \"{}\" needs a server that reads Kafka", source.name);
-                return Err(Error::new("0A000", message));
+                return Err(Error::new(b"0A000", message));
             }
             Statement::AlterSource { name, .. } => {
                 let message = format!("source \"{name}\" needs a server that reads Kafka");
-                return Err(Error::new("0A000", message));
+                return Err(Error::new(b"0A000", message));
             }
-            Statement::Unsupported { words } => return Err(Error::new("0A000", format!("{words} is not supported"))),
+            Statement::Unsupported { words } => {
+                return Err(Error::new(b"0A000", format!("{words} is not supported")));
+            }
             other => {
-                if let Some(batch) = self.show(other)? {
-                    return Ok(Outcome::Rows(Box::new(Query::of(batch))));
+                if let Some(rows) = self.show(other, session)? {
+                    return Ok(Outcome::Rows(Box::new(Query::of(rows))));
                 }
-                return Err(Error::new("0A000", "this statement needs a session"));
+                return Err(Error::new(b"0A000", "this statement needs a session"));
             }
         };
         Ok(Outcome::Tag(tag))
     }
 
     /// Makes an object that holds no rows.
-    fn create(&mut self, name: &str, if_not_exists: bool, tag: &str, text: &str, body: Body) -> Result<String> {
-        if !(if_not_exists && self.exists(name)) {
-            self.free(name)?;
-            self.define(name, text, body, None);
+    fn create(
+        &mut self,
+        name: &str,
+        if_not_exists: bool,
+        tag: &str,
+        text: &str,
+        body: Body,
+        session: &Arc<Session>,
+    ) -> Result<String> {
+        let key = self.new_key(name, session)?;
+        if !(if_not_exists && self.exists(&key)) {
+            self.free(&key)?;
+            self.define(&key, text, body, None);
         }
         Ok(tag.into())
     }
 
-    fn create_table_statement(&mut self, table: &CreateTable, text: &str) -> Result<String> {
-        let name = name_of(&table.name)?;
-        if table.if_not_exists && self.exists(&name) {
-            return Ok("CREATE TABLE".into());
-        }
-        self.free(&name)?;
-        refuse_table_clauses(table, &name)?;
-        let schema = declared_schema(&table.columns)?;
-        distinct_names(&schema)?;
-        let schema = TableSchema::new(schema, None).map_err(|error| Error::new("0A000", error.to_string()))?;
-        self.create_table(&name, &schema, text);
-        Ok("CREATE TABLE".into())
-    }
-
-    fn create_view(&mut self, view: &CreateView, text: &str) -> Result<String> {
-        let name = view.name.as_str();
+    fn create_view(
+        &mut self,
+        view: &CreateView,
+        text: &str,
+        whole: &Arc<str>,
+        session: &Arc<Session>,
+    ) -> Result<String> {
+        let key = self.new_key(&view.name, session)?;
         let tag = if view.materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" };
-        if view.if_not_exists && self.exists(name) {
+        if view.if_not_exists && self.exists(&key) {
             return Ok(tag.into());
         }
-        if view.or_replace && self.exists(name) {
+        if view.or_replace && self.exists(&key) {
             let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
-            self.droppable(kind, false, &[name.to_owned()], false)?;
-            self.plan(&view.query)?;
-            self.replace(name, |database| database.make_view(view, text))?;
+            self.droppable(kind, false, std::slice::from_ref(&key), false)?;
+            let planned = self.planned(&view.query, whole, &[], &self.informed(session))?;
+            view_columns(&planned.plan, &view.columns)?;
+            self.replace(&key, |database| database.make_view(&key, view, text, whole, session))?;
         } else {
-            self.free(name)?;
-            self.make_view(view, text)?;
+            self.free(&key)?;
+            self.make_view(&key, view, text, whole, session)?;
         }
         Ok(tag.into())
     }
 
-    fn make_view(&mut self, view: &CreateView, text: &str) -> Result<()> {
-        let name = view.name.as_str();
-        if view.materialized {
-            let plan = renamed(self.plan(&view.query)?, &view.columns)?;
-            let schema = plan.schema().inner().clone();
-            distinct_names(&schema)?;
-            let reads = self.references(&view.query)?;
-            self.materialize(name, text, &plan, schema, reads)?;
-        } else {
-            let reads = self.references(&view.query)?;
-            let view = Arc::new(self.view(&view.query, &view.columns)?);
-            let schema = datafusion::datasource::TableProvider::schema(view.as_ref());
-            distinct_names(&schema)?;
-            self.define(name, text, Body::View { view, reads }, Some(schema));
+    fn make_view(
+        &mut self,
+        key: &str,
+        view: &CreateView,
+        text: &str,
+        whole: &Arc<str>,
+        session: &Arc<Session>,
+    ) -> Result<()> {
+        let informed = self.informed(session);
+        let planned = self.planned(&view.query, whole, &[], &informed)?;
+        if !planned.plan.parameters.is_empty() {
+            return Err(Error::new(b"42P02", "there is no parameter $1"));
         }
+        let columns = view_columns(&planned.plan, &view.columns)?;
+        if view.materialized {
+            return self.materialize(key, text, &planned, columns, &informed);
+        }
+        let shown = Shown { columns, key: None, has_primary_key: false };
+        let query = Arc::new(View { query: view.query.clone(), text: whole.clone() });
+        self.define(key, text, Body::View { view: query, reads: planned.reads }, Some(shown));
         Ok(())
     }
 
@@ -160,29 +195,34 @@ impl Database {
         on: &str,
         key: Option<&[Expr]>,
         text: &str,
+        session: &Arc<Session>,
     ) -> Result<String> {
-        self.intact(on)?;
-        let object = self.objects.get(on).ok_or_else(|| unknown(on))?;
-        let Some(node) = object.node() else {
+        let on = self.resolved(on, session)?;
+        self.intact(&on)?;
+        let object = self.objects.get(&on).ok_or_else(|| unknown(&on))?;
+        let (Some(node), Some(relation)) = (object.node(), object.relation.clone()) else {
             let hint = "an index keeps rows: make the view a MATERIALIZED VIEW, then index that";
-            return Err(Error::new("0A000", format!("\"{on}\" keeps no rows to index")).hint(hint));
+            return Err(Error::new(b"0A000", format!("\"{on}\" keeps no rows to index")).hint(hint));
         };
-        let schema = self.columns[on].clone();
         let columns = match key {
-            Some(exprs) => exprs.iter().map(|expr| indexed_column(&schema, expr)).collect::<Result<Vec<_>>>()?,
-            None => self.circuit.key(node).unwrap_or_else(|| (0..schema.fields().len()).collect()),
+            Some(exprs) => {
+                exprs.iter().map(|expr| indexed_column(&relation.columns, expr)).collect::<Result<Vec<_>>>()?
+            }
+            None => self.circuit.key(node).unwrap_or_else(|| (0..relation.columns.len()).collect()),
         };
-        let part = |&column: &usize| schema.field(column).name().clone();
+        let part = |&column: &usize| relation.columns[column].name.clone();
         let suffix =
             if key.is_some() { columns.iter().map(part).collect::<Vec<_>>().join("_") } else { "primary".into() };
         let default = format!("{on}_{suffix}_idx");
+        // An index is where its object is.
         let name = name.unwrap_or(&default);
-        if if_not_exists && self.exists(name) {
+        let name = if name.contains('.') { name.to_owned() } else { crate::names::key(&relation.schema, name) };
+        if if_not_exists && self.exists(&name) {
             return Ok("CREATE INDEX".into());
         }
-        self.free(name)?;
+        self.free(&name)?;
         let index = self.circuit.add_index(node, &columns);
-        self.define(name, text, Body::Index { on: on.to_owned(), index, columns }, None);
+        self.define(&name, text, Body::Index { on, index, columns }, None);
         Ok("CREATE INDEX".into())
     }
 
@@ -193,8 +233,22 @@ impl Database {
         if_exists: bool,
         names: &[String],
         cascade: bool,
+        session: &Arc<Session>,
     ) -> Result<Vec<TableId>> {
-        let gone = self.droppable(kind, if_exists, names, cascade)?;
+        let mut keys = Vec::with_capacity(names.len());
+        for name in names {
+            match kind {
+                ObjectKind::Schema if name == "public" => {
+                    return Err(Error::new(b"0A000", "schema \"public\" cannot be dropped"));
+                }
+                ObjectKind::Schema => keys.push(schema_key(name)),
+                _ => match self.resolved(name, session) {
+                    Err(_) if if_exists => {}
+                    key => keys.push(key?),
+                },
+            }
+        }
+        let gone = self.droppable(kind, if_exists, &keys, cascade)?;
         Ok(self.forget(&gone))
     }
 
@@ -206,14 +260,21 @@ impl Database {
                 if if_exists {
                     continue;
                 }
-                return Err(unknown(name));
+                return Err(match kind {
+                    ObjectKind::Schema => Error::new(b"3F000", format!("schema \"{}\" does not exist", shown(name))),
+                    _ => unknown(name),
+                });
             };
+            if crate::catalog::is_system(name) {
+                let message = format!("permission denied: \"{name}\" is a system relation");
+                return Err(Error::new(b"42501", message));
+            }
             // DROP VIEW also takes materialized views, as it did in 2021.
             let found = object.kind();
             if found != kind && !(kind == ObjectKind::View && found == ObjectKind::MaterializedView) {
                 let found = found.words();
                 let message = format!("\"{name}\" is not a {}", kind.words().to_lowercase());
-                return Err(Error::new("42809", message).hint(format!("use DROP {found} to drop it")));
+                return Err(Error::new(b"42809", message).hint(format!("use DROP {found} to drop it")));
             }
             let first = gone.len();
             gone.push(name.clone());
@@ -228,81 +289,23 @@ impl Database {
                 && !cascade
                 && !names.contains(reader)
             {
-                let message = format!("cannot drop \"{name}\": still depended upon by \"{reader}\"");
-                return Err(Error::new("2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
+                let message = format!("cannot drop \"{}\": still depended upon by \"{reader}\"", shown(name));
+                return Err(Error::new(b"2BP01", message).hint("use DROP … CASCADE to drop the dependents too"));
             }
         }
         Ok(gone)
     }
-
-    /// Evaluates an INSERT without doing it.
-    ///
-    /// # Errors
-    /// What is wrong with it; 42601 for another statement.
-    pub fn insertion(&self, parsed: &Parsed, parameters: &[ScalarValue]) -> Result<Insertion> {
-        let bound = match parameters {
-            [] => None,
-            values => Some(crate::parameters::bound(&parsed.statement, values)?),
-        };
-        match bound.as_ref().unwrap_or(&parsed.statement) {
-            Statement::Insert(insert) => self.evaluated(insert),
-            _ => Err(Error::new("42601", "expected INSERT")),
-        }
-    }
-}
-
-/// What CREATE TABLE may say and this system does not do.
-fn refuse_table_clauses(table: &CreateTable, name: &str) -> Result<()> {
-    use ColumnOption as O;
-    let refused = |what: &str| Err(Error::new("0A000", format!("table \"{name}\": {what} not supported")));
-    if table.query.is_some() {
-        return refused("CREATE TABLE AS is").map_err(|error| {
-            error.hint("CREATE MATERIALIZED VIEW name AS query keeps a query's rows, and keeps them fresh")
-        });
-    }
-    if table.temporary {
-        return refused("temporary tables are").map_err(|error| error.hint("leave out the word TEMPORARY"));
-    }
-    if !table.constraints.is_empty() {
-        return refused("constraints are");
-    }
-    if table.like.is_some() || table.inherits.is_some() || table.partition_by.is_some() {
-        return refused("LIKE, INHERITS and PARTITION BY are");
-    }
-    for column in &table.columns {
-        let of = |what: &str| refused(&format!("column \"{}\": {what}", column.name.value));
-        for option in &column.options {
-            match &option.option {
-                O::Null | O::NotNull | O::Comment(_) => {}
-                O::Default(_) => return of("DEFAULT is"),
-                O::PrimaryKey(_) => return of("PRIMARY KEY is"),
-                O::Unique(_) => return of("UNIQUE is"),
-                O::ForeignKey(_) => return of("REFERENCES is"),
-                O::Check(_) => return of("CHECK is"),
-                other => return of(&format!("{other} is")),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Columns of a view can be told apart.
-fn distinct_names(schema: &SchemaRef) -> Result<()> {
-    match crate::output_names::repeated(schema) {
-        None => Ok(()),
-        Some(name) => Err(Error::new("42701", format!("column \"{name}\" specified more than once"))
-            .hint("give one of them another name with AS")),
-    }
 }
 
 /// The column that an index's key names.
-fn indexed_column(schema: &SchemaRef, expr: &Expr) -> Result<usize> {
+fn indexed_column(columns: &[Column], expr: &Expr) -> Result<usize> {
     match expr {
         Expr::Identifier(ident) => {
-            let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
-            column_of(schema, &name)
+            let name = fold(ident);
+            let at = columns.iter().position(|column| column.name == name);
+            at.ok_or_else(|| Error::new(b"42703", format!("column \"{name}\" does not exist")))
         }
-        other => Err(Error::new("0A000", format!("an index on the expression {other} is not supported"))
+        other => Err(Error::new(b"0A000", format!("an index on the expression {other} is not supported"))
             .hint("make the expression a column of a materialized view and index that")),
     }
 }

@@ -8,13 +8,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use delta::{Commit, Position, Reached, TableId};
+use delta::{Commit, Position, Reached, Row, TableId};
+use tidewater_query::run::pack_row;
+use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::catalog::Body;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// What a timeline's positions are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,37 +75,37 @@ impl Timelines {
             self.by_name.remove(&name);
         }
     }
+}
 
-    /// The rows of `tidewater.timelines`.
-    pub(crate) fn rows(&self) -> Result<RecordBatch> {
-        let all = || self.by_name.values();
-        let time = |ms: i64| (ms > 0).then(|| ms.saturating_mul(1_000));
-        let times = |values: Vec<Option<i64>>| -> ArrayRef {
-            Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
-        };
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(self.by_name.keys())),
-            Arc::new(StringArray::from_iter_values(all().map(|timeline| timeline.reached.to_string()))),
-            times(all().map(|timeline| time(timeline.committed_ms)).collect()),
-            Arc::new(Int64Array::from_iter(all().map(Timeline::lag_ms))),
-            Arc::new(Int64Array::from_iter_values(all().map(|timeline| timeline.commits as i64))),
-            times(all().map(|timeline| time(timeline.applied_ms)).collect()),
+/// The rows of `tidewater.timelines`.
+pub(crate) fn rows(timelines: &Timelines) -> Vec<Row> {
+    let types: Vec<ColumnType> = timeline_columns().into_iter().map(|column| column.ty).collect();
+    let time = |ms: i64| if ms > 0 { Datum::Int(ms.saturating_mul(1_000)) } else { Datum::Null };
+    let row = |(name, timeline): (&Arc<str>, &Timeline)| {
+        let reached = timeline.reached.to_string();
+        let values = [
+            Datum::from(&**name),
+            Datum::from(reached.as_str()),
+            time(timeline.committed_ms),
+            timeline.lag_ms().map_or(Datum::Null, Datum::Int),
+            Datum::Int(timeline.commits as i64),
+            time(timeline.applied_ms),
         ];
-        RecordBatch::try_new(timeline_columns(), columns).map_err(|error| Error::new("XX000", error.to_string()))
-    }
+        pack_row(&types, &values)
+    };
+    timelines.by_name.iter().map(row).collect()
 }
 
 /// Columns of `tidewater.timelines`.
-pub(crate) fn timeline_columns() -> SchemaRef {
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
-        Field::new("timeline", DataType::Utf8, false),
-        Field::new("position", DataType::Utf8, false),
-        Field::new("committed_at", time(), true),
-        Field::new("lag_ms", DataType::Int64, true),
-        Field::new("commits", DataType::Int64, false),
-        Field::new("updated_at", time(), true),
-    ]))
+pub(crate) fn timeline_columns() -> Vec<Column> {
+    vec![
+        Column::new("timeline", Type::Text).not_null(),
+        Column::new("position", Type::Text).not_null(),
+        Column::new("committed_at", Type::TimestampTz),
+        Column::new("lag_ms", Type::Int8),
+        Column::new("commits", Type::Int8).not_null(),
+        Column::new("updated_at", Type::TimestampTz),
+    ]
 }
 
 /// Positions of one moment, by timeline. As text they are what [`After`] reads.
@@ -135,7 +135,7 @@ impl FromStr for After {
 
     fn from_str(text: &str) -> Result<Self> {
         let parsed = text.split(',').map(str::parse).collect::<Result<_, delta::Error>>();
-        parsed.map(After).map_err(|error| Error::new("22023", error.to_string()))
+        parsed.map(After).map_err(|error| Error::new(b"22023", error.to_string()))
     }
 }
 
@@ -257,6 +257,6 @@ fn could_include(name: &str, timeline: &Timeline, position: &Position) -> bool {
 fn foreign(position: &Position, read: &BTreeMap<&Arc<str>, &Timeline>) -> Error {
     let names: Vec<_> = read.iter().map(|(name, timeline)| format!("\"{name}\" ({})", timeline.reached)).collect();
     let message = format!("position {position} is of no timeline that the query reads: {}", names.join(", "));
-    Error::new("22023", message)
+    Error::new(b"22023", message)
         .hint("SELECT * FROM tidewater.timelines shows all of them and the form of their positions")
 }

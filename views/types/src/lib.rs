@@ -41,7 +41,7 @@ pub use expr::{Expr, Tuple};
 pub use io::{apply_modifier, input, output};
 pub use key::key;
 pub use layout::Packing;
-pub use numeric::{LongNumeric, Numeric, NumericBuf};
+pub use numeric::{LongNumeric, Numeric, NumericBuf, NumericSum};
 pub use settings::{DateOrder, Names, Settings};
 pub use table::{Column, TableSchema};
 pub use ty::{ColumnType, NumericModifier, RangeOf, Record, Type};

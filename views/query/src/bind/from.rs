@@ -7,7 +7,7 @@ use tidewater_types::{Result, SqlError};
 
 use super::scope::{Hidden, Scope, ScopeColumn, ScopeTable};
 use super::{Binder, Clause, names, unsupported};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, View};
 use crate::plan::{Get, JoinKind, Rel};
 
 impl Binder<'_> {
@@ -123,10 +123,28 @@ impl Binder<'_> {
             let full = parts.join(".");
             return Err(SqlError::new(b"42P01", format!("relation \"{full}\" does not exist")));
         };
+        if let Some(view) = self.catalog.view(&relation) {
+            return self.view(&relation, &view, alias);
+        }
         let (rel, mut scope) = self.get(relation, alias);
         let renamed = self.alias(scope.columns.clone(), alias, scope.tables[0].relation.clone(), table)?;
         scope = Scope::table(ScopeTable { schema: scope.tables[0].schema.clone(), ..renamed });
         Ok((rel, scope))
+    }
+
+    /// A view's query in the place of its name. It sees nothing of the query around it.
+    fn view(&mut self, relation: &Relation, view: &View, alias: Option<&TableAlias>) -> Result<(Rel, Scope)> {
+        let text = std::mem::replace(&mut self.text, view.text.clone());
+        let (levels, ctes) = (std::mem::take(&mut self.levels), std::mem::take(&mut self.ctes));
+        let bound = self.deeper(|binder| binder.query(&view.query, true));
+        (self.text, self.levels, self.ctes) = (text, levels, ctes);
+        // A place in the view's text is none in the statement's.
+        let bound = bound.map_err(|error| SqlError { position: None, ..error })?;
+        let names = relation.columns.iter().map(|column| column.name.clone());
+        let columns = bound.output.iter().zip(names).map(|((_, id), name)| ScopeColumn { name, id: *id }).collect();
+        let mut table = self.alias(columns, alias, None, &relation.name)?;
+        table.schema = if alias.is_none() { Some(relation.schema.clone()) } else { None };
+        Ok((bound.rel, Scope::table(table)))
     }
 
     /// All columns of a relation.

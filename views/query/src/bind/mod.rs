@@ -42,6 +42,7 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 pub use assign::{Target, bind_assigned};
+pub use types::column_type;
 pub(crate) use call::VARIADIC;
 use cte::CteScope;
 use scope::Scope;
@@ -169,7 +170,8 @@ pub(crate) struct Level {
 }
 
 pub(crate) struct Binder<'a> {
-    text: &'a str,
+    /// The statement, or the view's query that is being bound.
+    text: Arc<str>,
     catalog: &'a dyn Catalog,
     session: &'a Arc<Session>,
     columns: Columns,
@@ -181,9 +183,9 @@ pub(crate) struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    fn new(text: &'a str, catalog: &'a dyn Catalog, session: &'a Arc<Session>, parameters: &[ColumnType]) -> Self {
+    fn new(text: &str, catalog: &'a dyn Catalog, session: &'a Arc<Session>, parameters: &[ColumnType]) -> Self {
         Binder {
-            text,
+            text: text.into(),
             catalog,
             session,
             columns: Columns::default(),

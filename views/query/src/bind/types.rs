@@ -49,3 +49,13 @@ pub(super) fn check_value_type(ty: &ColumnType) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// The type that a declaration names.
+///
+/// # Errors
+/// 42704 for an unknown one, what is wrong with its modifier.
+pub fn column_type(data_type: &DataType) -> Result<ColumnType> {
+    let ty = ColumnType::parse(&spelling(data_type))?;
+    check_value_type(&ty)?;
+    Ok(ty)
+}

@@ -16,7 +16,12 @@ pub use scalar::{
     Scalar, SortKey, Subquery, SubqueryKind, Subscript, SubscriptPart, Test, WindowCall, conjuncts,
 };
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tidewater_types::ColumnType;
+
+use crate::catalog::Relation;
 
 /// A bound query.
 #[derive(Debug, Clone)]
@@ -34,6 +39,22 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The relations of the catalog that it reads, each with the positions of the columns that it reads of it.
+    pub fn reads(&self) -> Vec<(Arc<Relation>, BTreeSet<usize>)> {
+        let mut found: Vec<(Arc<Relation>, BTreeSet<usize>)> = Vec::new();
+        self.rel.any(&mut |rel| {
+            if let Rel::Get(get) = rel {
+                let columns = get.columns.iter().map(|(at, _)| *at);
+                match found.iter_mut().find(|(relation, _)| *relation == get.relation) {
+                    Some((_, read)) => read.extend(columns),
+                    None => found.push((get.relation.clone(), columns.collect())),
+                }
+            }
+            false
+        });
+        found
+    }
+
     /// Name and type of each output column.
     pub fn schema(&self) -> Vec<(String, ColumnType)> {
         self.output.iter().map(|(name, id)| (name.clone(), self.columns.ty(*id).clone())).collect()

@@ -3,7 +3,7 @@
 use super::ast::{OnError, OptionValue, SourceChange, Statement};
 use super::create::{options_in_parentheses, take};
 use super::cursor::Cursor;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// What follows `ALTER SOURCE`: `name REFRESH [SCHEMA]` or `name SET (ON ERROR = policy)`.
 pub(super) fn source(cursor: &mut Cursor<'_>) -> Result<Statement> {
@@ -22,7 +22,7 @@ pub(super) fn source(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if let Some((option, _)) = options.first() {
         let message = format!("ALTER SOURCE SET ({}) is not supported", option.to_uppercase());
         return Err(
-            Error::new("0A000", message).hint("ON ERROR can be set; for others drop the source and make it anew")
+            Error::new(b"0A000", message).hint("ON ERROR can be set; for others drop the source and make it anew")
         );
     }
     let policy = policy.ok_or_else(|| cursor.unexpected("ON ERROR = …"))?;
@@ -44,7 +44,7 @@ pub(super) fn on_error(value: &OptionValue) -> Result<OnError> {
         OptionValue::Secret(_) | OptionValue::List(_) => None,
     };
     found.ok_or_else(|| {
-        Error::new("22023", "ON ERROR has no such policy")
+        Error::new(b"22023", "ON ERROR has no such policy")
             .hint("'stall' waits, 'dead letter' goes on and tells readers, 'skip' goes on")
     })
 }

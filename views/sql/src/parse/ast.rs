@@ -3,7 +3,9 @@
 //! Names are folded as PostgreSQL folds them (lower case unless quoted) and unqualified: `public.orders` and
 //! `materialize.public.orders` are `orders`.
 
-use datafusion::sql::sqlparser::ast as sql;
+use std::sync::Arc;
+
+use sqlparser::ast as sql;
 
 /// One statement and the text it came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,8 @@ pub struct Parsed {
     pub statement: Statement,
     /// Its text, without the semicolon and surrounding white space.
     pub text: String,
+    /// The text that it stands in, for the places of errors.
+    pub whole: Arc<str>,
 }
 
 impl Parsed {
@@ -36,6 +40,13 @@ pub enum Statement {
         if_not_exists: bool,
         /// Its value.
         value: String,
+    },
+    /// `CREATE SCHEMA name`.
+    CreateSchema {
+        /// Name.
+        name: String,
+        /// Whether an existing one is kept.
+        if_not_exists: bool,
     },
     /// `CREATE CONNECTION name TO …`.
     CreateConnection {

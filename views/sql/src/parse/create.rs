@@ -1,13 +1,13 @@
 //! `CREATE`: secrets, connections, sources, indexes; tables and views are sqlparser's.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use super::ast::{
     Broker, Connection, CreateSource, CreateView, Envelope, Format, Include, Metadata, OptionValue, Registry, Statement,
 };
 use super::cursor::Cursor;
 use super::{alter, general};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 pub(super) type Options = Vec<(String, OptionValue)>;
 
@@ -16,6 +16,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let mut second = words.split(' ').skip(1);
     let fourth = words.split(' ').nth(3).unwrap_or_default();
     match (second.next(), second.next()) {
+        (Some("SCHEMA"), _) => schema(cursor),
         (Some("SECRET"), _) => secret(cursor),
         (Some("CONNECTION"), _) => connection(cursor),
         (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
@@ -44,6 +45,17 @@ fn in_cluster(cursor: &mut Cursor<'_>) -> Result<()> {
         cursor.identifier()?;
     }
     Ok(())
+}
+
+/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION role]`: there is one role.
+fn schema(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.words(&["CREATE", "SCHEMA"]);
+    let if_not_exists = if_not_exists(cursor);
+    let name = cursor.schema_name()?;
+    if cursor.word("AUTHORIZATION") {
+        cursor.identifier()?;
+    }
+    Ok(Statement::CreateSchema { name, if_not_exists })
 }
 
 fn secret(cursor: &mut Cursor<'_>) -> Result<Statement> {
@@ -81,7 +93,7 @@ fn connection(cursor: &mut Cursor<'_>) -> Result<Statement> {
         // A connection is validated by its first use.
         if let Some((name, _)) = given.iter().find(|(name, _)| name != "validate") {
             let name = name.to_uppercase();
-            return Err(Error::new("0A000", format!("option {name} of a connection is not supported")));
+            return Err(Error::new(b"0A000", format!("option {name} of a connection is not supported")));
         }
     }
     Ok(Statement::CreateConnection { name, if_not_exists, connection })
@@ -233,7 +245,7 @@ fn source(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CreateSource(Box::new(source)))
 }
 
-type Columns = (Vec<(String, Option<datafusion::sql::sqlparser::ast::DataType>)>, Option<Vec<String>>);
+type Columns = (Vec<(String, Option<sqlparser::ast::DataType>)>, Option<Vec<String>>);
 
 /// `(id bigint, name, PRIMARY KEY (id) NOT ENFORCED)`.
 fn columns(cursor: &mut Cursor<'_>) -> Result<Columns> {
@@ -317,7 +329,7 @@ fn format(cursor: &mut Cursor<'_>) -> Result<Result<Format, String>> {
         // The columns are those of the latest schema when the source is made; records are read by their writer's.
         while cursor.words(&["KEY", "STRATEGY"]) || cursor.words(&["VALUE", "STRATEGY"]) {
             if let Some(strategy @ ("ID" | "INLINE")) = cursor.peek_word().as_deref() {
-                return Err(Error::new("0A000", format!("STRATEGY {strategy} is not supported"))
+                return Err(Error::new(b"0A000", format!("STRATEGY {strategy} is not supported"))
                     .hint("leave it out: the columns are those of the latest schema when the source is made"));
             }
             cursor.expect_word("LATEST")?;
@@ -349,7 +361,7 @@ fn includes(cursor: &mut Cursor<'_>) -> Result<Vec<Include>> {
         ];
         if cursor.peek_word().as_deref() == Some("HEADER") {
             return Err(
-                Error::new("0A000", "INCLUDE HEADER is not supported").hint("INCLUDE HEADERS gives all of them")
+                Error::new(b"0A000", "INCLUDE HEADER is not supported").hint("INCLUDE HEADERS gives all of them")
             );
         }
         let Some((_, metadata)) = kinds.into_iter().find(|(word, _)| cursor.word(word)) else {
@@ -370,7 +382,7 @@ fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
     }
     if cursor.word("UPSERT") {
         if *cursor.peek() == Token::LParen {
-            return Err(Error::new("0A000", "options of ENVELOPE UPSERT are not supported"));
+            return Err(Error::new(b"0A000", "options of ENVELOPE UPSERT are not supported"));
         }
         return Ok(Envelope::Upsert);
     }
@@ -437,14 +449,14 @@ fn view_options(cursor: &mut Cursor<'_>) -> Result<()> {
         Some(words) => words.join(" "),
         None => cursor.identifier()?.to_uppercase(),
     };
-    Err(Error::new("0A000", format!("option {name} of a view is not supported")).hint("leave it out"))
+    Err(Error::new(b"0A000", format!("option {name} of a view is not supported")).hint("leave it out"))
 }
 
 fn view(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("CREATE");
     let or_replace = cursor.words(&["OR", "REPLACE"]);
     if cursor.word("TEMP") || cursor.word("TEMPORARY") {
-        return Err(Error::new("0A000", "temporary views are not supported").hint("leave out the word TEMPORARY"));
+        return Err(Error::new(b"0A000", "temporary views are not supported").hint("leave out the word TEMPORARY"));
     }
     let materialized = cursor.word("MATERIALIZED");
     cursor.expect_word("VIEW")?;

@@ -2,15 +2,12 @@
 
 use std::cell::Cell;
 
-use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::syntax;
-use crate::error::{Error, Result};
-
-static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+use crate::names::{fold, key_of};
+use crate::{Error, Result};
 
 /// See the module.
 pub(super) struct Cursor<'a> {
@@ -22,29 +19,18 @@ pub(super) struct Cursor<'a> {
     last: Cell<(Location, usize)>,
 }
 
-/// A name as PostgreSQL folds it.
-pub(super) fn fold(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
-}
-
-/// The last part of a qualified name.
-pub(super) fn folded(name: &ObjectName) -> Result<String> {
-    let ident = name.0.last().and_then(|part| part.as_ident());
-    ident.map(fold).ok_or_else(|| Error::new("42602", format!("{name} is not a name")))
-}
-
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Result<Self> {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location();
         let mut cursor = Cursor {
             text,
-            parser: Parser::new(&DIALECT),
+            parser: tidewater_query::parser(Vec::new()),
             lines,
             last: Cell::new((Location { line: 1, column: 1 }, 0)),
         };
+        let tokens = tidewater_query::tokens(text);
         let tokens = tokens.map_err(|error| syntax(error.message, cursor.character(error.location)))?;
-        cursor.parser = cursor.parser.with_tokens_with_locations(tokens);
+        cursor.parser = tidewater_query::parser(tokens);
         Ok(cursor)
     }
 
@@ -110,9 +96,7 @@ impl<'a> Cursor<'a> {
         run(&mut self.parser).map_err(|error| {
             let message = match &error {
                 ParserError::ParserError(message) | ParserError::TokenizerError(message) => message.clone(),
-                ParserError::RecursionLimitExceeded => {
-                    return Error::new("54001", "the statement is too deeply nested");
-                }
+                ParserError::RecursionLimitExceeded => return tidewater_query::refusal(&error),
             };
             // sqlparser tells the place in words.
             let (message, place) = message.split_once(" at Line: ").unwrap_or((&message, ""));
@@ -185,9 +169,16 @@ impl<'a> Cursor<'a> {
         self.parser.next_token().token
     }
 
-    /// A name, qualified or not: its last part.
+    /// An object's name, qualified or not.
     pub(super) fn name(&mut self) -> Result<String> {
-        folded(&self.sqlparser(|parser| parser.parse_object_name(false))?)
+        key_of(&self.sqlparser(|parser| parser.parse_object_name(false))?)
+    }
+
+    /// A schema's name; the database before it means nothing here.
+    pub(super) fn schema_name(&mut self) -> Result<String> {
+        let name = self.sqlparser(|parser| parser.parse_object_name(false))?;
+        let last = name.0.last().and_then(|part| part.as_ident());
+        last.map(fold).ok_or_else(|| Error::new(b"42602", format!("{name} is not a name")))
     }
 
     /// A column's name.

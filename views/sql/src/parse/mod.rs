@@ -9,17 +9,21 @@ mod create;
 mod cursor;
 mod session;
 
-use ast::{CreateView, ObjectKind, Parsed, Statement};
-use cursor::{Cursor, fold};
-use datafusion::sql::sqlparser::ast as sql;
+use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use ast::{CreateView, ObjectKind, Parsed, Statement};
+use cursor::Cursor;
+use sqlparser::ast as sql;
+
+use crate::names::{fold, key_of};
+use crate::{Error, Result};
 
 /// The statements of `text`, in order; none where it holds only comments and semicolons.
 ///
 /// # Errors
 /// 42601 with the position of what was not understood.
 pub fn parse(text: &str) -> Result<Vec<Parsed>> {
+    let whole: Arc<str> = text.into();
     let mut cursor = Cursor::new(text)?;
     let mut statements = Vec::new();
     while cursor.skip_semicolons() {
@@ -27,7 +31,7 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
         let statement = statement(&mut cursor)?;
         let text = cursor.text_since(start).to_owned();
         cursor.expect_end()?;
-        statements.push(Parsed { statement, text });
+        statements.push(Parsed { statement, text, whole: whole.clone() });
     }
     Ok(statements)
 }
@@ -105,7 +109,7 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
         sql::Statement::Delete(delete) => Statement::Delete(delete.into()),
         sql::Statement::CreateTable(table) => Statement::CreateTable(table.into()),
         sql::Statement::CreateView(view) => Statement::CreateView(Box::new(CreateView {
-            name: cursor::folded(&view.name)?,
+            name: key_of(&view.name)?,
             materialized: view.materialized,
             or_replace: view.or_replace,
             if_not_exists: view.if_not_exists,
@@ -124,9 +128,12 @@ fn drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Ok(Statement::Unsupported { words });
     };
     let if_exists = cursor.words(&["IF", "EXISTS"]);
-    let mut names = vec![cursor.name()?];
-    while cursor.comma() {
-        names.push(cursor.name()?);
+    let mut names = Vec::new();
+    loop {
+        names.push(if kind == ObjectKind::Schema { cursor.schema_name()? } else { cursor.name()? });
+        if !cursor.comma() {
+            break;
+        }
     }
     let cascade = cursor.word("CASCADE");
     if !cascade {
@@ -161,5 +168,5 @@ fn object_kind(cursor: &mut Cursor<'_>) -> Option<ObjectKind> {
 
 /// An error of syntax at a position.
 fn syntax(message: impl Into<String>, position: usize) -> Error {
-    Error::new("42601", message).at(position)
+    Error::new(b"42601", message).at(position as u32)
 }

@@ -1,13 +1,13 @@
 //! `SHOW`, `SET`, `EXPLAIN`, `COPY`, transactions.
 
-use datafusion::sql::sqlparser::ast::Query;
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::ast::Query;
+use sqlparser::tokenizer::Token;
 
 use super::ast::{CopyFormat, ExplainTarget, Statement};
 use super::create::scalar;
 use super::cursor::Cursor;
 use super::{object_kind, statement};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// `BEGIN [WORK | TRANSACTION] [mode [, …]]`, `START TRANSACTION [mode [, …]]`.
 pub(super) fn begin(cursor: &mut Cursor<'_>) -> Result<Statement> {
@@ -159,11 +159,11 @@ fn show_objects(cursor: &mut Cursor<'_>, kind: Option<super::ast::ObjectKind>, f
         } else if cursor.word("ON") {
             on = Some(cursor.name()?);
         } else if cursor.word("FROM") || cursor.word("IN") {
-            let name = cursor.name()?;
             // 2021's SHOW INDEXES FROM names the object.
-            match kind {
-                Some(super::ast::ObjectKind::Index) if name != "public" => on = Some(name),
-                _ => schema = Some(name),
+            if kind == Some(super::ast::ObjectKind::Index) && cursor.peek_word().as_deref() != Some("PUBLIC") {
+                on = Some(cursor.name()?);
+            } else {
+                schema = Some(cursor.schema_name()?);
             }
         } else {
             break;
@@ -330,7 +330,7 @@ fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
                 "csv" => csv = true,
                 "text" => {}
                 other => {
-                    return Err(Error::new("0A000", format!("COPY format {other} is not supported")).hint(COPY_HINT));
+                    return Err(Error::new(b"0A000", format!("COPY format {other} is not supported")).hint(COPY_HINT));
                 }
             }
         } else if cursor.word("CSV") {
@@ -347,14 +347,14 @@ fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
             let mut letters = text.chars();
             delimiter = match (letters.next(), letters.next()) {
                 (Some(letter), None) if letter.is_ascii() && !"\n\r\\\"".contains(letter) => Some(letter),
-                _ => return Err(Error::new("22023", "COPY delimiter must be a single one-byte character")),
+                _ => return Err(Error::new(b"22023", "COPY delimiter must be a single one-byte character")),
             };
         } else if cursor.word("NULL") {
             cursor.word("AS");
             null = Some(cursor.string()?);
         } else if !cursor.word("TEXT") {
             let option = cursor.identifier()?.to_uppercase();
-            return Err(Error::new("0A000", format!("COPY option {option} is not supported")).hint(COPY_HINT));
+            return Err(Error::new(b"0A000", format!("COPY option {option} is not supported")).hint(COPY_HINT));
         }
         cursor.comma();
     }

@@ -9,10 +9,13 @@ mod convert;
 mod functions;
 mod key;
 mod round;
+mod sum;
 mod text;
 mod whole;
 
 use num_bigint::BigInt;
+
+pub use sum::NumericSum;
 
 use crate::Scratch;
 use crate::datum::Bytes;

@@ -1,0 +1,165 @@
+//! What queries see of the database: relations by name when they are bound, rows of one moment when they run.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use delta::{Row, RowRef};
+use engine::{RowsFrom, Snapshot};
+use tidewater_functions::Session;
+use tidewater_query::catalog::Rows;
+use tidewater_query::{Catalog, Plan, Relation, Source, View};
+use tidewater_types::Result;
+
+use crate::catalog::{Body, Object, TIMELINES};
+use crate::database::Database;
+use crate::names;
+use crate::{Error, timelines};
+
+/// Rows that a scan hands on at once.
+const BATCH: usize = 1024;
+
+/// Relations by name, for the binder.
+pub(crate) struct Names<'a> {
+    database: &'a Database,
+    search_path: &'a [String],
+    /// Why an object that has been named cannot be read.
+    broken: RefCell<Option<Error>>,
+    /// Views and relations that have been named, those inside views included.
+    named: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(database: &'a Database, session: &'a Session) -> Self {
+        Names { database, search_path: &session.search_path, broken: RefCell::default(), named: RefCell::default() }
+    }
+
+    /// What binding gave; what is broken is no relation, which binding cannot tell.
+    pub(crate) fn told<T>(&self, bound: Result<T>) -> Result<T> {
+        bound.map_err(|error| self.broken.take().unwrap_or(error))
+    }
+
+    /// The objects that have been named.
+    pub(crate) fn named(self) -> Vec<String> {
+        self.named.into_inner().into_iter().collect()
+    }
+}
+
+impl Catalog for Names<'_> {
+    fn relation(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+        let system = tidewater_catalog::relation(schema, name);
+        if system.is_some() {
+            return system;
+        }
+        let key = match schema {
+            Some(schema) => names::key(schema, name),
+            None => self.database.found(name, self.search_path)?,
+        };
+        if let Err(error) = self.database.intact(&key) {
+            self.broken.replace(Some(error));
+            return None;
+        }
+        let relation = self.database.objects.get(&key)?.relation.clone()?;
+        self.named.borrow_mut().insert(key);
+        Some(relation)
+    }
+
+    fn has_schema(&self, name: &str) -> bool {
+        tidewater_catalog::has_schema(name) || self.database.has_schema(name)
+    }
+
+    fn view(&self, relation: &Relation) -> Option<Arc<View>> {
+        match &self.database.object_of(relation)?.body {
+            Body::View { view, .. } => Some(view.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// The rows that a plan reads, as they were at one moment.
+pub(crate) struct Moment {
+    snapshots: HashMap<u64, Snapshot>,
+    /// Rows that are made when they are asked for.
+    made: HashMap<u64, Vec<Row>>,
+    /// What the catalogs tell of.
+    catalog: Option<Arc<tidewater_catalog::Snapshot>>,
+}
+
+impl Source for Moment {
+    fn scan(&self, relation: &Relation, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
+        if let Some(snapshot) = self.snapshots.get(&relation.id) {
+            return scan(snapshot, rows);
+        }
+        if let Some(made) = self.made.get(&relation.id) {
+            return rows(&made.iter().map(Row::as_ref).collect::<Vec<_>>());
+        }
+        match &self.catalog {
+            Some(catalog) => tidewater_catalog::rows(relation, catalog, rows),
+            None => Err(Error::new(b"XX000", format!("relation \"{}\" has no rows to read", relation.name))),
+        }
+    }
+
+    fn estimate(&self, relation: &Relation) -> Option<u64> {
+        self.snapshots.get(&relation.id).map(|snapshot| snapshot.len() as u64)
+    }
+}
+
+fn scan(snapshot: &Snapshot, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
+    let (mut from, mut batch) = (RowsFrom::default(), Vec::<RowRef<'_>>::with_capacity(BATCH));
+    while let Some((row, weight)) = snapshot.next_row(&mut from) {
+        for _ in 0..weight {
+            batch.push(row);
+            if batch.len() == BATCH {
+                if rows(&batch)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                batch.clear();
+            }
+        }
+    }
+    if batch.is_empty() { Ok(ControlFlow::Continue(())) } else { rows(&batch) }
+}
+
+impl Database {
+    /// The object that `name` without a schema is.
+    pub(crate) fn found(&self, name: &str, search_path: &[String]) -> Option<String> {
+        let keys = search_path.iter().map(|schema| names::key(schema, name));
+        keys.into_iter().find(|key| self.objects.contains_key(key))
+    }
+
+    /// The object whose relation this is.
+    pub(crate) fn object_of(&self, relation: &Relation) -> Option<&Object> {
+        self.objects.get(&names::key(&relation.schema, &relation.name))
+    }
+
+    /// How many rows a relation has, about.
+    pub(crate) fn estimate(&self, relation: &Relation) -> Option<u64> {
+        let node = self.object_of(relation)?.node()?;
+        Some(self.circuit.size(node).0 as u64)
+    }
+
+    /// This moment's rows of all that a plan reads.
+    ///
+    /// # Errors
+    /// The error that a row of a view has instead of a value.
+    pub(crate) fn moment(&self, plan: &Plan) -> Result<Moment> {
+        let mut moment = Moment { snapshots: HashMap::new(), made: HashMap::new(), catalog: None };
+        for (relation, _) in plan.reads() {
+            match self.object_of(&relation).map(|object| (&object.body, object.node())) {
+                Some((_, Some(node))) => {
+                    if let Some(error) = self.circuit.error(node) {
+                        return Err(error.clone());
+                    }
+                    moment.snapshots.entry(relation.id).or_insert_with(|| self.circuit.snapshot(node));
+                }
+                Some((Body::Timelines, _)) => {
+                    debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
+                    moment.made.insert(relation.id, timelines::rows(&self.timelines));
+                }
+                _ => moment.catalog = Some(self.catalog_snapshot()),
+            }
+        }
+        Ok(moment)
+    }
+}
