@@ -3,10 +3,10 @@
 use tidewater_functions::{CatalogInfo, Function};
 use tidewater_types::Type;
 
+use crate::catalog::{Catalog, Of};
 use crate::definition;
 use crate::functions;
 use crate::object::Kind;
-use crate::catalog::{Of, Catalog};
 use crate::types::type_row;
 
 impl CatalogInfo for Catalog {

@@ -3,9 +3,9 @@
 use tidewater_functions::{CatalogInfo, Function, quote_ident};
 use tidewater_types::{ColumnType, Names, Result, SqlError, Type};
 
+use crate::catalog::Catalog;
 use crate::definition::qualified;
 use crate::functions::{self, function_name, functions_named, operators_named, param_oid};
-use crate::catalog::Catalog;
 use crate::types::{io_functions, type_row, types};
 
 /// Collations: number, name. There is only the order of bytes; its names are PostgreSQL's.

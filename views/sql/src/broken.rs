@@ -12,10 +12,10 @@ use tidewater_types::TableSchema;
 
 use crate::catalog::{Body, Object};
 use crate::database::Database;
+use crate::names::key_of;
 use crate::parse::ast::{
     Broker, Connection, CreateSource, Envelope, Format, ObjectKind, OptionValue, Parsed, Registry, Statement,
 };
-use crate::names::key_of;
 use crate::{Error, Result};
 
 /// Why an object is broken, and what it would be.
@@ -268,8 +268,7 @@ fn definition_of(object: &Object) -> Definition {
 /// Makes objects by their statements; gives those that are broken now.
 fn definitions_again(database: &mut Database, definitions: Vec<Definition>) -> Vec<(String, Error)> {
     let later = || Error::new(b"55000", "it is being made again");
-    let names: Vec<_> =
-        definitions.into_iter().map(|definition| database.add_broken(definition, later())).collect();
+    let names: Vec<_> = definitions.into_iter().map(|definition| database.add_broken(definition, later())).collect();
     let again = |name: String| database.mend_by_statement(&name).err().map(|error| (name, error));
     names.into_iter().filter_map(again).collect()
 }

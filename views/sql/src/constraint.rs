@@ -135,8 +135,7 @@ impl RowChecks {
         constraints: &Constraints,
         session: &Arc<Session>,
     ) -> Result<Self> {
-        let compiled =
-            |check: &Check| Ok((check.name.clone(), compile_over(&check.scalar, &check.rel, session, &[])?));
+        let compiled = |check: &Check| Ok((check.name.clone(), compile_over(&check.scalar, &check.rel, session, &[])?));
         let checks = constraints.checks.iter().map(compiled).collect::<Result<_>>()?;
         Ok(RowChecks { table: table.to_owned(), columns: columns.clone(), checks })
     }
@@ -151,7 +150,8 @@ impl RowChecks {
             self.columns.iter().enumerate().find(|(at, column)| column.not_null && row.is_null(*at))
         {
             let (name, table) = (&column.name, &self.table);
-            let message = format!("null value in column \"{name}\" of relation \"{table}\" violates not-null constraint");
+            let message =
+                format!("null value in column \"{name}\" of relation \"{table}\" violates not-null constraint");
             return Err(Error::new(b"23502", message).detail(failing(row, &self.columns)));
         }
         let scratch = Scratch::new();

@@ -222,7 +222,14 @@ impl Database {
         };
         let oid = self.next_oid;
         let relation = shown.map(|shown| Arc::new(shown.relation(oid, name)));
-        let object = Object { oid, definition: definition.to_owned(), search_path: self.search_path.clone(), uses, relation, body };
+        let object = Object {
+            oid,
+            definition: definition.to_owned(),
+            search_path: self.search_path.clone(),
+            uses,
+            relation,
+            body,
+        };
         self.next_oid += 1;
         self.changed();
         if let Some(node) = object.node() {
@@ -288,7 +295,8 @@ impl Database {
 
     /// The names of views and indexes that read `name` directly.
     pub(crate) fn readers_of_rows(&self, name: &str) -> Vec<String> {
-        let within = |key: &String| names::schema_of(name).is_some_and(|schema| names::split(key).0 == schema && key != name);
+        let within =
+            |key: &String| names::schema_of(name).is_some_and(|schema| names::split(key).0 == schema && key != name);
         let reads = |object: &Object| match &object.body {
             Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
             Body::Broken(broken) => broken.reads.iter().any(|read| read == name),

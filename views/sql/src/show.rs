@@ -70,7 +70,9 @@ impl Database {
                 let shown = objects.iter().filter(of_kind).filter(of_name).filter(of_object).filter(here);
                 self.show_objects(*kind, shown, &objects)
             }
-            Statement::ShowColumns { name, like } => self.show_columns(&self.resolved(name, session)?, like.as_deref())?,
+            Statement::ShowColumns { name, like } => {
+                self.show_columns(&self.resolved(name, session)?, like.as_deref())?
+            }
             Statement::ShowCreate { kind, name } => self.show_create(*kind, &self.resolved(name, session)?)?,
             Statement::Explain(target) => self.explain(target, session)?,
             _ => return Ok(None),
@@ -162,7 +164,8 @@ impl Database {
     }
 
     fn show_columns(&self, name: &str, like: Option<&str>) -> Result<Rows> {
-        let relation = self.objects.get(name).and_then(|object| object.relation.clone()).ok_or_else(|| unknown(name))?;
+        let relation =
+            self.objects.get(name).and_then(|object| object.relation.clone()).ok_or_else(|| unknown(name))?;
         let shown = relation.columns.iter().filter(|column| like.is_none_or(|like| is_like(&column.name, like)));
         let columns = vec![
             Column::new("name", Type::Text).not_null(),
@@ -172,7 +175,8 @@ impl Database {
         Ok(packed(columns, |types| {
             let row = |column: &Column| {
                 let ty = column.ty.to_string();
-                let values = [Datum::from(column.name.as_str()), Datum::Bool(!column.not_null), Datum::from(ty.as_str())];
+                let values =
+                    [Datum::from(column.name.as_str()), Datum::Bool(!column.not_null), Datum::from(ty.as_str())];
                 pack_row(types, &values)
             };
             shown.map(row).collect()

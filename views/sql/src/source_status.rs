@@ -11,8 +11,8 @@ use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::catalog::{Body, Object};
 use crate::database::{Database, Progress};
-use crate::{Error, Result};
 use crate::parse::ast::{ObjectKind, OnError};
+use crate::{Error, Result};
 
 /// What a source is about, the worse the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,9 @@
 
 use tidewater_types::{Column, Datum, Type};
 
+use crate::catalog::{Catalog, Class, OWNER, Of, default_oid};
 use crate::object::{ConstraintKind, Kind};
 use crate::out::{Done, Out, int, oid, text, yes};
-use crate::catalog::{Class, OWNER, Of, Catalog, default_oid};
 use crate::types::type_row;
 
 /// PostgreSQL's access methods of tables and of indexes, as which ours show themselves.

@@ -2,9 +2,9 @@
 
 use tidewater_types::{Datum, Scratch};
 
+use crate::catalog::{Catalog, Class, Of, is_key};
 use crate::object::{ConstraintKind, Kind};
 use crate::out::{Done, Out, array, int, oid, text, vector, yes};
-use crate::catalog::{Class, Of, Catalog, is_key};
 use crate::types::type_row;
 
 /// What an index is of: its relation, places of the columns, whether it is a primary key, whether unique.

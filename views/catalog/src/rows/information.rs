@@ -7,10 +7,10 @@ use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use super::Make;
 use super::lists::is_insertable;
+use crate::catalog::{Catalog, Class};
 use crate::functions::{functions, param_oid};
 use crate::object::Kind;
 use crate::out::{Done, Out, int, maybe, text, yes_or_no};
-use crate::catalog::{Class, Catalog};
 use crate::types::type_row;
 
 /// The greatest size of a text, as PostgreSQL tells it here.

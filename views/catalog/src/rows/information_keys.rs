@@ -1,9 +1,9 @@
 //! information_schema: constraints, and which columns and tables they and views are about.
 
 use super::Make;
+use crate::catalog::{Catalog, is_key};
 use crate::object::{Constraint, ConstraintKind, Kind, Object};
 use crate::out::{Done, Out, int, text};
-use crate::catalog::{Catalog, is_key};
 
 pub(super) fn maker(name: &str) -> Option<Make> {
     Some(match name {

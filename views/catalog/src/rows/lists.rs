@@ -3,10 +3,10 @@
 use tidewater_types::Datum;
 
 use super::constraints::key_of;
+use crate::catalog::{Catalog, Class, Of};
 use crate::definition;
 use crate::object::Kind;
 use crate::out::{Done, Out, maybe, oid, text, yes};
-use crate::catalog::{Class, Of, Catalog};
 
 fn has_index(catalog: &Catalog, class: &Class<'_>) -> bool {
     let Of::Object(object) = class.of else { return false };

@@ -5,10 +5,10 @@ use tidewater_functions::Param;
 use tidewater_types::{ColumnType, Datum, Result, Scratch, Type};
 
 use super::Make;
+use crate::catalog::{Catalog, Class, DATABASE, Of, SYSTEM_SCHEMAS};
 use crate::functions::{functions, operators, param_oid};
 use crate::object::{FIRST_OID, Kind, Object};
 use crate::out::{Done, Out, array, int, maybe, oid, text, yes};
-use crate::catalog::{Class, DATABASE, Of, SYSTEM_SCHEMAS, Catalog};
 use crate::types::types;
 
 /// The one cluster, as Materialize calls its first one.

@@ -17,8 +17,8 @@ use tidewater_query::Relation;
 use tidewater_query::catalog::Rows;
 use tidewater_types::{Result, Scratch, SqlError};
 
-use crate::out::{Done, Out, Stop};
 use crate::catalog::Catalog;
+use crate::out::{Done, Out, Stop};
 
 /// Makes the rows of a relation.
 type Make = fn(&Catalog, &mut Out<'_, '_>) -> Done;

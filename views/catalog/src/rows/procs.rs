@@ -3,9 +3,9 @@
 use tidewater_functions::{Function, Kind, Param, Volatility};
 use tidewater_types::{Datum, Result, Scratch};
 
+use crate::catalog::{Catalog, OWNER, SYSTEM_SCHEMAS};
 use crate::functions::{functions, operators, param_oid};
 use crate::out::{Done, Out, array, int, oid, text, vector, yes};
-use crate::catalog::{OWNER, SYSTEM_SCHEMAS, Catalog};
 use crate::types::io_functions;
 
 /// PostgreSQL's number of the language `internal`.

@@ -3,9 +3,9 @@
 use tidewater_types::Datum;
 
 use super::procs::INTERNAL;
+use crate::catalog::{Catalog, DATABASE, OWNER, SYSTEM_SCHEMAS};
 use crate::names::COLLATIONS;
 use crate::out::{Done, Out, int, maybe, oid, text, yes};
-use crate::catalog::{DATABASE, OWNER, SYSTEM_SCHEMAS, Catalog};
 
 /// PostgreSQL's number of UTF8.
 const UTF8: i64 = 6;

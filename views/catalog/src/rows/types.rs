@@ -3,9 +3,9 @@
 use tidewater_functions::{CastContext, CastMethod, all_casts};
 use tidewater_types::{RangeOf, Type};
 
+use crate::catalog::{Catalog, OWNER, SYSTEM_SCHEMAS};
 use crate::functions::io_oid;
 use crate::out::{Done, Out, int, oid, text, yes};
-use crate::catalog::{OWNER, SYSTEM_SCHEMAS, Catalog};
 use crate::types::types;
 
 pub(super) fn pg_type(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
