@@ -110,7 +110,9 @@ impl Function {
             Volatility::Volatile => true,
             Volatility::Stable => {
                 // age of one argument is that up to today.
-                let of_session = OF_SESSION.contains(&self.name) || self.name == "age" && args.len() == 1;
+                let of_session = self.family == crate::families::CATALOG
+                    || OF_SESSION.contains(&self.name)
+                    || self.name == "age" && args.len() == 1;
                 of_session || args.iter().any(reads_session) || reads_session(result)
             }
         }

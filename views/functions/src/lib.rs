@@ -9,6 +9,7 @@
 mod accumulator;
 mod call;
 mod cast;
+mod catalog_info;
 mod compile;
 mod families;
 mod formatting;
@@ -22,7 +23,9 @@ mod table;
 
 pub use accumulator::Accumulator;
 pub use cast::{Cast, CastContext, CastMethod, all_casts, cast};
+pub use catalog_info::CatalogInfo;
 pub use compile::Argument;
+pub use families::strings_more::quote_ident;
 pub use function::{Function, Kind, Volatility};
 pub use resolve::{Resolved, resolve};
 pub use rows::{RowSource, Rows};

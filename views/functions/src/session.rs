@@ -1,8 +1,11 @@
 //! What of a session a function may depend on. Captured when an expression is compiled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidewater_types::Settings;
+
+use crate::catalog_info::CatalogInfo;
 
 /// The state of a session that expressions see.
 #[derive(Debug, Clone)]
@@ -26,7 +29,9 @@ pub struct Session {
     /// `version()`.
     pub version: String,
     /// Variables by lower-case name: `current_setting(name)`.
-    pub variables: BTreeMap<String, String>,
+    pub variables: Arc<BTreeMap<String, String>>,
+    /// The catalog, for the functions that tell of it; without one they know no object.
+    pub catalog: Option<Arc<dyn CatalogInfo>>,
 }
 
 impl Default for Session {
@@ -42,7 +47,8 @@ impl Default for Session {
             search_path: vec!["public".to_owned()],
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
+            catalog: None,
         }
     }
 }

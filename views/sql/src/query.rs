@@ -250,7 +250,7 @@ impl Database {
         session: &Arc<Session>,
     ) -> Result<Running> {
         self.columns_readable(&planned.plan)?;
-        let moment = self.moment(&planned.plan)?;
+        let moment = self.moment(&planned.plan, session)?;
         Ok(Running { planned: planned.clone(), moment, session: session.clone(), parameters: parameters.to_vec() })
     }
 }

@@ -83,7 +83,7 @@ pub(crate) struct Moment {
     /// Rows that are made when they are asked for.
     made: HashMap<u64, Vec<Row>>,
     /// What the catalogs tell of.
-    catalog: Option<Arc<tidewater_catalog::Snapshot>>,
+    catalog: Option<tidewater_catalog::Catalog>,
 }
 
 impl Source for Moment {
@@ -101,6 +101,9 @@ impl Source for Moment {
     }
 
     fn estimate(&self, relation: &Relation) -> Option<u64> {
+        if tidewater_catalog::is_system(relation) {
+            return Some(tidewater_catalog::estimate(relation));
+        }
         self.snapshots.get(&relation.id).map(|snapshot| snapshot.len() as u64)
     }
 }
@@ -135,6 +138,9 @@ impl Database {
 
     /// How many rows a relation has, about.
     pub(crate) fn estimate(&self, relation: &Relation) -> Option<u64> {
+        if tidewater_catalog::is_system(relation) {
+            return Some(tidewater_catalog::estimate(relation));
+        }
         let node = self.object_of(relation)?.node()?;
         Some(self.circuit.size(node).0 as u64)
     }
@@ -143,7 +149,7 @@ impl Database {
     ///
     /// # Errors
     /// The error that a row of a view has instead of a value.
-    pub(crate) fn moment(&self, plan: &Plan) -> Result<Moment> {
+    pub(crate) fn moment(&self, plan: &Plan, session: &Arc<Session>) -> Result<Moment> {
         let mut moment = Moment { snapshots: HashMap::new(), made: HashMap::new(), catalog: None };
         for (relation, _) in plan.reads() {
             match self.object_of(&relation).map(|object| (&object.body, object.node())) {
@@ -157,7 +163,7 @@ impl Database {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
                     moment.made.insert(relation.id, timelines::rows(&self.timelines));
                 }
-                _ => moment.catalog = Some(self.catalog_snapshot()),
+                _ => moment.catalog = Some(tidewater_catalog::Catalog::new(&self.catalog_snapshot(), session)),
             }
         }
         Ok(moment)

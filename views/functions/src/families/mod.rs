@@ -4,6 +4,8 @@ mod aggregates;
 mod arrays;
 mod arrays_make;
 mod bytea;
+mod catalog;
+mod catalog_privileges;
 mod comparison;
 mod date_functions;
 mod dates;
@@ -14,6 +16,7 @@ mod json;
 mod json_change;
 mod json_record;
 mod json_text;
+mod keywords;
 mod like;
 mod materialize;
 mod math;
@@ -26,7 +29,7 @@ mod regexp_at;
 mod series;
 mod similar;
 mod strings;
-mod strings_more;
+pub(crate) mod strings_more;
 mod system;
 mod to_char;
 mod to_json;
@@ -34,6 +37,9 @@ mod trigonometry;
 mod windows;
 
 use crate::table::Table;
+
+/// The heading under which stands what reads the catalog.
+pub(crate) const CATALOG: &str = "System catalogs";
 
 /// Puts every family's entries into the table.
 pub(crate) fn register(table: &mut Table) {
@@ -66,5 +72,8 @@ pub(crate) fn register(table: &mut Table) {
     series::register(table);
     windows::register(table);
     system::register(table);
+    catalog::register(table);
+    catalog_privileges::register(table);
+    keywords::register(table);
     materialize::register(table);
 }

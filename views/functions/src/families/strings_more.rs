@@ -48,7 +48,8 @@ const KEYWORDS: &str = " \
     xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable \
 ";
 
-pub(super) fn quote_ident(name: &str) -> String {
+/// A name as it must be written in SQL.
+pub fn quote_ident(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !KEYWORDS.contains(&format!(" {name} "));

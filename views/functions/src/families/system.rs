@@ -30,6 +30,7 @@ pub(super) fn register(t: &mut Table) {
         },
     );
     t.add("stable current_setting(text) -> text -- A variable's value; NULL if there is none and the second is true.\nstable current_setting(text, bool) -> text", setting);
+    t.add("volatile null set_config(text, text, bool) -> text -- Sets a variable to what it is already; else SET is to be used.", set_config);
     t.add("stable pg_backend_pid() -> int4 -- The session's process number.", |c| {
         Ok(Datum::Int(c.env.session.backend_pid.into()))
     });
@@ -68,6 +69,22 @@ fn setting<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
         Some(value) => c.new_text(value),
         None if quiet => Ok(Datum::Null),
         None => Err(SqlError::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))),
+    }
+}
+
+/// A function that changed the session would do so in the midst of a query. Drivers turn `jit` off, which is off.
+fn set_config<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
+    if c.null(0) {
+        return Err(SqlError::new(b"22004", "SET requires parameter name"));
+    }
+    let name = c.text(0)?;
+    let value = if c.null(1) { None } else { Some(c.text(1)?) };
+    match c.env.session.variables.get(&name.to_ascii_lowercase()) {
+        None => Err(SqlError::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))),
+        Some(now) if Some(now.as_str()) == value => c.new_text(now),
+        Some(_) => {
+            Err(SqlError::new(b"0A000", format!("changing \"{name}\" by set_config is not supported")).hint("Use SET."))
+        }
     }
 }
 

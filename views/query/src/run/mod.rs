@@ -8,6 +8,7 @@ mod aggregate;
 mod built;
 mod cell;
 mod compile;
+mod concat;
 mod count;
 mod estimate;
 mod flat_map;

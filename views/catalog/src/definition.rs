@@ -1,0 +1,50 @@
+//! Objects as the statements that would make them.
+
+use std::fmt::Write;
+
+use tidewater_functions::quote_ident;
+use tidewater_types::Column;
+
+use crate::catalog::{Class, Of};
+use crate::object::{Constraint, ConstraintKind, Object};
+
+/// `schema.name`, as it must be written.
+pub(crate) fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", quote_ident(schema), quote_ident(name))
+}
+
+/// Names of columns, as they must be written.
+pub(crate) fn column_list(columns: &[&Column]) -> String {
+    let names: Vec<String> = columns.iter().map(|column| quote_ident(&column.name)).collect();
+    names.join(", ")
+}
+
+/// The statement that makes an index.
+pub(crate) fn index(class: &Class<'_>) -> Option<String> {
+    let (on, unique) = match class.of {
+        Of::Index(_, index, on) => (on, index.unique),
+        Of::Key(_, on) => (on, true),
+        _ => return None,
+    };
+    let mut out = String::from(if unique { "CREATE UNIQUE INDEX " } else { "CREATE INDEX " });
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{} ON {} USING btree (", quote_ident(&class.name), qualified(&on.schema, &on.name));
+    out += &column_list(&class.columns());
+    out.push(')');
+    Some(out)
+}
+
+/// A constraint as CREATE TABLE has it.
+pub(crate) fn constraint(constraint: &Constraint, of: &Object) -> String {
+    let columns: Vec<&Column> = constraint.columns.iter().filter_map(|at| of.columns.get(*at)).collect();
+    match constraint.kind {
+        ConstraintKind::PrimaryKey => format!("PRIMARY KEY ({})", column_list(&columns)),
+        ConstraintKind::Unique => format!("UNIQUE ({})", column_list(&columns)),
+        ConstraintKind::Check => format!("CHECK ({})", parenthesised(&constraint.condition)),
+    }
+}
+
+/// PostgreSQL prints a condition in parentheses of its own.
+fn parenthesised(condition: &str) -> String {
+    format!("({condition})")
+}

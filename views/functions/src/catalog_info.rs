@@ -1,0 +1,42 @@
+//! What functions may ask of the catalog: definitions as text, visibility, names. Names of oids, and oids of names, are
+//! [`Names`](tidewater_types::Names).
+
+use tidewater_types::Type;
+
+use crate::function::Function;
+
+/// The catalog at one moment, as one session sees it.
+pub trait CatalogInfo: Send + Sync {
+    /// Whether there is an object of this kind (`regclass`, `regtype`, `regproc`, `regnamespace`, `regrole` …) with this oid.
+    fn exists(&self, kind: &Type, oid: u32) -> bool;
+
+    /// Whether its name alone finds it: its schema is in the search path, and no earlier one has the name. `None` if it does not exist.
+    fn is_visible(&self, kind: &Type, oid: u32) -> Option<bool>;
+
+    /// A view's query.
+    fn view_query(&self, relation: u32) -> Option<String>;
+
+    /// The statement that would make an index; with a number from 1, what that column is of.
+    fn index_definition(&self, index: u32, column: u32) -> Option<String>;
+
+    /// A constraint as CREATE TABLE has it.
+    fn constraint_definition(&self, constraint: u32) -> Option<String>;
+
+    /// The function of this oid.
+    fn function(&self, oid: u32) -> Option<&'static Function>;
+
+    /// A role's name.
+    fn role(&self, oid: u32) -> Option<String>;
+
+    /// The number from 1 of a relation's column.
+    fn column(&self, relation: u32, name: &str) -> Option<u32>;
+
+    /// Whether INSERT, UPDATE and DELETE change the relation.
+    fn is_updatable(&self, relation: u32) -> bool;
+}
+
+impl std::fmt::Debug for dyn CatalogInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CatalogInfo")
+    }
+}
