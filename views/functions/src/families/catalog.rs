@@ -36,7 +36,8 @@ fn definitions(t: &mut Table) {
     });
     t.add("stable pg_get_indexdef(oid) -> text -- The statement that makes an index, or what one of its columns is of.\nstable pg_get_indexdef(oid, int4, bool) -> text", |c| {
         let column = if c.count() > 1 { u32::try_from(c.int(1)?).unwrap_or(u32::MAX) } else { 0 };
-        text(c, |catalog, oid| catalog.index_definition(oid, column))
+        let for_people = c.count() > 1 && c.bool(2)?;
+            text(c, |catalog, oid| catalog.index_definition(oid, column, for_people))
     });
     t.add("stable pg_get_constraintdef(oid) -> text -- A constraint as CREATE TABLE has it.\nstable pg_get_constraintdef(oid, bool) -> text", |c| {
         text(c, |catalog, oid| catalog.constraint_definition(oid))
@@ -113,7 +114,6 @@ fn nothing(t: &mut Table) {
         stable pg_get_partition_constraintdef(oid) -> text -- NULL: there are no partitions.
         stable pg_get_serial_sequence(text, text) -> text -- NULL: there are no sequences.
         volatile pg_sequence_last_value(regclass) -> int8 -- NULL: there are no sequences.
-        stable pg_tablespace_location(oid) -> text -- NULL: nothing lies in files.
         stable acldefault(char, oid) -> text[] -- NULL: there are no access lists.
         volatile pg_stat_get_numscans(oid) -> int8 -- NULL: not counted.
         stable inet_client_addr() -> text -- NULL: not known.
@@ -178,6 +178,7 @@ fn server(t: &mut Table) {
             _ => -1,
         }))
     });
+    t.add("stable pg_tablespace_location(oid) -> text -- Empty: nothing lies in files.", |_| Ok(Datum::from("")));
     t.add("stable mz_is_superuser() -> bool -- True: every user may do everything.", |_| Ok(Datum::Bool(true)));
 }
 

@@ -42,12 +42,12 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 pub use assign::{Target, bind_assigned};
-pub use types::column_type;
 pub(crate) use call::VARIADIC;
 use cte::CteScope;
 use scope::Scope;
 pub(crate) use special::ONE_VALUE;
 pub(crate) use table_function::ROWS_FROM;
+pub use types::column_type;
 
 /// How deep expressions and queries may be nested: the stack grows, but not for ever.
 const DEPTH_MAX: usize = 300;
