@@ -59,9 +59,9 @@ views/query: delta tidewater-types tidewater-functions tidewater-judge
 views/engine: delta tidewater-types
 views/lower: delta engine tidewater-types tidewater-functions tidewater-query tidewater-judge
 views/catalog: delta tidewater-types tidewater-functions tidewater-query tidewater-judge
-views/sql: delta engine
-ingest: delta
-views/server: delta ingest sql
+views/sql: delta engine tidewater-types tidewater-functions tidewater-query tidewater-lower tidewater-catalog
+ingest: delta tidewater-types
+views/server: delta ingest sql tidewater-types tidewater-functions tidewater-query
 api:
 tests: shop tidewater
 ARROWS

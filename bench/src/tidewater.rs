@@ -3,20 +3,18 @@
 
 use crate::engine::Engine;
 use crate::event::{Event, Op, SummaryRow};
-use delta::{Change, Commit, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Row, RowBuilder, TableId};
 use sql::{Database, Outcome};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
-use arrow_schema::{DataType, Field, Schema};
+use tidewater_query::run::Limits;
+use tidewater_types::{Column, Datum, TableSchema, Type};
 
 const VIEW: &str = include_str!("order_summary.sql");
 
 /// The engine. Panics on a stream that is no history.
 pub struct Tidewater {
-    runtime: tokio::runtime::Runtime,
     database: Database,
     tables: [Table; 5],
 }
@@ -29,17 +27,17 @@ struct Table {
     key: RowBuilder,
 }
 
-const INT: DataType = DataType::Int64;
-const TEXT: DataType = DataType::Utf8;
+const INT: Type = Type::Int8;
+const TEXT: Type = Type::Text;
 
 impl Default for Tidewater {
     fn default() -> Self {
         let mut database = Database::new();
-        let mut table = |name: &str, keyed: bool, columns: &[(&str, DataType)]| {
-            let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(*name, of.clone(), false)).collect();
-            let schema = TableSchema::new(Arc::new(Schema::new(fields)), keyed.then(|| vec![0])).expect("packed types");
+        let mut table = |name: &str, keyed: bool, columns: &[(&str, Type)]| {
+            let columns: Vec<_> = columns.iter().map(|(name, of)| Column::new(*name, of.clone()).not_null()).collect();
+            let schema = TableSchema::new(columns, keyed.then(|| vec![0])).expect("a key among the columns");
             let id = database.create_source(name, &schema, "").expect("a name of its own");
-            Table { id, row: RowBuilder::new(schema.kinds.clone()), key: RowBuilder::new(schema.kinds[..1].to_vec()) }
+            Table { id, row: RowBuilder::new(schema.widths.clone()), key: RowBuilder::new(schema.widths[..1].to_vec()) }
         };
         let tables = [
             table("users", true, &[("id", INT), ("email", TEXT), ("name", TEXT), ("phone", TEXT)]),
@@ -52,16 +50,12 @@ impl Default for Tidewater {
             table(
                 "order_items",
                 true,
-                &[("id", INT), ("order_id", INT), ("name", TEXT), ("price", INT), ("quantity", DataType::Int32)],
+                &[("id", INT), ("order_id", INT), ("name", TEXT), ("price", INT), ("quantity", Type::Int4)],
             ),
             table("order_updates", false, &[("order_id", INT), ("status", TEXT), ("updated_at", INT)]),
         ];
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("threads");
-        {
-            let _guard = runtime.enter();
-            database.execute(VIEW).expect("the view");
-        }
-        Tidewater { runtime, database, tables }
+        database.execute(VIEW).expect("the view");
+        Tidewater { database, tables }
     }
 }
 
@@ -73,32 +67,27 @@ impl Engine for Tidewater {
     }
 
     fn state(&mut self) -> BTreeMap<i64, SummaryRow> {
-        let guard = self.runtime.enter();
         let Ok(mut outcomes) = self.database.execute("SELECT * FROM order_summary") else { panic!("the view answers") };
-        drop(guard);
         let Some(Outcome::Rows(query)) = outcomes.pop() else { panic!("a SELECT has rows") };
-        let batches = self.runtime.block_on(query.run()).expect("rows");
         let mut view = BTreeMap::new();
-        for batch in &batches {
-            let text = |column: usize| arrow::compute::cast(batch.column(column), &TEXT).expect("a column of text");
-            let texts: Vec<_> = [3, 6, 7, 8].into_iter().map(text).collect();
-            let int = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
-            let text = |number: usize, row: usize| texts[number].as_string::<i32>().value(row).to_owned();
-            for row in 0..batch.num_rows() {
-                let found = SummaryRow {
-                    order_id: int(0, row),
-                    total: int(1, row),
-                    order_date: int(2, row),
-                    order_status: text(0, row),
-                    last_order_update: int(4, row),
-                    user_id: int(5, row),
-                    user_phone: text(1, row),
-                    full_address: text(2, row),
-                    order_items_details: text(3, row),
-                };
-                assert!(view.insert(found.order_id, found).is_none(), "one row an order");
-            }
-        }
+        let mut keep = |values: &[Datum<'_>]| {
+            let int = |column: usize| values[column].as_int().expect("a whole number");
+            let text = |column: usize| values[column].as_str().expect("a text").to_owned();
+            let found = SummaryRow {
+                order_id: int(0),
+                total: int(1),
+                order_date: int(2),
+                order_status: text(3),
+                last_order_update: int(4),
+                user_id: int(5),
+                user_phone: text(6),
+                full_address: text(7),
+                order_items_details: text(8),
+            };
+            assert!(view.insert(found.order_id, found).is_none(), "one row an order");
+            Ok(ControlFlow::Continue(()))
+        };
+        query.run(&Limits::default(), &mut keep).expect("rows");
         view
     }
 }
@@ -112,9 +101,9 @@ impl Tidewater {
                 changes,
                 |row| row.id,
                 |row, out| {
-                    out.set_text(1, &row.email);
-                    out.set_text(2, &row.name);
-                    out.set_text(3, &row.phone);
+                    out.set_tail(1, row.email.as_bytes());
+                    out.set_tail(2, row.name.as_bytes());
+                    out.set_tail(3, row.phone.as_bytes());
                 },
             ),
             Event::Address(op) => addresses.push_keyed(
@@ -122,8 +111,8 @@ impl Tidewater {
                 changes,
                 |row| row.id,
                 |row, out| {
-                    out.set_int(1, row.user_id);
-                    out.set_text(2, &row.full_address);
+                    set_int(out, 1, row.user_id);
+                    out.set_tail(2, row.full_address.as_bytes());
                 },
             ),
             Event::Order(op) => orders.push_keyed(
@@ -131,10 +120,10 @@ impl Tidewater {
                 changes,
                 |row| row.id,
                 |row, out| {
-                    out.set_int(1, row.user_id);
-                    out.set_int(2, row.address_id);
-                    out.set_int(3, row.total);
-                    out.set_int(4, row.created_at);
+                    set_int(out, 1, row.user_id);
+                    set_int(out, 2, row.address_id);
+                    set_int(out, 3, row.total);
+                    set_int(out, 4, row.created_at);
                 },
             ),
             Event::Item(op) => items.push_keyed(
@@ -142,19 +131,19 @@ impl Tidewater {
                 changes,
                 |row| row.id,
                 |row, out| {
-                    out.set_int(1, row.order_id);
-                    out.set_text(2, &row.name);
-                    out.set_int(3, row.price);
-                    out.set_int(4, i64::from(row.quantity));
+                    set_int(out, 1, row.order_id);
+                    out.set_tail(2, row.name.as_bytes());
+                    set_int(out, 3, row.price);
+                    set_int(out, 4, i64::from(row.quantity));
                 },
             ),
             Event::Update(op) => {
                 let (old, new) = op.old_and_new();
                 let mut packed = |update: &crate::event::Update| {
                     updates.row.reset();
-                    updates.row.set_int(0, update.order_id);
-                    updates.row.set_text(1, &update.status);
-                    updates.row.set_int(2, update.updated_at);
+                    set_int(&mut updates.row, 0, update.order_id);
+                    updates.row.set_tail(1, update.status.as_bytes());
+                    set_int(&mut updates.row, 2, update.updated_at);
                     updates.row.take()
                 };
                 let ops =
@@ -174,7 +163,7 @@ impl Table {
         id: impl Fn(&R) -> i64,
         fill: impl Fn(&R, &mut RowBuilder),
     ) {
-        let keyed = |builder: &mut RowBuilder, id: i64| builder.set_int(0, id);
+        let keyed = |builder: &mut RowBuilder, id: i64| set_int(builder, 0, id);
         let take = |builder: &mut RowBuilder| -> Row { builder.take() };
         let (old, new) = op.old_and_new();
         let op = match (old, new) {
@@ -193,4 +182,8 @@ impl Table {
         };
         changes.push(Change { table: self.id, op });
     }
+}
+
+fn set_int(row: &mut RowBuilder, column: usize, value: i64) {
+    row.set_slot(column, value as u64);
 }

@@ -7,18 +7,16 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use apache_avro::reader::datum::GenericDatumReader;
-use arrow_schema::{DataType, Schema, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cpu_time::ThreadTime;
-use delta::TableSchema;
 use ingest::avro::{self, AvroDecoder};
 use ingest::json::JsonDecoder;
 use ingest::schema::{Node, Wire};
 use serde::Deserialize;
+use tidewater_types::{ColumnType, TableSchema};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -56,16 +54,14 @@ fn declared(table: &TableSchema, value: &Node) -> Result<TableSchema> {
         _ => None,
     };
     let row = field(value, "after").ok_or("no row")?;
-    let fields = table.schema.fields().iter().map(|own| {
-        let name = field(&row, own.name()).and_then(|node| node.connect_name);
-        match name.as_deref() {
-            Some("io.debezium.time.Timestamp") => {
-                own.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Millisecond, None))
-            }
-            _ => own.as_ref().clone(),
+    let mut columns = table.columns.to_vec();
+    for column in &mut columns {
+        let name = field(&row, &column.name).and_then(|node| node.connect_name);
+        if name.as_deref() == Some("io.debezium.time.Timestamp") {
+            column.ty = ColumnType::parse("timestamp(3)")?;
         }
-    });
-    Ok(TableSchema::new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), table.key.clone())?)
+    }
+    Ok(TableSchema::new(columns, table.key.clone())?)
 }
 
 /// CPU seconds of a turn: short, so that both sides meet the same load of the machine.

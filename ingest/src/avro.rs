@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema as ArrowSchema};
-use delta::{Row, RowBuilder, TableSchema};
+use delta::{Row, RowBuilder};
+use tidewater_types::{Column, TableSchema};
 
 use crate::avro_bytes::Bytes;
-use crate::avro_table::{data_type, unsupported};
 pub use crate::avro_table::{debezium_table, plain_table, with_first_defaults};
-use crate::column::{Column, Writer};
+use crate::avro_table::{logical, unsupported};
+use crate::column::{Cell, Writer};
 use crate::debezium::{Detail, Fields, Names, Scalar, Shape};
 use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
@@ -41,11 +41,11 @@ struct Step {
     /// At which branch null lies.
     null: Option<usize>,
     /// Where it goes; `None` skips it.
-    column: Option<Column>,
+    column: Option<Cell>,
 }
 
 impl Step {
-    fn new(name: &str, node: &Node, column: Option<Column>) -> Self {
+    fn new(name: &str, node: &Node, column: Option<Cell>) -> Self {
         let (inner, null) = node.nullable();
         Step { name: name.into(), node: inner.clone(), null, column }
     }
@@ -118,30 +118,30 @@ impl Step {
 /// Steps for a record, and the columns that cannot be made by them.
 type Steps = (Vec<Step>, Vec<LostColumn>);
 
-/// What to do with a record whose fields are among the first `own` columns of a table. `debezium` or a service wrote it.
-fn steps(record: &Node, schema: &ArrowSchema, own: usize, debezium: bool) -> Steps {
+/// What to do with a record whose fields are among `columns`, the first of a table. `debezium` or a service wrote it.
+fn steps(record: &Node, columns: &[Column], debezium: bool) -> Steps {
     let mut lost = Vec::new();
     let step = |(name, node): &(Box<str>, Node)| {
-        let found = schema.column_with_name(name).filter(|(index, _)| *index < own);
-        let column = found.and_then(|(index, field)| match column(index, field, node, debezium) {
-            Ok(column) => Some(column),
+        let found = columns.iter().enumerate().find(|(_, column)| *column.name == **name);
+        let cell = found.and_then(|(index, column)| match cell(index, column, node, debezium) {
+            Ok(cell) => Some(cell),
             Err(error) => {
                 lost.push((index, error));
                 None
             }
         });
-        Step::new(name, node, column)
+        Step::new(name, node, cell)
     };
     (record.fields().iter().map(step).collect(), lost)
 }
 
 /// Column `index` of a table, as the writer writes it.
-fn column(index: usize, field: &Field, node: &Node, debezium: bool) -> Result<Column> {
+fn cell(index: usize, column: &Column, node: &Node, debezium: bool) -> Result<Cell> {
     let node = node.nullable().0;
-    let writer = data_type(node).map_err(|what| unsupported(field.name(), &what))?;
-    let mut column = Column::new(index, field, Writer::Typed(&writer))?;
-    column.wraps &= debezium && node.unsigned != Some(false);
-    Ok(column)
+    let writer = logical(node).map_err(|what| unsupported(&column.name, &what))?;
+    let mut cell = Cell::new(index, column, Writer::Typed(writer))?;
+    cell.wraps &= debezium && node.unsigned != Some(false);
+    Ok(cell)
 }
 
 /// What to do with one field of an envelope.
@@ -263,7 +263,7 @@ impl AvroDecoder {
             steps
         };
         let before_steps = moved(&decoder.steps);
-        let key_steps = key.map(|key| steps(key, &table.schema, table.kinds.len(), true).0).unwrap_or_default();
+        let key_steps = key.map(|key| steps(key, &table.columns, true).0).unwrap_or_default();
         let key_steps = key_steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
         (decoder.before_steps, decoder.key_steps) = (before_steps, key_steps);
         decoder.refused = lost.or(foreign);
@@ -279,22 +279,22 @@ impl AvroDecoder {
         let Some((_, error)) = decoder.lacking.first() else { return Ok(decoder) };
         // A table may have columns of these names; then they are meant.
         let names = value.fields().iter().map(|(name, _)| &**name);
-        foreign::no_envelope(names.filter(|name| table.schema.column_with_name(name).is_none()))?;
+        foreign::no_envelope(names.filter(|name| table.index_of(name).is_none()))?;
         Err(error.clone())
     }
 
     fn new(table: &TableSchema, include: &[MetaColumn], value: &Node, debezium: bool) -> Self {
         let shape = Shape::new(table);
-        let own = table.kinds.len() - include.len();
-        let (steps, mut lacking) = steps(value, &table.schema, own, debezium);
+        let own = table.columns.len() - include.len();
+        let (steps, mut lacking) = steps(value, &table.columns[..own], debezium);
         let columns: Vec<_> = value.fields().iter().map(|(name, _)| name.clone()).collect();
         // As far as this writer alone can tell.
         let judged = History::new(table, own).enter(columns.iter().map(|name| &**name));
         lacking.extend(judged.lost.iter().cloned());
         AvroDecoder {
-            row: RowBuilder::new(table.kinds.clone()),
+            row: RowBuilder::new(table.widths.clone()),
             steps,
-            before_row: RowBuilder::new(shape.before_kinds()),
+            before_row: RowBuilder::new(shape.before_widths()),
             before_steps: Vec::new(),
             key_steps: Vec::new(),
             envelope: Vec::new(),
@@ -417,7 +417,7 @@ impl AvroDecoder {
     /// If the bytes are not what the writer's schema says.
     pub fn decode_row(&mut self, value: &[u8], meta: &RecordMeta) -> Result<Row> {
         let mut bytes = Bytes(value);
-        let first = self.row.kinds().len() - self.include.len();
+        let first = self.row.widths().len() - self.include.len();
         set_metadata(&mut self.row, first, &self.include, meta);
         let read = read_steps(&self.steps, &mut bytes, &mut self.row);
         fill(&self.fill, &mut self.row, Some);
@@ -521,18 +521,18 @@ pub(crate) fn key_row(table: &TableSchema, columns: &[usize], schema: &Node, bod
     let shape = Shape::new(table);
     let steps = match (schema.fields(), columns) {
         ([], [index]) => {
-            let field = table.schema.field(*index);
-            vec![Step::new(field.name(), schema, Some(column(*index, field, schema, false)?))]
+            let column = &table.columns[*index];
+            vec![Step::new(&column.name, schema, Some(cell(*index, column, schema, false)?))]
         }
         ([], _) => return Err(Error::decode("a key of one value for a key of several columns")),
-        _ => match steps(schema, &table.schema, table.kinds.len(), false) {
+        _ => match steps(schema, &table.columns, false) {
             (steps, lost) if lost.is_empty() => steps,
             (_, mut lost) => return Err(lost.swap_remove(0).1),
         },
     };
     let steps: Vec<_> = steps.iter().map(|step| step.moved(|column| shape.before_place(column))).collect();
     let mut bytes = Bytes(body);
-    let mut row = RowBuilder::new(shape.before_kinds());
+    let mut row = RowBuilder::new(shape.before_widths());
     read_steps(&steps, &mut bytes, &mut row)?;
     let row = row.take();
     bytes.end()?;

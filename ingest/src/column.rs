@@ -1,89 +1,52 @@
 //! A decoded scalar as the value of a column: the one place that knows how Debezium and Connect write MySQL's types.
 //!
-//! What a column means is its Arrow type. Where the writer's schema names another unit or scale than the column has (DATETIME
+//! What a column is its PostgreSQL type says. Where the writer's schema names another unit or scale than the column has (DATETIME
 //! comes in milliseconds or microseconds by its precision, and ALTER TABLE may change both), values are converted; without
 //! a schema they lie as the column's type says. Whatever does not fit is an error that names the column: nothing is
 //! rounded, cut or wrapped. Sources: Debezium's "data type mappings" of the MySQL connector; Kafka Connect's logical types.
 
 mod decimals;
+mod target;
+mod texts;
 mod times;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::Write;
 
-use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use delta::RowBuilder;
+use tidewater_types::{ArrayRef, Column, ColumnType, Datum, Scratch, time};
 
-use crate::decimal::{Decimal, Misfit, decimal_text, unscaled};
 use crate::error::{Error, Result};
-use crate::{json_text, time_text};
+use crate::logical::{Logical, Unit};
+use target::{Digits, Target};
 use times::{is_told, told};
 
-/// Key of a field's metadata that tells what its Arrow type cannot.
+/// Key of a column's notes that tells what its type cannot.
 pub const TYPE: &str = "tidewater.type";
 /// Value of [`TYPE`] for text that is JSON, kept in one canonical form.
 pub const JSON: &str = "json";
 /// Value of [`TYPE`] for a YEAR.
 pub const YEAR: &str = "year";
 
-/// A field's metadata by Connect's name of its type.
-pub(crate) fn metadata(connect_name: Option<&str>) -> HashMap<String, String> {
+/// A column's notes by Connect's name of its type.
+pub(crate) fn notes(connect_name: Option<&str>) -> BTreeMap<String, String> {
     let kind = match connect_name {
         Some("io.debezium.data.Json") => JSON,
         Some("io.debezium.time.Year") => YEAR,
-        _ => return HashMap::new(),
+        _ => return BTreeMap::new(),
     };
-    HashMap::from([(TYPE.to_owned(), kind.to_owned())])
+    BTreeMap::from([(TYPE.to_owned(), kind.to_owned())])
 }
 
 /// What is known of who wrote a value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Writer<'a> {
+pub(crate) enum Writer {
     /// Its schema says that it writes this type.
-    Typed(&'a DataType),
+    Typed(Logical),
     /// Debezium, without a schema.
     Debezium,
     /// Some service, without a schema.
     Service,
-}
-
-/// What a column takes.
-#[derive(Debug, Clone, PartialEq)]
-enum Target {
-    Bool,
-    Int {
-        min: i64,
-        max: i64,
-    },
-    Year,
-    Float32,
-    Float64,
-    Decimal {
-        precision: u8,
-        scale: i8,
-    },
-    Text,
-    Json,
-    Bytes,
-    Date,
-    /// Ticks a second, and whether it has a zone.
-    Timestamp {
-        ticks: i64,
-        zoned: bool,
-    },
-    /// Ticks a second.
-    Duration {
-        ticks: i64,
-    },
-    /// A time of day: ticks a second.
-    Clock {
-        ticks: i64,
-    },
-    Interval,
-    /// A list of floats (MySQL's VECTOR).
-    Floats,
 }
 
 /// What text means where a column takes decimals or bytes.
@@ -99,18 +62,21 @@ enum Texts {
     DigitsFirst,
 }
 
-/// A column and what it takes.
+/// A column's place in a row, and how what the writer has becomes its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Column {
+pub(crate) struct Cell {
     /// Its place in the row.
     pub(crate) index: usize,
     name: String,
+    ty: ColumnType,
     target: Target,
     texts: Texts,
     /// The writer's ticks a second, for times.
     from_ticks: i64,
-    /// The writer's fraction digits, for decimals.
-    from_scale: i8,
+    /// Microseconds a tick, where every tick is a value of the column; else 0.
+    tick: i64,
+    /// The writer's fraction digits, for decimals; `None` where nothing tells them.
+    from_scale: Option<i8>,
     /// Whether the writer's schema says that a number is a time.
     from_time: bool,
     /// The least time that must be of the column's own unit because no coarser one holds it, and the least that must be of a
@@ -126,123 +92,72 @@ pub(crate) struct Column {
 
 const MICROS: i64 = 1_000_000;
 const NANOS: i64 = 1_000_000_000;
-const DAY_SECONDS: i64 = 86_400;
 /// The end of the year 9999, which no time of MySQL's reaches.
 const SECONDS_MAX: i64 = 253_402_300_800;
 /// What Debezium writes where it does not know a value (unavailable.value.placeholder).
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
 /// Room for the 32 bytes of the longest decimal, as base64's decoder counts before it knows the padding.
 const DECIMAL_BYTES: usize = 48;
+/// BIGINT UNSIGNED.
+const UNSIGNED: Target = Target::Decimal(Digits { precision: 20, scale: 0, slot: false });
 
-fn ticks(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => MICROS,
-        TimeUnit::Nanosecond => NANOS,
-    }
-}
-
-impl Target {
-    fn of(field: &Field) -> Option<Target> {
-        let int = |min: i64, max: i64| Target::Int { min, max };
-        let marked = |kind: &str| field.metadata().get(TYPE).is_some_and(|found| found == kind);
-        Some(match field.data_type() {
-            DataType::Int32 if marked(YEAR) => Target::Year,
-            DataType::Boolean => Target::Bool,
-            DataType::Int8 => int(i8::MIN.into(), i8::MAX.into()),
-            DataType::Int16 => int(i16::MIN.into(), i16::MAX.into()),
-            DataType::Int32 => int(i32::MIN.into(), i32::MAX.into()),
-            DataType::Int64 => int(i64::MIN, i64::MAX),
-            DataType::Float32 => Target::Float32,
-            DataType::Float64 => Target::Float64,
-            DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
-                Target::Decimal { precision: *precision, scale: *scale }
-            }
-            DataType::Utf8 if marked(JSON) => Target::Json,
-            DataType::Utf8 => Target::Text,
-            DataType::Binary => Target::Bytes,
-            DataType::Date32 => Target::Date,
-            DataType::Timestamp(unit, zone) => Target::Timestamp { ticks: ticks(*unit), zoned: zone.is_some() },
-            DataType::Duration(unit) => Target::Duration { ticks: ticks(*unit) },
-            DataType::Time32(unit) | DataType::Time64(unit) => Target::Clock { ticks: ticks(*unit) },
-            DataType::Interval(IntervalUnit::MonthDayNano) => Target::Interval,
-            DataType::List(item) if *item.data_type() == DataType::Float32 => Target::Floats,
-            _ => return None,
-        })
-    }
-
-    /// Whether values of the writer's type can be values of the column. Texts are tried one by one.
-    fn takes(&self, writer: &DataType) -> bool {
-        use DataType as T;
-        let number = matches!(writer, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Float32 | T::Float64 | T::Boolean);
-        match self {
-            Target::Floats => matches!(writer, T::List(_)),
-            Target::Bytes => matches!(writer, T::Binary | T::Utf8),
-            Target::Date => matches!(writer, T::Date32 | T::Utf8),
-            Target::Timestamp { .. } => matches!(writer, T::Timestamp(..) | T::Utf8),
-            Target::Duration { .. } | Target::Clock { .. } | Target::Interval => {
-                matches!(writer, T::Duration(_) | T::Utf8)
-            }
-            Target::Decimal { .. } => number || matches!(writer, T::Decimal128(..) | T::Decimal256(..) | T::Utf8),
-            Target::Bool | Target::Int { .. } | Target::Year | Target::Float32 | Target::Float64 => {
-                number || *writer == T::Utf8
-            }
-            // Times that are text are taken; times that are numbers are refused value by value.
-            // Doubles as text are MySQL's own.
-            Target::Text => !matches!(writer, T::List(_) | T::Decimal256(..) | T::Float32 | T::Float64),
-            Target::Json => !matches!(writer, T::List(_) | T::Decimal128(..) | T::Decimal256(..)),
-        }
-    }
-}
-
-impl Column {
+impl Cell {
     /// Column `index` of a table, as `writer` writes it.
     ///
     /// # Errors
     /// If records cannot hold the column's type, or the writer's type is another.
-    pub(crate) fn new(index: usize, field: &Field, writer: Writer<'_>) -> Result<Self> {
-        let name = field.name();
-        let wrong = |what: String| Error::Schema(format!("column \"{name}\" has type {}, {what}", field.data_type()));
-        let target = Target::of(field).ok_or_else(|| wrong("which records cannot hold".into()))?;
-        let (texts, from) = match writer {
+    pub(crate) fn new(index: usize, column: &Column, writer: Writer) -> Result<Self> {
+        let (name, ty) = (&column.name, &column.ty);
+        let wrong = |what: String| Error::Schema(format!("column \"{name}\" has type {ty}, {what}"));
+        let target = Target::of(column).ok_or_else(|| wrong("which records cannot hold".into()))?;
+        let texts = match writer {
             Writer::Typed(writer) if !target.takes(writer) => {
                 return Err(wrong(format!("but the records' schema says {writer}: create the source anew")));
             }
-            Writer::Typed(DataType::Utf8) => (Texts::Digits, field.data_type()),
-            Writer::Typed(writer) => (Texts::Base64, writer),
-            Writer::Debezium => (Texts::Base64First, field.data_type()),
-            Writer::Service => (Texts::DigitsFirst, field.data_type()),
+            Writer::Typed(Logical::Text) => Texts::Digits,
+            Writer::Typed(_) => Texts::Base64,
+            Writer::Debezium => Texts::Base64First,
+            Writer::Service => Texts::DigitsFirst,
         };
-        let from_ticks = match from {
-            DataType::Timestamp(unit, _) | DataType::Duration(unit) => ticks(*unit),
-            // Debezium's default for TIME, whatever the column's own unit.
-            _ => MICROS,
+        // Where nothing else tells, DATETIME(0..3) is declared timestamp(3). Debezium's default for TIME is microseconds.
+        let from_ticks = match (writer, target) {
+            (Writer::Typed(Logical::Timestamp { unit, .. } | Logical::Duration(unit)), _) => unit.ticks(),
+            (Writer::Debezium | Writer::Service, Target::Timestamp { step: 1_000.., .. }) => Unit::Millis.ticks(),
+            _ => Unit::Micros.ticks(),
         };
-        let from_scale = match from {
-            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        let tick = match target {
+            Target::Timestamp { step, .. } | Target::Clock { step } | Target::Interval { step }
+                if MICROS % from_ticks == 0 && MICROS / from_ticks % step == 0 =>
+            {
+                MICROS / from_ticks
+            }
             _ => 0,
         };
-        let typed = matches!(writer, Writer::Typed(_));
-        let from_time = typed && matches!(from, DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32);
-        let told = match (target.clone(), writer) {
+        let from_scale = match (writer, target) {
+            (Writer::Typed(Logical::Decimal { scale, .. }), _) => Some(scale),
+            (Writer::Typed(Logical::Text) | Writer::Debezium | Writer::Service, Target::Decimal(of)) => Some(of.scale),
+            _ => None,
+        };
+        let from_time =
+            matches!(writer, Writer::Typed(Logical::Timestamp { .. } | Logical::Duration(_) | Logical::Date));
+        let told = match (target, writer) {
             (_, Writer::Typed(_)) => None,
-            (Target::Timestamp { ticks, .. }, writer) => Some(told(ticks, matches!(writer, Writer::Debezium))),
+            (Target::Timestamp { .. }, writer) => Some(told(from_ticks, matches!(writer, Writer::Debezium))),
             _ => None,
         };
         let service = matches!(writer, Writer::Service);
-        let wraps = target == Target::Decimal { precision: 20, scale: 0 } && !service;
+        let wraps = (target == UNSIGNED || target == Target::UInt8) && !service;
         let digits = match writer {
-            Writer::Typed(DataType::Decimal128(_, scale)) if target == Target::Text => Some(*scale),
+            Writer::Typed(Logical::Decimal { scale, .. }) if target.is_text() => Some(scale),
             _ => None,
         };
-        let (name, exact) = (name.clone(), !service);
-        Ok(Column { index, name, target, texts, from_ticks, from_scale, from_time, told, digits, wraps, exact })
+        let (name, ty, exact) = (name.clone(), ty.clone(), !service);
+        Ok(Cell { index, name, ty, target, texts, from_ticks, tick, from_scale, from_time, told, digits, wraps, exact })
     }
 
     /// The same column at another place.
     pub(crate) fn at(&self, index: usize) -> Self {
-        Column { index, ..self.clone() }
+        Cell { index, ..self.clone() }
     }
 
     #[cold]
@@ -257,7 +172,7 @@ impl Column {
 
     /// Whether it takes a decimal.
     pub(crate) fn is_decimal(&self) -> bool {
-        matches!(self.target, Target::Decimal { .. })
+        matches!(self.target, Target::Decimal(_) | Target::Numeric)
     }
 
     /// Whether it takes bytes.
@@ -267,53 +182,71 @@ impl Column {
 
     /// Whether it takes text.
     pub(crate) fn is_text(&self) -> bool {
-        self.target == Target::Text
+        self.target.is_text()
     }
 
     /// Whether it takes JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.target == Target::Json
+        matches!(self.target, Target::Json | Target::Jsonb)
+    }
+
+    #[inline]
+    fn put(&self, row: &mut RowBuilder, value: i64) {
+        row.set_slot(self.index, value as u64);
+    }
+
+    /// Negative zero is stored as zero and every NaN as one NaN, so that equal keys have equal bytes.
+    #[inline]
+    fn put_float(&self, row: &mut RowBuilder, value: f64) {
+        row.set_slot(self.index, canonical(value).to_bits());
+    }
+
+    #[cold]
+    fn unfit(&self, value: i64) -> Error {
+        self.wrong(format_args!("{value} does not fit its type"))
     }
 
     /// An integer of any meaning.
     #[inline]
     pub(crate) fn set_long(&self, row: &mut RowBuilder, value: i64) -> Result<()> {
-        let unfit = || self.wrong(format_args!("{value} does not fit its type"));
         match self.target {
-            Target::Int { min, max } => {
-                if value < min || value > max {
-                    return Err(unfit());
-                }
-                row.set_int(self.index, value);
-            }
-            // The stream writes YEAR 0 as 1900, which YEAR cannot hold.
-            Target::Year => match value {
-                1900 => row.set_int(self.index, 0),
-                0..=9_999 => row.set_int(self.index, value),
-                _ => return Err(unfit()),
-            },
+            Target::Int { min, max } if value < min || value > max => return Err(self.unfit(value)),
+            Target::Int { .. } => self.put(row, value),
+            Target::UInt8 if value < 0 && !self.wraps => return Err(self.unfit(value)),
+            // BIGINT UNSIGNED as a Connect long keeps its bits and loses its sign.
+            Target::UInt8 => self.put(row, value),
+            Target::Decimal(_) if self.wraps => return self.set_decimal(row, i128::from(value as u64), 0),
+            Target::Decimal(_) | Target::Numeric => return self.set_decimal(row, i128::from(value), 0),
             Target::Timestamp { .. } if self.told.is_some_and(|told| !is_told(value, told)) => {
                 return Err(self.untold(value));
             }
-            Target::Timestamp { ticks, .. } | Target::Duration { ticks } if ticks == self.from_ticks => {
-                row.set_int(self.index, value);
+            Target::Timestamp { .. } | Target::Clock { .. } | Target::Interval { .. } => {
+                return match value.checked_mul(self.tick) {
+                    Some(micros) if self.tick != 0 => self.set_micros(row, micros),
+                    _ => self.set_time(row, i128::from(value), self.from_ticks),
+                };
             }
-            Target::Timestamp { .. } | Target::Duration { .. } | Target::Clock { .. } | Target::Interval => {
-                return self.set_time(row, i128::from(value), self.from_ticks);
-            }
-            Target::Date => row.set_int(self.index, i32::try_from(value).map_err(|_| unfit())?.into()),
-            Target::Bool if value & !1 == 0 => row.set_slot(self.index, value as u64),
-            Target::Bool => return Err(unfit()),
-            // BIGINT UNSIGNED as a Connect long keeps its bits and loses its sign.
-            Target::Decimal { .. } if self.wraps => row.set_decimal(self.index, i128::from(value as u64)),
-            Target::Decimal { .. } => return self.set_decimal(row, i128::from(value), 0),
-            Target::Float64 if (value as f64) as i128 == i128::from(value) => row.set_float(self.index, value as f64),
+            Target::Date if (time::FIRST_DAY..=time::LAST_DAY).contains(&value) => self.put(row, value),
+            Target::Date => return Err(self.unfit(value)),
+            Target::Bool if value & !1 == 0 => self.put(row, value),
+            Target::Bool => return Err(self.unfit(value)),
+            // The stream writes YEAR 0 as 1900, which YEAR cannot hold.
+            Target::Year => match value {
+                1900 => self.put(row, 0),
+                0..=9_999 => self.put(row, value),
+                _ => return Err(self.unfit(value)),
+            },
+            Target::Float64 if (value as f64) as i128 == i128::from(value) => self.put_float(row, value as f64),
             Target::Float32 if i128::from(value) == six_digits(value as f32) as i128 => {
-                row.set_float(self.index, value as f64);
+                self.put_float(row, value as f64);
             }
-            Target::Float32 | Target::Float64 => return Err(unfit()),
-            Target::Text | Target::Json if !self.from_time => row.set_text(self.index, &value.to_string()),
-            Target::Text | Target::Json => return Err(self.wrong("a time where text belongs")),
+            Target::Float32 | Target::Float64 => return Err(self.unfit(value)),
+            Target::Text | Target::Limited | Target::Json | Target::Jsonb if self.from_time => {
+                return Err(self.wrong("a time where text belongs"));
+            }
+            Target::Text | Target::Limited | Target::Json | Target::Jsonb | Target::Uuid => {
+                return self.put_text(row, &value.to_string());
+            }
             Target::Bytes | Target::Floats => return Err(self.wrong("a number where bytes belong")),
         }
         Ok(())
@@ -322,8 +255,10 @@ impl Column {
     /// A truth value.
     pub(crate) fn set_bool(&self, row: &mut RowBuilder, value: bool) -> Result<()> {
         match self.target {
-            Target::Bool | Target::Int { .. } => row.set_slot(self.index, u64::from(value)),
-            Target::Text | Target::Json => row.set_text(self.index, if value { "true" } else { "false" }),
+            Target::Bool | Target::Int { .. } | Target::UInt8 => self.put(row, value.into()),
+            Target::Text | Target::Limited | Target::Json | Target::Jsonb => {
+                return self.put_text(row, if value { "true" } else { "false" });
+            }
             _ => return Err(self.wrong("a truth value where another type belongs")),
         }
         Ok(())
@@ -332,10 +267,12 @@ impl Column {
     /// A floating number.
     pub(crate) fn set_double(&self, row: &mut RowBuilder, value: f64) -> Result<()> {
         match self.target {
-            Target::Float64 => row.set_float(self.index, value),
-            Target::Float32 => row.set_float(self.index, f64::from(six_digits(value as f32))),
-            Target::Decimal { .. } => return self.set_decimal_text(row, &value.to_string()),
-            Target::Text | Target::Json => row.set_text(self.index, &value.to_string()),
+            Target::Float64 => self.put_float(row, value),
+            Target::Float32 => self.put_float(row, f64::from(six_digits(value as f32))),
+            Target::Decimal(_) | Target::Numeric => return self.set_decimal_text(row, &value.to_string()),
+            Target::Text | Target::Limited | Target::Json | Target::Jsonb => {
+                return self.put_text(row, &value.to_string());
+            }
             Target::Int { .. } if value.fract() == 0.0 && value.abs() < 9e15 => {
                 return self.set_long(row, value as i64);
             }
@@ -344,162 +281,24 @@ impl Column {
         Ok(())
     }
 
-    /// Bytes that should be text, of any meaning.
-    #[inline]
-    pub(crate) fn set_utf8(&self, row: &mut RowBuilder, value: &[u8]) -> Result<()> {
-        if self.target == Target::Text && self.digits.is_none() && is_plain(value) && value.len() != UNAVAILABLE.len() {
-            row.set_tail(self.index, value);
-            return Ok(());
-        }
-        match std::str::from_utf8(value) {
-            Ok(text) => self.set_text(row, text),
-            Err(_) => Err(self.wrong("text that is not UTF-8")),
-        }
-    }
-
-    /// Text of any meaning.
-    pub(crate) fn set_text(&self, row: &mut RowBuilder, value: &str) -> Result<()> {
-        match self.target {
-            Target::Text if self.digits.is_some() => {
-                let bytes = STANDARD.decode(value).map_err(|_| self.wrong("a decimal that is not base64"))?;
-                return self.set_bytes(row, &bytes);
-            }
-            Target::Text => {
-                self.check_text(value)?;
-                row.set_text(self.index, value);
-            }
-            Target::Json if value == UNAVAILABLE => return Err(self.unavailable()),
-            Target::Json => {
-                let start = row.begin_tail();
-                json_text::canonical(value, row.tail_buffer()).map_err(|error| self.wrong(error))?;
-                row.end_tail(self.index, start);
-            }
-            Target::Timestamp { zoned, .. } => {
-                let nanos = if zoned { time_text::zoned_nanos(value) } else { time_text::local_nanos(value) };
-                let nanos = nanos.ok_or_else(|| self.wrong(format_args!("\"{value}\" is not a time")))?;
-                return self.set_time(row, nanos, NANOS);
-            }
-            Target::Date => {
-                let days = time_text::days(value);
-                let days = days.ok_or_else(|| self.wrong(format_args!("\"{value}\" is not a date")))?;
-                row.set_int(self.index, days.into());
-            }
-            Target::Duration { .. } | Target::Clock { .. } | Target::Interval => {
-                let nanos = time_text::clock_nanos(value);
-                let nanos = nanos.ok_or_else(|| self.wrong(format_args!("\"{value}\" is not a time of day")))?;
-                return self.set_time(row, nanos, NANOS);
-            }
-            Target::Decimal { .. } => return self.set_decimal_string(row, value),
-            Target::Bytes => return self.set_bytes_string(row, value),
-            Target::Int { .. } | Target::Year => {
-                let number =
-                    value.parse().map_err(|_| self.wrong(format_args!("\"{value}\" is not a whole number")))?;
-                return self.set_long(row, number);
-            }
-            Target::Float32 | Target::Float64 => {
-                let number = value.parse().map_err(|_| self.wrong(format_args!("\"{value}\" is not a number")))?;
-                return self.set_double(row, number);
-            }
-            Target::Bool | Target::Floats => return Err(self.wrong("text where another type belongs")),
-        }
-        Ok(())
-    }
-
-    /// Bytes: as they are, or the unscaled digits of a decimal, big endian, at the writer's scale.
-    #[inline]
-    pub(crate) fn set_bytes(&self, row: &mut RowBuilder, value: &[u8]) -> Result<()> {
-        match self.target {
-            Target::Bytes if value == UNAVAILABLE.as_bytes() => Err(self.unavailable()),
-            Target::Bytes => {
-                row.set_tail(self.index, value);
-                Ok(())
-            }
-            Target::Decimal { .. } => match unscaled(value) {
-                Some(digits) => self.set_decimal(row, digits, self.from_scale),
-                None => {
-                    let decimal = Decimal::from_bytes(value, i32::from(self.from_scale));
-                    self.set_wide(row, decimal.ok_or_else(|| self.misfit(Misfit::Digits))?)
-                }
-            },
-            Target::Text if let Some(scale) = self.digits => {
-                let digits = unscaled(value).ok_or_else(|| self.wrong("a decimal of more than 38 digits"))?;
-                row.set_text(self.index, &decimal_text(digits, scale));
-                Ok(())
-            }
-            Target::Text => {
-                let text = std::str::from_utf8(value).map_err(|_| self.wrong("bytes that are not UTF-8"))?;
-                self.check_text(text)?;
-                row.set_text(self.index, text);
-                Ok(())
-            }
-            _ => Err(self.wrong("bytes where another type belongs")),
-        }
-    }
-
-    /// Bytes as text. Where digits of hex can be base64 too they are: nothing tells them apart.
-    fn set_bytes_string(&self, row: &mut RowBuilder, text: &str) -> Result<()> {
-        let start = row.begin_tail();
-        if STANDARD.decode_vec(text, row.tail_buffer()).is_err() {
-            row.tail_buffer().truncate(start);
-            let found = match self.texts {
-                Texts::Base64 => None,
-                Texts::Digits | Texts::Base64First => URL_SAFE.decode(text).ok().or_else(|| hex(text)),
-                Texts::DigitsFirst => Some(text.as_bytes().to_vec()),
-            };
-            let found = found.ok_or_else(|| self.wrong("text that is neither base64 nor hex"))?;
-            row.tail_buffer().extend_from_slice(&found);
-        }
-        if row.tail_buffer()[start..] == *UNAVAILABLE.as_bytes() {
-            row.tail_buffer().truncate(start);
-            return Err(self.unavailable());
-        }
-        row.end_tail(self.index, start);
-        Ok(())
-    }
-
-    /// Text that clients can be given, and that is a value.
-    #[inline]
-    fn check_text(&self, text: &str) -> Result<()> {
-        if text.len() == UNAVAILABLE.len() && text == UNAVAILABLE {
-            return Err(self.unavailable());
-        }
-        if text.as_bytes().contains(&0) {
-            let text = "text with the character NUL, which PostgreSQL's protocol cannot carry: take it out in MySQL";
-            return Err(self.wrong(text));
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn unavailable(&self) -> Error {
-        self.wrong(format_args!(
-            "{UNAVAILABLE} stands for a value that Debezium does not know: row images must be whole"
-        ))
-    }
-
     /// A list of floats.
     pub(crate) fn set_floats(&self, row: &mut RowBuilder, values: &[f64]) -> Result<()> {
         if !self.is_list() {
             return Err(self.wrong("a list where another type belongs"));
         }
-        let mut list = RowBuilder::new(vec![delta::Kind::Float; values.len()]);
-        values.iter().enumerate().for_each(|(i, value)| list.set_float(i, *value));
-        row.set_tail(self.index, list.finish().bytes());
+        let scratch = Scratch::new();
+        let values: Vec<_> = values.iter().map(|value| Datum::Float(canonical(*value))).collect();
+        let array = ArrayRef::vector(&scratch, &values).map_err(|error| self.wrong(error))?;
+        row.set_tail(self.index, array.bytes());
         Ok(())
     }
 }
 
-/// Whether bytes are ASCII without NUL, which most texts are: that is told for eight at a time.
+/// The one float that stands for all that equal it.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = bytes.as_chunks::<8>();
-    let special = words.iter().fold(0, |special, word| {
-        let word = u64::from_le_bytes(*word);
-        special | word | word.wrapping_sub(ONES)
-    });
-    special & HIGH == 0 && rest.iter().all(|byte| matches!(byte, 1..=0x7f))
+fn canonical(value: f64) -> f64 {
+    // Adding zero makes negative zero positive.
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
 /// A float as MySQL's text protocol shows it: the snapshot knows six digits, the stream all.
@@ -513,12 +312,4 @@ fn six_digits(value: f32) -> f32 {
     let left = rest.len();
     let text = std::str::from_utf8(&text[..text.len() - left]);
     text.ok().and_then(|text| text.parse().ok()).unwrap_or(value)
-}
-
-/// The bytes of hexadecimal digits.
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pair = |pair: &[u8; 2]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
-    if rest.is_empty() { pairs.iter().map(pair).collect() } else { None }
 }

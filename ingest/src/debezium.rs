@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Kind, Op, Row, RowBuilder, RowRef, TableSchema, same_key};
+use delta::{KeyColumn, Op, Row, RowBuilder, RowRef, Width, same_key};
+use tidewater_types::TableSchema;
 
 use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
@@ -245,10 +246,10 @@ const ROUTED: &str = "__dbz__physicalTableIdentifier";
 /// A table's shape as changes need it.
 ///
 /// Of a row as it was, a table with a key needs the key alone; a table without one needs all. So the image `before` is
-/// decoded into rows of [`Shape::before_kinds`].
+/// decoded into rows of [`Shape::before_widths`].
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
-    before_kinds: Arc<[Kind]>,
+    before_widths: Arc<[Width]>,
     key: Option<Key>,
     /// Columns that are never NULL, and their names.
     required: Vec<(usize, String)>,
@@ -256,21 +257,21 @@ pub(crate) struct Shape {
 
 impl Shape {
     pub(crate) fn new(table: &TableSchema) -> Self {
-        let fields = table.schema.fields().iter().enumerate().filter(|(_, field)| !field.is_nullable());
-        let required: Vec<_> = fields.map(|(column, field)| (column, field.name().clone())).collect();
-        let Some(key) = &table.key else { return Shape { before_kinds: table.kinds.clone(), key: None, required } };
-        let before_kinds: Arc<[Kind]> = key.iter().map(|&column| table.kinds[column].clone()).collect();
+        let columns = table.columns.iter().enumerate().filter(|(_, column)| column.not_null);
+        let required: Vec<_> = columns.map(|(at, column)| (at, column.name.clone())).collect();
+        let Some(key) = &table.key else { return Shape { before_widths: table.widths.clone(), key: None, required } };
+        let before_widths: Arc<[Width]> = key.iter().map(|&column| table.widths[column]).collect();
         let key = Key {
-            columns: key.iter().map(|&column| KeyColumn::new(column, &table.kinds)).collect(),
-            names: key.iter().map(|&column| table.schema.field(column).name().clone()).collect(),
-            alone: (0..key.len()).map(|place| KeyColumn::new(place, &before_kinds)).collect(),
+            columns: key.iter().map(|&column| KeyColumn::new(column, &table.widths)).collect(),
+            names: key.iter().map(|&column| table.columns[column].name.clone()).collect(),
+            alone: (0..key.len()).map(|place| KeyColumn::new(place, &before_widths)).collect(),
         };
-        Shape { before_kinds, key: Some(key), required }
+        Shape { before_widths, key: Some(key), required }
     }
 
-    /// Kinds of a row as it was.
-    pub(crate) fn before_kinds(&self) -> Arc<[Kind]> {
-        self.before_kinds.clone()
+    /// Widths of a row as it was.
+    pub(crate) fn before_widths(&self) -> Arc<[Width]> {
+        self.before_widths.clone()
     }
 
     /// Where column `column` of the table lies in a row as it was.

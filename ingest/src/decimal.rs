@@ -104,6 +104,11 @@ impl Decimal {
         Some(decimal)
     }
 
+    /// Its fraction digits.
+    pub(crate) fn scale(&self) -> i32 {
+        self.scale
+    }
+
     fn is_zero(&self) -> bool {
         self.words == [0; 4]
     }

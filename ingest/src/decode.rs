@@ -3,7 +3,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-use delta::{Op, Row, RowBuilder, TableSchema};
+use delta::{Op, Row, RowBuilder};
+use tidewater_types::TableSchema;
 
 use crate::avro::{self, AvroDecoder};
 use crate::debezium::Shape;
@@ -89,7 +90,7 @@ impl Decoder {
             Format::Json if config.declared.is_some() => {
                 Rows::Json(HashMap::from([(0, JsonDecoder::plain(table, &include)?)]))
             }
-            Format::Json | Format::Text | Format::Bytes => Rows::Raw(RowBuilder::new(table.kinds.clone())),
+            Format::Json | Format::Text | Format::Bytes => Rows::Raw(RowBuilder::new(table.widths.clone())),
         };
         let text = config.format != Format::Bytes;
         let upsert = config.envelope == Envelope::Upsert;
@@ -227,7 +228,7 @@ impl Decoder {
                 let key_schema = ids.1.map(|id| registry.by_id(id)).transpose()?;
                 let value_schema = registry.by_id(value_id)?;
                 let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
-                let own = self.table.kinds.len() - self.include.len();
+                let own = self.table.columns.len() - self.include.len();
                 decoder.follow(histories.entry(partition).or_insert_with(|| History::new(&self.table, own)));
                 decoder.tolerate(&self.tolerance);
                 entry.insert(decoder)
@@ -336,22 +337,20 @@ impl BoundaryDecoder {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow_schema::{DataType, Field, Schema};
+    use tidewater_types::{Column, Type};
 
     use super::*;
     use crate::kafka::Cluster;
 
     fn config(envelope: Envelope, columns: &[&str], key: usize) -> SourceConfig {
-        let fields: Vec<_> = columns.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+        let columns: Vec<_> = columns.iter().map(|name| Column::new(*name, Type::Int8)).collect();
         SourceConfig {
             name: "s".into(),
             cluster: Cluster { brokers: "localhost:9092".into(), properties: Vec::new() },
             topic: "s".into(),
             format: Format::Json,
             envelope,
-            declared: Some((Arc::new(Schema::new(fields)), Some(vec![key]))),
+            declared: Some((columns, Some(vec![key]))),
             include: Vec::new(),
             on_error: OnError::DeadLetter,
         }

@@ -118,10 +118,10 @@ pub struct RecordMeta {
 /// A column of `INCLUDE`, appended after a table's own columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetaColumn {
-    /// Int32.
+    /// integer.
     Partition,
-    /// Int64.
+    /// bigint.
     Offset,
-    /// Timestamp in microseconds, UTC.
+    /// timestamp with time zone.
     Timestamp,
 }

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use delta::{RowBuilder, TableSchema};
+use delta::RowBuilder;
+use tidewater_types::TableSchema;
 
 use crate::error::{Error, Result};
 
@@ -19,7 +20,7 @@ pub(crate) type Tolerance = Arc<[bool]>;
 /// All columns but the key's, of a table that has one.
 pub(crate) fn all_but_key(table: &TableSchema) -> Tolerance {
     let Some(key) = &table.key else { return Tolerance::from([]) };
-    (0..table.kinds.len()).map(|column| !key.contains(&column)).collect()
+    (0..table.columns.len()).map(|column| !key.contains(&column)).collect()
 }
 
 /// See the module.

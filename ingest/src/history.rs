@@ -9,7 +9,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use delta::{Row, RowBuilder, TableSchema};
+use delta::{Row, RowBuilder};
+use tidewater_types::TableSchema;
 
 use crate::defaults::absent;
 use crate::error::{Error, Result};
@@ -51,8 +52,8 @@ pub(crate) struct History {
 impl History {
     /// No record of `table` has been seen; the first `own` columns are the writer's.
     pub(crate) fn new(table: &TableSchema, own: usize) -> Self {
-        let fields = table.schema.fields().iter().take(own);
-        let columns = fields.map(|field| (field.name().as_str().into(), absent(field))).collect();
+        let columns = table.columns.iter().take(own);
+        let columns = columns.map(|column| (column.name.as_str().into(), absent(column))).collect();
         History { columns, had: HashSet::new(), last: None, known: HashMap::new(), renamed: Vec::new() }
     }
 
@@ -116,22 +117,21 @@ impl History {
 pub(crate) fn fill(fill: &Fill, row: &mut RowBuilder, place: impl Fn(usize) -> Option<usize>) {
     for (index, value) in fill.iter() {
         if let Some(at) = place(*index) {
-            let kind = row.kinds()[at].clone();
-            row.set(at, value.as_ref().get(0, &kind));
+            row.copy(at, value.as_ref(), 0);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{DataType, Field, Schema};
+    use tidewater_types::{Column, Type};
 
     use super::*;
 
     fn history(columns: &[&str]) -> History {
-        let fields: Vec<_> = columns.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
-        let table = TableSchema::new(Schema::new(fields).into(), None).expect("a table");
-        History::new(&table, columns.len())
+        let columns: Vec<_> = columns.iter().map(|name| Column::new(*name, Type::Int8)).collect();
+        let table = TableSchema::new(columns, None).expect("a table");
+        History::new(&table, table.columns.len())
     }
 
     /// Issue 7, finding 11: what was added, dropped and renamed.
@@ -168,8 +168,8 @@ mod tests {
     /// The same for Avro, where a schema tells the columns.
     #[test]
     fn finding_11_an_avro_writer_is_judged_by_those_before_it() {
-        let fields = ["id", "b"].map(|name| Field::new(name, DataType::Int64, true));
-        let table = TableSchema::new(Schema::new(fields.to_vec()).into(), None).expect("a table");
+        let columns = ["id", "b"].map(|name| Column::new(name, Type::Int8));
+        let table = TableSchema::new(columns, None).expect("a table");
         let mut history = History::new(&table, 2);
         let mut decode = |columns: &[&str]| {
             let fields = columns.iter().map(|name| format!(r#"{{"name":"{name}","type":"long"}}"#));

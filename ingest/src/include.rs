@@ -1,6 +1,7 @@
 //! Columns of `INCLUDE`: what Kafka says of a record.
 
 use delta::RowBuilder;
+use tidewater_types::time;
 
 use crate::event::{MetaColumn, RecordMeta};
 
@@ -11,8 +12,10 @@ pub(crate) fn set_metadata(row: &mut RowBuilder, first: usize, include: &[MetaCo
             MetaColumn::Partition => i64::from(meta.partition),
             MetaColumn::Offset => meta.offset,
             // Producers choose the time: any number may come.
-            MetaColumn::Timestamp => meta.timestamp_ms.saturating_mul(1_000),
+            MetaColumn::Timestamp => {
+                meta.timestamp_ms.saturating_mul(1_000).clamp(time::FIRST_TIMESTAMP, time::LAST_TIMESTAMP)
+            }
         };
-        row.set_int(first + i, value);
+        row.set_slot(first + i, value as u64);
     }
 }

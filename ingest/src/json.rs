@@ -4,10 +4,11 @@
 //! record. Values are typed by the table's columns. A value that does not fit its column fails its record, which is read on all
 //! the same for what identifies it. Source: Debezium's documentation of the MySQL connector; Kafka Connect's JsonConverter.
 
-use delta::{Row, RowBuilder, TableSchema};
+use delta::{Row, RowBuilder};
 use serde::Deserialize;
+use tidewater_types::TableSchema;
 
-use crate::column::{Column, Writer};
+use crate::column::{Cell, Writer};
 use crate::debezium::{Detail, Fields, Names, Shape};
 use crate::error::{Error, Result, Undecodable};
 use crate::event::{Boundary, Event, MetaColumn, RecordMeta};
@@ -21,7 +22,7 @@ pub use crate::json_schema::debezium_table;
 use crate::json_value::{read_details, read_key, read_row, read_value};
 
 /// Columns by the names that records give them, in the table's order.
-type Columns = Vec<(Box<str>, Column)>;
+type Columns = Vec<(Box<str>, Cell)>;
 
 /// A member of an envelope, or of what is around it.
 #[derive(Debug, Clone, Copy)]
@@ -132,17 +133,16 @@ impl JsonDecoder {
     }
 
     fn new(table: &TableSchema, include: &[MetaColumn], debezium: bool) -> Result<Self> {
-        let own = table.kinds.len() - include.len();
+        let own = table.columns.len() - include.len();
         let writer = if debezium { Writer::Debezium } else { Writer::Service };
-        let fields = table.schema.fields().iter().take(own).enumerate();
-        let columns =
-            fields.map(|(index, field)| Ok((field.name().as_str().into(), Column::new(index, field, writer)?)));
+        let columns = table.columns.iter().take(own).enumerate();
+        let columns = columns.map(|(at, column)| Ok((column.name.as_str().into(), Cell::new(at, column, writer)?)));
         let shape = Shape::new(table);
         let mut decoder = JsonDecoder {
             columns: columns.collect::<Result<_>>()?,
-            row: RowBuilder::new(table.kinds.clone()),
+            row: RowBuilder::new(table.widths.clone()),
             before_columns: Vec::new(),
-            before_row: RowBuilder::new(shape.before_kinds()),
+            before_row: RowBuilder::new(shape.before_widths()),
             names: Names::default(),
             include: include.to_vec(),
             debezium,
@@ -173,9 +173,8 @@ impl JsonDecoder {
     }
 
     fn derive_before(&mut self) {
-        let moved = |(name, column): &(Box<str>, Column)| {
-            Some((name.clone(), column.at(self.shape.before_place(column.index)?)))
-        };
+        let moved =
+            |(name, column): &(Box<str>, Cell)| Some((name.clone(), column.at(self.shape.before_place(column.index)?)));
         self.before_columns = self.columns.iter().filter_map(moved).collect();
     }
 
@@ -186,11 +185,11 @@ impl JsonDecoder {
         self.retyped.clear();
         for (name, column) in &mut self.columns {
             let Some(field) = Described::named(described.row(), name) else { continue };
-            let own = self.table.schema.field(column.index);
-            let writer = field.data_type().map_err(|what| {
+            let own = &self.table.columns[column.index];
+            let writer = field.logical().map_err(|what| {
                 Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
             });
-            match writer.and_then(|writer| Column::new(column.index, own, Writer::Typed(&writer))) {
+            match writer.and_then(|writer| Cell::new(column.index, own, Writer::Typed(writer))) {
                 Ok(typed) => {
                     *column = typed;
                     column.wraps &= self.debezium && field.is_unsigned() != Some(false);
@@ -405,7 +404,7 @@ impl JsonDecoder {
     /// # Errors
     /// As [`JsonDecoder::decode`].
     pub fn decode_row(&mut self, value: &[u8], meta: &RecordMeta) -> Result<Row> {
-        let first = self.row.kinds().len() - self.include.len();
+        let first = self.row.widths().len() - self.include.len();
         set_metadata(&mut self.row, first, &self.include, meta);
         self.row_of(value, false)
     }

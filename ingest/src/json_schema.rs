@@ -3,18 +3,16 @@
 //! Source: Kafka Connect's JsonConverter; names of types as in `avro.rs`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use delta::TableSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use tidewater_types::{Column, TableSchema};
 
 use crate::column;
-use crate::connect_types::{column_type, connect_type};
 use crate::defaults;
 use crate::error::{Error, Result};
 use crate::foreign;
+use crate::logical::Logical;
 
 /// A schema as Connect's JsonConverter writes it.
 #[derive(Debug, Deserialize)]
@@ -49,46 +47,40 @@ impl Described {
         self.parameters.get("__debezium.source.column.type").map(|text| text.ends_with("UNSIGNED"))
     }
 
-    /// The Arrow type that its values come in.
-    pub(crate) fn data_type(&self) -> Result<DataType, String> {
-        if let Some(named) = self.name.as_deref().and_then(connect_type) {
+    /// The type that its values come in.
+    pub(crate) fn logical(&self) -> Result<Logical, String> {
+        if let Some(named) = self.name.as_deref().and_then(Logical::named) {
             return Ok(named);
         }
         if self.name.as_deref() == Some("org.apache.kafka.connect.data.Decimal") {
-            let number = |key: &str| self.parameters.get(key).and_then(|text| text.parse::<i16>().ok());
-            let scale = number("scale").unwrap_or(0) as i8;
-            return match number("connect.decimal.precision").unwrap_or(38) {
-                precision @ 1..=38 => Ok(DataType::Decimal128(precision as u8, scale)),
-                precision @ 39..=76 => Ok(DataType::Decimal256(precision as u8, scale)),
-                other => Err(format!("decimal of {other} digits")),
-            };
+            let number = |key: &str| self.parameters.get(key).and_then(|text| text.parse::<i64>().ok());
+            return Logical::decimal(number("connect.decimal.precision").unwrap_or(38), number("scale").unwrap_or(0));
         }
         Ok(match self.kind.as_str() {
-            "boolean" => DataType::Boolean,
-            "int8" | "int16" => DataType::Int16,
-            "int32" => DataType::Int32,
-            "int64" => DataType::Int64,
-            "float" | "float32" => DataType::Float32,
-            "double" | "float64" => DataType::Float64,
-            "string" => DataType::Utf8,
-            "bytes" => DataType::Binary,
-            "array" => DataType::List(Arc::new(Field::new("item", DataType::Float32, true))),
-            "struct" if self.fields.iter().any(|f| f.field.as_deref() == Some("wkb")) => DataType::Binary,
+            "boolean" => Logical::Bool,
+            "int8" | "int16" => Logical::Int16,
+            "int32" => Logical::Int32,
+            "int64" => Logical::Int64,
+            "float" | "float32" => Logical::Float32,
+            "double" | "float64" => Logical::Float64,
+            "string" => Logical::Text,
+            "bytes" => Logical::Bytes,
+            "array" => Logical::Floats,
+            "struct" if self.fields.iter().any(|f| f.field.as_deref() == Some("wkb")) => Logical::Bytes,
             other => return Err(other.to_owned()),
         })
     }
 
-    fn column(&self) -> Result<Field> {
+    fn column(&self) -> Result<Column> {
         let name = self.field.clone().unwrap_or_default();
-        let data_type = self.data_type().map(column_type).map_err(|what| {
+        let writer = self.logical().map_err(|what| {
             Error::Schema(format!("column \"{name}\" has Connect type {what}, which rows cannot hold"))
         })?;
-        let mut metadata = column::metadata(self.name.as_deref());
-        let field = Field::new(&name, data_type, self.optional).with_metadata(metadata.clone());
-        if let Ok(writer) = self.data_type() {
-            defaults::describe(&mut metadata, &field, &writer, self.default.as_ref(), defaults::Form::Base64);
-        }
-        Ok(field.with_metadata(metadata))
+        let mut column = Column::new(name, writer.column_type());
+        column.not_null = !self.optional;
+        column.notes = column::notes(self.name.as_deref());
+        defaults::describe(&mut column, writer, self.default.as_ref(), defaults::Form::Base64);
+        Ok(column)
     }
 }
 
@@ -109,13 +101,16 @@ pub fn debezium_table(value: &[u8], key: Option<&[u8]>) -> Result<Option<TableSc
     let row = envelope.fields.iter().find(|field| field.field.as_deref() == Some("after"));
     let names = envelope.fields.iter().filter_map(|field| field.field.as_deref());
     let row = row.ok_or_else(|| foreign::not_an_envelope(names).into_schema())?;
-    let schema = Schema::new(row.fields.iter().map(Described::column).collect::<Result<Vec<_>>>()?);
+    let columns = row.fields.iter().map(Described::column).collect::<Result<Vec<_>>>()?;
     let key = key.map(wrapped).transpose()?.flatten();
     let key = key.map(|key| {
         let names = key.fields.iter().filter_map(|field| field.field.as_deref());
-        let find = |name| schema.index_of(name).map_err(|_| Error::Schema(format!("key column \"{name}\" is unknown")));
+        let find = |name| {
+            let found = columns.iter().position(|column| column.name == name);
+            found.ok_or_else(|| Error::Schema(format!("key column \"{name}\" is unknown")))
+        };
         names.map(find).collect::<Result<Vec<_>>>()
     });
     let key = key.transpose()?.filter(|key| !key.is_empty());
-    Ok(Some(TableSchema::new(Arc::new(schema), key)?))
+    Ok(Some(TableSchema::new(columns, key)?))
 }

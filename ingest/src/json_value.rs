@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use delta::RowBuilder;
 
-use crate::column::Column;
+use crate::column::Cell;
 use crate::debezium::{Detail, Fields, Names, Scalar};
 use crate::error::Result;
 use crate::faults::Faults;
@@ -15,7 +15,7 @@ use crate::json_reader::{Layout, Reader};
 
 /// An object whose members are columns.
 pub(crate) fn read_row(
-    columns: &[(Box<str>, Column)],
+    columns: &[(Box<str>, Cell)],
     layout: &mut Layout<Option<usize>>,
     row: &mut RowBuilder,
     reader: &mut Reader<'_>,
@@ -38,7 +38,7 @@ pub(crate) fn read_row(
 
 /// The columns of a key from a row image; what follows the last of them is not looked at.
 pub(crate) fn read_key(
-    columns: &[(Box<str>, Column)],
+    columns: &[(Box<str>, Cell)],
     layout: &mut Layout<Option<usize>>,
     row: &mut RowBuilder,
     reader: &mut Reader<'_>,
@@ -62,7 +62,7 @@ pub(crate) fn read_key(
 
 /// One column's value.
 #[inline]
-pub(crate) fn read_value(reader: &mut Reader<'_>, column: &Column, row: &mut RowBuilder) -> Result<Result<()>> {
+pub(crate) fn read_value(reader: &mut Reader<'_>, column: &Cell, row: &mut RowBuilder) -> Result<Result<()>> {
     match reader.peek() {
         b'"' => Ok(column.set_text(row, &reader.string()?)),
         b'-' | b'0'..=b'9' => Ok(set_number(column, row, reader.number()?)),
@@ -100,7 +100,7 @@ fn short_long(text: &str) -> Option<i64> {
 }
 
 #[inline]
-fn set_number(column: &Column, row: &mut RowBuilder, text: &str) -> Result<()> {
+fn set_number(column: &Cell, row: &mut RowBuilder, text: &str) -> Result<()> {
     if column.is_json() {
         return column.set_text(row, text);
     }
@@ -121,7 +121,7 @@ fn set_number(column: &Column, row: &mut RowBuilder, text: &str) -> Result<()> {
     }
 }
 
-fn read_floats(reader: &mut Reader<'_>, column: &Column, row: &mut RowBuilder) -> Result<Result<()>> {
+fn read_floats(reader: &mut Reader<'_>, column: &Cell, row: &mut RowBuilder) -> Result<Result<()>> {
     if !column.is_list() {
         return reader.skip().map(|()| Err(column.wrong("a list where another type belongs")));
     }
@@ -143,7 +143,7 @@ fn read_floats(reader: &mut Reader<'_>, column: &Column, row: &mut RowBuilder) -
 }
 
 /// Geometry: its well-known binary.
-fn read_geometry(reader: &mut Reader<'_>, column: &Column, row: &mut RowBuilder) -> Result<Result<()>> {
+fn read_geometry(reader: &mut Reader<'_>, column: &Cell, row: &mut RowBuilder) -> Result<Result<()>> {
     reader.open(b'{', "an object")?;
     let (mut first, mut result) = (true, Ok(()));
     while reader.more(first, b'}')? {

@@ -1,10 +1,9 @@
 //! What a source is: where its records are, how they are decoded, and what shape its rows have.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use delta::{TableId, TableSchema};
+use delta::TableId;
+use tidewater_types::{Column, ColumnType, SqlError, TableSchema, Type};
 
 use crate::error::{Error, Result};
 use crate::event::MetaColumn;
@@ -69,7 +68,7 @@ pub struct SourceConfig {
     /// How records become changes.
     pub envelope: Envelope,
     /// Declared columns and primary key, if any were declared.
-    pub declared: Option<(Arc<Schema>, Option<Vec<usize>>)>,
+    pub declared: Option<(Vec<Column>, Option<Vec<usize>>)>,
     /// Columns of `INCLUDE` and their names.
     pub include: Vec<(MetaColumn, String)>,
     /// What becomes of a transaction that misses a record.
@@ -183,11 +182,11 @@ pub struct DeadLetter {
 }
 
 impl MetaColumn {
-    fn data_type(self) -> DataType {
+    fn column_type(self) -> ColumnType {
         match self {
-            MetaColumn::Partition => DataType::Int32,
-            MetaColumn::Offset => DataType::Int64,
-            MetaColumn::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            MetaColumn::Partition => Type::Int4.into(),
+            MetaColumn::Offset => Type::Int8.into(),
+            MetaColumn::Timestamp => Type::TimestampTz.into(),
         }
     }
 }
@@ -199,13 +198,13 @@ impl SourceConfig {
     /// If the registry or the cluster does not answer, or neither a declaration nor a schema tells the columns.
     pub fn table_schema(&self) -> Result<TableSchema> {
         let table = match (&self.declared, &self.format) {
-            (Some((schema, key)), _) => TableSchema::new(schema.clone(), key.clone())?,
+            (Some((columns, key)), _) => TableSchema::new(columns.clone(), key.clone())?,
             (None, Format::Avro(registry)) => self.registered(&mut Registry::new(registry)?)?,
             (None, Format::Json) if matches!(self.envelope, Envelope::Debezium { .. }) => {
                 self.described_by_first_record()?
             }
-            (None, Format::Json | Format::Text) => self.one_column("data", DataType::Utf8)?,
-            (None, Format::Bytes) => self.one_column("data", DataType::Binary)?,
+            (None, Format::Json | Format::Text) => self.one_column("data", Type::Text)?,
+            (None, Format::Bytes) => self.one_column("data", Type::Bytea)?,
         };
         if self.envelope == Envelope::Upsert && table.key.is_none() {
             return Err(self.wrong("ENVELOPE UPSERT needs a key: declare PRIMARY KEY (…) NOT ENFORCED"));
@@ -213,18 +212,18 @@ impl SourceConfig {
         if self.include.is_empty() {
             return Ok(table);
         }
-        let mut fields: Vec<_> = table.schema.fields().iter().cloned().collect();
-        fields.extend(self.include.iter().map(|(column, name)| Arc::new(Field::new(name, column.data_type(), true))));
-        Ok(TableSchema::new(Arc::new(Schema::new(fields)), table.key)?)
+        let mut columns = table.columns.to_vec();
+        columns.extend(self.include.iter().map(|(column, name)| Column::new(name, column.column_type())));
+        Ok(TableSchema::new(columns, table.key)?)
     }
 
     fn wrong(&self, text: &str) -> Error {
         Error::Schema(format!("source \"{}\": {text}", self.name))
     }
 
-    fn one_column(&self, name: &str, data_type: DataType) -> Result<TableSchema> {
+    fn one_column(&self, name: &str, ty: Type) -> Result<TableSchema> {
         let name = if self.format == Format::Text { "text" } else { name };
-        Ok(TableSchema::new(Arc::new(Schema::new(vec![Field::new(name, data_type, true)])), None)?)
+        Ok(TableSchema::new([Column::new(name, ty)], None)?)
     }
 
     fn registered(&self, registry: &mut Registry) -> Result<TableSchema> {
@@ -258,8 +257,8 @@ impl SourceConfig {
     }
 }
 
-impl From<delta::Error> for Error {
-    fn from(error: delta::Error) -> Self {
+impl From<SqlError> for Error {
+    fn from(error: SqlError) -> Self {
         Error::Schema(error.to_string())
     }
 }

@@ -1,17 +1,14 @@
 //! Debezium's envelopes, written by hand: what an event says of where it came from, and what is refused.
 
-use std::sync::Arc;
-
-use arrow_schema::{DataType, Field, Schema};
-use delta::TableSchema;
 use ingest::avro::AvroDecoder;
 use ingest::event::{Event, Snapshot};
 use ingest::json::JsonDecoder;
 use ingest::schema::Node;
+use tidewater_types::{Column, TableSchema, Type};
 
 fn table() -> TableSchema {
-    let fields = vec![Field::new("id", DataType::Int64, false), Field::new("note", DataType::Utf8, true)];
-    TableSchema::new(Arc::new(Schema::new(fields)), Some(vec![0])).expect("a table")
+    let columns = [Column::new("id", Type::Int8).not_null(), Column::new("note", Type::Text)];
+    TableSchema::new(columns, Some(vec![0])).expect("a table")
 }
 
 /// An Avro text or bytes.
@@ -213,9 +210,9 @@ fn finding_12_partial_rows_are_refused() {
 /// Issue 7, finding 12: under binlog_row_image=MINIMAL Debezium writes NULL for columns that the image lacks.
 #[test]
 fn finding_12_partial_images_filled_with_null_are_refused_where_they_can_be_told() {
-    let field = |name, nullable| Field::new(name, DataType::Int64, nullable);
-    let schema = Schema::new(vec![field("id", false), field("price", false), field("note", true)]);
-    let table = TableSchema::new(Arc::new(schema), Some(vec![0])).expect("a table");
+    let column = |name| Column::new(name, Type::Int8);
+    let columns = [column("id").not_null(), column("price").not_null(), column("note")];
+    let table = TableSchema::new(columns, Some(vec![0])).expect("a table");
     let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
     let mut decode = |before: &str, after: &str, op: &str| {
         let value = format!(r#"{{"before":{before},"after":{after},"source":{{"snapshot":"false"}},"op":"{op}"}}"#);
@@ -269,8 +266,8 @@ fn finding_12_a_key_of_other_columns_is_refused() {
 /// A key that carries its schema does not change how rows are read.
 #[test]
 fn a_key_with_a_schema_is_only_a_key() {
-    let fields = vec![Field::new("note", DataType::Utf8, true), Field::new("id", DataType::Int64, false)];
-    let table = TableSchema::new(Arc::new(Schema::new(fields)), Some(vec![1])).expect("a table");
+    let columns = [Column::new("note", Type::Text), Column::new("id", Type::Int8).not_null()];
+    let table = TableSchema::new(columns, Some(vec![1])).expect("a table");
     let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
     let key = br#"{"schema":{"type":"struct","fields":[{"type":"int64","field":"id"}]},"payload":{"id":1}}"#;
     let created = br#"{"before":null,"after":{"id":1,"note":"x"},"op":"c"}"#;

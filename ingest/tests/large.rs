@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use delta::{Kind, Op, Row, RowBuilder, TableId};
+use delta::{Op, Row, RowBuilder, TableId, Width};
 use ingest::OnError;
 use ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
 use ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
@@ -22,11 +22,11 @@ const ROWS: u64 = 1_000_000;
 /// As a row of `order_items`: some numbers and a name.
 fn row(builder: &mut RowBuilder, n: u64) -> Row {
     builder.reset();
-    builder.set_int(0, n as i64);
-    builder.set_int(1, n as i64 / 3);
-    builder.set_text(2, "a product of the shop");
-    builder.set_decimal(3, 1_999);
-    builder.set_int(4, 2);
+    builder.set_slot(0, n);
+    builder.set_slot(1, n / 3);
+    builder.set_tail(2, b"a product of the shop");
+    builder.set_slot(3, 1_999);
+    builder.set_slot(4, 2);
     builder.take()
 }
 
@@ -49,8 +49,8 @@ fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
     timeline.add_table(table, spec("shop.shop.items"));
     timeline.ends(&[(table, 0, 0)]);
     assert!(matches!(timeline.release()[..], [Output::Hydrated(_)]));
-    let kinds = vec![Kind::Int, Kind::Int, Kind::Text, Kind::Decimal64, Kind::Int];
-    let mut builder = RowBuilder::new(kinds);
+    let (fixed, variable) = (Width::Fixed, Width::Variable);
+    let mut builder = RowBuilder::new(vec![fixed, fixed, variable, fixed, fixed]);
     let id: Arc<str> = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1".into();
     let (file, collection): (Arc<str>, Arc<str>) = ("binlog.000001".into(), "shop.items".into());
     timeline.boundary(0, 1, Boundary::Begin { id: id.clone(), ts_ms: 1 });

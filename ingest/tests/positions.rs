@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use delta::{Op, Position, Reached, RowBuilder, TableId, TableSchema};
+use delta::{Op, Position, Reached, RowBuilder, TableId, Width};
 use ingest::OnError;
 use ingest::event::Boundary;
 use ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
@@ -11,9 +10,8 @@ use ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
 const TABLE: TableId = TableId(1);
 
 fn op() -> Op {
-    let schema = Schema::new(vec![Field::new("id", DataType::Int64, false)]);
-    let mut row = RowBuilder::new(TableSchema::new(Arc::new(schema), None).expect("a table").kinds);
-    row.set_int(0, 1);
+    let mut row = RowBuilder::new(vec![Width::Fixed]);
+    row.set_slot(0, 1);
     Op::Insert(row.finish().into())
 }
 

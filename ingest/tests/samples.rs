@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use apache_avro::types::Value as AvroValue;
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use delta::{Datum, Op, RowRef, TableSchema};
+use delta::{Op, RowRef};
 use ingest::avro::{self, AvroDecoder};
 use ingest::defaults;
 use ingest::event::{Boundary, Event, Snapshot};
@@ -16,6 +14,7 @@ use ingest::json::{self, JsonDecoder};
 use ingest::schema::Node;
 use proptest::prelude::*;
 use serde::Deserialize;
+use tidewater_types::{Column, ColumnType, Datum, Numeric, TableSchema, Type};
 
 const TABLES: [&str; 9] =
     ["addresses", "audit_log", "coupons", "odd-name", "order_items", "orders", "stock", "types", "users"];
@@ -108,7 +107,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A decimal as digits without trailing zeros.
-fn decimal(digits: i128, scale: i8) -> String {
+fn decimal(digits: i128, scale: u16) -> String {
     let (mut digits, mut scale) = (digits, scale);
     while scale > 0 && digits % 10 == 0 {
         digits /= 10;
@@ -118,42 +117,31 @@ fn decimal(digits: i128, scale: i8) -> String {
 }
 
 /// A value in one form whatever the units and widths of its type.
-fn show(datum: Datum<'_>, data_type: &DataType) -> String {
-    // Broken records hold any number.
-    let micros = |value: i64, unit: &TimeUnit| match unit {
-        TimeUnit::Second => i128::from(value) * 1_000_000,
-        TimeUnit::Millisecond => i128::from(value) * 1_000,
-        TimeUnit::Microsecond => i128::from(value),
-        TimeUnit::Nanosecond => i128::from(value) / 1_000,
-    };
-    match (datum, data_type) {
-        (Datum::Null, _) => "NULL".into(),
-        (Datum::Bool(value), _) => value.to_string(),
-        (Datum::Int(value), DataType::Timestamp(unit, _) | DataType::Duration(unit)) => micros(value, unit).to_string(),
-        (Datum::Int(value), _) => value.to_string(),
-        (Datum::Float(value), _) => format!("{value:.5e}"),
-        (Datum::Decimal(value), DataType::Decimal128(_, scale)) => decimal(value, *scale),
-        (Datum::Text(value), _) => String::from_utf8(value.to_vec()).expect("UTF-8"),
-        (Datum::Bytes(value), _) => hex(value),
-        (Datum::Nested(row), _) => {
-            let items = (0..row.columns()).map(|i| show(row.get(i, &delta::Kind::Float), &DataType::Float32));
-            items.collect::<Vec<_>>().join(",")
-        }
+fn show(datum: Datum<'_>) -> String {
+    match datum {
+        Datum::Null => "NULL".into(),
+        Datum::Bool(value) => value.to_string(),
+        Datum::Int(value) => value.to_string(),
+        Datum::Float(value) => format!("{value:.5e}"),
+        Datum::Numeric(Numeric::Small(digits, scale)) => decimal(digits, scale),
+        Datum::Interval(value) => value.micros.to_string(),
+        Datum::Text(value) => String::from_utf8(value.to_vec()).expect("UTF-8"),
+        Datum::Bytes(value) => hex(value),
+        Datum::Array(items) => items.iter().map(show).collect::<Vec<_>>().join(","),
         other => panic!("{other:?}"),
     }
 }
 
 fn shown(row: RowRef<'_>, table: &TableSchema, columns: &[usize]) -> Vec<(String, String)> {
     let column = |(place, &column): (usize, &usize)| {
-        let field = table.schema.field(column);
-        (field.name().clone(), show(row.get(place, &table.kinds[column]), field.data_type()))
+        (table.columns[column].name.clone(), show(table.packings[column].get(row, place)))
     };
     columns.iter().enumerate().map(column).collect()
 }
 
 /// An event as text: its operation, and what it does to which rows.
 fn describe(event: &Event, table: &TableSchema) -> Vec<(&'static str, Vec<(String, String)>)> {
-    let all: Vec<_> = (0..table.kinds.len()).collect();
+    let all: Vec<_> = (0..table.columns.len()).collect();
     let key = table.key.clone().unwrap_or_default();
     let op = |op: &Op| match op {
         Op::Upsert(row) => ("upsert", shown(row.as_ref(), table, &all)),
@@ -283,21 +271,20 @@ fn unsigned(events: &mut [(&'static str, Vec<(String, String)>)]) {
 
 #[test]
 fn a_declared_unsigned_bigint_stays_positive() {
-    let unsigned = |mut fields: Vec<Arc<Field>>| {
-        for field in &mut fields {
-            if field.name() == "c_bigu" {
-                *field = Arc::new(Field::new("c_bigu", DataType::Decimal128(20, 0), true));
-            }
+    let unsigned = |table: TableSchema| {
+        let mut columns = table.columns.to_vec();
+        for column in columns.iter_mut().filter(|column| column.name == "c_bigu") {
+            *column = Column::new("c_bigu", ty("numeric(20,0)"));
         }
-        TableSchema::new(Arc::new(Schema::new(fields)), Some(vec![0])).expect("a table")
+        TableSchema::new(columns, Some(vec![0])).expect("a table")
     };
     let largest = |events: Vec<Event>, table: &TableSchema| {
         let values = events.iter().flat_map(|event| describe(event, table)).flat_map(|(_, columns)| columns);
         values.filter(|(name, _)| name == "c_bigu").any(|(_, value)| value == "18446744073709551615e-0")
     };
-    let table = unsigned(avro_table("avro", "types").schema.fields().to_vec());
+    let table = unsigned(avro_table("avro", "types"));
     assert!(largest(avro_events("avro", "types", &table), &table));
-    let table = unsigned(declared("json", "types").schema.fields().to_vec());
+    let table = unsigned(declared("json", "types"));
     assert!(largest(json_events("json", "types", &table), &table));
 }
 
@@ -341,19 +328,19 @@ fn snapshot_and_stream_agree() {
 }
 
 /// What apache-avro read, in the form of [`show`].
-fn oracle(value: &AvroValue, data_type: &DataType, writer: &serde_json::Value) -> String {
+fn oracle(value: &AvroValue, of: &Type, writer: &serde_json::Value) -> String {
     use AvroValue as A;
     let millis = writer["connect.name"] == "io.debezium.time.Timestamp";
     let number = |value: i64| if millis { (value * 1_000).to_string() } else { value.to_string() };
     match value {
-        A::Union(_, value) => oracle(value, data_type, writer),
+        A::Union(_, value) => oracle(value, of, writer),
         A::Null => "NULL".into(),
         A::Boolean(value) => value.to_string(),
         A::Int(value) => number(i64::from(*value)),
         A::Long(value) => number(*value),
         A::Float(value) => format!("{value:.5e}"),
         A::Double(value) => format!("{value:.5e}"),
-        A::String(text) if matches!(data_type, DataType::Timestamp(..)) => {
+        A::String(text) if matches!(of, Type::Timestamp | Type::TimestampTz) => {
             chrono::DateTime::parse_from_rfc3339(text).expect("a time").timestamp_micros().to_string()
         }
         A::String(text) => text.clone(),
@@ -363,15 +350,13 @@ fn oracle(value: &AvroValue, data_type: &DataType, writer: &serde_json::Value) -
             let start = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { -1_i128 } else { 0 };
             decimal(
                 bytes.iter().fold(start, |value, byte| value << 8 | i128::from(*byte)),
-                writer["scale"].as_i64().unwrap_or(0) as i8,
+                writer["scale"].as_u64().unwrap_or(0) as u16,
             )
         }
-        A::Array(items) => {
-            items.iter().map(|item| oracle(item, &DataType::Float32, writer)).collect::<Vec<_>>().join(",")
-        }
+        A::Array(items) => items.iter().map(|item| oracle(item, &Type::Float4, writer)).collect::<Vec<_>>().join(","),
         A::Record(fields) => {
             let wkb = fields.iter().find(|(name, _)| name == "wkb").expect("geometry");
-            oracle(&wkb.1, data_type, writer)
+            oracle(&wkb.1, of, writer)
         }
         other => panic!("{other:?}"),
     }
@@ -387,22 +372,25 @@ fn writer_type(text: &str, column: &str) -> serde_json::Value {
     types.into_iter().find(|found| found != "null").expect("a type")
 }
 
+fn ty(name: &str) -> ColumnType {
+    ColumnType::parse(name).expect("a type")
+}
+
 /// A table as a user declares it for JSON without schemas: DATETIME(0..3) in milliseconds.
 fn declared(case: &str, name: &str) -> TableSchema {
     let table = avro_table("avro", name);
     let record = records("avro", &format!("shop.{name}")).into_iter().rev().find_map(|record| record.value);
     let (id, _) = avro::confluent_header(&record.expect("a value")).map(|(id, _)| (id, ())).expect("a header");
     let text = Registry::of("avro").texts[&id.to_string()].clone();
-    let field = |field: &Arc<Field>| {
-        let millis = writer_type(&text, field.name())["connect.name"] == "io.debezium.time.Timestamp";
-        let unit = DataType::Timestamp(TimeUnit::Millisecond, None);
-        if case == "json-variant-strings" && field.name() == "c_bigu" {
-            return Arc::new(field.as_ref().clone().with_data_type(DataType::Decimal128(20, 0)));
+    let mut columns = table.columns.to_vec();
+    for column in &mut columns {
+        if case == "json-variant-strings" && column.name == "c_bigu" {
+            column.ty = ty("numeric(20,0)");
+        } else if writer_type(&text, &column.name)["connect.name"] == "io.debezium.time.Timestamp" {
+            column.ty = ty("timestamp(3)");
         }
-        if millis { Arc::new(field.as_ref().clone().with_data_type(unit)) } else { field.clone() }
-    };
-    let fields: Vec<_> = table.schema.fields().iter().map(field).collect();
-    TableSchema::new(Arc::new(Schema::new(fields)), table.key).expect("a table")
+    }
+    TableSchema::new(columns, table.key).expect("a table")
 }
 
 #[test]
@@ -428,14 +416,14 @@ fn avro_rows_are_what_apache_avro_reads() {
                 for (place, (column, found)) in columns.iter().enumerate() {
                     let Some((_, value)) = after.iter().find(|(name, _)| name == column) else {
                         // The column was added later: MySQL shows its default in the rows of before.
-                        let default = table.schema.field(place).metadata().get(defaults::DEFAULT);
+                        let default = table.columns[place].notes.get(defaults::DEFAULT);
                         let expected = default.map_or("NULL", String::as_str);
                         assert_eq!(found, expected, "{case}/{name}: {column} is not in the writer's schema");
                         continue;
                     };
                     // The writer's own scale: a later DDL may have changed the table's.
                     let writer = writer_type(&texts[&id.to_string()], column);
-                    let mut expected = oracle(value, table.schema.field(place).data_type(), &writer);
+                    let mut expected = oracle(value, &table.columns[place].ty.ty, &writer);
                     if column == "c_year" && expected == "1900" {
                         expected = "0".into();
                     }
@@ -465,20 +453,14 @@ fn json_scalars_are_what_serde_json_reads() {
             let described = describe(event, &table);
             let (_, columns) = described.last().expect("an operation");
             for (place, (column, found)) in columns.iter().enumerate() {
-                let plain = matches!(
-                    table.schema.field(place).data_type(),
-                    DataType::Int16 | DataType::Int32 | DataType::Int64
-                ) || *table.schema.field(place).data_type() == DataType::Utf8 && column != "c_json";
+                let of = &table.columns[place].ty.ty;
+                let plain =
+                    matches!(of, Type::Int2 | Type::Int4 | Type::Int8) || *of == Type::Text && column != "c_json";
                 if !plain || column == "c_year" {
                     continue;
                 }
                 let expected = match after.get(column) {
-                    None => table
-                        .schema
-                        .field(place)
-                        .metadata()
-                        .get(defaults::DEFAULT)
-                        .map_or("NULL".to_owned(), Clone::clone),
+                    None => table.columns[place].notes.get(defaults::DEFAULT).map_or("NULL".to_owned(), Clone::clone),
                     Some(serde_json::Value::Null) => "NULL".to_owned(),
                     Some(serde_json::Value::String(text)) => text.clone(),
                     Some(other) => other.to_string(),

@@ -98,6 +98,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         http_port: http_port.parse()?,
         http_names: Vec::new(),
         max_connections: tidewater::config::MAX_CONNECTIONS,
+        query_memory_mib: tidewater::config::QUERY_MEMORY_MIB,
         dead_letters: 1_000,
         data_dir: data_dir.into(),
     };

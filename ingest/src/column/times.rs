@@ -1,36 +1,46 @@
 //! Times as numbers, of a unit that the writer's schema names or that their size tells.
 
-use delta::{Datum, Interval, RowBuilder};
+use delta::RowBuilder;
+use tidewater_types::{Datum, Interval, Packing, time};
 
-use super::{Column, DAY_SECONDS, MICROS, NANOS, SECONDS_MAX, Target};
+use super::target::Target;
+use super::{Cell, MICROS, SECONDS_MAX};
 use crate::error::{Error, Result};
 
-impl Column {
+impl Cell {
+    /// A time in microseconds, which are as many as the column can hold. Beyond PostgreSQL's first and last timestamp there is
+    /// none.
+    #[inline]
+    pub(super) fn set_micros(&self, row: &mut RowBuilder, micros: i64) -> Result<()> {
+        let range = match self.target {
+            Target::Timestamp { .. } => time::FIRST_TIMESTAMP..=time::LAST_TIMESTAMP,
+            Target::Clock { .. } => 0..=time::DAY - 1,
+            _ => {
+                let interval = Interval { months: 0, days: 0, micros };
+                Packing::Interval.set(row, self.index, &Datum::Interval(interval));
+                return Ok(());
+            }
+        };
+        if !range.contains(&micros) {
+            return Err(self.wrong(format_args!("the time {micros}, in microseconds, does not fit its type")));
+        }
+        self.put(row, micros);
+        Ok(())
+    }
+
     /// A time of `from` ticks a second.
     pub(super) fn set_time(&self, row: &mut RowBuilder, value: i128, from: i64) -> Result<()> {
         let unfit = || self.wrong(format_args!("the time {value}, in ticks of 1/{from} s, does not fit its type"));
-        let scale = |ticks: i64| {
-            let (scaled, from) = (value.checked_mul(i128::from(ticks))?, i128::from(from));
-            if self.exact && scaled % from != 0 {
-                return None;
-            }
-            i64::try_from(scaled.div_euclid(from)).ok()
+        let (Target::Timestamp { step, .. } | Target::Clock { step } | Target::Interval { step }) = self.target else {
+            return Err(self.wrong("a time where another type belongs"));
         };
-        match self.target {
-            Target::Timestamp { ticks, .. } | Target::Duration { ticks } => {
-                row.set_int(self.index, scale(ticks).ok_or_else(unfit)?);
-            }
-            Target::Clock { ticks } => {
-                let day = 0..DAY_SECONDS * ticks;
-                row.set_int(self.index, scale(ticks).filter(|time| day.contains(time)).ok_or_else(unfit)?);
-            }
-            Target::Interval => {
-                let nanos = scale(NANOS).ok_or_else(unfit)?;
-                row.set(self.index, Datum::Interval(Interval { months: 0, days: 0, nanos }));
-            }
-            _ => return Err(self.wrong("a time where another type belongs")),
+        let scaled = value.checked_mul(i128::from(MICROS)).ok_or_else(unfit)?;
+        let whole = i128::from(from) * i128::from(step);
+        if self.exact && scaled % whole != 0 {
+            return Err(unfit());
         }
-        Ok(())
+        let micros = scaled.div_euclid(whole) * i128::from(step);
+        self.set_micros(row, i64::try_from(micros).map_err(|_| unfit())?)
     }
 
     #[cold]
@@ -46,7 +56,6 @@ impl Column {
 /// up to the year 9999, is not believed to be of this one. Debezium writes nothing coarser than milliseconds.
 pub(super) fn told(ticks: i64, debezium: bool) -> (i64, i64) {
     let coarser = match ticks {
-        NANOS => MICROS,
         MICROS => 1_000,
         1_000 if !debezium => 1,
         _ => 0,

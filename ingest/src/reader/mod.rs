@@ -13,7 +13,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use delta::{TableId, TableSchema};
+use delta::TableId;
+use tidewater_types::TableSchema;
 use tokio::sync::mpsc;
 
 use crate::error::Result;

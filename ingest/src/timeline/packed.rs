@@ -115,14 +115,14 @@ impl Unpacked {
 
 #[cfg(test)]
 mod tests {
-    use delta::{Kind, Row, RowBuilder};
+    use delta::{Row, RowBuilder, Width};
 
     use super::*;
 
     fn row(n: i64) -> Row {
-        let mut builder = RowBuilder::new(vec![Kind::Int, Kind::Text]);
-        builder.set_int(0, n);
-        builder.set_text(1, &"x".repeat(n as usize % 90));
+        let mut builder = RowBuilder::new(vec![Width::Fixed, Width::Variable]);
+        builder.set_slot(0, n as u64);
+        builder.set_tail(1, "x".repeat(n as usize % 90).as_bytes());
         builder.take()
     }
 
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_row_larger_than_a_chunk_has_one_of_its_own() {
-        let mut builder = RowBuilder::new(vec![Kind::Text]);
-        builder.set_text(0, &"y".repeat(3 * CHUNK));
+        let mut builder = RowBuilder::new(vec![Width::Variable]);
+        builder.set_tail(0, "y".repeat(3 * CHUNK).as_bytes());
         let large = builder.take();
         let mut packed = PackedOps::default();
         (0..LOOSE as i64).for_each(|n| packed.push(Op::Insert(row(n))));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use delta::{Kind, Op, Row, RowBuilder};
+use delta::{Op, Row, RowBuilder, Width};
 use ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
 
 use crate::kafka::{Kafka, Payload};
@@ -65,15 +65,15 @@ pub(crate) struct World {
 
 /// A row of the simulation.
 pub(crate) fn row((a, b): Values) -> Row {
-    let mut builder = RowBuilder::new(vec![Kind::Int, Kind::Int]);
-    builder.set_int(0, a);
-    builder.set_int(1, b);
+    let mut builder = RowBuilder::new(vec![Width::Fixed; 2]);
+    builder.set_slot(0, a as u64);
+    builder.set_slot(1, b as u64);
     builder.take()
 }
 
 pub(crate) fn key_row(key: i64) -> Row {
-    let mut builder = RowBuilder::new(vec![Kind::Int]);
-    builder.set_int(0, key);
+    let mut builder = RowBuilder::new(vec![Width::Fixed]);
+    builder.set_slot(0, key as u64);
     builder.take()
 }
 

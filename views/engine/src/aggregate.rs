@@ -89,11 +89,7 @@ impl Aggregate {
 pub(crate) type Values<'a> = SmallVec<[Datum<'a>; 2]>;
 
 /// The aggregate's arguments for a row, or `None` where the filter drops it.
-pub(crate) fn values<'a>(
-    aggregate: &Aggregate,
-    row: RowRef<'a>,
-    scratch: &'a Scratch,
-) -> Result<Option<Values<'a>>> {
+pub(crate) fn values<'a>(aggregate: &Aggregate, row: RowRef<'a>, scratch: &'a Scratch) -> Result<Option<Values<'a>>> {
     let tuple: &'a [RowRef<'a>] = scratch.alloc_slice_copy(&[row]);
     if let Some(filter) = &aggregate.filter
         && !matches!(filter.eval(tuple, scratch)?, Datum::Bool(true))
@@ -163,9 +159,7 @@ impl Totals {
             F::SumInt => Datum::Int(i64::try_from(sum).map_err(|_| out_of_range("bigint"))?),
             F::SumUInt => Datum::UInt(u64::try_from(sum).map_err(|_| out_of_range("uint8"))?),
             F::SumWhole => Datum::Numeric(Numeric::integer(sum)),
-            F::AvgWhole => {
-                Datum::Numeric(Numeric::integer(sum).div(Numeric::integer(count))?.into_scratch(scratch))
-            }
+            F::AvgWhole => Datum::Numeric(Numeric::integer(sum).div(Numeric::integer(count))?.into_scratch(scratch)),
             F::BoolAnd => Datum::Bool(sum == i128::from(count)),
             F::BoolOr => Datum::Bool(sum > 0),
             _ => return Err(SqlError::new(b"XX000", "this aggregate keeps no totals")),

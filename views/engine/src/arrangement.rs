@@ -41,7 +41,8 @@ pub(crate) struct Arrangement {
 
 impl Arrangement {
     pub(crate) fn new(shape: Shape, key: Option<&[usize]>) -> Self {
-        let key: Option<Vec<_>> = key.map(|key| key.iter().map(|&column| KeyColumn::new(column, &shape.widths)).collect());
+        let key: Option<Vec<_>> =
+            key.map(|key| key.iter().map(|&column| KeyColumn::new(column, &shape.widths)).collect());
         let identity = match &key {
             Some(key) => Index::new(key.clone(), Vec::new(), shape.clone()),
             None => Index::whole_row(shape.clone()),

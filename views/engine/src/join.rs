@@ -224,15 +224,9 @@ impl Planner<'_> {
         let inputs = &self.spec.inputs;
         let mut steps = Vec::new();
         while let Some(open) = (0..inputs.len()).find(|&i| inputs[i].role == Role::Inner && !bound[i]) {
-            let inner = |i: &usize| !bound[*i] && inputs[*i].role == Role::Inner && self.connected(*i, bound, false);
-            // An outer input is passed through only where nothing else leads on, and only by an equality that its row of NULLs
-            // does not meet: a tuple for which it has no match must be found, too.
-            let through = |i: &usize| {
-                discovering
-                    && !bound[*i]
-                    && matches!(inputs[*i].role, Role::Outer | Role::Single)
-                    && self.connected(*i, bound, true)
-            };
+            let inner = |i: &usize| !bound[*i] && inputs[*i].role == Role::Inner && self.connected(*i, bound);
+            // An outer input is passed through only where nothing else leads on.
+            let through = |i: &usize| discovering && !bound[*i] && self.leads_on(*i, bound);
             let next = (0..inputs.len()).find(inner).or_else(|| (0..inputs.len()).find(through)).unwrap_or(open);
             let before = bound.to_vec();
             let mut step = self.step(start, next, bound, incremental);
@@ -247,10 +241,22 @@ impl Planner<'_> {
         steps
     }
 
-    /// Whether an equality connects an input with a bound one; `null_rejecting`: one that NULL does not meet.
-    fn connected(&self, input: usize, bound: &[bool], null_rejecting: bool) -> bool {
-        let mut equalities = self.spec.equalities.iter().filter(|equality| !(null_rejecting && equality.nulls_equal));
-        equalities.any(|equality| equality.seen_from(input).is_some_and(|(_, other)| bound[other.input]))
+    /// Whether an equality connects an input with a bound one.
+    fn connected(&self, input: usize, bound: &[bool]) -> bool {
+        let mut seen = self.spec.equalities.iter().filter_map(|equality| equality.seen_from(input));
+        seen.any(|(_, other)| bound[other.input])
+    }
+
+    /// Whether a row of a bound input that is not inner can only match tuples for which this outer input before it has a row: its
+    /// ON clause equates the two, and not NULL with NULL.
+    fn leads_on(&self, input: usize, bound: &[bool]) -> bool {
+        let inputs = &self.spec.inputs;
+        let mut seen = self.spec.equalities.iter().filter(|equality| !equality.nulls_equal);
+        matches!(inputs[input].role, Role::Outer | Role::Single)
+            && seen.any(|equality| {
+                let later = |at: usize| bound[at] && at > input && inputs[at].role != Role::Inner;
+                equality.seen_from(input).is_some_and(|(_, other)| later(other.input))
+            })
     }
 
     fn step(&mut self, start: usize, input: usize, bound: &[bool], incremental: bool) -> Step {

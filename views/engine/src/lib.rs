@@ -19,7 +19,7 @@ mod reduce;
 mod shape;
 mod walk;
 
-pub use aggregate::{Aggregate, Fold, Function, Folding};
+pub use aggregate::{Aggregate, Fold, Folding, Function};
 pub use arena::{RowsFrom, Snapshot};
 pub use circuit::{Circuit, IndexId};
 pub use index::OrderColumn;

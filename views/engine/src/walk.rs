@@ -219,9 +219,7 @@ impl<'a> Walk<'a> {
                 Truth::Failed => {
                     // The pair has an error in place of an answer; it is read again from the tuple that has this row.
                     let times = if step.delta { new - old } else { new };
-                    if times != 0 {
-                        self.pending.suspects.push(&self.ids, weight * times);
-                    }
+                    self.fail(rest, weight * times);
                 }
                 truth => {
                     before.take(id, old, truth);
@@ -243,12 +241,19 @@ impl<'a> Walk<'a> {
             let Some(id) = chosen else { continue };
             self.bind_chosen(step, id);
             if id == RowId::SEVERAL {
-                self.pending.suspects.push(&self.ids, weight);
+                self.fail(rest, weight);
             } else if let Some(failed) = self.passes(&step.filters) {
                 self.steps(rest, weight, suspect | failed);
             }
         }
         self.unbind(step.input);
+    }
+
+    /// A tuple that ends here, for it has an error. What comes later does not matter to it, nor does a delta of that.
+    fn fail(&mut self, rest: &[Step], weight: Weight) {
+        if weight != 0 && rest.iter().all(|step| !step.delta) {
+            self.pending.suspects.push(&self.ids, weight);
+        }
     }
 
     fn bind_chosen(&mut self, step: &Step, id: RowId) {

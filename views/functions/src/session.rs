@@ -29,7 +29,7 @@ pub struct Session {
     /// `version()`.
     pub version: String,
     /// Variables by lower-case name: `current_setting(name)`.
-    pub variables: BTreeMap<String, String>,
+    pub variables: Arc<BTreeMap<String, String>>,
     /// The catalog, for the functions that tell of it; without one they know no object.
     pub catalog: Option<Arc<dyn CatalogInfo>>,
 }
@@ -47,7 +47,7 @@ impl Default for Session {
             search_path: vec!["public".to_owned()],
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
             catalog: None,
         }
     }

@@ -6,88 +6,76 @@
 //! The file is replaced as a whole: written beside, synced, renamed. So it always holds one whole catalog, whenever the
 //! process ends. Secrets are in it, so only its owner may read it.
 
-use std::collections::{BTreeMap, HashMap};
+mod table;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use delta::TableSchema;
 use serde::{Deserialize, Serialize};
 use sql::Definition;
+use tidewater_types::TableSchema;
+
+use table::KeptTable;
+
+/// The form that this version writes and reads. Before it the file was a list, whose columns had types of another kind.
+const VERSION: u32 = 2;
+
+/// The whole file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    definitions: Vec<Entry>,
+}
 
 /// A definition in the file.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    /// A statement that needs nothing beside it; versions before sources kept their columns wrote all of them so.
-    Statement(String),
-    Source(SourceEntry),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SourceEntry {
+struct Entry {
     statement: String,
-    columns: Vec<Column>,
-    /// Names of the columns that identify a row; absent where rows repeat.
+    /// Where names without a schema are looked for in it.
+    search_path: Vec<String>,
+    /// A source's columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<Vec<String>>,
-    /// What else is known of the schema, as its number in the registry.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Column {
-    name: String,
-    /// Arrow's type in Arrow's words.
-    #[serde(rename = "type")]
-    data_type: String,
-    nullable: bool,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: BTreeMap<String, String>,
-}
-
-fn sorted(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
-    metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    table: Option<KeptTable>,
 }
 
 fn entry(definition: &Definition) -> Entry {
-    let Some(table) = &definition.table else { return Entry::Statement(definition.text.clone()) };
-    let column = |field: &Arc<Field>| Column {
-        name: field.name().clone(),
-        data_type: field.data_type().to_string(),
-        nullable: field.is_nullable(),
-        metadata: sorted(field.metadata()),
-    };
-    let name = |&at: &usize| table.schema.field(at).name().clone();
-    Entry::Source(SourceEntry {
+    Entry {
         statement: definition.text.clone(),
-        columns: table.schema.fields().iter().map(column).collect(),
-        key: table.key.as_ref().map(|key| key.iter().map(name).collect()),
-        metadata: sorted(table.schema.metadata()),
-    })
+        search_path: definition.search_path.clone(),
+        table: definition.table.as_ref().map(KeptTable::from),
+    }
 }
 
 fn definition(entry: Entry) -> Result<Definition, String> {
-    let source = match entry {
-        Entry::Statement(text) => return Ok(Definition { text, table: None }),
-        Entry::Source(source) => source,
-    };
-    let mut fields = Vec::new();
-    for column in source.columns {
-        let data_type: DataType = column.data_type.parse().map_err(|error| format!("{}: {error}", column.name))?;
-        let field = Field::new(column.name, data_type, column.nullable);
-        fields.push(field.with_metadata(column.metadata.into_iter().collect()));
+    let table = entry.table.map(TableSchema::try_from).transpose()?;
+    Ok(Definition { text: entry.statement, search_path: entry.search_path, table })
+}
+
+/// The definitions that a file's bytes hold.
+fn read(bytes: &[u8]) -> Result<Vec<Definition>, String> {
+    /// What every version but the first has.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Versioned { version: u32 },
+        List(Vec<serde::de::IgnoredAny>),
     }
-    let schema = Schema::new_with_metadata(fields, source.metadata.into_iter().collect());
-    let at = |name: &String| schema.index_of(name).map_err(|error| error.to_string());
-    let key = source.key.map(|names| names.iter().map(at).collect::<Result<Vec<_>, _>>()).transpose()?;
-    let table = TableSchema::new(Arc::new(schema), key).map_err(|error| error.to_string())?;
-    Ok(Definition { text: source.statement, table: Some(table) })
+    let damaged = |error: serde_json::Error| format!("is damaged: {error}");
+    let version = match serde_json::from_slice(bytes).map_err(damaged)? {
+        Form::Versioned { version } => version,
+        Form::List(_) => 1,
+    };
+    if version != VERSION {
+        return Err(format!(
+            "is of version {version}, and this Tidewater reads version {VERSION}: move the file away, start again and execute its \
+             statements, which stand in it as text"
+        ));
+    }
+    let kept: Kept = serde_json::from_slice(bytes).map_err(damaged)?;
+    let definitions = kept.definitions.into_iter().map(definition).collect::<Result<_, _>>();
+    definitions.map_err(|error| format!("is damaged: {error}"))
 }
 
 /// See the module.
@@ -108,15 +96,13 @@ impl CatalogFile {
             TryLockError::Error(error) => error,
         })?;
         let file = CatalogFile { folder: folder.to_owned(), _lock: lock };
-        let damaged = |error: String| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged: {error}", file.path().display()))
-        };
-        let entries: Vec<Entry> = match fs::read(file.path()) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?,
+        let unread =
+            |error: String| io::Error::new(io::ErrorKind::InvalidData, format!("{} {error}", file.path().display()));
+        let definitions = match fs::read(file.path()) {
+            Ok(bytes) => read(&bytes).map_err(unread)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let definitions = entries.into_iter().map(definition).collect::<Result<_, _>>().map_err(damaged)?;
         Ok((file, definitions))
     }
 
@@ -128,8 +114,8 @@ impl CatalogFile {
     pub(crate) fn write(&self, definitions: &[Definition]) -> io::Result<()> {
         let beside = self.folder.join("catalog.json.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        let entries: Vec<_> = definitions.iter().map(entry).collect();
-        file.write_all(&serde_json::to_vec_pretty(&entries)?)?;
+        let kept = Kept { version: VERSION, definitions: definitions.iter().map(entry).collect() };
+        file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
         file.sync_all()?;
         fs::rename(&beside, self.path())?;
         File::open(&self.folder)?.sync_all()
@@ -138,8 +124,6 @@ impl CatalogFile {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{IntervalUnit, TimeUnit};
-
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
@@ -149,65 +133,40 @@ mod tests {
     }
 
     fn source() -> Definition {
-        let zone = Some("UTC".into());
-        let types = [
-            DataType::Boolean,
-            DataType::Int16,
-            DataType::Int32,
-            DataType::Int64,
-            DataType::UInt64,
-            DataType::Float32,
-            DataType::Float64,
-            DataType::Decimal128(38, 10),
-            DataType::Decimal256(65, 30),
-            DataType::Date32,
-            DataType::Time64(TimeUnit::Microsecond),
-            DataType::Timestamp(TimeUnit::Microsecond, None),
-            DataType::Timestamp(TimeUnit::Microsecond, zone),
-            DataType::Duration(TimeUnit::Microsecond),
-            DataType::Interval(IntervalUnit::MonthDayNano),
-            DataType::Utf8,
-            DataType::Binary,
-            DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
-            DataType::Struct(
-                vec![Field::new("x", DataType::Float64, false), Field::new("y z", DataType::Int32, true)].into(),
-            ),
-        ];
-        let field =
-            |(at, data_type): (usize, DataType)| Field::new(format!("column {at} \"ü\""), data_type, at % 2 == 0);
-        let mut fields: Vec<_> = types.into_iter().enumerate().map(field).collect();
-        let default = HashMap::from([("tidewater.default".to_owned(), "\"5\"".to_owned())]);
-        fields[2] = fields[2].clone().with_metadata(default);
-        let schema = Schema::new_with_metadata(fields, HashMap::from([("tidewater.schema".into(), "7".into())]));
-        let table = TableSchema::new(Arc::new(schema), Some(vec![3, 1])).expect("rows hold these types");
-        Definition { text: "CREATE SOURCE s …".into(), table: Some(table) }
+        Definition {
+            text: "CREATE SOURCE s …".into(),
+            search_path: vec!["a".into(), "b \"c\"".into()],
+            table: Some(table::tests::table()),
+        }
     }
 
     #[test]
-    fn columns_come_back_as_they_were() {
+    fn definitions_come_back_as_they_were() {
         let folder = folder("columns");
         let (file, none) = CatalogFile::open(&folder).expect("a folder");
         assert!(none.is_empty());
-        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), table: None };
-        file.write(&[source(), view]).expect("it is written");
+        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), search_path: Vec::new(), table: None };
+        let written = [source(), view];
+        file.write(&written).expect("it is written");
         drop(file);
         let (_, found) = CatalogFile::open(&folder).expect("the same folder");
-        let [found_source, found_view] = &found[..] else { panic!("{found:?}") };
-        let (found_table, table) = (found_source.table.as_ref().expect("columns"), source().table.expect("columns"));
-        assert_eq!((&found_table.schema, &found_table.key), (&table.schema, &table.key));
-        assert_eq!((found_view.text.as_str(), found_view.table.is_none()), ("CREATE VIEW v AS SELECT 1", true));
+        let shown = |definitions: &[Definition]| format!("{definitions:?}");
+        assert_eq!(shown(&found), shown(&written));
     }
 
     #[test]
-    fn a_file_of_statements_alone_is_read() {
+    fn a_file_of_another_version_is_refused() {
         let folder = folder("old");
         fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join("catalog.json"), r#"["CREATE VIEW v AS SELECT 1"]"#).expect("a file");
-        let (_, found) = CatalogFile::open(&folder).expect("the folder");
-        assert_eq!(
-            found.iter().map(|definition| definition.text.as_str()).collect::<Vec<_>>(),
-            ["CREATE VIEW v AS SELECT 1"]
-        );
+        for (text, version) in [
+            (r#"["CREATE VIEW v AS SELECT 1", {"statement": "", "columns": []}]"#, "version 1"),
+            (r#"{"version": 3, "objects": {}}"#, "version 3"),
+        ] {
+            fs::write(folder.join("catalog.json"), text).expect("a file");
+            let error = CatalogFile::open(&folder).expect_err("a refusal").to_string();
+            assert!(error.contains(version) && error.contains("catalog.json") && error.contains("move"), "{error}");
+            assert_eq!(fs::read_to_string(folder.join("catalog.json")).expect("the file"), text);
+        }
     }
 
     /// `kill -9` in the middle of a write leaves half of the file beside; the catalog is that of before.

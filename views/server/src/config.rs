@@ -8,6 +8,9 @@ pub const DEAD_LETTERS: usize = 10_000;
 /// A connection costs some hundred kilobytes and, while its query runs, a thread.
 pub const MAX_CONNECTIONS: usize = 500;
 
+/// Some of a machine's memory: several queries may need as much at once.
+pub const QUERY_MEMORY_MIB: usize = 1_024;
+
 /// Where the server listens and keeps its data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -32,4 +35,17 @@ pub struct Config {
     /// Records that could not be decoded and are kept in tidewater.dead_letters; older ones go
     #[arg(long, env = "TIDEWATER_DEAD_LETTERS", default_value_t = DEAD_LETTERS)]
     pub dead_letters: usize,
+    /// MiB of memory that a statement may use; 0 is no limit
+    #[arg(long = "query-memory", env = "TIDEWATER_QUERY_MEMORY", value_name = "MIB", default_value_t = QUERY_MEMORY_MIB)]
+    pub query_memory_mib: usize,
+}
+
+impl Config {
+    /// The same in bytes.
+    pub(crate) fn query_memory(&self) -> usize {
+        match self.query_memory_mib {
+            0 => usize::MAX,
+            mib => mib.saturating_mul(1 << 20),
+        }
+    }
 }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delta::TableSchema;
 use ingest::SourceConfig;
 use sql::parse::ast::{CreateSource, ObjectKind, SourceChange, Statement};
 use sql::{BrokenObject, Error, Notice, Outcome, Parsed, Result};
+use tidewater_functions::Session;
+use tidewater_types::TableSchema;
 
-use crate::coordinator::{Handle, Request, stopping};
+use crate::coordinator::{Request, stopping};
+use crate::handle::Handle;
 use crate::sources;
 use crate::topic_kind;
 
@@ -86,7 +88,8 @@ impl Handle {
     /// What a source reads and its columns: those that the catalog holds, else as they are now.
     async fn asked(&self, object: &BrokenObject) -> Result<(SourceConfig, TableSchema)> {
         let source = source_of(&object.definition.text)?;
-        let config = sources::resolve(&source, &self.read())?;
+        let session = Session { search_path: object.definition.search_path.clone(), ..Session::default() };
+        let config = sources::resolve(&source, &object.name, &self.read(), &session)?;
         let schema = match &object.definition.table {
             Some(table) => table.clone(),
             None => self.columns_now(&config).await?,
@@ -98,56 +101,68 @@ impl Handle {
     async fn columns_now(&self, config: &SourceConfig) -> Result<TableSchema> {
         let asked = config.clone();
         let schema = tokio::task::spawn_blocking(move || asked.table_schema()).await;
-        let schema = schema.map_err(|_| Error::new("XX000", "reading the source's schema failed"))?;
+        let schema = schema.map_err(|_| Error::new(b"XX000", "reading the source's schema failed"))?;
         schema.map_err(|error| from_ingest(&error))
     }
 
-    pub(crate) async fn create_source(&self, parsed: &Arc<Parsed>, source: &CreateSource) -> Result<Outcome> {
+    pub(crate) async fn create_source(
+        &self,
+        parsed: &Arc<Parsed>,
+        source: &CreateSource,
+        session: &Arc<Session>,
+    ) -> Result<Outcome> {
         let config = {
             let database = self.read();
-            if source.if_not_exists && database.exists(&source.name) {
+            let key = database.new_key(&source.name, session)?;
+            if source.if_not_exists && database.exists(&key) {
                 return Ok(Outcome::Tag("CREATE SOURCE".into()));
             }
-            database.free(&source.name)?;
-            sources::resolve(source, &database)?
+            database.free(&key)?;
+            sources::resolve(source, &key, &database, session)?
         };
         let schema = self.columns_now(&config).await?;
         if self.kafka {
             topic_kind::check(&config).await?;
         }
-        let config = Box::new(config);
-        self.ask(|answer| Request::CreateSource { parsed: parsed.clone(), config, schema, answer }).await
+        let (config, search_path) = (Box::new(config), session.search_path.clone());
+        self.ask(|answer| Request::CreateSource { parsed: parsed.clone(), search_path, config, schema, answer }).await
     }
 
     /// Makes a source anew with other columns or another policy; its rows are read again from the beginning.
-    pub(crate) async fn alter_source(&self, name: &str, change: SourceChange) -> Result<Outcome> {
-        let unknown = || Error::new("42P01", format!("source \"{name}\" does not exist"));
-        let (text, known, config) = {
+    pub(crate) async fn alter_source(
+        &self,
+        name: &str,
+        change: SourceChange,
+        session: &Arc<Session>,
+    ) -> Result<Outcome> {
+        let unknown = || Error::new(b"42P01", format!("source \"{name}\" does not exist"));
+        let (key, text, known, config) = {
             let database = self.read();
-            let (kind, text) = database.definition(name).ok_or_else(unknown)?;
+            let key = database.resolved(name, session)?;
+            let (kind, text) = database.definition(&key).ok_or_else(unknown)?;
             if kind != ObjectKind::Source {
-                return Err(Error::new("42809", format!("\"{name}\" is not a source")));
+                return Err(Error::new(b"42809", format!("\"{name}\" is not a source")));
             }
             let text = match change {
                 SourceChange::Refresh => text.to_owned(),
                 SourceChange::OnError(policy) => sources::with_on_error(text, policy),
             };
-            let known = database.source_table(name).map(|(_, schema)| schema.clone());
+            let known = database.source_table(&key).map(|(_, schema)| schema.clone());
             let source = source_of(&text)?;
-            let config = sources::resolve(&source, &database)?;
-            (text, known, config)
+            let session = Session { search_path: database.search_path_of(&key), ..Session::default() };
+            let config = sources::resolve(&source, &key, &database, &session)?;
+            (key, text, known, config)
         };
         let schema = match (change, &known) {
             (SourceChange::OnError(_), Some(known)) => known.clone(),
             _ => self.columns_now(&config).await?,
         };
-        let same = |known: &TableSchema| known.schema == schema.schema && known.key == schema.key;
-        if change == SourceChange::Refresh && known.as_ref().is_some_and(same) {
+        if change == SourceChange::Refresh && known.as_ref() == Some(&schema) {
             let notice = Notice::new(format!("the columns of source \"{name}\" have not changed"));
             return Ok(Outcome::Told("ALTER SOURCE".into(), vec![notice]));
         }
-        let (name, config) = (name.to_owned(), Box::new(config));
-        self.ask(|answer| Request::ReplaceSource { name, text, config, schema, answer }).await
+        let config = Box::new(config);
+        self.ask(|answer| Request::ReplaceSource { name: key, text, config, schema, answer }).await
     }
 }
 
@@ -155,23 +170,23 @@ impl Handle {
 fn source_of(text: &str) -> Result<Box<CreateSource>> {
     match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
         Some(Statement::CreateSource(source)) => Ok(source),
-        _ => Err(Error::new("XX000", "the catalog holds no statement that makes the source")),
+        _ => Err(Error::new(b"XX000", "the catalog holds no statement that makes the source")),
     }
 }
 
 /// Errors of Kafka and the registry are connection errors; everything else is the statement's.
 pub(crate) fn from_ingest(error: &ingest::Error) -> Error {
     let sqlstate = match error {
-        ingest::Error::Kafka { .. } | ingest::Error::RegistryUnreachable { .. } => "08001",
-        ingest::Error::Schema(_) => "42704",
-        ingest::Error::Decode(_) => "22000",
+        ingest::Error::Kafka { .. } | ingest::Error::RegistryUnreachable { .. } => b"08001",
+        ingest::Error::Schema(_) => b"42704",
+        ingest::Error::Decode(_) => b"22000",
     };
     Error::new(sqlstate, error.to_string())
 }
 
 /// What a statement is told while the catalog is not back in time.
 pub(crate) fn restoring() -> Error {
-    Error::new("57P03", "the database system is starting up: its catalog is being restored")
+    Error::new(b"57P03", "the database system is starting up: its catalog is being restored")
         .hint("GET /ready tells when; SET statement_timeout waits longer")
 }
 

@@ -1,19 +1,18 @@
 //! HTTP on 6876: health, metrics, and SQL as JSON.
 //!
 //! `POST /api/sql` takes and answers what Materialize's does: `{"query": "…; …"}` or
-//! `{"queries": [{"query": "…", "params": ["…", null]}]}`. Statements stop at the first error.
+//! `{"queries": [{"query": "…", "params": ["…", null]}]}`. Statements stop at the first error. The rows of the last one are sent as
+//! they are computed.
 //!
 //! The header `Tidewater-Position` tells the positions of the moment that the answer shows. `?after=position` lets queries
 //! wait until what they read includes it, `&timeout=5s` for how long; a wait in vain is answered with status 504.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
-use arrow_schema::{DataType, SchemaRef};
+use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,13 +20,13 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sql::parse::ast::Statement;
-use sql::{Error, Notice, Outcome, Parsed, Positions};
+use sql::{Error, Outcome, Parsed, Positions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::coordinator::Handle;
-use crate::encode::{pg_type, text, type_modifier, type_size};
+use crate::handle::Handle;
 use crate::http_names::{self, Names};
+use crate::http_rows::{Rows, json_rows, shown_error, shown_notices};
 use crate::parameters;
 use crate::runner::Batches;
 use crate::session::{AFTER, Session};
@@ -129,37 +128,60 @@ async fn api_sql(
     let mut results = Vec::new();
     let mut shown = Positions::default();
     let mut status = StatusCode::OK;
-    if let Err(error) = run_all(&handle, &mut session, queries, extended, &mut results, &mut shown).await {
-        let mut failed = failure(&error);
-        if error.sqlstate == "57014" && asked.after.is_some() {
-            status = StatusCode::GATEWAY_TIMEOUT;
-            shown = handle.positions();
-            failed["error"]["reached"] = json!(shown.to_string());
+    let body = match run_all(&handle, &mut session, queries, extended, &mut results, &mut shown).await {
+        Ok(Some(body)) => body,
+        Ok(None) => Body::from(format!("{{\"results\":[{}]}}", results.join(","))),
+        Err(error) => {
+            let mut failed = failure(&error);
+            if error.sqlstate == *b"57014" && asked.after.is_some() {
+                status = StatusCode::GATEWAY_TIMEOUT;
+                shown = handle.positions();
+                failed["error"]["reached"] = json!(shown.to_string());
+            }
+            results.push(failed.to_string());
+            Body::from(format!("{{\"results\":[{}]}}", results.join(",")))
         }
-        results.push(failed);
-    }
-    (status, [(POSITION_HEADER, shown.to_string())], Json(json!({ "results": results }))).into_response()
+    };
+    let kind = (header::CONTENT_TYPE.as_str(), "application/json".to_owned());
+    (status, [kind, (POSITION_HEADER, shown.to_string())], body).into_response()
 }
 
-/// Runs statements up to the first error; `shown` goes on to the positions of what they show.
+/// What a statement answers.
+enum Answer {
+    Done(Value),
+    Rows(Rows),
+}
+
+/// Runs statements up to the first error; `shown` goes on to the positions of what they show. Gives the body of the response if
+/// the last result's rows are still to come.
 async fn run_all(
     handle: &Handle,
     session: &mut Session,
     queries: Vec<Extended>,
     extended: bool,
-    results: &mut Vec<Value>,
+    results: &mut Vec<String>,
     shown: &mut Positions,
-) -> Result<(), Error> {
-    for Extended { query, params } in queries {
+) -> Result<Option<Body>, Error> {
+    let texts = queries.len();
+    for (text, Extended { query, params }) in queries.into_iter().enumerate() {
         let statements = sql::parse(&query)?;
         if extended && statements.len() != 1 {
-            return Err(Error::new("42601", "each of the queries must contain exactly one statement"));
+            return Err(Error::new(b"42601", "each of the queries must contain exactly one statement"));
         }
-        for parsed in statements {
-            results.push(run(handle, session, &Arc::new(parsed), &params, shown).await?);
+        let count = statements.len();
+        for (number, parsed) in statements.into_iter().enumerate() {
+            match run(handle, session, &Arc::new(parsed), &params, shown).await? {
+                Answer::Done(done) => results.push(done.to_string()),
+                Answer::Rows(rows) if text + 1 == texts && number + 1 == count => {
+                    let comma = if results.is_empty() { "" } else { "," };
+                    let before = format!("{{\"results\":[{}{comma}", results.join(","));
+                    return rows.body(&before, "]}").await.map(Some);
+                }
+                Answer::Rows(rows) => results.push(rows.collected(handle.query_memory).await?),
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn refused(rejection: &JsonRejection) -> Response {
@@ -184,8 +206,9 @@ async fn run(
     parsed: &Arc<Parsed>,
     params: &[Option<String>],
     shown: &mut Positions,
-) -> Result<Value, Error> {
-    let done = |tag: &str| json!({ "ok": tag, "notices": [] });
+) -> Result<Answer, Error> {
+    let done = |tag: &str| Ok(Answer::Done(json!({ "ok": tag, "notices": [] })));
+    let seen = session.statement();
     match &parsed.statement {
         Statement::Begin { .. }
         | Statement::Commit
@@ -193,106 +216,60 @@ async fn run(
         | Statement::Savepoint { .. }
         | Statement::Release { .. }
         | Statement::RollbackTo { .. } => {
-            return Err(Error::new("0A000", "transaction blocks are not supported over HTTP")
+            return Err(Error::new(b"0A000", "transaction blocks are not supported over HTTP")
                 .hint("every statement takes effect by itself; use PostgreSQL's protocol for blocks"));
         }
-        Statement::Nothing { tag } => return Ok(done(tag)),
+        Statement::Nothing { tag } => return done(tag),
         Statement::Set { name, value, .. } => {
             session.set(name, value.as_deref())?;
-            return Ok(done("SET"));
+            return done("SET");
         }
         Statement::ShowVariable { name } => {
-            let value = session.show(name, || handle.positions())?;
-            return Ok(answer(&value.schema(), &[value]));
+            let rows = session.show(name, || handle.positions())?;
+            let batches = Batches::of(&rows, json_rows(&rows.columns, seen))?;
+            return Ok(Answer::Rows(Rows { columns: rows.columns, batches, notices: Vec::new() }));
         }
-        Statement::CopyOut { .. } => return Err(Error::new("0A000", "COPY is not supported over HTTP")),
+        Statement::CopyOut { .. } => return Err(Error::new(b"0A000", "COPY is not supported over HTTP")),
         _ => {}
     }
-    handle.restored(session.statement_timeout()).await?;
-    let prepared = handle.prepare(parsed, &[])?;
+    let wait = session.wait();
+    handle.restored(wait.limit).await?;
+    let prepared = handle.prepare(parsed, &[], &seen)?;
     let (given, wanted) = (params.len(), prepared.parameters.len());
     if given != wanted {
         let message = format!("request supplies {given} parameters, but the statement requires {wanted}");
-        return Err(Error::new("08P01", message));
+        return Err(Error::new(b"08P01", message));
     }
+    let named = handle.naming(prepared.parameters.iter(), &seen);
     let mut values = Vec::new();
-    for (number, data_type) in prepared.parameters.iter().enumerate() {
+    for (number, ty) in prepared.parameters.iter().enumerate() {
         let text = params.get(number).and_then(|value| value.as_deref());
-        values.push(parameters::decode(number, text.map(str::as_bytes), false, data_type)?);
+        values.push(parameters::decode(number, text.map(str::as_bytes), false, ty, &named.settings)?);
     }
     let query = match &parsed.statement {
         Statement::Query(_) => {
-            let (query, positions) = handle.query_at(&prepared, &values, &session.wait()).await?;
+            let (query, positions) = handle.query_at(&prepared, &values, &seen, &wait).await?;
             shown.extend(positions);
             query
         }
-        _ => match handle.run(parsed, values).await? {
-            Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return Ok(done(&tag)),
-            Outcome::Told(tag, notices) => return Ok(with_notices(done(&tag), session.news(notices))),
+        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            return done(&handle.evaluate_and_apply(&prepared, &values, &seen, &wait).await?);
+        }
+        _ => match handle.run(parsed, values, &seen).await? {
+            Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return done(&tag),
+            Outcome::Told(tag, notices) => {
+                let notices = shown_notices(&session.news(notices));
+                return Ok(Answer::Done(json!({ "ok": tag, "notices": notices })));
+            }
             Outcome::Rows(query) => *query,
         },
     };
-    let (schema, notices) = (query.schema.clone(), session.news(query.notices.clone()));
-    let rows = answer(&schema, &Batches::start(query, session.statement_timeout()).all().await?);
-    Ok(with_notices(rows, notices))
-}
-
-/// A result and what its reader is told beside it.
-fn with_notices(mut result: Value, notices: Vec<Notice>) -> Value {
-    let shown = |notice: Notice| {
-        let mut shown =
-            json!({ "message": notice.message, "severity": notice.severity.to_lowercase(), "code": notice.sqlstate });
-        if !notice.hint.is_empty() {
-            shown["hint"] = json!(notice.hint);
-        }
-        shown
-    };
-    result["notices"] = notices.into_iter().map(shown).collect();
-    result
+    let (columns, notices) = (query.columns.clone(), session.news(query.notices.clone()));
+    let encoder = json_rows(&columns, handle.naming(columns.iter().map(|column| &column.ty), &seen));
+    let batches = Batches::start(query, encoder, handle.allowance(wait.limit))?;
+    Ok(Answer::Rows(Rows { columns, batches, notices }))
 }
 
 fn failure(error: &Error) -> Value {
-    let mut shown = json!({ "message": error.message, "code": error.sqlstate });
-    if let Some(hint) = &error.hint {
-        shown["hint"] = json!(hint);
-    }
-    if let Some(position) = error.position {
-        shown["position"] = json!(position);
-    }
-    json!({ "error": shown, "notices": [] })
-}
-
-fn answer(schema: &SchemaRef, batches: &[RecordBatch]) -> Value {
-    let row =
-        |batch: &RecordBatch, row: usize| batch.columns().iter().map(|column| cell(column, row)).collect::<Value>();
-    let rows: Vec<Value> =
-        batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |number| row(batch, number))).collect();
-    let columns: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            let pg = pg_type(field.data_type());
-            json!({
-                "name": field.name(), "type_oid": pg.oid(), "type_len": type_size(&pg),
-                "type_mod": type_modifier(field.data_type()),
-            })
-        })
-        .collect();
-    json!({ "tag": format!("SELECT {}", rows.len()), "rows": rows, "desc": { "columns": columns }, "notices": [] })
-}
-
-/// Truth values and integers that JSON's readers hold exactly as they are, everything else as text.
-fn cell(array: &ArrayRef, row: usize) -> Value {
-    if array.is_null(row) {
-        return Value::Null;
-    }
-    match array.data_type() {
-        DataType::Boolean => json!(array.as_boolean().value(row)),
-        DataType::Int16 => json!(array.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => json!(array.as_primitive::<Int32Type>().value(row)),
-        DataType::Int64 if array.as_primitive::<Int64Type>().value(row).unsigned_abs() < 1 << 53 => {
-            json!(array.as_primitive::<Int64Type>().value(row))
-        }
-        _ => json!(text(array, row)),
-    }
+    json!({ "error": shown_error(error), "notices": [] })
 }

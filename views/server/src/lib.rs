@@ -1,16 +1,20 @@
 //! The server: keeps the database fresh from Kafka and answers over PostgreSQL's protocol and HTTP.
 //!
-//! [`coordinator`] is the one loop that changes the database; [`pgwire`] and [`http`] are its faces.
+//! [`coordinator`] is the one loop that changes the database, reached by a [`handle`]; [`pgwire`] and [`http`] are its faces.
 
 mod catalog_file;
+mod commit_loop;
 pub mod config;
 pub mod coordinator;
+mod copy_lines;
 mod definitions;
-pub mod encode;
+mod encode;
+pub mod handle;
 pub mod http;
 mod http_names;
+mod http_rows;
 mod metrics;
-pub mod parameters;
+mod parameters;
 pub mod pgwire;
 mod runner;
 pub mod session;
@@ -18,6 +22,7 @@ mod source_events;
 mod source_loop;
 pub mod sources;
 mod topic_kind;
+mod variables;
 pub mod waits;
 
 use ingest::SourceEvent;
@@ -25,7 +30,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use config::Config;
-use coordinator::{Coordinator, Handle};
+use coordinator::Coordinator;
+use handle::Handle;
 
 /// A server that runs.
 pub struct Running {

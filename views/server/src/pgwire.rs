@@ -3,10 +3,12 @@
 //! Source: PostgreSQL's documentation, "Frontend/Backend Protocol". Every statement sees one moment; what a transaction
 //! block holds back until its COMMIT is described in [`crate::session`].
 
+mod answer;
 mod connection;
+mod extended;
 mod handler;
-mod query;
-mod rows;
+mod simple;
+mod statement;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::coordinator::Handle;
+use crate::handle::Handle;
 use handler::Handler;
 
 /// Pause after a connection could not be accepted, as without descriptors: others must end first.
@@ -71,8 +73,13 @@ fn fatal(error: &sql::Error) -> PgWireError {
 }
 
 fn error_info(severity: &str, error: &sql::Error) -> ErrorInfo {
-    let mut info = ErrorInfo::new(severity.into(), error.sqlstate.clone(), error.message.clone());
+    let mut info = ErrorInfo::new(severity.into(), sqlstate(error), error.message.clone());
+    info.detail.clone_from(&error.detail);
     info.hint.clone_from(&error.hint);
     info.position = error.position.map(|position| position.to_string());
     info
+}
+
+fn sqlstate(error: &sql::Error) -> String {
+    String::from_utf8_lossy(&error.sqlstate).into_owned()
 }

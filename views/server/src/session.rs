@@ -1,103 +1,64 @@
-//! What a connection knows of itself: its variables and its transaction block.
+//! What a connection knows of itself: its variables and its transaction.
 //!
-//! Every statement sees one moment. In a block, INSERT's rows are evaluated at once and put into their tables at COMMIT, as
-//! one change; until then nobody reads them. CREATE and DROP take effect at once, as the client is told; UPDATE and DELETE
-//! are refused there.
+//! Every statement sees one moment. In a transaction, what INSERT, UPDATE and DELETE change is evaluated at once and put into the
+//! tables at COMMIT, as one change; until then nobody reads it. CREATE and DROP take effect at once, as the client is told.
+//!
+//! A transaction is a block from BEGIN to COMMIT, or the statements of one text, which are a transaction without these words
+//! (<https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>).
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
-
-use arrow::array::{RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use sql::{After, Error, Insertion, Notice, Positions, Result};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sql::{Changes, Error, Notice, Positions, Result, Rows};
+use tidewater_query::run::pack_row;
+use tidewater_types::time::Zone;
+use tidewater_types::{Column, Datum, Settings, Type};
+
+pub use crate::variables::{AFTER, POSITION, REPORTED, SERVER_VERSION};
+use crate::variables::{
+    DATABASE, DATE_STYLE, DEFAULT_READ_ONLY, DEFAULTS, READ_ONLY, SEARCH_PATH, STATEMENT_TIMEOUT, TIME_ZONE,
+    TRANSACTION_READ_ONLY, USER, VERSION, date_order, default, duration, meaning, names, options,
+};
 use crate::waits::Wait;
 
 /// Without another word a statement waits this long for the initial rows of what it reads.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Variables that exist before anybody sets one, as clients ask for them.
-const DEFAULTS: [(&str, &str); 23] = [
-    ("application_name", ""),
-    ("client_encoding", "UTF8"),
-    ("client_min_messages", "notice"),
-    ("cluster", "default"),
-    ("database", "materialize"),
-    ("datestyle", "ISO, MDY"),
-    (DEFAULT_READ_ONLY, "off"),
-    ("extra_float_digits", "1"),
-    ("integer_datetimes", "on"),
-    ("intervalstyle", "postgres"),
-    ("is_superuser", "on"),
-    ("mz_version", concat!("tidewater ", env!("CARGO_PKG_VERSION"))),
-    ("search_path", "public"),
-    ("server_encoding", "UTF8"),
-    ("server_version", SERVER_VERSION),
-    ("server_version_num", "90500"),
-    ("session_authorization", "materialize"),
-    ("standard_conforming_strings", "on"),
-    ("statement_timeout", "60s"),
-    (AFTER, ""),
-    ("timezone", "UTC"),
-    ("transaction_isolation", "strict serializable"),
-    (TRANSACTION_READ_ONLY, "off"),
-];
-
-/// Whether transactions may change nothing: those to come, and this one.
-const DEFAULT_READ_ONLY: &str = "default_transaction_read_only";
-const TRANSACTION_READ_ONLY: &str = "transaction_read_only";
-
-/// Positions that answers of the session must include.
-pub const AFTER: &str = "tidewater.after";
-
-/// Shows the positions of this moment; no variable of the session.
-pub const POSITION: &str = "tidewater.position";
-
-/// As Materialize announces itself: clients ask less of so old a server.
-pub const SERVER_VERSION: &str = "9.5.0";
-
-/// Variables whose changes clients are told of.
-pub const REPORTED: [(&str, &str); 11] = [
-    ("application_name", "application_name"),
-    ("client_encoding", "client_encoding"),
-    ("datestyle", "DateStyle"),
-    ("integer_datetimes", "integer_datetimes"),
-    ("intervalstyle", "IntervalStyle"),
-    ("is_superuser", "is_superuser"),
-    ("server_encoding", "server_encoding"),
-    ("server_version", "server_version"),
-    ("session_authorization", "session_authorization"),
-    ("standard_conforming_strings", "standard_conforming_strings"),
-    ("timezone", "TimeZone"),
-];
-
-/// Variables that tell what the server is.
-const READ_ONLY: [&str; 6] =
-    ["integer_datetimes", "is_superuser", "mz_version", "server_encoding", "server_version", "server_version_num"];
+type Variables = BTreeMap<String, String>;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Session {
-    set: BTreeMap<String, String>,
+    set: Arc<Variables>,
     /// What the client's startup set, to which RESET goes back.
-    start: BTreeMap<String, String>,
+    start: Arc<Variables>,
     transaction: Option<Transaction>,
     /// Whether it was told what needs telling once only.
     told: bool,
     /// Names of the prepared statements, so that all of them can be forgotten.
     pub(crate) statements: HashSet<String>,
+    /// By which clients know it.
+    pub(crate) backend_pid: i32,
+    /// What expressions see of these variables.
+    seen: Option<(Arc<Variables>, tidewater_functions::Session)>,
 }
 
-/// A transaction block: what its end undoes, and what it does.
+/// A transaction: what its end undoes, and what it does.
 #[derive(Debug, Default)]
 struct Transaction {
+    /// Whether BEGIN began it; otherwise it ends with its text.
+    block: bool,
+    /// What `now()` is in it.
+    began: i64,
     /// The variables at its beginning.
-    before: BTreeMap<String, String>,
+    before: Arc<Variables>,
     /// What variables were before SET LOCAL, which its end takes back.
     local: BTreeMap<String, Option<String>>,
-    /// Rows that COMMIT puts into their tables.
-    insertions: Vec<Insertion>,
+    /// What COMMIT does to tables.
+    changes: Vec<Changes>,
+    /// What has taken effect already.
+    done: Vec<String>,
     savepoints: Vec<Savepoint>,
     read_only: Option<bool>,
 }
@@ -105,9 +66,20 @@ struct Transaction {
 #[derive(Debug)]
 struct Savepoint {
     name: String,
-    set: BTreeMap<String, String>,
+    set: Arc<Variables>,
     local: BTreeMap<String, Option<String>>,
-    insertions: usize,
+    changes: usize,
+}
+
+/// Microseconds since 1970.
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Random bits of the system. It has some, or nothing that must not be guessed may be made.
+fn random() -> u64 {
+    getrandom::u64().expect("the system has random bits")
 }
 
 impl Session {
@@ -137,17 +109,79 @@ impl Session {
                 name => start(name, value)?,
             }
         }
-        session.set.extend(user.map(|user| ("session_authorization".to_owned(), user)));
-        session.start.clone_from(&session.set);
+        if let Some(user) = user {
+            Arc::make_mut(&mut session.set).insert(USER.to_owned(), user);
+        }
+        session.start = session.set.clone();
         Ok(session)
     }
 
-    /// Begins a transaction block; false if there is one.
+    /// What the expressions of a statement that begins now see of the session.
+    pub fn statement(&mut self) -> Arc<tidewater_functions::Session> {
+        let now = clock();
+        if !self.seen.as_ref().is_some_and(|(set, _)| Arc::ptr_eq(set, &self.set)) {
+            self.seen = Some((self.set.clone(), self.shown_to_functions()));
+        }
+        let seen = self.seen.as_ref().map(|(_, seen)| seen.clone()).unwrap_or_default();
+        let began = self.transaction.as_ref().map_or(now, |transaction| transaction.began);
+        let settings = Settings { now: began, ..seen.settings };
+        Arc::new(tidewater_functions::Session { settings, statement_now: now, ..seen })
+    }
+
+    fn shown_to_functions(&self) -> tidewater_functions::Session {
+        let of = |name: &str| self.get(name).unwrap_or_default();
+        let user = of(USER).to_owned();
+        let mut variables: Variables =
+            DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        variables.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
+        tidewater_functions::Session {
+            settings: Settings {
+                // It was understood when it was set.
+                time_zone: Zone::setting(of(TIME_ZONE)).unwrap_or_default(),
+                date_order: date_order(of(DATE_STYLE)),
+                ..Settings::default()
+            },
+            clock,
+            random,
+            search_path: names(of(SEARCH_PATH), &user),
+            user,
+            database: DATABASE.to_owned(),
+            backend_pid: self.backend_pid,
+            version: VERSION.to_owned(),
+            variables: Arc::new(variables),
+            ..tidewater_functions::Session::default()
+        }
+    }
+
+    /// Begins a transaction block; false if there is one. The transaction of a text becomes the block.
     pub fn begin(&mut self, read_only: Option<bool>) -> bool {
-        let new = self.transaction.is_none();
-        let before = || Transaction { before: self.set.clone(), read_only, ..Transaction::default() };
-        self.transaction.get_or_insert_with(before);
+        let transaction = self.open();
+        let new = !transaction.block;
+        if new {
+            transaction.block = true;
+            transaction.read_only = read_only;
+        }
         new
+    }
+
+    /// Begins the transaction of a text, unless there is one.
+    pub fn open_implicit(&mut self) {
+        self.open();
+    }
+
+    fn open(&mut self) -> &mut Transaction {
+        let new = || Transaction { before: self.set.clone(), began: clock(), ..Transaction::default() };
+        self.transaction.get_or_insert_with(new)
+    }
+
+    /// Whether there is a transaction that BEGIN did not begin.
+    pub fn is_implicit(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| !transaction.block)
+    }
+
+    /// Whether there is a transaction.
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
     }
 
     /// Whether statements may change nothing now.
@@ -157,40 +191,52 @@ impl Session {
         of_block.or(set(DEFAULT_READ_ONLY)).unwrap_or(false)
     }
 
-    /// Ends the block and keeps what it set; gives the rows to insert.
-    pub fn commit(&mut self) -> Vec<Insertion> {
+    /// Ends the transaction and keeps what it set; gives what it changes.
+    pub fn commit(&mut self) -> Vec<Changes> {
         let Some(transaction) = self.transaction.take() else { return Vec::new() };
         for (name, value) in transaction.local {
-            match value {
-                Some(value) => drop(self.set.insert(name, value)),
-                None => drop(self.set.remove(&name)),
-            }
+            self.put(&name, value);
         }
-        transaction.insertions
+        transaction.changes
     }
 
-    /// Ends the block and takes back what it set; false if there is none.
-    pub fn rollback(&mut self) -> bool {
-        let Some(transaction) = self.transaction.take() else { return false };
+    /// Ends the transaction and takes back what it set; gives what of it has taken effect all the same. `None` if there is none.
+    pub fn rollback(&mut self) -> Option<Vec<String>> {
+        let transaction = self.transaction.take()?;
         self.set = transaction.before;
-        true
+        Some(transaction.done)
     }
 
-    /// Keeps rows until COMMIT.
-    pub fn hold(&mut self, insertion: Insertion) {
+    /// Keeps changes until COMMIT.
+    pub fn hold(&mut self, changes: Changes) {
         if let Some(transaction) = &mut self.transaction {
-            transaction.insertions.push(insertion);
+            transaction.changes.push(changes);
         }
     }
 
-    /// Whether rows wait for COMMIT.
-    pub fn holds(&self) -> bool {
-        self.transaction.as_ref().is_some_and(|transaction| !transaction.insertions.is_empty())
+    /// Changes that wait for COMMIT.
+    pub fn held(&self) -> &[Changes] {
+        self.transaction.as_ref().map_or(&[], |transaction| &transaction.changes)
+    }
+
+    /// Gives the changes that wait, which take effect before the end of their text.
+    pub fn take_held(&mut self) -> Vec<Changes> {
+        let Some(transaction) = &mut self.transaction else { return Vec::new() };
+        let changes = std::mem::take(&mut transaction.changes);
+        transaction.done.extend(changes.iter().map(Changes::tag));
+        changes
+    }
+
+    /// Takes note of what no error and no ROLLBACK undoes.
+    pub fn took_effect(&mut self, tag: &str) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.done.push(tag.to_owned());
+        }
     }
 
     fn block(&mut self, statement: &str) -> Result<&mut Transaction> {
-        let message = || Error::new("25P01", format!("{statement} can only be used in transaction blocks"));
-        self.transaction.as_mut().ok_or_else(message)
+        let message = || Error::new(b"25P01", format!("{statement} can only be used in transaction blocks"));
+        self.transaction.as_mut().filter(|transaction| transaction.block).ok_or_else(message)
     }
 
     /// Marks a place in the block to which [`Session::rollback_to`] goes back.
@@ -200,8 +246,8 @@ impl Session {
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
         let set = self.set.clone();
         let block = self.block("SAVEPOINT")?;
-        let (local, insertions) = (block.local.clone(), block.insertions.len());
-        block.savepoints.push(Savepoint { name: name.to_owned(), set, local, insertions });
+        let (local, changes) = (block.local.clone(), block.changes.len());
+        block.savepoints.push(Savepoint { name: name.to_owned(), set, local, changes });
         Ok(())
     }
 
@@ -225,13 +271,21 @@ impl Session {
         let at = block.find(name)?;
         block.savepoints.truncate(at + 1);
         let savepoint = &block.savepoints[at];
-        block.insertions.truncate(savepoint.insertions);
+        block.changes.truncate(savepoint.changes);
         block.local.clone_from(&savepoint.local);
         self.set = savepoint.set.clone();
         Ok(())
     }
 
-    /// Sets a variable until the block's end; outside a block it changes nothing.
+    fn put(&mut self, name: &str, value: Option<String>) {
+        let set = Arc::make_mut(&mut self.set);
+        match value {
+            Some(value) => drop(set.insert(name.to_owned(), value)),
+            None => drop(set.remove(name)),
+        }
+    }
+
+    /// Sets a variable until the transaction's end; outside of one it changes nothing.
     ///
     /// # Errors
     /// See [`Session::set`].
@@ -241,18 +295,14 @@ impl Session {
         let known = self.set(name, value)?;
         match &mut self.transaction {
             Some(transaction) => drop(transaction.local.insert(name.to_owned(), before)),
-            None => match before {
-                Some(before) => drop(self.set.insert(name.to_owned(), before)),
-                None => drop(self.set.remove(name)),
-            },
+            None => self.put(name, before),
         }
         Ok(known)
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        self.set.get(name).map(String::as_str).or_else(default)
+        self.set.get(name).map(String::as_str).or_else(|| default(name))
     }
 
     /// Sets a variable, or takes its default back; whether it is one that this system knows.
@@ -261,28 +311,23 @@ impl Session {
     /// 55P02 for what cannot be changed, 22023 for a value that has no meaning.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<bool> {
         if READ_ONLY.contains(&name) {
-            return Err(Error::new("55P02", format!("parameter \"{name}\" cannot be changed")));
+            return Err(Error::new(b"55P02", format!("parameter \"{name}\" cannot be changed")));
         }
-        match value {
-            Some(value) => {
-                let value = meaning(name, value)?;
-                self.set.insert(name.to_owned(), value);
-            }
-            None => match self.start.get(name) {
-                Some(start) => drop(self.set.insert(name.to_owned(), start.clone())),
-                None => drop(self.set.remove(name)),
-            },
-        }
+        let value = match value {
+            Some(value) => Some(meaning(name, value, self.get(name))?),
+            None => self.start.get(name).cloned(),
+        };
+        self.put(name, value);
         if let Some(transaction) = &mut self.transaction {
-            // A plain SET after SET LOCAL outlives the block.
+            // A plain SET after SET LOCAL outlives the transaction.
             transaction.local.remove(name);
         }
-        Ok(DEFAULTS.iter().any(|(known, _)| *known == name))
+        Ok(default(name).is_some())
     }
 
     /// Takes all defaults back.
     pub fn reset(&mut self) {
-        self.set.clone_from(&self.start);
+        self.set = self.start.clone();
         if let Some(transaction) = &mut self.transaction {
             transaction.local.clear();
         }
@@ -293,10 +338,10 @@ impl Session {
         REPORTED.iter().map(|(name, reported)| (*reported, self.get(name).unwrap_or_default().to_owned())).collect()
     }
 
-    /// How long a statement may wait.
+    /// How long a statement may wait, and compute.
     pub fn statement_timeout(&self) -> Duration {
-        let set = self.set.get("statement_timeout").and_then(|value| duration(value));
-        set.unwrap_or(STATEMENT_TIMEOUT)
+        let set = self.set.get(STATEMENT_TIMEOUT).and_then(|value| duration(value));
+        set.unwrap_or(TIMEOUT)
     }
 
     /// What queries of this session wait for.
@@ -321,118 +366,41 @@ impl Session {
     }
 
     /// The columns of the answer of `SHOW name`.
-    pub fn columns(name: &str) -> SchemaRef {
+    pub fn columns(name: &str) -> Arc<[Column]> {
         let names: &[&str] = if name == "all" { &["name", "setting"] } else { &[name] };
-        let fields: Vec<_> = names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
-        Arc::new(Schema::new(fields))
+        names.iter().map(|name| Column::new(*name, Type::Text).not_null()).collect()
     }
 
     /// The answer of `SHOW name`; `positions` is asked for those of this moment.
     ///
     /// # Errors
     /// 42704 for an unknown variable.
-    pub fn show(&self, name: &str, positions: impl FnOnce() -> Positions) -> Result<RecordBatch> {
-        if name == POSITION {
-            return table(Self::columns(name), vec![vec![positions().to_string().as_str()]]);
-        }
-        if name == "all" {
-            let names = DEFAULTS.iter().map(|(name, _)| *name);
-            let values = names.clone().map(|name| self.get(name).unwrap_or_default());
-            return table(Self::columns(name), vec![names.collect(), values.collect()]);
-        }
-        let value = self.get(name).ok_or_else(|| {
-            Error::new("42704", format!("unrecognized configuration parameter \"{name}\"")).hint("SHOW ALL lists them")
-        })?;
-        table(Self::columns(name), vec![vec![value]])
+    pub fn show(&self, name: &str, positions: impl FnOnce() -> Positions) -> Result<Rows> {
+        let columns = Self::columns(name);
+        let types: Vec<_> = columns.iter().map(|column| column.ty.clone()).collect();
+        let row = |values: &[&str]| {
+            let values: Vec<_> = values.iter().map(|value| Datum::from(*value)).collect();
+            pack_row(&types, &values)
+        };
+        let rows = match name {
+            POSITION => vec![row(&[&positions().to_string()])],
+            "all" => DEFAULTS.iter().map(|(name, _)| row(&[name, self.get(name).unwrap_or_default()])).collect(),
+            _ => {
+                let unknown = || {
+                    Error::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))
+                        .hint("SHOW ALL lists them")
+                };
+                vec![row(&[self.get(name).ok_or_else(unknown)?])]
+            }
+        };
+        Ok(Rows { columns, rows })
     }
-}
-
-/// The value as it is shown: clients compare some with the word that PostgreSQL uses.
-fn meaning(name: &str, value: &str) -> Result<String> {
-    // asyncpg sends 'utf-8' with its quotes.
-    let word = value.trim().trim_matches('\'').to_lowercase();
-    let one_of = |words: &[&str], shown: &str, hint: &str| {
-        if words.contains(&word.as_str()) {
-            return Ok(shown.to_owned());
-        }
-        Err(Error::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\"")).hint(hint))
-    };
-    match name {
-        "client_encoding" => one_of(&["utf8", "utf-8", "unicode"], "UTF8", "only UTF8 is supported"),
-        "timezone" => one_of(&["utc", "gmt", "etc/utc", "0", "+00:00", "+00"], "UTC", "times are shown in UTC only"),
-        "datestyle" => {
-            let iso = ["iso", "iso, mdy", "iso,mdy", "iso, us", "iso, dmy", "iso, ymd", "mdy"];
-            one_of(&iso, "ISO, MDY", "dates are shown in ISO style only")
-        }
-        "intervalstyle" => one_of(&["postgres"], "postgres", "intervals are shown in style postgres only"),
-        "standard_conforming_strings" => {
-            one_of(&["on", "true", "1", "yes"], "on", "backslashes in plain strings are always backslashes")
-        }
-        DEFAULT_READ_ONLY | TRANSACTION_READ_ONLY => match word.as_str() {
-            "on" | "true" | "1" | "yes" => Ok("on".to_owned()),
-            _ => one_of(&["off", "false", "0", "no"], "off", "it is on or off"),
-        },
-        AFTER if value.trim().is_empty() => Ok(String::new()),
-        AFTER => value
-            .parse::<After>()
-            .map(|_| value.trim().to_owned())
-            .map_err(|error| Error::new("22023", format!("invalid value for parameter \"{name}\": {}", error.message))),
-        POSITION => Err(Error::new("55P02", format!("parameter \"{name}\" cannot be changed"))
-            .hint(format!("SET {AFTER} = '…' lets queries wait for a position"))),
-        "statement_timeout" => match duration(&word) {
-            Some(_) => Ok(value.to_owned()),
-            None => one_of(&[], "", "write 5000, 5s or 1min; 0 is no limit"),
-        },
-        _ => Ok(value.to_owned()),
-    }
-}
-
-/// `-c name=value`, `-cname=value` and `--name=value`; spaces in values are written `\ `.
-fn options(text: &str) -> Vec<(String, String)> {
-    let mut words = vec![String::new()];
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        let letter =
-            if letter == '\\' { letters.next() } else { Some(letter).filter(|letter| !letter.is_whitespace()) };
-        match (letter, words.last_mut()) {
-            (Some(letter), Some(word)) => word.push(letter),
-            _ => words.push(String::new()),
-        }
-    }
-    let mut found = Vec::new();
-    for word in words {
-        let setting = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).unwrap_or(&word);
-        if let Some((name, value)) = setting.split_once('=') {
-            found.push((name.replace('-', "_").to_lowercase(), value.to_owned()));
-        }
-    }
-    found
-}
-
-fn table(schema: SchemaRef, columns: Vec<Vec<&str>>) -> Result<RecordBatch> {
-    let columns = columns.into_iter().map(|values| Arc::new(StringArray::from(values)) as _).collect();
-    RecordBatch::try_new(schema, columns).map_err(|e| Error::new("XX000", e.to_string()))
-}
-
-/// `5000` (milliseconds), `5s`, `1min`; 0 waits for ever, which here is a day.
-fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().ok()?;
-    let millis = match text[digits..].trim() {
-        "" | "ms" => number,
-        "s" => number.checked_mul(1_000)?,
-        "min" => number.checked_mul(60_000)?,
-        "h" => number.checked_mul(3_600_000)?,
-        _ => return None,
-    };
-    Some(Duration::from_millis(if millis == 0 { 86_400_000 } else { millis }))
 }
 
 impl Transaction {
     fn find(&self, name: &str) -> Result<usize> {
         let found = self.savepoints.iter().rposition(|savepoint| savepoint.name == name);
-        found.ok_or_else(|| Error::new("3B001", format!("savepoint \"{name}\" does not exist")))
+        found.ok_or_else(|| Error::new(b"3B001", format!("savepoint \"{name}\" does not exist")))
     }
 }
 
@@ -444,7 +412,6 @@ mod tests {
     fn variables() {
         let mut session = Session::default();
         assert_eq!(session.get("timezone"), Some("UTC"));
-        assert!(session.set("timezone", Some("Europe/Berlin")).is_err());
         assert!(session.set("server_version", Some("16")).is_err());
         assert_eq!(session.set("statement_timeout", Some("2min")), Ok(true));
         assert_eq!(session.statement_timeout(), Duration::from_secs(120));
@@ -452,10 +419,7 @@ mod tests {
         assert_eq!(session.get("never_heard_of"), Some("1"));
         session.reset();
         assert_eq!(session.get("never_heard_of"), None);
-        assert!(session.set("datestyle", Some("German")).is_err());
-        assert_eq!(session.set("client_encoding", Some("'utf-8'")), Ok(true));
-        assert_eq!(session.get("client_encoding"), Some("UTF8"));
-        assert_eq!(session.show("nothing", Positions::default).map_err(|error| error.sqlstate), Err("42704".into()));
+        assert_eq!(session.show("nothing", Positions::default).err().map(|error| error.sqlstate), Some(*b"42704"));
     }
 
     #[test]
@@ -465,11 +429,33 @@ mod tests {
             Session::new(pairs.iter().map(|(name, value)| (name, value)))
         };
         let text = r"-c statement_timeout=5s --search-path=a\ b -capplication_name=x";
-        let session = start(&[("user", "me"), ("options", text), ("TimeZone", "Europe/Berlin")]).expect("a session");
+        let session = start(&[("user", "me"), ("options", text), ("TimeZone", "Europe/Nowhere")]).expect("a session");
         let of = |name| session.get(name).unwrap_or_default();
         assert_eq!((of("session_authorization"), of("application_name"), of("search_path")), ("me", "x", "a b"));
         assert_eq!((session.statement_timeout(), of("timezone")), (Duration::from_secs(5), "UTC"));
         assert!(start(&[("client_encoding", "LATIN1")]).is_err());
+    }
+
+    #[test]
+    fn expressions_see_the_variables_as_they_are() {
+        let mut session = Session::default();
+        assert_eq!(session.statement().settings.time_zone.name(), "UTC");
+        session.set("timezone", Some("europe/berlin")).expect("a zone");
+        session.set("datestyle", Some("DMY")).expect("an order");
+        session.set("search_path", Some("\"A b\", public")).expect("a list");
+        let seen = session.statement();
+        assert_eq!(seen.settings.time_zone.name(), "Europe/Berlin");
+        assert_eq!(seen.settings.date_order, tidewater_types::DateOrder::Dmy);
+        assert_eq!(seen.search_path, ["A b", "public"]);
+        assert_eq!(seen.variables.get("timezone").map(String::as_str), Some("Europe/Berlin"));
+        // The whole block has one now.
+        session.begin(None);
+        let first = session.statement();
+        while (first.clock)() == first.statement_now {}
+        let second = session.statement();
+        assert_eq!(first.settings.now, second.settings.now);
+        assert!(second.statement_now > first.statement_now && first.settings.now >= seen.statement_now);
+        assert_ne!((first.random)(), (first.random)());
     }
 
     #[test]
@@ -490,7 +476,20 @@ mod tests {
         assert_eq!(session.get("statement_timeout"), Some("60s"));
         session.begin(None);
         session.set("application_name", Some("three")).expect("a value");
-        assert!(session.rollback() && !session.rollback());
+        assert!(session.rollback().is_some() && session.rollback().is_none());
         assert_eq!(session.get("application_name"), Some("one"));
+    }
+
+    #[test]
+    fn the_transaction_of_a_text_becomes_a_block_by_begin() {
+        let mut session = Session::default();
+        session.open_implicit();
+        assert!(session.is_implicit() && session.savepoint("a").is_err());
+        session.set("application_name", Some("one")).expect("a value");
+        assert!(session.begin(None) && !session.is_implicit());
+        session.savepoint("a").expect("in a block");
+        session.took_effect("CREATE TABLE");
+        assert_eq!(session.rollback(), Some(vec!["CREATE TABLE".to_owned()]));
+        assert_eq!(session.get("application_name"), Some(""), "BEGIN began nothing new");
     }
 }

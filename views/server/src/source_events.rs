@@ -1,10 +1,10 @@
 //! What readers of Kafka tell, in the words of the database.
 
-use std::sync::Arc;
-
-use delta::{Kind, Row, RowBuilder};
+use delta::Row;
 use ingest::{DeadLetter, Health, State};
 use sql::{Database, Error, Prepared, SourceHealth, SourceState};
+use tidewater_query::run::pack_row;
+use tidewater_types::{ColumnType, Datum};
 
 pub(crate) fn health_of(health: Health) -> SourceHealth {
     let Health { state, reason, hint, lost, lag } = health;
@@ -30,24 +30,25 @@ pub(crate) fn log(source: &str, health: &SourceHealth) {
     }
 }
 
-/// A row of `tidewater.dead_letters`.
-pub(crate) fn row_of(letter: &DeadLetter, kinds: &Arc<[Kind]>) -> Row {
+/// A row of `tidewater.dead_letters`, whose columns have these types.
+pub(crate) fn row_of(letter: &DeadLetter, types: &[ColumnType]) -> Row {
     let DeadLetter { source, topic, partition, offset, timestamp_ms, key, value, reason } = letter;
     tracing::warn!(source, topic, partition, offset, reason, "a record could not be decoded");
-    let mut row = RowBuilder::new(kinds.clone());
-    row.set_text(0, source);
-    row.set_text(1, topic);
-    row.set_int(2, i64::from(*partition));
-    row.set_int(3, *offset);
-    row.set_int(4, timestamp_ms.saturating_mul(1_000));
-    if let Some(key) = key {
-        row.set_tail(5, key);
-    }
-    if let Some(value) = value {
-        row.set_tail(6, value);
-    }
-    row.set_text(7, reason);
-    row.take()
+    let values = [
+        Datum::from(source.as_str()),
+        Datum::from(topic.as_str()),
+        Datum::Int(i64::from(*partition)),
+        Datum::Int(*offset),
+        Datum::Int(timestamp_ms.saturating_mul(1_000)),
+        bytes(key.as_deref()),
+        bytes(value.as_deref()),
+        Datum::from(reason.as_str()),
+    ];
+    pack_row(types, &values)
+}
+
+fn bytes(bytes: Option<&[u8]>) -> Datum<'_> {
+    bytes.map_or(Datum::Null, Datum::Bytes)
 }
 
 /// What keeps a query waiting, source by source.
@@ -65,7 +66,7 @@ pub(crate) fn still_hydrating(database: &Database, prepared: &Prepared) -> Error
     }
     hints.push("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far they are".into());
     hints.push("SET statement_timeout waits longer".into());
-    Error::new("57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
+    Error::new(b"57014", format!("statement timeout: the initial rows of {} have not all come", shown.join(", ")))
         .hint(hints.join("; "))
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use delta::{TableId, TableSchema};
+use delta::TableId;
 use ingest::{Health, SourceConfig};
 use sql::{Database, Notice, Outcome, Parsed, Progress, Result, SourceHealth};
+use tidewater_types::TableSchema;
 
 use crate::coordinator::{Loop, PUBLISH};
 use crate::definitions::from_ingest;
@@ -28,11 +29,16 @@ impl Loop {
     pub(crate) fn create_source(
         &mut self,
         parsed: &Arc<Parsed>,
+        search_path: Vec<String>,
         config: SourceConfig,
         schema: TableSchema,
     ) -> Result<Outcome> {
-        let (name, table) =
-            (config.name.clone(), self.database.write().create_source(&config.name, &schema, &parsed.text)?);
+        let name = config.name.clone();
+        let table = {
+            let mut database = self.database.write();
+            database.set_search_path(search_path);
+            database.create_source(&name, &schema, &parsed.text)?
+        };
         if let Err(error) = self.start_reading(table, config, schema) {
             self.database.write().drop_source(&name);
             return Err(error);

@@ -1,29 +1,29 @@
 //! What a `CREATE SOURCE` means for the readers of Kafka: names resolved, options as librdkafka calls them.
 
-use std::sync::Arc;
-
-use arrow_schema::Schema;
-use datafusion::sql::sqlparser::ast::ColumnDef;
 use ingest::event::MetaColumn;
 use ingest::{Cluster, Envelope, Format, OnError, RegistryConfig, SourceConfig};
 use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, ObjectKind, OptionValue, Registry, Statement};
 use sql::{Consistency, Database, Error, Result, TimelineKind};
+use sqlparser::ast::{ColumnDef, Ident};
+use tidewater_functions::Session;
+use tidewater_types::Column;
 
 /// Option of a source that names its topic of transaction boundaries; `none` takes every event as a commit by itself.
 const TRANSACTION_TOPIC: &str = "transaction topic";
 
-/// The configuration of a source.
+/// The configuration of a source that the catalog calls `key`; names in it are looked for as the session says.
 ///
 /// # Errors
 /// If it names a connection or secret that does not exist, or asks for what is not supported.
-pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfig> {
+pub fn resolve(source: &CreateSource, key: &str, database: &Database, session: &Session) -> Result<SourceConfig> {
+    let names = Lookup { database, session };
     let (brokers, options) = match &source.broker {
         Broker::Inline(brokers) => (brokers.clone(), Vec::new()),
-        Broker::Connection(name) => match database.connection(name)? {
+        Broker::Connection(name) => match names.connection(name)? {
             Connection::Kafka { brokers, options } => (brokers.clone(), options.clone()),
             Connection::SchemaRegistry { .. } => {
                 let message = format!("connection \"{name}\" is to a schema registry, not to Kafka");
-                return Err(Error::new("42809", message));
+                return Err(Error::new(b"42809", message));
             }
         },
     };
@@ -31,23 +31,23 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
         && *key != source.format
     {
         let message = format!("source \"{}\": a KEY FORMAT other than the VALUE FORMAT is not supported", source.name);
-        return Err(Error::new("0A000", message));
+        return Err(Error::new(b"0A000", message));
     }
     let mut properties = Vec::new();
     let mut transaction_topic = None;
     for (name, value) in options.iter().chain(&source.options) {
-        let value = plain(value, database)?;
+        let value = names.plain(value)?;
         if name == TRANSACTION_TOPIC {
             transaction_topic = Some(value);
         } else if let Some(property) = property(name) {
             properties.push((property.to_owned(), value));
         } else if !IGNORED.contains(&name.as_str()) {
             let message = format!("source \"{}\": option {} is not supported", source.name, name.to_uppercase());
-            return Err(Error::new("0A000", message));
+            return Err(Error::new(b"0A000", message));
         }
     }
     let format = match &source.format {
-        ast::Format::Avro(registry) => Format::Avro(registry_config(registry, database)?),
+        ast::Format::Avro(registry) => Format::Avro(names.registry_config(registry)?),
         ast::Format::Json => Format::Json,
         ast::Format::Text => Format::Text,
         ast::Format::Bytes => Format::Bytes,
@@ -59,13 +59,13 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
             Metadata::Timestamp => (MetaColumn::Timestamp, "timestamp"),
             Metadata::Key | Metadata::Headers => {
                 let message = format!("source \"{}\": INCLUDE KEY and HEADERS are not supported", source.name);
-                return Err(Error::new("0A000", message));
+                return Err(Error::new(b"0A000", message));
             }
         };
         Ok((column, include.alias.clone().unwrap_or_else(|| name.to_owned())))
     });
     let include = include.collect::<Result<Vec<_>>>()?;
-    let envelope = envelope(source, transaction_topic, database)?;
+    let envelope = names.envelope(source, transaction_topic)?;
     let on_error = match (source.on_error, &envelope) {
         (Some(ast::OnError::Stall), _) => OnError::Stall,
         (Some(ast::OnError::DeadLetter), _) => OnError::DeadLetter,
@@ -77,10 +77,10 @@ pub fn resolve(source: &CreateSource, database: &Database) -> Result<SourceConfi
     };
     if matches!(envelope, Envelope::Debezium { .. }) && !include.is_empty() {
         let message = format!("source \"{}\": INCLUDE with ENVELOPE DEBEZIUM is not supported", source.name);
-        return Err(Error::new("0A000", message));
+        return Err(Error::new(b"0A000", message));
     }
     Ok(SourceConfig {
-        name: source.name.clone(),
+        name: key.to_owned(),
         cluster: Cluster { brokers: brokers.join(","), properties },
         topic: source.topic.clone(),
         format,
@@ -123,54 +123,105 @@ pub(crate) fn with_on_error(text: &str, on_error: ast::OnError) -> String {
     format!("{text}{}", clause(on_error))
 }
 
-fn envelope(source: &CreateSource, transaction_topic: Option<String>, database: &Database) -> Result<Envelope> {
-    let (transaction_source, collection) = match &source.envelope {
-        ast::Envelope::None => return Ok(Envelope::None),
-        ast::Envelope::Upsert => return Ok(Envelope::Upsert),
-        ast::Envelope::Debezium { transaction_source, collection } => (transaction_source, collection.clone()),
-    };
-    // Debezium names topics PREFIX.DATABASE.TABLE and that of transactions PREFIX.transaction.
-    let mut parts = source.topic.rsplitn(3, '.');
-    let derived = parts.nth(2).map(|prefix| format!("{prefix}.transaction"));
-    let named = transaction_source.as_ref().map(|name| topic_of(source, name, database)).transpose()?;
-    let transaction_topic = match (transaction_topic, named) {
-        (Some(_), Some(_)) => {
-            let message = format!("source \"{}\" names its transaction topic twice", source.name);
-            return Err(Error::new("42601", message).hint("leave out TRANSACTION TOPIC or TRANSACTION METADATA"));
-        }
-        (Some(topic), None) if topic.eq_ignore_ascii_case("none") => None,
-        (Some(topic), None) | (None, Some(topic)) => Some(topic),
-        (None, None) => derived,
-    };
-    Ok(Envelope::Debezium { transaction_topic, collection })
+/// What the names in a statement stand for.
+struct Lookup<'a> {
+    database: &'a Database,
+    session: &'a Session,
 }
 
-/// The topic of the source that `TRANSACTION METADATA (SOURCE name)` names.
-fn topic_of(source: &CreateSource, name: &str, database: &Database) -> Result<String> {
-    let of = &source.name;
-    let hint =
-        "make a source of the connector's transaction topic, or name the topic: TRANSACTION TOPIC 'prefix.transaction'";
-    let text = match database.definition(name) {
-        Some((ObjectKind::Source, text)) => text,
-        Some((kind, _)) => {
-            let message =
-                format!("source \"{of}\": TRANSACTION METADATA names the {} \"{name}\"", kind.words().to_lowercase());
-            return Err(Error::new("42809", message).hint(hint));
+impl Lookup<'_> {
+    fn key(&self, name: &str) -> Result<String> {
+        self.database.resolved(name, self.session)
+    }
+
+    fn connection(&self, name: &str) -> Result<&Connection> {
+        self.database.connection(&self.key(name)?)
+    }
+
+    fn envelope(&self, source: &CreateSource, transaction_topic: Option<String>) -> Result<Envelope> {
+        let (transaction_source, collection) = match &source.envelope {
+            ast::Envelope::None => return Ok(Envelope::None),
+            ast::Envelope::Upsert => return Ok(Envelope::Upsert),
+            ast::Envelope::Debezium { transaction_source, collection } => (transaction_source, collection.clone()),
+        };
+        // Debezium names topics PREFIX.DATABASE.TABLE and that of transactions PREFIX.transaction.
+        let mut parts = source.topic.rsplitn(3, '.');
+        let derived = parts.nth(2).map(|prefix| format!("{prefix}.transaction"));
+        let named = transaction_source.as_ref().map(|name| self.topic_of(source, name)).transpose()?;
+        let transaction_topic = match (transaction_topic, named) {
+            (Some(_), Some(_)) => {
+                let message = format!("source \"{}\" names its transaction topic twice", source.name);
+                return Err(Error::new(b"42601", message).hint("leave out TRANSACTION TOPIC or TRANSACTION METADATA"));
+            }
+            (Some(topic), None) if topic.eq_ignore_ascii_case("none") => None,
+            (Some(topic), None) | (None, Some(topic)) => Some(topic),
+            (None, None) => derived,
+        };
+        Ok(Envelope::Debezium { transaction_topic, collection })
+    }
+
+    /// The topic of the source that `TRANSACTION METADATA (SOURCE name)` names.
+    fn topic_of(&self, source: &CreateSource, name: &str) -> Result<String> {
+        let of = &source.name;
+        let hint = "make a source of the connector's transaction topic, or name the topic: TRANSACTION TOPIC 'prefix.transaction'";
+        let text = match self.database.definition(&self.key(name)?) {
+            Some((ObjectKind::Source, text)) => text,
+            Some((kind, _)) => {
+                let message = format!(
+                    "source \"{of}\": TRANSACTION METADATA names the {} \"{name}\"",
+                    kind.words().to_lowercase()
+                );
+                return Err(Error::new(b"42809", message).hint(hint));
+            }
+            None => {
+                let message =
+                    format!("source \"{of}\": TRANSACTION METADATA names the source \"{name}\", which does not exist");
+                return Err(Error::new(b"42P01", message).hint(hint));
+            }
+        };
+        match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
+            Some(Statement::CreateSource(transactions)) => Ok(transactions.topic),
+            _ => Err(Error::new(b"XX000", format!("source \"{name}\" has no statement that makes it"))),
         }
-        None => {
-            let message =
-                format!("source \"{of}\": TRANSACTION METADATA names the source \"{name}\", which does not exist");
-            return Err(Error::new("42P01", message).hint(hint));
+    }
+
+    fn registry_config(&self, registry: &Registry) -> Result<RegistryConfig> {
+        let (url, options) = match registry {
+            Registry::Inline { url, options } => (url, options),
+            Registry::Connection(name) => match self.connection(name)? {
+                Connection::SchemaRegistry { url, options } => (url, options),
+                Connection::Kafka { .. } => {
+                    let message = format!("connection \"{name}\" is to Kafka, not to a schema registry");
+                    return Err(Error::new(b"42809", message));
+                }
+            },
+        };
+        if let Some((name, _)) = options.iter().find(|(name, _)| !REGISTRY.contains(&name.as_str())) {
+            let message = format!("option {} of a schema registry is not supported", name.to_uppercase());
+            return Err(Error::new(b"0A000", message).hint("USERNAME, PASSWORD and SSL CERTIFICATE AUTHORITY are"));
         }
-    };
-    match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
-        Some(Statement::CreateSource(transactions)) => Ok(transactions.topic),
-        _ => Err(Error::new("XX000", format!("source \"{name}\" has no statement that makes it"))),
+        let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| self.plain(value));
+        let user = option("username").transpose()?;
+        let password = option("password").transpose()?.unwrap_or_default();
+        let ca = option("ssl certificate authority").transpose()?;
+        Ok(RegistryConfig {
+            url: url.trim_end_matches('/').to_owned(),
+            credentials: user.map(|user| (user, password)),
+            ca,
+        })
+    }
+
+    fn plain(&self, value: &OptionValue) -> Result<String> {
+        match value {
+            OptionValue::Text(text) => Ok(text.clone()),
+            OptionValue::Secret(name) => self.database.secret(&self.key(name)?).map(str::to_owned),
+            OptionValue::List(items) => Ok(items.join(",")),
+        }
     }
 }
 
 /// Declared columns, and the key if one was declared.
-type Declared = (Arc<Schema>, Option<Vec<usize>>);
+type Declared = (Vec<Column>, Option<Vec<usize>>);
 
 fn declared(source: &CreateSource) -> Result<Option<Declared>> {
     if source.columns.is_empty() {
@@ -178,57 +229,30 @@ fn declared(source: &CreateSource) -> Result<Option<Declared>> {
     }
     let column = |(name, data_type): &(String, Option<_>)| match data_type {
         Some(data_type) => {
-            let ident = datafusion::sql::sqlparser::ast::Ident::with_quote('"', name);
-            Ok(ColumnDef { name: ident, data_type: Clone::clone(data_type), options: Vec::new() })
+            let name = Ident::with_quote('"', name);
+            Ok(ColumnDef { name, data_type: Clone::clone(data_type), options: Vec::new() })
         }
         None => {
             let message = format!("source \"{}\": column \"{name}\" needs a type", source.name);
-            Err(Error::new("42601", message).hint("an Avro source takes its columns from the registry: leave them out"))
+            Err(Error::new(b"42601", message)
+                .hint("an Avro source takes its columns from the registry: leave them out"))
         }
     };
     let columns = source.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
-    let schema = sql::declared_schema(&columns)?;
+    let columns = sql::declared_columns(&columns)?;
     let key = source.primary_key.as_ref().map(|names| {
         let find = |name: &String| {
-            schema.index_of(name).map_err(|_| Error::new("42703", format!("column \"{name}\" does not exist")))
+            let at = columns.iter().position(|column| column.name == *name);
+            at.ok_or_else(|| Error::new(b"42703", format!("column \"{name}\" does not exist")))
         };
         names.iter().map(find).collect::<Result<Vec<_>>>()
     });
-    Ok(Some((schema, key.transpose()?)))
+    let key = key.transpose()?;
+    Ok(Some((columns, key)))
 }
 
 /// Options of a registry beside its URL.
 const REGISTRY: [&str; 3] = ["username", "password", "ssl certificate authority"];
-
-fn registry_config(registry: &Registry, database: &Database) -> Result<RegistryConfig> {
-    let (url, options) = match registry {
-        Registry::Inline { url, options } => (url, options),
-        Registry::Connection(name) => match database.connection(name)? {
-            Connection::SchemaRegistry { url, options } => (url, options),
-            Connection::Kafka { .. } => {
-                let message = format!("connection \"{name}\" is to Kafka, not to a schema registry");
-                return Err(Error::new("42809", message));
-            }
-        },
-    };
-    if let Some((name, _)) = options.iter().find(|(name, _)| !REGISTRY.contains(&name.as_str())) {
-        let message = format!("option {} of a schema registry is not supported", name.to_uppercase());
-        return Err(Error::new("0A000", message).hint("USERNAME, PASSWORD and SSL CERTIFICATE AUTHORITY are"));
-    }
-    let option = |name: &str| options.iter().find(|(found, _)| found == name).map(|(_, value)| plain(value, database));
-    let user = option("username").transpose()?;
-    let password = option("password").transpose()?.unwrap_or_default();
-    let ca = option("ssl certificate authority").transpose()?;
-    Ok(RegistryConfig { url: url.trim_end_matches('/').to_owned(), credentials: user.map(|user| (user, password)), ca })
-}
-
-fn plain(value: &OptionValue, database: &Database) -> Result<String> {
-    match value {
-        OptionValue::Text(text) => Ok(text.clone()),
-        OptionValue::Secret(name) => database.secret(name).map(str::to_owned),
-        OptionValue::List(items) => Ok(items.join(",")),
-    }
-}
 
 /// Options that say how Materialize reads, which here follows from what is read.
 const IGNORED: [&str; 8] = [

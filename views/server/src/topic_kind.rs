@@ -31,7 +31,7 @@ pub(crate) async fn check(config: &SourceConfig) -> Result<()> {
         None => Ok(()),
         Some((kind, hint)) => {
             let message = format!("source \"{}\": topic \"{}\" holds {kind}", config.name, config.topic);
-            Err(Error::new("42809", message).hint(hint))
+            Err(Error::new(b"42809", message).hint(hint))
         }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! While it waits, a tick costs it a look at its timelines; the query itself is made, with its snapshots, once nothing lacks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use datafusion::common::ScalarValue;
-use sql::{After, Behind, Database, Error, Positions, Prepared, Query, Result};
+use sql::{After, Behind, Change, Database, Error, Positions, Prepared, Query, Result};
+use tidewater_functions::Session;
+use tidewater_query::plan::Constant;
 
-use crate::coordinator::Handle;
+use crate::handle::Handle;
 use crate::source_events;
 
 /// How long a query may wait, and for what.
@@ -27,14 +29,40 @@ enum Lack {
     Position(Behind),
 }
 
+/// What is made of a moment's rows.
+trait OfMoment {
+    /// Relations that it reads, those inside views included.
+    fn reads(&self) -> &[String];
+}
+
+impl OfMoment for Query {
+    fn reads(&self) -> &[String] {
+        &self.reads
+    }
+}
+
+impl OfMoment for Change {
+    fn reads(&self) -> &[String] {
+        &self.reads
+    }
+}
+
 impl Handle {
     /// A query over this moment's rows. It waits for sources and views that have not all of their initial rows, and for the
     /// position asked for.
     ///
     /// # Errors
     /// See [`Database::query`] and [`Database::behind`]; 57014 after the limit.
-    pub async fn query(&self, prepared: &Prepared, parameters: &[ScalarValue], wait: &Wait) -> Result<Query> {
-        self.query_and(prepared, parameters, wait, |_, _| ()).await.map(|(query, ())| query)
+    pub async fn query(
+        &self,
+        prepared: &Prepared,
+        parameters: &[Constant],
+        session: &Arc<Session>,
+        wait: &Wait,
+    ) -> Result<Query> {
+        self.count_query();
+        let make = |database: &Database| database.query(prepared, parameters, session);
+        self.made(prepared, wait, make, |_, _| ()).await.map(|(query, ())| query)
     }
 
     /// As [`Handle::query`], with the positions of the moment that the answer shows.
@@ -44,41 +72,62 @@ impl Handle {
     pub async fn query_at(
         &self,
         prepared: &Prepared,
-        parameters: &[ScalarValue],
+        parameters: &[Constant],
+        session: &Arc<Session>,
         wait: &Wait,
     ) -> Result<(Query, Positions)> {
+        self.count_query();
+        let make = |database: &Database| database.query(prepared, parameters, session);
         let positions =
             |database: &Database, query: &Query| database.positions_of(query.reads.iter().map(String::as_str));
-        self.query_and(prepared, parameters, wait, positions).await
+        self.made(prepared, wait, make, positions).await
     }
 
-    /// `also` is asked under the lock under which the query's snapshots are taken.
-    async fn query_and<T>(
+    /// An INSERT, UPDATE or DELETE over this moment's rows, which waits as a query does.
+    ///
+    /// # Errors
+    /// See [`Database::change`] and [`Database::behind`]; 57014 after the limit.
+    pub async fn change(
         &self,
         prepared: &Prepared,
-        parameters: &[ScalarValue],
+        parameters: &[Constant],
+        session: &Arc<Session>,
         wait: &Wait,
-        also: impl Fn(&Database, &Query) -> T,
-    ) -> Result<(Query, T)> {
-        self.count_query();
+    ) -> Result<Change> {
+        let make = |database: &Database| database.change(prepared, parameters, session);
+        self.made(prepared, wait, make, |_, _| ()).await.map(|(change, ())| change)
+    }
+
+    /// Makes something once nothing lacks; `also` is asked under the lock under which its snapshots are taken.
+    async fn made<M: OfMoment, T>(
+        &self,
+        prepared: &Prepared,
+        wait: &Wait,
+        make: impl Fn(&Database) -> Result<M>,
+        also: impl Fn(&Database, &M) -> T,
+    ) -> Result<(M, T)> {
         let deadline = Instant::now() + wait.limit;
         let (mut hydrated, mut ticks) = (self.hydrated.clone(), self.ticks.clone());
-        let mut reads: Option<Vec<String>> = None;
+        let mut known: Option<Vec<String>> = None;
         loop {
             hydrated.borrow_and_update();
             ticks.borrow_and_update();
             let lack = {
                 let database = self.read();
-                let known = reads.as_deref().map(|reads| lack(&database, reads, wait)).transpose()?.flatten();
-                match known {
-                    Some(lack) => lack,
+                let reads = known.take().unwrap_or_else(|| database.reads(prepared));
+                match lack(&database, &reads, wait)? {
+                    Some(lack) => {
+                        known = Some(reads);
+                        lack
+                    }
                     None => {
-                        let query = database.query(prepared, parameters)?;
-                        let Some(lack) = lack(&database, &query.reads, wait)? else {
-                            let also = also(&database, &query);
-                            return Ok((query, also));
+                        let made = make(&database)?;
+                        // It may have been understood anew, and read something else.
+                        let Some(lack) = lack_of(&database, &made, &reads, wait)? else {
+                            let also = also(&database, &made);
+                            return Ok((made, also));
                         };
-                        reads = Some(query.reads);
+                        known = Some(made.reads().to_vec());
                         lack
                     }
                 }
@@ -96,6 +145,10 @@ impl Handle {
             }
         }
     }
+}
+
+fn lack_of(database: &Database, made: &impl OfMoment, looked_at: &[String], wait: &Wait) -> Result<Option<Lack>> {
+    if made.reads() == looked_at { Ok(None) } else { lack(database, made.reads(), wait) }
 }
 
 fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lack>> {
@@ -124,7 +177,7 @@ fn timed_out(lack: &Lack, now: DateTime<Utc>) -> Option<Error> {
                 "statement timeout: asked for {asked}, but timeline \"{timeline}\" {reached}{}",
                 age(behind, now)
             );
-            let error = Error::new("57014", message);
+            let error = Error::new(b"57014", message);
             Some(
                 error.hint(
                     "SELECT * FROM tidewater.timelines shows how far all are; SET statement_timeout waits longer",

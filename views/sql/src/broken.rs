@@ -83,6 +83,11 @@ impl Database {
         self.objects.get(name).map(|object| (object.kind(), object.definition.as_str()))
     }
 
+    /// Where names without a schema are looked for in an object's definition.
+    pub fn search_path_of(&self, name: &str) -> Vec<String> {
+        self.objects.get(name).map(|object| object.search_path.clone()).unwrap_or_default()
+    }
+
     /// The columns of a source, with all that is known of them.
     pub fn source_table(&self, name: &str) -> Option<(TableId, &TableSchema)> {
         match &self.objects.get(name)?.body {
@@ -131,6 +136,7 @@ impl Database {
             return Err(Error::new(b"42704", format!("\"{name}\" is not broken")));
         };
         self.objects.remove(name);
+        self.search_path.clone_from(&object.search_path);
         let next = self.next_oid;
         match make(self) {
             Ok(made) => {
@@ -198,8 +204,9 @@ impl Database {
         schema: &TableSchema,
         definition: &str,
     ) -> Result<(TableId, Replaced)> {
-        match self.definition(name) {
-            Some((ObjectKind::Source, _)) => {
+        match self.objects.get(name) {
+            Some(object) if object.kind() == ObjectKind::Source => {
+                self.search_path.clone_from(&object.search_path);
                 self.replace(name, |database| database.create_source(name, schema, definition))
             }
             _ => Err(Error::new(b"42P01", format!("source \"{name}\" does not exist"))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use delta::{Op, Row, RowBuilder};
 use engine::NodeId;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query, Select, SelectItem,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query, SelectItem,
     SetExpr, TableFactor, TableObject, TableWithJoins, Update, Value,
 };
 use tidewater_functions::Session;
@@ -66,6 +66,11 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// The table that they are of.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     /// The command tag.
     pub fn tag(&self) -> String {
         let count = self.removed.len().max(self.added.len());
@@ -221,7 +226,7 @@ impl Database {
         let all = || (0..local.relation.columns.len()).collect::<Vec<_>>();
         let Some(source) = &insert.source else {
             // DEFAULT VALUES.
-            let query = one_row()?;
+            let query = select(Vec::new(), &[], None)?;
             return Ok((local, Verb::Insert(Vec::new()), query, Vec::new()));
         };
         let mut columns = all();
@@ -257,7 +262,7 @@ impl Database {
         let local = self.local(table_of(from)?, session)?;
         let all: Vec<usize> = (0..local.relation.columns.len()).collect();
         let old = old_columns(from, &local.relation.columns)?;
-        let query = select(old, from, delete.selection.as_ref())?;
+        let query = select(old, std::slice::from_ref(from), delete.selection.as_ref())?;
         Ok((local, Verb::Delete, query, all))
     }
 
@@ -293,7 +298,7 @@ impl Database {
                 },
             };
         }
-        let query = select(old.into_iter().chain(new).collect(), &update.table, update.selection.as_ref())?;
+        let query = select(old.into_iter().chain(new).collect(), std::slice::from_ref(&update.table), update.selection.as_ref())?;
         Ok((local, Verb::Update, query, (0..width).chain(0..width).collect()))
     }
 
@@ -472,24 +477,16 @@ fn old_columns(table: &TableWithJoins, columns: &[Column]) -> Result<Vec<Expr>> 
     Ok(columns.iter().map(column).collect())
 }
 
-/// SELECT of no columns.
-fn one_row() -> Result<Box<Query>> {
-    let mut parsed = crate::parse::parse("SELECT")?;
-    match parsed.pop().map(|parsed| parsed.statement) {
-        Some(Statement::Query(query)) => Ok(query),
-        _ => Err(Error::new(b"XX000", "SELECT is no query")),
-    }
-}
-
-/// `SELECT columns FROM table WHERE selection`.
-fn select(columns: Vec<Expr>, table: &TableWithJoins, selection: Option<&Expr>) -> Result<Box<Query>> {
-    let mut query = one_row()?;
-    let SetExpr::Select(body) = query.body.as_mut() else {
+/// `SELECT columns FROM tables WHERE selection`.
+fn select(columns: Vec<Expr>, from: &[TableWithJoins], selection: Option<&Expr>) -> Result<Box<Query>> {
+    let mut parsed = crate::parse::parse("SELECT 1")?;
+    let Some(Statement::Query(mut query)) = parsed.pop().map(|parsed| parsed.statement) else {
         return Err(Error::new(b"XX000", "SELECT is no query"));
     };
-    let body: &mut Select = body;
-    body.projection = columns.into_iter().map(SelectItem::UnnamedExpr).collect();
-    body.from = vec![table.clone()];
-    body.selection = selection.cloned();
+    if let SetExpr::Select(body) = query.body.as_mut() {
+        body.projection = columns.into_iter().map(SelectItem::UnnamedExpr).collect();
+        body.from = from.to_vec();
+        body.selection = selection.cloned();
+    }
     Ok(query)
 }

@@ -51,6 +51,15 @@ pub(crate) struct Check {
     pub(crate) rel: Rel,
 }
 
+impl Check {
+    /// The positions of the table's columns that it reads.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        let Rel::Get(get) = &self.rel else { return Vec::new() };
+        let free = self.scalar.free();
+        get.columns.iter().filter(|(_, id)| free.contains(id)).map(|(at, _)| *at).collect()
+    }
+}
+
 /// PRIMARY KEY or UNIQUE.
 #[derive(Debug, Clone)]
 pub(crate) struct Unique {

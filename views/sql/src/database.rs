@@ -242,6 +242,11 @@ impl Database {
         self.objects.insert(name.to_owned(), object);
     }
 
+    /// Where what is made from now on looks for names without a schema.
+    pub fn set_search_path(&mut self, search_path: Vec<String>) {
+        self.search_path = search_path;
+    }
+
     /// What was planned or told before may not hold any more.
     pub(crate) fn changed(&mut self) {
         self.generation += 1;
@@ -339,7 +344,7 @@ impl Database {
     ///
     /// # Errors
     /// 3F000 if there is no such schema, 42501 for one of the system's.
-    pub(crate) fn new_key(&self, written: &str, session: &Session) -> Result<String> {
+    pub fn new_key(&self, written: &str, session: &Session) -> Result<String> {
         let schemas = || session.search_path.iter().find(|schema| self.has_schema(schema));
         let key = match written.contains('.') {
             true => written.to_owned(),
@@ -360,7 +365,7 @@ impl Database {
     ///
     /// # Errors
     /// 3F000 if it names a schema that does not exist.
-    pub(crate) fn resolved(&self, written: &str, session: &Session) -> Result<String> {
+    pub fn resolved(&self, written: &str, session: &Session) -> Result<String> {
         if !written.contains('.') {
             let found = self.found(written, &session.search_path);
             return Ok(found.unwrap_or_else(|| written.to_owned()));

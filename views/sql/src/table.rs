@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use sqlparser::ast::{self, ColumnDef, ColumnOption, CreateTable, TableConstraint};
 use tidewater_functions::Session;
-use tidewater_query::plan::Scalar;
 use tidewater_query::{Relation, bind_scalar, column_type};
 use tidewater_types::{Column, ColumnType, TableSchema, Type};
 
@@ -211,13 +210,14 @@ impl Database {
         for (name, expr) in &declarations.checks {
             let bool = ColumnType::from(Type::Bool);
             let (scalar, rel, _) = bind_scalar(expr, text, &names, &session, Some(&relation), Some(&bool))?;
-            let name = name.clone().unwrap_or_else(|| {
-                let read = columns_read(&scalar, &rel);
+            let mut check = Check { name: String::new(), text: expr.to_string(), scalar, rel };
+            check.name = name.clone().unwrap_or_else(|| {
+                let read = check.columns();
                 let one = if let [at] = read[..] { vec![at] } else { Vec::new() };
                 declarations.name(&one, "check", &taken)
             });
-            taken.push(name.clone());
-            constraints.checks.push(Check { name, text: expr.to_string(), scalar, rel });
+            taken.push(check.name.clone());
+            constraints.checks.push(check);
         }
         for declared in &declarations.uniques {
             let name = declared.name.clone().unwrap_or_else(|| match declared.primary {
@@ -236,13 +236,6 @@ fn in_default(error: Error, expr: &ast::Expr) -> Error {
         b"42703" => Error::new(b"0A000", format!("cannot use column reference in DEFAULT expression {expr}")),
         _ => error,
     }
-}
-
-/// The positions of the table's columns that a CHECK reads.
-fn columns_read(scalar: &Scalar, rel: &tidewater_query::plan::Rel) -> Vec<usize> {
-    let tidewater_query::plan::Rel::Get(get) = rel else { return Vec::new() };
-    let free = scalar.free();
-    get.columns.iter().filter(|(_, id)| free.contains(id)).map(|(at, _)| *at).collect()
 }
 
 /// What CREATE TABLE may say and this system does not do.

@@ -26,6 +26,11 @@ impl SqlError {
         SqlError { sqlstate: *sqlstate, message: message.into(), detail: None, hint: None, position: None }
     }
 
+    /// The SQLSTATE as text.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.sqlstate).unwrap_or("XX000")
+    }
+
     /// The same error, with a detail.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());

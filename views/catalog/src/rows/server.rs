@@ -116,7 +116,7 @@ pub(super) fn pg_settings(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         "reset_val",
         "pending_restart",
     ])?;
-    for (name, value) in &catalog.session.variables {
+    for (name, value) in catalog.session.variables.iter() {
         let name = CAPITALS.iter().find(|(lower, _)| lower == name).map_or(name.as_str(), |(_, shown)| shown);
         out.row(
             &at,

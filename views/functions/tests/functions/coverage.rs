@@ -176,7 +176,7 @@ fn document(
 ) -> String {
     let mut out = String::from(
         "# Functions and operators\n\n\
-         Of the SQL front end that is being built beside DataFusion (ARCHITECTURE.md); what statements may call today is in \
+         What statements may call; the statements themselves are in \
          [sql.md](sql.md).\n\n\
          Generated from the table of functions by a test (`TIDEWATER_WRITE_DOCS=1 cargo test -p tidewater-functions`). Each entry was \
          compared with PostgreSQL 15: result type, strictness and volatility with its catalogs, and results and SQLSTATEs on values at \

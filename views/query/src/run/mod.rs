@@ -8,6 +8,7 @@ mod aggregate;
 mod built;
 mod cell;
 mod compile;
+mod concat;
 mod count;
 mod estimate;
 mod flat_map;
@@ -154,6 +155,21 @@ pub fn compile_over(
         _ => layout::Layout::default(),
     };
     compiler.scalar(scalar, &layout)
+}
+
+/// The expression that computes a scalar over tuples: `inputs` are the types of each input's row, `place` says which column of which
+/// input each column is.
+///
+/// # Errors
+/// What compiling finds wrong.
+pub fn compile_at(
+    scalar: &crate::plan::Scalar,
+    inputs: Vec<Arc<[ColumnType]>>,
+    place: &dyn Fn(crate::plan::Id) -> (usize, usize),
+    session: &Arc<Session>,
+) -> Result<tidewater_types::Expr> {
+    let places = scalar.free().into_iter().map(|id| (id, place(id))).collect();
+    scalar::Compiler { session, parameters: &[] }.scalar(scalar, &layout::Layout { inputs, places })
 }
 
 /// The types of a plan's output.

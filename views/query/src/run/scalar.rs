@@ -122,6 +122,9 @@ impl Compiler<'_> {
     }
 
     fn call(self, call: &Call, layout: &Layout) -> Result<Expr> {
+        if let Some(concat) = super::concat::concat(self, call, layout)? {
+            return Ok(concat);
+        }
         call.function.0.compile(self.arguments(call, layout)?, &call.ty, self.session)
     }
 

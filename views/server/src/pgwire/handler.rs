@@ -1,12 +1,10 @@
-//! What the server does for a statement of a client: sessions begin, statements run, transactions end.
+//! A client's session: how it begins, what cancels its statements, what it is told beside their answers.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use datafusion::common::ScalarValue;
 use futures::channel::oneshot::Receiver;
 use futures::future::{Either, select};
 use futures::{Sink, SinkExt};
@@ -22,38 +20,28 @@ use pgwire::api::{
 };
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::cancel::CancelRequest;
-use pgwire::messages::response::{NoticeResponse, TransactionStatus};
+use pgwire::messages::response::NoticeResponse;
 use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use sql::parse::ast::{CopyFormat, Statement};
-use sql::{Error, Notice, Outcome, Prepared};
+use sql::{Notice, Prepared};
 
 use super::{fatal, wire_error};
-use crate::coordinator::Handle;
-use crate::runner::Batches;
+use crate::handle::Handle;
 use crate::session::{REPORTED, Session};
 
 /// See the module.
+#[derive(Clone)]
 pub(super) struct Handler {
     pub(super) handle: Handle,
     connections: Arc<ConnectionManager>,
-    keys: RandomPidSecretKeyGenerator,
+    keys: Arc<RandomPidSecretKeyGenerator>,
 }
 
 /// A statement of the extended protocol.
 #[derive(Clone)]
 pub(super) struct Extended(pub(super) Arc<Prepared>);
 
-/// What a statement answers, before it is encoded.
-pub(super) enum Answer {
-    Tag(String),
-    /// A tag, after which the transaction has this status.
-    Transaction(&'static str, TransactionStatus),
-    Rows(SchemaRef, Batches, &'static str),
-    Copy(SchemaRef, Batches, CopyFormat),
-}
-
-type Shared = parking_lot::Mutex<Session>;
+pub(super) type Shared = parking_lot::Mutex<Session>;
 
 /// The session of a client, once it has introduced itself.
 pub(super) fn session<C: ClientInfo>(client: &C) -> Arc<Shared> {
@@ -81,9 +69,10 @@ impl StartupHandler for Handler {
         let PgWireFrontendMessage::Startup(startup) = &message else { return Ok(()) };
         protocol_negotiation(client, startup).await?;
         save_startup_parameters_to_metadata(client, startup);
-        let session = Session::new(client.metadata()).map_err(|error| fatal(&error))?;
-        client.session_extensions().insert(Shared::new(session));
+        let mut session = Session::new(client.metadata()).map_err(|error| fatal(&error))?;
         let (pid, secret) = self.keys.generate(client);
+        session.backend_pid = pid;
+        client.session_extensions().insert(Shared::new(session));
         client.set_pid_and_secret_key(pid, secret.clone());
         let (handle, guard) = self.connections.register(pid, secret);
         client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
@@ -117,13 +106,8 @@ pub(super) async fn cancellable<T>(
     }
 }
 
-/// What every statement of a failed transaction is told but those that end it.
-pub(super) fn aborted() -> Error {
-    Error::new("25P02", "current transaction is aborted, commands ignored until end of transaction block")
-}
-
 /// Tells a client something beside the answer.
-async fn notice<C>(client: &mut C, severity: &str, sqlstate: &str, text: String) -> PgWireResult<()>
+pub(super) async fn notice<C>(client: &mut C, severity: &str, sqlstate: &str, text: String) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
@@ -134,7 +118,7 @@ where
 }
 
 /// Tells a client what belongs to the answer of its statement.
-async fn tell<C>(client: &mut C, session: &Shared, notices: Vec<Notice>) -> PgWireResult<()>
+pub(super) async fn tell<C>(client: &mut C, session: &Shared, notices: Vec<Notice>) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
@@ -151,224 +135,14 @@ where
     Ok(())
 }
 
-/// Whether a statement that is not a query changes anything.
-fn changes(statement: &Statement) -> bool {
-    !matches!(
-        statement,
-        Statement::ShowObjects { .. }
-            | Statement::ShowColumns { .. }
-            | Statement::ShowCreate { .. }
-            | Statement::Explain(_)
-    )
-}
-
 impl Handler {
     pub(super) fn new(handle: Handle, connections: Arc<ConnectionManager>) -> Self {
-        Handler { handle, connections, keys: RandomPidSecretKeyGenerator::default() }
-    }
-
-    /// Runs a statement for a session.
-    pub(super) async fn run<C>(
-        &self,
-        client: &mut C,
-        prepared: &Prepared,
-        values: Vec<ScalarValue>,
-    ) -> PgWireResult<Answer>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let statement = &prepared.parsed.statement;
-        let ends = matches!(statement, Statement::Commit | Statement::Rollback | Statement::RollbackTo { .. });
-        if client.transaction_status() == TransactionStatus::Error && !ends {
-            return Err(wire_error(&aborted()));
-        }
-        let session = session(client);
-        match statement {
-            Statement::Begin { .. }
-            | Statement::Commit
-            | Statement::Rollback
-            | Statement::Savepoint { .. }
-            | Statement::Release { .. }
-            | Statement::RollbackTo { .. } => self.transaction(client, &session, statement).await,
-            Statement::Set { name, value, local } => {
-                set(client, &session, name, value.as_deref(), *local).await?;
-                Ok(Answer::Tag("SET".into()))
-            }
-            Statement::Reset { name } if name != "all" => {
-                set(client, &session, name, None, false).await?;
-                Ok(Answer::Tag("RESET".into()))
-            }
-            Statement::Reset { .. } | Statement::DiscardAll => {
-                let discard = matches!(statement, Statement::DiscardAll);
-                if discard {
-                    forget(client, &session, None);
-                }
-                changed(client, &session, Session::reset).await?;
-                Ok(Answer::Tag(if discard { "DISCARD ALL" } else { "RESET" }.into()))
-            }
-            Statement::Deallocate { name } => {
-                forget(client, &session, name.as_deref());
-                Ok(Answer::Tag(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" }.into()))
-            }
-            Statement::Nothing { tag } => Ok(Answer::Tag((*tag).into())),
-            Statement::ShowVariable { name } => {
-                let shown =
-                    session.lock().show(name, || self.handle.positions()).map_err(|error| wire_error(&error))?;
-                Ok(Answer::Rows(shown.schema(), shown.into(), "SHOW"))
-            }
-            Statement::Query(_) | Statement::CopyOut { .. } => self.read(client, &session, prepared, &values).await,
-            _ => self.change(client, &session, prepared, values).await,
-        }
-    }
-
-    async fn read<C>(
-        &self,
-        client: &mut C,
-        session: &Shared,
-        prepared: &Prepared,
-        values: &[ScalarValue],
-    ) -> PgWireResult<Answer>
-    where
-        C: Sink<PgWireBackendMessage> + Unpin,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let (wait, holds) = {
-            let session = session.lock();
-            (session.wait(), session.holds())
-        };
-        let query = self.handle.query(prepared, values, &wait).await.map_err(|error| wire_error(&error))?;
-        if holds && query.reads.iter().any(|name| self.handle.exists(name)) {
-            let message = "rows inserted in this transaction can be read after its COMMIT only";
-            let error = Error::new("25001", message).hint("COMMIT first, or let statements commit by themselves");
-            return Err(wire_error(&error));
-        }
-        tell(client, session, query.notices.clone()).await?;
-        let schema = query.schema.clone();
-        let batches = Batches::start(query, wait.limit);
-        Ok(match &prepared.parsed.statement {
-            Statement::CopyOut { format, .. } => Answer::Copy(schema, batches, format.clone()),
-            _ => Answer::Rows(schema, batches, "SELECT"),
-        })
-    }
-
-    /// Statements of the database: they change it or tell of it.
-    async fn change<C>(
-        &self,
-        client: &mut C,
-        session: &Shared,
-        prepared: &Prepared,
-        values: Vec<ScalarValue>,
-    ) -> PgWireResult<Answer>
-    where
-        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let statement = &prepared.parsed.statement;
-        let block = client.transaction_status() == TransactionStatus::Transaction;
-        if changes(statement) && session.lock().is_read_only() {
-            let message = format!("cannot execute {} in a read-only transaction", prepared.parsed.command());
-            return Err(wire_error(&Error::new("25006", message)));
-        }
-        match statement {
-            Statement::Insert(_) if block => {
-                let insertion = self.handle.insertion(&prepared.parsed, values).await;
-                let insertion = insertion.map_err(|error| wire_error(&error))?;
-                let tag = insertion.tag();
-                session.lock().hold(insertion);
-                return Ok(Answer::Tag(tag));
-            }
-            Statement::Update(_) | Statement::Delete(_) if block => {
-                let name = if matches!(statement, Statement::Update(_)) { "UPDATE" } else { "DELETE" };
-                let error = Error::new("25001", format!("{name} cannot run inside a transaction block"))
-                    .hint("let it commit by itself: outside BEGIN … COMMIT, with the driver's autocommit");
-                return Err(wire_error(&error));
-            }
-            _ => {}
-        }
-        let outcome = self.handle.run(&prepared.parsed, values).await.map_err(|error| wire_error(&error))?;
-        Ok(match outcome {
-            Outcome::Tag(tag) | Outcome::Dropped(tag, _) => {
-                if block {
-                    let text = format!("{tag} took effect at once; ROLLBACK does not undo it");
-                    notice(client, "NOTICE", "00000", text).await?;
-                }
-                Answer::Tag(tag)
-            }
-            Outcome::Told(tag, notices) => {
-                tell(client, session, notices).await?;
-                Answer::Tag(tag)
-            }
-            Outcome::Rows(query) => {
-                let tag = if matches!(statement, Statement::Explain(_)) { "EXPLAIN" } else { "SHOW" };
-                let limit = session.lock().statement_timeout();
-                Answer::Rows(query.schema.clone(), Batches::start(*query, limit), tag)
-            }
-        })
-    }
-
-    async fn transaction<C>(&self, client: &mut C, session: &Shared, statement: &Statement) -> PgWireResult<Answer>
-    where
-        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        use TransactionStatus::{Idle, Transaction};
-        let failed = client.transaction_status() == TransactionStatus::Error;
-        let told = |error: Error| wire_error(&error);
-        match statement {
-            Statement::Begin { read_only } => {
-                if !session.lock().begin(*read_only) {
-                    let text = "there is already a transaction in progress".to_owned();
-                    notice(client, "WARNING", "25001", text).await?;
-                }
-                Ok(Answer::Transaction("BEGIN", Transaction))
-            }
-            Statement::Commit if !failed => {
-                let outside = client.transaction_status() == Idle;
-                let mut insertions = Vec::new();
-                changed(client, session, |session| insertions = session.commit()).await?;
-                if outside {
-                    let text = "there is no transaction in progress".to_owned();
-                    notice(client, "WARNING", "25P01", text).await?;
-                } else if !insertions.is_empty() {
-                    // The block is over, whatever comes of its rows.
-                    client.set_transaction_status(Idle);
-                    self.handle.insert_all(insertions).await.map_err(told)?;
-                }
-                Ok(Answer::Transaction("COMMIT", Idle))
-            }
-            Statement::Commit | Statement::Rollback => {
-                let mut inside = false;
-                changed(client, session, |session| inside = session.rollback()).await?;
-                if !inside {
-                    let text = "there is no transaction in progress".to_owned();
-                    notice(client, "WARNING", "25P01", text).await?;
-                }
-                Ok(Answer::Transaction("ROLLBACK", Idle))
-            }
-            Statement::Savepoint { name } => {
-                session.lock().savepoint(name).map_err(told)?;
-                Ok(Answer::Transaction("SAVEPOINT", Transaction))
-            }
-            Statement::Release { name } => {
-                session.lock().release(name).map_err(told)?;
-                Ok(Answer::Transaction("RELEASE", Transaction))
-            }
-            Statement::RollbackTo { name } => {
-                let mut done = Ok(());
-                changed(client, session, |session| done = session.rollback_to(name)).await?;
-                done.map_err(told)?;
-                Ok(Answer::Transaction("ROLLBACK", Transaction))
-            }
-            _ => Err(told(Error::new("XX000", "not a statement of transactions"))),
-        }
+        Handler { handle, connections, keys: Arc::default() }
     }
 }
 
 /// Changes a session, and tells the client which of the variables that it is told of are others now.
-async fn changed<C>(client: &mut C, session: &Shared, change: impl FnOnce(&mut Session)) -> PgWireResult<()>
+pub(super) async fn changed<C>(client: &mut C, session: &Shared, change: impl FnOnce(&mut Session)) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
@@ -386,7 +160,13 @@ where
     Ok(())
 }
 
-async fn set<C>(client: &mut C, session: &Shared, name: &str, value: Option<&str>, local: bool) -> PgWireResult<()>
+pub(super) async fn set<C>(
+    client: &mut C,
+    session: &Shared,
+    name: &str,
+    value: Option<&str>,
+    local: bool,
+) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
@@ -410,7 +190,7 @@ where
 }
 
 /// Drops a prepared statement, or all.
-fn forget<C>(client: &C, session: &Shared, name: Option<&str>)
+pub(super) fn forget<C>(client: &C, session: &Shared, name: Option<&str>)
 where
     C: ClientPortalStore,
     C::PortalStore: PortalStore,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use delta::{Change, Commit, Op, RowBuilder, TableSchema};
+use delta::{Change, Commit, Op};
 use ingest::SourceEvent;
 use serde_json::{Value, json};
 use tidewater::Running;
+use tidewater_query::run::pack_row;
+use tidewater_types::{Datum, Type};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -40,14 +41,9 @@ async fn fed() -> (Running, Client) {
 
 /// Feeds a commit that sets row 1 of a source, or nothing.
 async fn feed(running: &Running, timeline: &str, position: &str, row: Option<(&str, i64)>) {
-    let column = |name| Field::new(name, DataType::Int64, true);
-    let kinds =
-        TableSchema::new(Arc::new(Schema::new(vec![column("id"), column("n")])), Some(vec![0])).expect("a table").kinds;
     let change = |(name, n)| {
-        let mut row = RowBuilder::new(kinds.clone());
-        row.set_int(0, 1);
-        row.set_int(1, n);
-        Change { table: running.handle.source(name).expect("a source"), op: Op::Upsert(row.finish().into()) }
+        let row = pack_row(&[Type::Int8.into(), Type::Int8.into()], &[Datum::Int(1), Datum::Int(n)]);
+        Change { table: running.handle.source(name).expect("a source"), op: Op::Upsert(row) }
     };
     let commit = Commit {
         timeline: timeline.into(),

@@ -14,7 +14,7 @@ fn a_view_is_built_while_rows_come_and_other_views_are_read() {
                 "CREATE TABLE t (id bigint, g bigint, note text);
                  CREATE MATERIALIZED VIEW groups AS SELECT g, count(*) AS n, max(id) AS last FROM t GROUP BY g;
                  INSERT INTO t SELECT value, value % 1000, 'a note that takes some room in its chunk ' || value
-                 FROM generate_series(1, {ROWS})"
+                 FROM generate_series(1, {ROWS}) AS g(value)"
             ))
             .await
             .expect("rows");

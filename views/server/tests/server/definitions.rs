@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tidewater::config::Config;
+use tidewater_query::run::pack_row;
+use tidewater_types::{Datum, Type};
 use tokio::sync::watch;
 use tokio_postgres::Client;
 
@@ -216,11 +218,12 @@ fn columns_are_those_of_the_source_s_beginning_until_it_is_refreshed() {
         let after = running.handle.source_id("s").expect("a source");
         assert_ne!(before, after, "the rows come anew");
         // What readers of the old columns still send is passed over.
-        let mut row = delta::RowBuilder::new(vec![delta::Kind::Int, delta::Kind::Text, delta::Kind::Int]);
-        row.set_int(0, 1);
-        let old = delta::Change { table: before, op: delta::Op::Insert(row.take()) };
-        row.set_int(0, 2);
-        let new = delta::Change { table: after, op: delta::Op::Insert(row.take()) };
+        let row = |id| {
+            let values = [Datum::Int(id), Datum::Null, Datum::Null];
+            delta::Op::Insert(pack_row(&[Type::Int8.into(), Type::Text.into(), Type::Int8.into()], &values))
+        };
+        let old = delta::Change { table: before, op: row(1) };
+        let new = delta::Change { table: after, op: row(2) };
         for change in [old, new] {
             let commit = delta::Commit::local(vec![change]);
             events.send(ingest::SourceEvent::Commits(vec![commit])).await.expect("the loop runs");

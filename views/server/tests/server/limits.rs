@@ -257,12 +257,15 @@ fn startup_parameters_that_cannot_be_met() {
         let (kind, body) = next(&mut socket).await;
         let text = String::from_utf8_lossy(&body);
         assert!(kind == b'E' && text.contains("FATAL") && text.contains("22023"), "{text}");
-        // A zone is not worth a refusal: the client is told that it is UTC.
-        let mut socket = raw(&running).await;
-        let zone = startup(b"user\0x\0TimeZone\0Europe/Berlin\0options\0-c statement_timeout=5s\0\0");
-        socket.write_all(&zone).await.expect("it is sent");
-        let told = until(&mut socket, b'Z').await;
-        assert!(told.iter().any(|(kind, body)| *kind == b'S' && body == b"TimeZone\0UTC\0"));
+        // A zone is not worth a refusal: the client is told which one it has.
+        for (zone, told) in [("Europe/Berlin", "Europe/Berlin"), ("europe/london", "Europe/London"), ("Moon", "UTC")] {
+            let mut socket = raw(&running).await;
+            let parameters = format!("user\0x\0TimeZone\0{zone}\0options\0-c statement_timeout=5s\0\0");
+            socket.write_all(&startup(parameters.as_bytes())).await.expect("it is sent");
+            let messages = until(&mut socket, b'Z').await;
+            let expected = format!("TimeZone\0{told}\0");
+            assert!(messages.iter().any(|(kind, body)| *kind == b'S' && body == expected.as_bytes()), "{zone}");
+        }
         running.stop().await;
     });
 }

@@ -105,7 +105,7 @@ fn sessions_have_variables() {
         assert_eq!(shown, "me");
         let level = client.query_one("SHOW TRANSACTION ISOLATION LEVEL", &[]).await.expect("a row");
         assert_eq!(level.get::<_, String>(0), "strict serializable");
-        assert!(client.batch_execute("SET TIME ZONE 'Europe/Berlin'").await.is_err());
+        assert!(client.batch_execute("SET TIME ZONE 'Europe/Atlantis'").await.is_err());
         assert!(client.batch_execute(";").await.is_ok());
         running.stop().await;
     });
@@ -219,8 +219,8 @@ fn what_a_statement_says_and_the_server_does_not_do_is_refused_by_name() {
             ("CREATE TEMP VIEW v AS SELECT a FROM t", "temporary"),
             ("CREATE TEMP TABLE v (a int)", "temporary"),
             ("CREATE TABLE v AS SELECT a FROM t", "CREATE TABLE AS"),
-            ("CREATE TABLE v (a int DEFAULT 7)", "DEFAULT"),
-            ("CREATE TABLE v (a int PRIMARY KEY)", "PRIMARY KEY"),
+            ("CREATE TABLE v (a int REFERENCES t)", "REFERENCES"),
+            ("CREATE TABLE v (a int GENERATED ALWAYS AS IDENTITY)", "generated"),
             ("INSERT INTO t VALUES (1, 2) RETURNING a", "RETURNING"),
             ("INSERT INTO t VALUES (1, 2) ON CONFLICT DO NOTHING", "ON CONFLICT"),
             ("DELETE FROM t RETURNING a", "RETURNING"),
@@ -325,7 +325,7 @@ fn columns_are_called_as_in_postgresql() {
             }
         }
         let row = client.query_one("SELECT 1, 2, 1", &[]).await.expect("a row");
-        assert_eq!([0, 1, 2].map(|at| row.get::<_, i64>(at)), [1, 2, 1]);
+        assert_eq!([0, 1, 2].map(|at| row.get::<_, i32>(at)), [1, 2, 1]);
         running.stop().await;
     });
 }

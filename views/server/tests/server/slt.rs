@@ -1,12 +1,14 @@
 //! `tests/slt/*.slt`, in process and through the socket.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sql::{Database, Outcome};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
-use tidewater::encode::text;
+use tidewater_query::run::Limits;
+use tidewater_types::{Column, Datum, Settings, output as write_text};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::{RUNTIME, connect, server};
@@ -45,13 +47,16 @@ impl AsyncDB for InProcess {
         let Some(Outcome::Rows(query)) = self.0.execute(statement)?.pop() else {
             return Ok(DBOutput::StatementComplete(0));
         };
-        let batches = query.run().await?;
-        let mut rows = Vec::new();
-        for batch in batches {
-            for row in 0..batch.num_rows() {
-                rows.push(batch.columns().iter().map(|column| shown(text(column, row))).collect());
-            }
-        }
+        let (columns, mut rows) = (query.columns.clone(), Vec::new());
+        query.run(&Limits::default(), &mut |values| {
+            let text = |(value, column): (&Datum<'_>, &Column)| {
+                let mut text = String::new();
+                write_text(value, &column.ty, &Settings::default(), &mut text);
+                shown(Some(text).filter(|_| !value.is_null()))
+            };
+            rows.push(values.iter().zip(columns.iter()).map(text).collect());
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(output(rows))
     }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use delta::{Change, Commit, Op, RowBuilder, TableId};
+use delta::{Change, Commit, Op, TableId};
 use futures::StreamExt;
 use ingest::{DeadLetter, Health, SourceEvent, State};
 use serde_json::{Value, json};
 use tidewater::Running;
+use tidewater_query::run::pack_row;
+use tidewater_types::{Datum, Type};
 use tokio::sync::mpsc;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Client};
@@ -71,10 +73,8 @@ async fn until(client: &Client, query: &str, expected: &str) {
 }
 
 fn row(table: TableId, id: i64, name: &str) -> SourceEvent {
-    let mut row = RowBuilder::new(vec![delta::Kind::Int, delta::Kind::Text]);
-    row.set_int(0, id);
-    row.set_text(1, name);
-    SourceEvent::Commits(vec![Commit::local(vec![Change { table, op: Op::Upsert(row.take()) }])])
+    let row = pack_row(&[Type::Int8.into(), Type::Text.into()], &[Datum::Int(id), Datum::from(name)]);
+    SourceEvent::Commits(vec![Commit::local(vec![Change { table, op: Op::Upsert(row) }])])
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
-use delta::{Change, Commit, Op, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Op, Row, RowBuilder, TableId};
 use sql::Database;
+use tidewater_functions::Session;
+use tidewater_types::{Column, TableSchema, Type};
 
-use super::{RUNTIME, answer};
+use super::answer;
 
 /// Views over items(id, grp, n, label). Where rows are in an order, it decides what is shown.
 const VIEWS: &[&str] = &[
@@ -15,7 +16,7 @@ const VIEWS: &[&str] = &[
     "SELECT grp, array_agg(n ORDER BY n, label NULLS FIRST) FILTER (WHERE n % 7 = 0) AS l FROM items GROUP BY grp",
     "SELECT grp, count(DISTINCT n) AS c, max(n) FILTER (WHERE label < 'b') AS n FROM items GROUP BY grp",
     "SELECT DISTINCT ON (label) label, n, id FROM items ORDER BY label, n DESC, id",
-    "SELECT label, first_value(id ORDER BY n, id) AS a, last_value(id ORDER BY n, id) AS z FROM items GROUP BY label",
+    "SELECT label, (array_agg(id ORDER BY n, id))[1] AS a, (array_agg(id ORDER BY n DESC, id DESC))[1] AS z FROM items GROUP BY label",
     "SELECT DISTINCT grp, label FROM items",
     "SELECT a.id, b.n FROM items a LEFT JOIN items b ON b.id = a.n WHERE a.n < 300",
 ];
@@ -34,16 +35,16 @@ fn mixed(number: u64) -> u64 {
 }
 
 fn row(schema: &TableSchema, id: u64, seed: u64) -> Row {
-    let mut builder = RowBuilder::new(schema.kinds.clone());
-    builder.set_int(0, id as i64);
+    let mut builder = RowBuilder::new(schema.widths.clone());
+    builder.set_slot(0, id);
     if !seed.is_multiple_of(11) {
-        builder.set_int(1, (seed % 3) as i64);
+        builder.set_slot(1, seed % 3);
     }
     if !seed.is_multiple_of(13) {
-        builder.set_int(2, (seed / 7 % 900) as i64);
+        builder.set_slot(2, seed / 7 % 900);
     }
     if !seed.is_multiple_of(17) {
-        builder.set_text(3, ["a", "b", "ab", "é", "c", ""][(seed / 5 % 6) as usize]);
+        builder.set_tail(3, ["a", "b", "ab", "é", "c", ""][(seed / 5 % 6) as usize].as_bytes());
     }
     builder.take()
 }
@@ -54,8 +55,8 @@ fn tick(table: TableId, schema: &TableSchema, number: u64) -> Commit {
         let seed = mixed(number * CHANGES + n);
         let id = mixed(seed) % ROWS;
         if seed % TICKS < number {
-            let mut key = RowBuilder::new(schema.kinds[..1].to_vec());
-            key.set_int(0, id as i64);
+            let mut key = RowBuilder::new(schema.widths[..1].to_vec());
+            key.set_slot(0, id);
             Change { table, op: Op::Delete(key.take()) }
         } else {
             Change { table, op: Op::Upsert(row(schema, id, seed)) }
@@ -68,8 +69,8 @@ fn create_views(database: &mut Database) {
     for (number, text) in VIEWS.iter().enumerate() {
         let text = format!("CREATE MATERIALIZED VIEW v{number} AS {text}");
         let parsed = sql::parse(&text).expect("a statement").remove(0);
-        let _guard = RUNTIME.enter();
-        database.execute_statement(&Arc::new(parsed), &[]).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let session = Arc::new(Session::default());
+        database.execute_statement(&Arc::new(parsed), &[], &session).unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 }
 
@@ -84,10 +85,13 @@ fn check(database: &mut Database, tick: u64) {
 /// Runs all ticks; the views are made before one of them and built by so many slices a tick, until the last.
 fn run(made_before: u64, slices: usize) {
     let mut database = Database::new();
-    let columns =
-        [("id", DataType::Int64), ("grp", DataType::Int64), ("n", DataType::Int64), ("label", DataType::Utf8)];
-    let columns = columns.map(|(name, data_type)| Field::new(name, data_type, name != "id"));
-    let schema = TableSchema::new(Arc::new(Schema::new(columns.to_vec())), Some(vec![0])).expect("supported types");
+    let columns = vec![
+        Column::new("id", Type::Int8).not_null(),
+        Column::new("grp", Type::Int8),
+        Column::new("n", Type::Int8),
+        Column::new("label", Type::Text),
+    ];
+    let schema = TableSchema::new(columns, Some(vec![0])).expect("a key");
     let table = database.create_source("items", &schema, "").expect("a free name");
     for number in 0..TICKS {
         if number == made_before {

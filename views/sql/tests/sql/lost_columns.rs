@@ -1,10 +1,8 @@
 //! A column that MySQL dropped: who reads it gets an error, everybody else goes on.
 
-use std::sync::Arc;
-
-use arrow_schema::{DataType, Field, Schema};
-use delta::{Change, Commit, Op, RowBuilder, TableSchema};
+use delta::{Change, Commit, Op, RowBuilder};
 use sql::Database;
+use tidewater_types::{Column, TableSchema, Type};
 
 use crate::answer;
 use crate::statements::{fails, run};
@@ -12,11 +10,11 @@ use crate::statements::{fails, run};
 #[test]
 fn only_readers_of_a_lost_column_stop() {
     let mut db = Database::new();
-    let columns = Schema::new(["id", "kept", "gone"].map(|name| Field::new(name, DataType::Int64, true)).to_vec());
-    let schema = TableSchema::new(Arc::new(columns), Some(vec![0])).expect("a table");
+    let columns = ["id", "kept", "gone"].map(|name| Column::new(name, Type::Int8)).to_vec();
+    let schema = TableSchema::new(columns, Some(vec![0])).expect("a table");
     let table = db.create_source("t", &schema, "").expect("a source");
-    let mut row = RowBuilder::new(schema.kinds);
-    (0..3).for_each(|column| row.set_int(column, 1));
+    let mut row = RowBuilder::new(schema.widths);
+    (0..3).for_each(|column| row.set_slot(column, 1));
     db.apply([Commit::local(vec![Change { table, op: Op::Upsert(row.take()) }])]);
     run(&mut db, "CREATE MATERIALIZED VIEW stays AS SELECT id, kept FROM t");
     run(&mut db, "CREATE MATERIALIZED VIEW shows AS SELECT id, gone AS other FROM t");

@@ -2,36 +2,36 @@
 
 mod batch;
 mod catalog;
-mod differs;
 mod large;
 mod lost_columns;
 mod parse;
-mod random;
 mod shop;
 mod statements;
+mod tables;
 mod timelines;
 
-use std::sync::LazyLock;
+use std::ops::ControlFlow;
 
-use arrow::array::ArrayRef;
-use datafusion::common::ScalarValue;
 use sql::{Database, Error, Outcome};
+use tidewater_query::run::Limits;
+use tidewater_types::{Settings, output};
 
-/// DataFusion's joins spawn tasks.
-static RUNTIME: LazyLock<tokio::runtime::Runtime> =
-    LazyLock::new(|| tokio::runtime::Runtime::new().expect("threads for a runtime"));
-
-/// The rows of the last statement, each as its values joined by `|`, sorted.
+/// The rows of the last statement, each as the text forms of its values joined by `|`, sorted.
 fn try_answer(database: &mut Database, text: &str) -> Result<Vec<String>, Error> {
-    let _guard = RUNTIME.enter();
     let Some(Outcome::Rows(query)) = database.execute(text)?.pop() else { panic!("{text} answers rows") };
     let mut rows = Vec::new();
-    for batch in RUNTIME.block_on(query.run())? {
-        for row in 0..batch.num_rows() {
-            let cell = |column: &ArrayRef| ScalarValue::try_from_array(column, row).expect("a value").to_string();
-            rows.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
-        }
-    }
+    query.run(&Limits::default(), &mut |values| {
+        let texts = values.iter().zip(query.columns.iter()).map(|(value, column)| {
+            let mut text = String::new();
+            match value.is_null() {
+                true => text.push_str("NULL"),
+                false => output(value, &column.ty, &Settings::default(), &mut text),
+            }
+            text
+        });
+        rows.push(texts.collect::<Vec<_>>().join("|"));
+        Ok(ControlFlow::Continue(()))
+    })?;
     rows.sort();
     Ok(rows)
 }

@@ -1,10 +1,8 @@
 //! Positions of timelines, and what waits for them.
 
-use std::sync::Arc;
-
-use arrow_schema::{DataType, Field, Schema};
-use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId, TableSchema};
+use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId};
 use sql::{After, Behind, Database, TimelineKind};
+use tidewater_types::{Column, TableSchema, Type};
 
 use crate::answer;
 use crate::statements::{fails, run};
@@ -34,13 +32,13 @@ fn database() -> (Database, Vec<TableId>) {
 }
 
 fn schema() -> TableSchema {
-    let columns = Schema::new(vec![Field::new("id", DataType::Int64, false)]);
-    TableSchema::new(Arc::new(columns), Some(vec![0])).expect("a table")
+    let columns = vec![Column::new("id", Type::Int8).not_null()];
+    TableSchema::new(columns, Some(vec![0])).expect("a table")
 }
 
 fn row(id: i64) -> Row {
-    let mut row = RowBuilder::new(schema().kinds);
-    row.set_int(0, id);
+    let mut row = RowBuilder::new(schema().widths);
+    row.set_slot(0, id as u64);
     row.finish().into()
 }
 
@@ -57,7 +55,7 @@ fn commit(timeline: &str, position: &str, table: Option<(TableId, i64)>) -> Comm
 
 fn behind(db: &Database, name: &str, after: &str) -> Result<Option<Behind>, String> {
     let after: After = after.parse().expect("positions");
-    db.behind([name], &after).map_err(|error| format!("{}: {error}", error.sqlstate))
+    db.behind([name], &after).map_err(|error| format!("{}: {error}", error.code()))
 }
 
 /// The timeline that lacks a position.
@@ -116,7 +114,7 @@ fn a_position_that_nothing_read_could_include_is_an_error() {
     // What is made from no source has nothing to wait for.
     assert_eq!(behind(&db, "t", &format!("{UUID}:1")), Ok(None));
     for wrong in ["", "x", "uuid:42", &format!("{UUID}:1,")] {
-        assert_eq!(wrong.parse::<After>().map_err(|error| error.sqlstate), Err("22023".to_owned()), "{wrong}");
+        assert_eq!(wrong.parse::<After>().map_err(|error| error.sqlstate), Err(*b"22023"), "{wrong}");
     }
 }
 

@@ -69,15 +69,20 @@ impl<'a> Numeric<'a> {
     pub fn pack(self, out: &mut impl Bytes) {
         match self {
             Numeric::Small(mantissa, scale) => {
-                out.put(&scale.to_le_bytes());
-                let bytes = mantissa.to_le_bytes();
-                out.put(&bytes[..signed_length(&bytes)]);
+                Numeric::pack_whole(&mantissa.to_le_bytes(), scale, out);
             }
             Numeric::Long(long) => out.put(long.0),
             Numeric::NegativeInfinity => out.put(&SPECIAL.to_le_bytes()),
             Numeric::Infinity => out.put(&(SPECIAL + 1).to_le_bytes()),
             Numeric::NaN => out.put(&(SPECIAL + 2).to_le_bytes()),
         }
+    }
+
+    /// Appends the packed form of a whole number, in two's complement and little endian, that has `scale` digits after the point.
+    #[inline]
+    pub fn pack_whole(number: &[u8], scale: u16, out: &mut impl Bytes) {
+        out.put(&scale.to_le_bytes());
+        out.put(&number[..signed_length(number)]);
     }
 
     /// The value that [`Numeric::pack`] packed.
@@ -171,9 +176,9 @@ impl NumericBuf {
 }
 
 /// Bytes of a two's complement number without those that the sign repeats; none for zero.
-fn signed_length(bytes: &[u8; 16]) -> usize {
-    let sign = if bytes[15] & 0x80 != 0 { 0xff } else { 0 };
-    let mut length = 16;
+fn signed_length(bytes: &[u8]) -> usize {
+    let sign = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+    let mut length = bytes.len();
     while length > 0
         && bytes[length - 1] == sign
         && (length == 1 && sign == 0 || length > 1 && (bytes[length - 2] ^ sign) & 0x80 == 0)
@@ -181,4 +186,36 @@ fn signed_length(bytes: &[u8; 16]) -> usize {
         length -= 1;
     }
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many bytes a number comes in, it has one packed form, and that of 128 bits where they hold it.
+    #[test]
+    fn whole_numbers_are_packed_as_short_as_can_be() {
+        let packed = |value: Numeric<'_>| {
+            let mut bytes = Vec::new();
+            value.pack(&mut bytes);
+            bytes
+        };
+        for number in [0, 1, -1, 127, 128, -128, -129, i128::MAX, i128::MIN] {
+            let mut wide = [if number < 0 { 0xff } else { 0 }; 32];
+            wide[..16].copy_from_slice(&number.to_le_bytes());
+            let mut bytes = Vec::new();
+            Numeric::pack_whole(&wide, 2, &mut bytes);
+            assert_eq!(bytes, packed(Numeric::Small(number, 2)), "{number}");
+        }
+        let text = "-99999999999999999999999999999999999.999999999999999999999999999999";
+        let long = NumericBuf::parse(text).expect("65 digits");
+        let NumericBuf::Long(whole, 30) = &long else { panic!("beyond 128 bits") };
+        let mut wide = [0xff; 32];
+        let short = whole.to_signed_bytes_le();
+        wide[..short.len()].copy_from_slice(&short);
+        let mut bytes = Vec::new();
+        Numeric::pack_whole(&wide, 30, &mut bytes);
+        assert_eq!(bytes, packed(long.borrow(&mut Vec::new())));
+        assert_eq!(Numeric::unpack(&bytes).to_string(), text);
+    }
 }

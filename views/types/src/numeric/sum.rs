@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(shown(&sum), "NaN");
         add(&mut sum, "-Infinity", -1);
         add(&mut sum, "Infinity", -3);
-        assert_eq!(shown(&sum), "29700000000000000000000000000000000000007.875");
+        assert_eq!(shown(&sum), "29700000000000000000000000000000000000010.875");
         add(&mut sum, "1e40", -3);
         add(&mut sum, "-99999999999999999999999999999999999999.5", -3);
         assert_eq!(shown(&sum), "9.375");

@@ -200,6 +200,21 @@ mod tests {
         }
     }
 
+    /// Catalogs are kept by these names: whatever the type, its name means it.
+    #[test]
+    fn every_name_means_its_type() {
+        let names = |column: &ColumnType| assert_eq!(ColumnType::parse(&column.name()).as_ref(), Ok(column));
+        for ty in Type::all().filter(|ty| !matches!(ty, Type::Unknown | Type::Void)) {
+            for modifiers in [&[][..], &[6], &[10, 2], &[1000, -3]] {
+                let Ok(column) = ColumnType::with_modifiers(ty.clone(), modifiers) else { continue };
+                names(&column);
+                names(&ColumnType { ty: column.ty.clone().array(), modifier: column.modifier });
+                names(&ColumnType { ty: Type::List(column.ty.clone().into()), modifier: column.modifier });
+                names(&ColumnType { ty: Type::Map(column.ty.into()), modifier: column.modifier });
+            }
+        }
+    }
+
     #[test]
     fn aliases_and_oids() {
         for (alias, name) in [

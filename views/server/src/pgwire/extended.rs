@@ -1,208 +1,39 @@
-//! The two ways in which the protocol runs statements: as text, and prepared.
+//! Prepared statements: parsed, bound, described, run and fetched step by step.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow_schema::DataType;
 use async_trait::async_trait;
-use datafusion::common::ScalarValue;
 use futures::{Sink, SinkExt, StreamExt};
 use pgwire::api::portal::{Format, Portal, PortalExecutionState};
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler, send_ready_for_query};
-use pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
+use pgwire::api::query::{ExtendedQueryHandler, send_ready_for_query};
+use pgwire::api::results::{FieldInfo, QueryResponse, Response};
 use pgwire::api::stmt::{QueryParser, StoredStatement};
 use pgwire::api::store::{Entry, PortalStore};
 use pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
     Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended, Sync as PgSync,
     TARGET_TYPE_BYTE_STATEMENT,
 };
 use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
-use pgwire::messages::simplequery::Query;
 use sql::parse::ast::Statement;
-use sql::{Error, Parsed, Prepared};
+use sql::{Error, Prepared};
+use tidewater_query::plan::Constant;
+use tidewater_types::{Column, ColumnType};
 
-use super::handler::{Answer, Extended, Handler, aborted, cancel_of, cancellable, session};
-use super::rows::Lines;
-use super::{rows, wire_error};
-use crate::coordinator::Handle;
-use crate::encode::pg_type;
+use super::answer::{Answer, binary, complete, response, row_tag, send};
+use super::handler::{Extended, Handler, cancel_of, cancellable, session};
+use super::statement::Seen;
+use super::wire_error;
+use crate::encode::{description, oid};
 use crate::parameters;
-use crate::runner::Batches;
 use crate::session::Session;
 
-async fn complete<C>(client: &mut C, tag: Tag) -> PgWireResult<()>
-where
-    C: Sink<PgWireBackendMessage> + Unpin,
-    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-{
-    client.feed(PgWireBackendMessage::CommandComplete(tag.into())).await?;
-    Ok(())
-}
-
-/// `SELECT 3`, `SHOW`.
-fn row_tag(tag: &str, rows: usize) -> Tag {
-    if tag == "SELECT" { Tag::new(tag).with_rows(rows) } else { Tag::new(tag) }
-}
-
-/// Sends what COPY writes.
-async fn send_copy<C>(
-    client: &mut C,
-    header: Option<CopyData>,
-    mut batches: Batches,
-    lines: Lines<'_>,
-) -> PgWireResult<usize>
-where
-    C: Sink<PgWireBackendMessage> + Unpin,
-    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-{
-    if let Some(header) = header {
-        client.feed(PgWireBackendMessage::CopyData(header)).await?;
-    }
-    let mut count = 0;
-    while let Some(batch) = batches.next().await {
-        let batch: RecordBatch = batch.map_err(|error| wire_error(&error))?;
-        count += batch.num_rows();
-        for row in 0..batch.num_rows() {
-            client.feed(PgWireBackendMessage::CopyData(CopyData::new(lines.row(&batch, row)))).await?;
-        }
-    }
-    client.feed(PgWireBackendMessage::CopyDone(CopyDone::new())).await?;
-    Ok(count)
-}
-
-/// Sends an answer, rows with their description.
-async fn send<C>(client: &mut C, answer: Answer) -> PgWireResult<()>
-where
-    C: ClientInfo + Sink<PgWireBackendMessage> + Unpin,
-    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-{
-    match answer {
-        // `INSERT 0 3` is sent as it is.
-        Answer::Tag(tag) => complete(client, Tag::new(&tag)).await,
-        Answer::Transaction(tag, status) => {
-            client.set_transaction_status(status);
-            complete(client, Tag::new(tag)).await
-        }
-        Answer::Rows(schema, mut batches, tag) => {
-            let fields = rows::fields(&schema, &Format::UnifiedText);
-            let binary = rows::binary(&fields);
-            client.feed(PgWireBackendMessage::RowDescription(rows::description(&fields))).await?;
-            let mut count = 0;
-            while let Some(batch) = batches.next().await {
-                let batch = batch.map_err(|error| wire_error(&error))?;
-                count += batch.num_rows();
-                for row in 0..batch.num_rows() {
-                    client.feed(PgWireBackendMessage::DataRow(rows::data_row(&batch, row, &binary))).await?;
-                }
-            }
-            complete(client, row_tag(tag, count)).await
-        }
-        Answer::Copy(schema, batches, format) => {
-            let columns = schema.fields().len();
-            let begin = CopyOutResponse::new(0, columns as i16, vec![0; columns]);
-            client.feed(PgWireBackendMessage::CopyOutResponse(begin)).await?;
-            let lines = Lines(&format);
-            let header = format.header.then(|| CopyData::new(lines.header(&schema)));
-            let count = send_copy(client, header, batches, lines).await?;
-            complete(client, Tag::new("COPY").with_rows(count)).await
-        }
-    }
-}
-
-#[async_trait]
-impl SimpleQueryHandler for Handler {
-    /// Every statement is answered before the next one runs, which an error keeps from running.
-    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
-            return Err(PgWireError::NotReadyForQuery);
-        }
-        client.set_state(PgWireConnectionState::QueryInProgress);
-        let cancel = cancel_of(client).await;
-        cancellable(cancel, async {
-            SimpleQueryHandler::do_query(self, client, &query.query).await?;
-            client.set_state(PgWireConnectionState::ReadyForQuery);
-            let status = client.transaction_status();
-            send_ready_for_query(client, status).await
-        })
-        .await
-    }
-
-    /// Runs and answers the statements; none of the answers is left to send.
-    async fn do_query<C>(&self, client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let statements = sql::parse(text).map_err(|error| wire_error(&error))?;
-        if statements.is_empty() {
-            client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
-        }
-        for parsed in statements {
-            let prepared = understood(&self.handle, client, parsed, &[]).await?;
-            let answer = self.run(client, &prepared, Vec::new()).await?;
-            send(client, answer).await?;
-        }
-        Ok(Vec::new())
-    }
-}
-
-/// Understands a statement, unless the transaction has failed: then only its end is of interest.
-async fn understood<C: ClientInfo + Sync>(
-    handle: &Handle,
-    client: &C,
-    parsed: Parsed,
-    types: &[Option<DataType>],
-) -> PgWireResult<Prepared> {
-    let ends = matches!(parsed.statement, Statement::Commit | Statement::Rollback | Statement::RollbackTo { .. });
-    if client.transaction_status() == TransactionStatus::Error && !ends {
-        return Err(wire_error(&aborted()));
-    }
-    if needs_catalog(&parsed.statement) {
-        let patience = session(client).lock().statement_timeout();
-        handle.restored(patience).await.map_err(|error| wire_error(&error))?;
-    }
-    handle.prepare(&Arc::new(parsed), types).map_err(|error| wire_error(&error))
-}
-
-/// Whether a statement is about more than the session.
-fn needs_catalog(statement: &Statement) -> bool {
-    use Statement as S;
-    let session = matches!(
-        statement,
-        S::Begin { .. }
-            | S::Commit
-            | S::Rollback
-            | S::Savepoint { .. }
-            | S::Release { .. }
-            | S::RollbackTo { .. }
-            | S::Set { .. }
-            | S::Reset { .. }
-            | S::ShowVariable { .. }
-            | S::DiscardAll
-            | S::Deallocate { .. }
-            | S::Nothing { .. }
-    );
-    !session
-}
-
-/// Understands statements of the extended protocol.
-pub(super) struct Parser {
-    handle: Handle,
-}
+/// The crate asks for a parser; statements are understood in `on_parse`, by the numbers of their types.
+pub(super) struct Parser(Handler);
 
 #[async_trait]
 impl QueryParser for Parser {
@@ -212,53 +43,51 @@ impl QueryParser for Parser {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut statements = sql::parse(text).map_err(|error| wire_error(&error))?;
-        if statements.len() > 1 {
-            let message = "cannot insert multiple commands into a prepared statement";
-            return Err(wire_error(&Error::new("42601", message)));
-        }
-        let Some(parsed) = statements.pop() else { return Ok(None) };
-        let types: Vec<_> = types.iter().map(|pg| pg.as_ref().and_then(parameters::arrow_type)).collect();
-        let prepared = understood(&self.handle, client, parsed, &types).await?;
-        Ok(Some(Extended(Arc::new(prepared))))
+        let oids: Vec<u32> = types.iter().map(|pg| pg.as_ref().map_or(0, Type::oid)).collect();
+        self.0.parse(client, text, &oids).await
     }
 
     fn get_parameter_types(&self, statement: &Extended) -> PgWireResult<Vec<Type>> {
-        Ok(statement.0.parameters.iter().map(pg_type).collect())
+        Ok(statement.0.parameters.iter().map(wire_type).collect())
     }
 
     fn get_result_schema(&self, statement: &Extended, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
-        Ok(result_fields(&statement.0, format.unwrap_or(&Format::UnifiedText)).unwrap_or_default())
+        let columns = result_columns(&statement.0).unwrap_or_default();
+        let format = format.unwrap_or(&Format::UnifiedText);
+        let field = |(number, column): (usize, &Column)| {
+            FieldInfo::new(column.name.clone(), None, None, wire_type(&column.ty), format.format_for(number))
+        };
+        Ok(columns.iter().enumerate().map(field).collect())
     }
+}
+
+fn wire_type(ty: &ColumnType) -> Type {
+    Type::from_oid(oid(ty)).unwrap_or(Type::TEXT)
 }
 
 /// Columns of a statement's answer; none for a tag and for COPY.
-fn result_fields(prepared: &Prepared, format: &Format) -> Option<Vec<FieldInfo>> {
+fn result_columns(prepared: &Prepared) -> Option<Arc<[Column]>> {
     match (&prepared.parsed.statement, &prepared.columns) {
-        (Statement::ShowVariable { name }, _) => Some(rows::fields(&Session::columns(name), format)),
+        (Statement::ShowVariable { name }, _) => Some(Session::columns(name)),
         (Statement::CopyOut { .. }, _) | (_, None) => None,
-        (_, Some(columns)) => Some(rows::fields(columns, format)),
+        (_, Some(columns)) => Some(columns.clone()),
     }
 }
 
-/// The types of a statement's parameters; one that the client declared is told back as it said it.
+/// The types of a statement's parameters.
 fn parameter_types(statement: &StoredStatement<Extended>) -> Vec<u32> {
-    let of = |(number, data_type)| {
-        let declared = statement.parameter_types.get(number).cloned().flatten().filter(|pg| *pg != Type::UNKNOWN);
-        declared.unwrap_or_else(|| pg_type(data_type)).oid()
-    };
-    statement.statement.0.parameters.iter().enumerate().map(of).collect()
+    statement.statement.0.parameters.iter().map(oid).collect()
 }
 
 /// The values that a client bound.
-fn values(portal: &Portal<Extended>) -> PgWireResult<Vec<ScalarValue>> {
-    let value = |(number, data_type): (usize, &DataType)| {
+fn values(portal: &Portal<Extended>, seen: &Seen) -> PgWireResult<Vec<Constant>> {
+    let value = |(number, ty): (usize, &ColumnType)| {
         let bytes = portal.parameters.get(number).and_then(|bytes| bytes.as_deref());
         let binary = match &portal.parameter_format {
             Format::Individual(formats) => formats.get(number).copied() == Some(1),
             format => format.is_binary(number),
         };
-        parameters::decode(number, bytes, binary, data_type).map_err(|error| wire_error(&error))
+        parameters::decode(number, bytes, binary, ty, &seen.settings).map_err(|error| wire_error(&error))
     };
     portal.statement.statement.0.parameters.iter().enumerate().map(value).collect()
 }
@@ -270,12 +99,12 @@ fn shown(name: &str) -> &str {
 
 fn no_statement(name: &str) -> PgWireError {
     let name = shown(name);
-    wire_error(&Error::new("26000", format!("prepared statement \"{name}\" does not exist")))
+    wire_error(&Error::new(b"26000", format!("prepared statement \"{name}\" does not exist")))
 }
 
 fn no_portal(name: &str) -> PgWireError {
     let name = shown(name);
-    wire_error(&Error::new("34000", format!("portal \"{name}\" does not exist")))
+    wire_error(&Error::new(b"34000", format!("portal \"{name}\" does not exist")))
 }
 
 /// Sends up to `limit` rows of a portal, all where it is 0; whether that were the last.
@@ -299,6 +128,23 @@ where
 }
 
 impl Handler {
+    /// Understands a statement whose parameters have these types, 0 where the client says none; `None` for no statement.
+    async fn parse<C>(&self, client: &C, text: &str, oids: &[u32]) -> PgWireResult<Option<Extended>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        let mut statements = sql::parse(text).map_err(|error| wire_error(&error))?;
+        if statements.len() > 1 {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(wire_error(&Error::new(b"42601", message)));
+        }
+        let Some(parsed) = statements.pop() else { return Ok(None) };
+        let types = parameters::declared(oids).map_err(|error| wire_error(&error))?;
+        let seen = session(client).lock().statement();
+        let prepared = self.understood(client, parsed, &types, &seen).await?;
+        Ok(Some(Extended(Arc::new(prepared))))
+    }
+
     /// Runs a portal, or goes on with it.
     async fn execute<C>(&self, client: &mut C, message: &Execute) -> PgWireResult<()>
     where
@@ -336,10 +182,10 @@ impl Handler {
                 }
                 Ok(())
             }
-            _ if result_fields(&portal.statement.statement.0, &Format::UnifiedText).is_some() => {
+            _ if result_columns(&portal.statement.statement.0).is_some() => {
                 complete(client, row_tag("SELECT", 0)).await
             }
-            _ => Err(wire_error(&Error::new("55000", format!("portal \"{}\" cannot be run anymore", shown(name))))),
+            _ => Err(wire_error(&Error::new(b"55000", format!("portal \"{}\" cannot be run anymore", shown(name))))),
         }
     }
 }
@@ -351,7 +197,7 @@ impl ExtendedQueryHandler for Handler {
     type QueryParser = Parser;
 
     fn query_parser(&self) -> Arc<Parser> {
-        Arc::new(Parser { handle: self.handle.clone() })
+        Arc::new(Parser(self.clone()))
     }
 
     async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
@@ -365,12 +211,15 @@ impl ExtendedQueryHandler for Handler {
         if name != DEFAULT_NAME {
             if client.portal_store().get_statement(name).is_some() {
                 let text = format!("prepared statement \"{name}\" already exists");
-                return Err(wire_error(&Error::new("42P05", text)));
+                return Err(wire_error(&Error::new(b"42P05", text)));
             }
             session(client).lock().statements.insert(name.to_owned());
         }
-        match StoredStatement::parse(client, &message, self.query_parser()).await? {
-            Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
+        match self.parse(client, &message.query, &message.type_oids).await? {
+            Some(statement) => {
+                let statement = StoredStatement::new(name.to_owned(), statement, Vec::new());
+                client.portal_store().put_statement(Arc::new(statement));
+            }
             None => client.portal_store().put_empty_statement(name),
         }
         client.feed(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?;
@@ -393,7 +242,7 @@ impl ExtendedQueryHandler for Handler {
                 "bind message supplies {given} parameters, but prepared statement \"{}\" requires {wanted}",
                 shown(name)
             );
-            return Err(wire_error(&Error::new("08P01", text)));
+            return Err(wire_error(&Error::new(b"08P01", text)));
         }
         match statement {
             Entry::Value(statement) => {
@@ -415,20 +264,24 @@ impl ExtendedQueryHandler for Handler {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
-        let fields = if message.target_type == TARGET_TYPE_BYTE_STATEMENT {
+        let (columns, format) = if message.target_type == TARGET_TYPE_BYTE_STATEMENT {
             let statement = client.portal_store().get_statement(name).ok_or_else(|| no_statement(name))?;
             let statement = statement.value();
             let types = statement.map(|statement| parameter_types(statement)).unwrap_or_default();
             let types = PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types));
-            let fields = statement.and_then(|statement| result_fields(&statement.statement.0, &Format::UnifiedText));
             client.feed(types).await?;
-            fields
+            (statement.and_then(|statement| result_columns(&statement.statement.0)), Format::UnifiedText)
         } else {
             let portal = client.portal_store().get_portal(name).ok_or_else(|| no_portal(name))?;
-            portal.value().and_then(|portal| result_fields(&portal.statement.statement.0, &portal.result_column_format))
+            match portal.value() {
+                Some(portal) => (result_columns(&portal.statement.statement.0), portal.result_column_format.clone()),
+                None => (None, Format::UnifiedText),
+            }
         };
-        let described = match fields {
-            Some(fields) => PgWireBackendMessage::RowDescription(rows::description(&fields)),
+        let described = match columns {
+            Some(columns) => {
+                PgWireBackendMessage::RowDescription(description(&columns, &binary(columns.len(), &format)))
+            }
             None => PgWireBackendMessage::NoData(NoData::new()),
         };
         client.feed(described).await?;
@@ -493,13 +346,14 @@ impl ExtendedQueryHandler for Handler {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        match self.run(client, &portal.statement.statement.0, values(portal)?).await? {
-            Answer::Rows(schema, batches, tag) => {
-                let fields = rows::fields(&schema, &portal.result_column_format);
-                Ok(Response::Query(rows::response(fields, batches, tag)))
-            }
+        let seen = session(client).lock().statement();
+        let prepared = &portal.statement.statement.0;
+        let values = values(portal, &self.handle.naming(prepared.parameters.iter(), &seen))?;
+        match self.run(client, prepared, values, &seen, &portal.result_column_format).await? {
+            Answer::Rows { columns, batches, tag, .. } => Ok(Response::Query(response(columns.len(), batches, tag))),
             answer => {
-                send(client, answer).await?;
+                let tag = send(client, answer).await?;
+                complete(client, tag).await?;
                 Ok(Response::EmptyQuery)
             }
         }

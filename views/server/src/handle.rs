@@ -1,0 +1,267 @@
+//! What sessions and HTTP hold to reach the database: reads of a moment, statements and changes sent to the one loop that does
+//! them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use delta::TableId;
+use ingest::SourceEvent;
+use parking_lot::{RwLock, RwLockReadGuard};
+use sql::parse::ast::{ObjectKind, Statement};
+use sql::{Changes, Database, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState};
+use tidewater_functions::Session;
+use tidewater_query::plan::Constant;
+use tidewater_types::ColumnType;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::coordinator::{Request, stopping};
+use crate::definitions::restoring;
+use crate::encode::needs_names;
+use crate::metrics::Metrics;
+use crate::runner::{Allowance, compute};
+use crate::waits::Wait;
+
+/// How often a change is evaluated anew because rows that it takes out have gone since.
+const ATTEMPTS: usize = 20;
+
+/// What sessions hold to reach the database.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) database: Arc<RwLock<Database>>,
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) events: mpsc::Sender<SourceEvent>,
+    /// Changes when a source or view has all its rows, or is gone.
+    pub(crate) hydrated: watch::Receiver<u64>,
+    /// Changes with every tick of commits.
+    pub(crate) ticks: watch::Receiver<u64>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) restored: Arc<watch::Sender<bool>>,
+    /// Whether sources are read from Kafka.
+    pub(crate) kafka: bool,
+    /// Bytes that a statement may keep.
+    pub(crate) query_memory: usize,
+}
+
+impl Handle {
+    /// The database, when no statement changes it. One may for long: meanwhile other tasks of this thread go on elsewhere.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Database> {
+        match self.database.try_read() {
+            Some(database) => database,
+            None => tokio::task::block_in_place(|| self.database.read()),
+        }
+    }
+
+    /// See [`Database::prepare`].
+    ///
+    /// # Errors
+    /// What is wrong with the statement.
+    pub fn prepare(&self, parsed: &Arc<Parsed>, types: &[ColumnType], session: &Arc<Session>) -> Result<Prepared> {
+        self.read().prepare(parsed, types, session)
+    }
+
+    /// What a statement reads, whatever the values of its parameters are.
+    pub(crate) fn reads(&self, prepared: &Prepared) -> Vec<String> {
+        self.read().reads(prepared)
+    }
+
+    /// The session with the catalog's names, if values of these types need them.
+    pub(crate) fn naming<'a>(
+        &self,
+        mut types: impl Iterator<Item = &'a ColumnType>,
+        session: &Arc<Session>,
+    ) -> Arc<Session> {
+        if types.any(needs_names) { self.read().informed(session) } else { session.clone() }
+    }
+
+    /// What a statement may use that may compute for as long as `time`.
+    pub(crate) fn allowance(&self, time: Duration) -> Allowance {
+        Allowance { time, memory: self.query_memory }
+    }
+
+    pub(crate) fn count_query(&self) {
+        self.metrics.queries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Positions of all timelines at this moment, as `SET tidewater.after` takes them.
+    pub fn positions(&self) -> Positions {
+        self.read().positions()
+    }
+
+    /// Takes an event as if a reader of Kafka had told it: for those who feed a server from elsewhere.
+    ///
+    /// # Errors
+    /// 57P01 if the loop has ended.
+    pub async fn feed(&self, event: SourceEvent) -> Result<()> {
+        self.events.send(event).await.map_err(|_| stopping())
+    }
+
+    /// The number by which events name a source.
+    pub fn source(&self, name: &str) -> Option<TableId> {
+        self.read().source(name)
+    }
+
+    /// Returns once the catalog is back.
+    ///
+    /// # Errors
+    /// 57P03 after `patience`.
+    pub async fn restored(&self, patience: Duration) -> Result<()> {
+        if *self.restored.borrow() {
+            return Ok(());
+        }
+        let mut restored = self.restored.subscribe();
+        let back = tokio::time::timeout(patience, restored.wait_for(|restored| *restored)).await;
+        if matches!(back, Ok(Ok(_))) { Ok(()) } else { Err(restoring()) }
+    }
+
+    /// Says that the catalog is back.
+    pub(crate) async fn set_restored(&self) {
+        let (answer, answered) = oneshot::channel();
+        // The loop ends only with the server.
+        if self.send(Request::Restored { answer }).await.is_ok()
+            && let Ok(Err(error)) = answered.await
+        {
+            tracing::error!(%error, "the restored catalog could not be written");
+        }
+    }
+
+    /// Whether the loop has ended.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// Runs a statement in the loop, after those of the catalog.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn run(
+        &self,
+        parsed: &Arc<Parsed>,
+        parameters: Vec<Constant>,
+        session: &Arc<Session>,
+    ) -> Result<Outcome> {
+        // The sender lives as long as this handle.
+        let _ = self.restored.subscribe().wait_for(|restored| *restored).await;
+        self.metrics.statements.fetch_add(1, Ordering::Relaxed);
+        match &parsed.statement {
+            Statement::CreateSource(source) => return self.create_source(parsed, source, session).await,
+            Statement::AlterSource { name, change } => return self.alter_source(name, *change, session).await,
+            _ => {}
+        }
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Execute { parsed: parsed.clone(), parameters, session: session.clone(), answer }).await?;
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Evaluates an INSERT, UPDATE or DELETE over this moment's rows without doing it.
+    ///
+    /// # Errors
+    /// What is wrong with it, or with the rows that it makes; 57014 after the limit.
+    pub async fn evaluate(
+        &self,
+        prepared: &Prepared,
+        parameters: &[Constant],
+        session: &Arc<Session>,
+        wait: &Wait,
+    ) -> Result<Changes> {
+        self.metrics.statements.fetch_add(1, Ordering::Relaxed);
+        let change = self.change(prepared, parameters, session, wait).await?;
+        compute(self.allowance(wait.limit), move |limits| change.evaluate(limits)).await
+    }
+
+    /// Evaluates and does an INSERT, UPDATE or DELETE; gives its tag. If rows that it takes out go meanwhile, it begins again.
+    ///
+    /// # Errors
+    /// What is wrong with it; 40001 if others were faster every time.
+    pub async fn evaluate_and_apply(
+        &self,
+        prepared: &Prepared,
+        parameters: &[Constant],
+        session: &Arc<Session>,
+        wait: &Wait,
+    ) -> Result<String> {
+        let deadline = Instant::now() + wait.limit;
+        let mut attempts = 0;
+        loop {
+            let limit = deadline.saturating_duration_since(Instant::now());
+            let changes = self.evaluate(prepared, parameters, session, &Wait { limit, ..wait.clone() }).await?;
+            let tag = changes.tag();
+            attempts += 1;
+            match self.apply(vec![changes]).await {
+                Err(error) if error.sqlstate == *b"40001" && attempts < ATTEMPTS => {}
+                done => return done.map(|()| tag),
+            }
+        }
+    }
+
+    /// Does changes as one.
+    ///
+    /// # Errors
+    /// See [`Database::apply_changes`].
+    pub async fn apply(&self, changes: Vec<Changes>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Apply { changes, answer }).await?;
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Whether what reads these relations would have to see changes that are held back: it reads a table of theirs, or a view,
+    /// which may be made of one.
+    pub(crate) fn must_see(&self, held: &[Changes], reads: &[String]) -> bool {
+        if held.is_empty() {
+            return false;
+        }
+        let database = self.read();
+        reads.iter().any(|name| match database.definition(name) {
+            Some((ObjectKind::Table, _)) => held.iter().any(|changes| changes.table() == name),
+            Some((ObjectKind::View | ObjectKind::MaterializedView, _)) => true,
+            _ => false,
+        })
+    }
+
+    /// Whether there is an object of this name.
+    pub fn exists(&self, name: &str) -> bool {
+        self.read().exists(name)
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Result<()> {
+        self.requests.send(request).await.map_err(|_| stopping())
+    }
+
+    /// Whether every object of the catalog is back, nothing is broken and everything holds its rows.
+    ///
+    /// # Errors
+    /// A sentence for each thing that is missing.
+    pub fn ready(&self) -> Result<(), Vec<String>> {
+        if !*self.restored.borrow() {
+            return Err(vec!["the catalog is being restored".into()]);
+        }
+        let database = self.read();
+        let broken = database.broken().into_iter();
+        let mut missing: Vec<_> =
+            broken.map(|object| format!("\"{}\" is broken: {}", object.name, object.error)).collect();
+        let catalog = database.catalog();
+        for (name, progress) in database.hydrating(catalog.iter().map(|object| object.name.as_str())) {
+            missing.push(format!("\"{name}\": {} of {} initial rows", progress.read, progress.of));
+        }
+        for status in database.source_statuses() {
+            let SourceHealth { state, reason, .. } = &status.health;
+            if *state == SourceState::Incomplete || (*state == SourceState::Waiting && status.progress.is_some()) {
+                missing.push(format!("source \"{}\" is {}: {reason}", status.name, state.word()));
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+
+    /// The number by which events name a source.
+    pub fn source_id(&self, name: &str) -> Option<TableId> {
+        self.read().source_table(name).map(|(table, _)| table)
+    }
+
+    /// Counters in Prometheus' text format.
+    pub fn metrics(&self) -> String {
+        self.metrics.text(&self.read())
+    }
+}

@@ -1,0 +1,378 @@
+//! What the server does for a statement of a client: it reads, it changes, it begins and ends transactions.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::Sink;
+use pgwire::api::portal::Format;
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::TransactionStatus;
+use sql::parse::ast::Statement;
+use sql::{Error, Outcome, Parsed, Prepared, Rows};
+use tidewater_query::plan::Constant;
+use tidewater_types::ColumnType;
+
+use super::answer::{Answer, binary};
+use super::handler::{Handler, Shared, changed, forget, notice, session, set, tell};
+use super::wire_error;
+use crate::copy_lines::lines;
+use crate::encode::fields;
+use crate::runner::Batches;
+use crate::session::Session;
+
+/// What the expressions of a statement see of its session.
+pub(super) type Seen = Arc<tidewater_functions::Session>;
+
+/// What every statement of a failed transaction is told but those that end it.
+fn aborted() -> Error {
+    Error::new(b"25P02", "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+fn ends_transaction(statement: &Statement) -> bool {
+    matches!(statement, Statement::Commit | Statement::Rollback | Statement::RollbackTo { .. })
+}
+
+/// Whether a statement that is not a query changes anything.
+fn changes(statement: &Statement) -> bool {
+    !matches!(
+        statement,
+        Statement::ShowObjects { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowCreate { .. }
+            | Statement::Explain(_)
+    )
+}
+
+/// Whether a statement is about more than the session.
+fn needs_catalog(statement: &Statement) -> bool {
+    use Statement as S;
+    let session = matches!(
+        statement,
+        S::Begin { .. }
+            | S::Commit
+            | S::Rollback
+            | S::Savepoint { .. }
+            | S::Release { .. }
+            | S::RollbackTo { .. }
+            | S::Set { .. }
+            | S::Reset { .. }
+            | S::ShowVariable { .. }
+            | S::DiscardAll
+            | S::Deallocate { .. }
+            | S::Nothing { .. }
+    );
+    !session
+}
+
+impl Handler {
+    /// Understands a statement, unless the transaction has failed: then only its end is of interest.
+    pub(super) async fn understood<C: ClientInfo + Sync>(
+        &self,
+        client: &C,
+        parsed: Parsed,
+        types: &[ColumnType],
+        seen: &Seen,
+    ) -> PgWireResult<Prepared> {
+        if client.transaction_status() == TransactionStatus::Error && !ends_transaction(&parsed.statement) {
+            return Err(wire_error(&aborted()));
+        }
+        if needs_catalog(&parsed.statement) {
+            let patience = session(client).lock().statement_timeout();
+            self.handle.restored(patience).await.map_err(|error| wire_error(&error))?;
+        }
+        self.handle.prepare(&Arc::new(parsed), types, seen).map_err(|error| wire_error(&error))
+    }
+
+    /// Runs a statement for a session; its rows are in the format that the client wants.
+    pub(super) async fn run<C>(
+        &self,
+        client: &mut C,
+        prepared: &Prepared,
+        values: Vec<Constant>,
+        seen: &Seen,
+        format: &Format,
+    ) -> PgWireResult<Answer>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let statement = &prepared.parsed.statement;
+        if client.transaction_status() == TransactionStatus::Error && !ends_transaction(statement) {
+            return Err(wire_error(&aborted()));
+        }
+        let session = session(client);
+        match statement {
+            Statement::Begin { .. }
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::Savepoint { .. }
+            | Statement::Release { .. }
+            | Statement::RollbackTo { .. } => self.transaction(client, &session, statement).await,
+            Statement::Set { name, value, local } => {
+                set(client, &session, name, value.as_deref(), *local).await?;
+                Ok(Answer::Tag("SET".into()))
+            }
+            Statement::Reset { name } if name != "all" => {
+                set(client, &session, name, None, false).await?;
+                Ok(Answer::Tag("RESET".into()))
+            }
+            Statement::Reset { .. } | Statement::DiscardAll => {
+                let discard = matches!(statement, Statement::DiscardAll);
+                if discard {
+                    forget(client, &session, None);
+                }
+                changed(client, &session, Session::reset).await?;
+                Ok(Answer::Tag(if discard { "DISCARD ALL" } else { "RESET" }.into()))
+            }
+            Statement::Deallocate { name } => {
+                forget(client, &session, name.as_deref());
+                Ok(Answer::Tag(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" }.into()))
+            }
+            Statement::Nothing { tag } => Ok(Answer::Tag((*tag).into())),
+            Statement::ShowVariable { name } => {
+                let shown = session.lock().show(name, || self.handle.positions());
+                shown.and_then(|rows| known(&rows, "SHOW", seen, format)).map_err(|error| wire_error(&error))
+            }
+            Statement::Query(_) | Statement::CopyOut { .. } => {
+                self.read(client, &session, prepared, &values, seen, format).await
+            }
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                let tag = self.change(&session, prepared, &values, seen).await;
+                tag.map(Answer::Tag).map_err(|error| wire_error(&error))
+            }
+            _ => self.define(client, &session, prepared, values, seen, format).await,
+        }
+    }
+
+    async fn read<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        values: &[Constant],
+        seen: &Seen,
+        format: &Format,
+    ) -> PgWireResult<Answer>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let told = |error: Error| wire_error(&error);
+        self.settle(session, prepared).await.map_err(told)?;
+        let wait = session.lock().wait();
+        let mut query = self.handle.query(prepared, values, seen, &wait).await.map_err(told)?;
+        tell(client, session, std::mem::take(&mut query.notices)).await?;
+        let (columns, allowance) = (query.columns.clone(), self.handle.allowance(wait.limit));
+        let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
+        if let Statement::CopyOut { format, .. } = &prepared.parsed.statement {
+            let encoder = lines(&columns, format.clone(), seen);
+            let batches = Batches::start(query, encoder, allowance).map_err(told)?;
+            return Ok(Answer::Copy { columns, batches, format: format.clone() });
+        }
+        let binary = binary(columns.len(), format);
+        let batches = Batches::start(query, fields(&columns, binary.clone(), seen), allowance).map_err(told)?;
+        Ok(Answer::Rows { columns, binary, batches, tag: "SELECT" })
+    }
+
+    /// INSERT, UPDATE and DELETE: done at once, or at the end of the transaction.
+    async fn change(
+        &self,
+        session: &Shared,
+        prepared: &Prepared,
+        values: &[Constant],
+        seen: &Seen,
+    ) -> Result<String, Error> {
+        writable(session, prepared)?;
+        self.settle(session, prepared).await?;
+        let (wait, held_back) = {
+            let session = session.lock();
+            (session.wait(), session.in_transaction())
+        };
+        if !held_back {
+            return self.handle.evaluate_and_apply(prepared, values, seen, &wait).await;
+        }
+        let changes = self.handle.evaluate(prepared, values, seen, &wait).await?;
+        let tag = changes.tag();
+        session.lock().hold(changes);
+        Ok(tag)
+    }
+
+    /// Before a statement that would have to see what its transaction holds back: a block refuses it; what the statements before
+    /// it in its text changed takes effect now.
+    async fn settle(&self, session: &Shared, prepared: &Prepared) -> Result<(), Error> {
+        let (sees, implicit) = {
+            let session = session.lock();
+            let drops = matches!(prepared.parsed.statement, Statement::Drop { .. }) && session.is_implicit();
+            let held = session.held();
+            let sees = !held.is_empty() && (drops || self.handle.must_see(held, &self.handle.reads(prepared)));
+            (sees, session.is_implicit())
+        };
+        if !sees {
+            return Ok(());
+        }
+        if !implicit {
+            return Err(Error::new(b"25001", "what this transaction changed can be read after its COMMIT only")
+                .hint("COMMIT first, or let statements commit by themselves"));
+        }
+        let held = session.lock().take_held();
+        let tags: Vec<_> = held.iter().map(sql::Changes::tag).collect();
+        self.handle.apply(held).await?;
+        let mut session = session.lock();
+        tags.iter().for_each(|tag| session.took_effect(tag));
+        Ok(())
+    }
+
+    /// Statements of the catalog: they change it or tell of it.
+    async fn define<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        values: Vec<Constant>,
+        seen: &Seen,
+        format: &Format,
+    ) -> PgWireResult<Answer>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let statement = &prepared.parsed.statement;
+        let told = |error: Error| wire_error(&error);
+        if changes(statement) {
+            writable(session, prepared).map_err(told)?;
+            self.settle(session, prepared).await.map_err(told)?;
+        }
+        let outcome = self.handle.run(&prepared.parsed, values, seen).await.map_err(told)?;
+        Ok(match outcome {
+            Outcome::Tag(tag) | Outcome::Dropped(tag, _) => {
+                if client.transaction_status() == TransactionStatus::Transaction {
+                    let text = format!("{tag} took effect at once; ROLLBACK does not undo it");
+                    notice(client, "NOTICE", "00000", text).await?;
+                } else {
+                    session.lock().took_effect(&tag);
+                }
+                Answer::Tag(tag)
+            }
+            Outcome::Told(tag, notices) => {
+                tell(client, session, notices).await?;
+                session.lock().took_effect(&tag);
+                Answer::Tag(tag)
+            }
+            Outcome::Rows(query) => {
+                let tag = if matches!(statement, Statement::Explain(_)) { "EXPLAIN" } else { "SHOW" };
+                let allowance = self.handle.allowance(session.lock().statement_timeout());
+                let (columns, binary) = (query.columns.clone(), binary(query.columns.len(), format));
+                let encoder = fields(&columns, binary.clone(), seen.clone());
+                let batches = Batches::start(*query, encoder, allowance).map_err(told)?;
+                Answer::Rows { columns, binary, batches, tag }
+            }
+        })
+    }
+
+    async fn transaction<C>(&self, client: &mut C, session: &Shared, statement: &Statement) -> PgWireResult<Answer>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        use TransactionStatus::{Idle, Transaction};
+        let failed = client.transaction_status() == TransactionStatus::Error;
+        let outside = client.transaction_status() == Idle;
+        let told = |error: Error| wire_error(&error);
+        match statement {
+            Statement::Begin { read_only } => {
+                if !session.lock().begin(*read_only) {
+                    let text = "there is already a transaction in progress".to_owned();
+                    notice(client, "WARNING", "25001", text).await?;
+                }
+                Ok(Answer::Transaction("BEGIN", Transaction))
+            }
+            Statement::Commit if !failed => {
+                if outside {
+                    no_transaction(client).await?;
+                }
+                // The transaction is over, whatever comes of what it changes.
+                client.set_transaction_status(Idle);
+                self.commit(client, session).await?;
+                Ok(Answer::Transaction("COMMIT", Idle))
+            }
+            Statement::Commit | Statement::Rollback => {
+                if outside {
+                    no_transaction(client).await?;
+                }
+                self.roll_back(client, session, outside).await?;
+                Ok(Answer::Transaction("ROLLBACK", Idle))
+            }
+            Statement::Savepoint { name } => {
+                session.lock().savepoint(name).map_err(told)?;
+                Ok(Answer::Transaction("SAVEPOINT", Transaction))
+            }
+            Statement::Release { name } => {
+                session.lock().release(name).map_err(told)?;
+                Ok(Answer::Transaction("RELEASE", Transaction))
+            }
+            Statement::RollbackTo { name } => {
+                let mut done = Ok(());
+                changed(client, session, |session| done = session.rollback_to(name)).await?;
+                done.map_err(told)?;
+                Ok(Answer::Transaction("ROLLBACK", Transaction))
+            }
+            _ => Err(told(Error::new(b"XX000", "not a statement of transactions"))),
+        }
+    }
+
+    /// Ends the transaction, if there is one, and does what it holds back.
+    pub(super) async fn commit<C>(&self, client: &mut C, session: &Shared) -> PgWireResult<()>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let mut held = Vec::new();
+        changed(client, session, |session| held = session.commit()).await?;
+        self.handle.apply(held).await.map_err(|error| wire_error(&error))
+    }
+
+    /// Ends the transaction, if there is one, and forgets what it holds back. Of a text's (`implicit`) the client is told what took
+    /// effect all the same.
+    pub(super) async fn roll_back<C>(&self, client: &mut C, session: &Shared, implicit: bool) -> PgWireResult<()>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let mut done = Vec::new();
+        changed(client, session, |session| done = session.rollback().unwrap_or_default()).await?;
+        if implicit && !done.is_empty() {
+            let text = format!("what came before took effect and is not undone: {}", done.join(", "));
+            notice(client, "WARNING", "01000", text).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Warns of a COMMIT or ROLLBACK outside a block.
+async fn no_transaction<C>(client: &mut C) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    notice(client, "WARNING", "25P01", "there is no transaction in progress".to_owned()).await
+}
+
+fn writable(session: &Shared, prepared: &Prepared) -> Result<(), Error> {
+    if !session.lock().is_read_only() {
+        return Ok(());
+    }
+    let message = format!("cannot execute {} in a read-only transaction", prepared.parsed.command());
+    Err(Error::new(b"25006", message))
+}
+
+/// Rows that are known.
+fn known(rows: &Rows, tag: &'static str, seen: &Seen, format: &Format) -> Result<Answer, Error> {
+    let (columns, binary) = (rows.columns.clone(), binary(rows.columns.len(), format));
+    let batches = Batches::of(rows, fields(&columns, binary.clone(), seen.clone()))?;
+    Ok(Answer::Rows { columns, binary, batches, tag })
+}
