@@ -1,7 +1,7 @@
 //! What objects are, as text (<https://www.postgresql.org/docs/15/functions-info.html#FUNCTIONS-INFO-CATALOG>): definitions, visibility,
 //! sizes. What there is nothing of here (rules, triggers, comments, files) is NULL, as for an object that does not exist.
 
-use tidewater_types::{Datum, Result, Type};
+use tidewater_types::{Datum, Result, SqlError, Type};
 
 use crate::call::Call;
 use crate::catalog_info::CatalogInfo;
@@ -190,10 +190,10 @@ fn sets(t: &mut Table) {
         let mut options = c.array(0)?.iter().collect::<Vec<_>>().into_iter();
         Ok(RowSource::new(move |row| {
             let Some(option) = options.next() else { return Ok(false) };
-            let (name, value) = option.as_str().map_or(("", None), |text| match text.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (text, None),
-            });
+            let Some(text) = option.as_str() else {
+                return Err(SqlError::new(b"22004", "null array element not allowed in this context"));
+            };
+            let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
             row.extend([Datum::from(name), value.map_or(Datum::Null, Datum::from)]);
             Ok(true)
         }))
