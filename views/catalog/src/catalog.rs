@@ -57,6 +57,15 @@ pub(crate) enum Of<'a> {
     Key(&'a Constraint, &'a Object),
 }
 
+/// What an index is of.
+pub(crate) struct Key<'a> {
+    pub(crate) on: &'a Object,
+    /// Places of its columns in the relation.
+    pub(crate) places: &'a [usize],
+    pub(crate) primary: bool,
+    pub(crate) unique: bool,
+}
+
 impl<'a> Class<'a> {
     /// Its columns; of an index those that it is of.
     pub(crate) fn columns(&self) -> Vec<&'a Column> {
@@ -65,6 +74,18 @@ impl<'a> Class<'a> {
             Of::Object(object) => object.columns.iter().collect(),
             Of::Index(_, index, on) => index.columns.iter().filter_map(|at| on.columns.get(*at)).collect(),
             Of::Key(key, on) => key.columns.iter().filter_map(|at| on.columns.get(*at)).collect(),
+        }
+    }
+
+    /// What an index is of.
+    pub(crate) fn key(&self) -> Option<Key<'a>> {
+        match self.of {
+            Of::Index(_, index, on) => Some(Key { on, places: &index.columns, primary: false, unique: index.unique }),
+            Of::Key(key, on) => {
+                let primary = key.kind == ConstraintKind::PrimaryKey;
+                Some(Key { on, places: &key.columns, primary, unique: true })
+            }
+            _ => None,
         }
     }
 
