@@ -6,12 +6,7 @@
 //! The file is replaced as a whole: written beside, synced, renamed. So it always holds one whole catalog, whenever the
 //! process ends. Secrets are in it, so only its owner may read it.
 
-<<<<<<< HEAD
-mod table;
-
-=======
 use std::collections::BTreeMap;
->>>>>>> own-server
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,69 +14,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sql::Definition;
-<<<<<<< HEAD
-use tidewater_types::TableSchema;
-
-use table::KeptTable;
-
-/// The form that this version writes and reads. Before it the file was a list, whose columns had types of another kind.
-const VERSION: u32 = 2;
-
-/// The whole file.
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    version: u32,
-    definitions: Vec<Entry>,
-}
-
-/// A definition in the file.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    statement: String,
-    /// Where names without a schema are looked for in it.
-    search_path: Vec<String>,
-    /// A source's columns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    table: Option<KeptTable>,
-}
-
-fn entry(definition: &Definition) -> Entry {
-    Entry {
-        statement: definition.text.clone(),
-        search_path: definition.search_path.clone(),
-        table: definition.table.as_ref().map(KeptTable::from),
-    }
-}
-
-fn definition(entry: Entry) -> Result<Definition, String> {
-    let table = entry.table.map(TableSchema::try_from).transpose()?;
-    Ok(Definition { text: entry.statement, search_path: entry.search_path, table })
-}
-
-/// The definitions that a file's bytes hold.
-fn read(bytes: &[u8]) -> Result<Vec<Definition>, String> {
-    /// What every version but the first has.
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Versioned { version: u32 },
-        List(Vec<serde::de::IgnoredAny>),
-    }
-    let damaged = |error: serde_json::Error| format!("is damaged: {error}");
-    let version = match serde_json::from_slice(bytes).map_err(damaged)? {
-        Form::Versioned { version } => version,
-        Form::List(_) => 1,
-    };
-    if version != VERSION {
-        return Err(format!(
-            "is of version {version}, and this Tidewater reads version {VERSION}: move the file away, start again and execute its \
-             statements, which stand in it as text"
-        ));
-    }
-    let kept: Kept = serde_json::from_slice(bytes).map_err(damaged)?;
-    let definitions = kept.definitions.into_iter().map(definition).collect::<Result<_, _>>();
-    definitions.map_err(|error| format!("is damaged: {error}"))
-=======
 use tidewater_types::{Column, ColumnType, TableSchema};
 
 /// A definition in the file.
@@ -175,7 +107,6 @@ fn definition(entry: Entry) -> Result<Definition, String> {
         TableSchema::new(columns, key).map_err(|error| error.to_string())
     });
     Ok(Definition { text: statement, search_path, table: table.transpose()? })
->>>>>>> own-server
 }
 
 /// See the module.
@@ -196,13 +127,15 @@ impl CatalogFile {
             TryLockError::Error(error) => error,
         })?;
         let file = CatalogFile { folder: folder.to_owned(), _lock: lock };
-        let unread =
-            |error: String| io::Error::new(io::ErrorKind::InvalidData, format!("{} {error}", file.path().display()));
-        let definitions = match fs::read(file.path()) {
-            Ok(bytes) => read(&bytes).map_err(unread)?,
+        let damaged = |error: String| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged: {error}", file.path().display()))
+        };
+        let entries: Vec<Entry> = match fs::read(file.path()) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
+        let definitions = entries.into_iter().map(definition).collect::<Result<_, _>>().map_err(damaged)?;
         Ok((file, definitions))
     }
 
@@ -214,8 +147,8 @@ impl CatalogFile {
     pub(crate) fn write(&self, definitions: &[Definition]) -> io::Result<()> {
         let beside = self.folder.join("catalog.json.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        let kept = Kept { version: VERSION, definitions: definitions.iter().map(entry).collect() };
-        file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
+        let entries: Vec<_> = definitions.iter().map(entry).collect();
+        file.write_all(&serde_json::to_vec_pretty(&entries)?)?;
         file.sync_all()?;
         fs::rename(&beside, self.path())?;
         File::open(&self.folder)?.sync_all()
@@ -233,13 +166,6 @@ mod tests {
     }
 
     fn source() -> Definition {
-<<<<<<< HEAD
-        Definition {
-            text: "CREATE SOURCE s …".into(),
-            search_path: vec!["a".into(), "b \"c\"".into()],
-            table: Some(table::tests::table()),
-        }
-=======
         let types = [
             "boolean",
             "smallint",
@@ -270,23 +196,13 @@ mod tests {
         let table = TableSchema::new(columns, Some(vec![3, 1])).expect("a table");
         let search_path = vec!["My schema".to_owned(), "public".to_owned()];
         Definition { text: "CREATE SOURCE s …".into(), search_path, table: Some(table) }
->>>>>>> own-server
     }
 
     #[test]
-    fn definitions_come_back_as_they_were() {
+    fn columns_come_back_as_they_were() {
         let folder = folder("columns");
         let (file, none) = CatalogFile::open(&folder).expect("a folder");
         assert!(none.is_empty());
-<<<<<<< HEAD
-        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), search_path: Vec::new(), table: None };
-        let written = [source(), view];
-        file.write(&written).expect("it is written");
-        drop(file);
-        let (_, found) = CatalogFile::open(&folder).expect("the same folder");
-        let shown = |definitions: &[Definition]| format!("{definitions:?}");
-        assert_eq!(shown(&found), shown(&written));
-=======
         let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), search_path: public(), table: None };
         file.write(&[source(), view]).expect("it is written");
         drop(file);
@@ -294,7 +210,6 @@ mod tests {
         let [found_source, found_view] = &found[..] else { panic!("{found:?}") };
         assert_eq!((&found_source.table, &found_source.search_path), (&source().table, &source().search_path));
         assert_eq!((found_view.text.as_str(), found_view.table.is_none()), ("CREATE VIEW v AS SELECT 1", true));
->>>>>>> own-server
     }
 
     /// Its columns had another system's types.
@@ -310,18 +225,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_version_is_refused() {
+    fn a_file_of_statements_alone_is_read() {
         let folder = folder("old");
         fs::create_dir_all(&folder).expect("a folder");
-        for (text, version) in [
-            (r#"["CREATE VIEW v AS SELECT 1", {"statement": "", "columns": []}]"#, "version 1"),
-            (r#"{"version": 3, "objects": {}}"#, "version 3"),
-        ] {
-            fs::write(folder.join("catalog.json"), text).expect("a file");
-            let error = CatalogFile::open(&folder).expect_err("a refusal").to_string();
-            assert!(error.contains(version) && error.contains("catalog.json") && error.contains("move"), "{error}");
-            assert_eq!(fs::read_to_string(folder.join("catalog.json")).expect("the file"), text);
-        }
+        fs::write(folder.join("catalog.json"), r#"["CREATE VIEW v AS SELECT 1"]"#).expect("a file");
+        let (_, found) = CatalogFile::open(&folder).expect("the folder");
+        assert_eq!(
+            found.iter().map(|definition| definition.text.as_str()).collect::<Vec<_>>(),
+            ["CREATE VIEW v AS SELECT 1"]
+        );
     }
 
     /// `kill -9` in the middle of a write leaves half of the file beside; the catalog is that of before.
