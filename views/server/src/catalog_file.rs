@@ -6,7 +6,8 @@
 //! The file is replaced as a whole: written beside, synced, renamed. So it always holds one whole catalog, whenever the
 //! process ends. Secrets are in it, so only its owner may read it.
 
-use std::collections::BTreeMap;
+mod table;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,99 +15,67 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sql::Definition;
-use tidewater_types::{Column, ColumnType, TableSchema};
+use tidewater_types::TableSchema;
+
+use table::KeptTable;
+
+/// The form that this version writes and reads. Before it the file was a list, whose columns had types of another kind.
+const VERSION: u32 = 2;
+
+/// The whole file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    definitions: Vec<Entry>,
+}
 
 /// A definition in the file.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    /// A statement that needs nothing beside it.
-    Statement(String),
-    Details(Details),
-    /// As versions before types were PostgreSQL's wrote sources: their columns are asked for again.
-    Former {
-        statement: String,
-    },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Details {
+struct Entry {
     statement: String,
-    /// Where names without a schema are looked for; absent where that is `public`.
-    #[serde(default = "public", skip_serializing_if = "is_public")]
+    /// Where names without a schema are looked for in it.
     search_path: Vec<String>,
-    /// Of a source.
+    /// A source's columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    columns: Option<Vec<ColumnEntry>>,
-    /// Names of the columns that identify a row; absent where rows repeat.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<Vec<String>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ColumnEntry {
-    name: String,
-    /// As SQL writes it.
-    #[serde(rename = "type")]
-    ty: String,
-    not_null: bool,
-    /// What the decoder wants to remember.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    notes: BTreeMap<String, String>,
-}
-
-fn public() -> Vec<String> {
-    vec!["public".to_owned()]
-}
-
-fn is_public(search_path: &[String]) -> bool {
-    search_path == public()
+    table: Option<KeptTable>,
 }
 
 fn entry(definition: &Definition) -> Entry {
-    let Definition { text: statement, search_path, table } = definition;
-    if table.is_none() && is_public(search_path) {
-        return Entry::Statement(statement.clone());
+    Entry {
+        statement: definition.text.clone(),
+        search_path: definition.search_path.clone(),
+        table: definition.table.as_ref().map(KeptTable::from),
     }
-    let column = |column: &Column| ColumnEntry {
-        name: column.name.clone(),
-        ty: column.ty.name(),
-        not_null: column.not_null,
-        notes: column.notes.clone(),
-    };
-    let columns = table.as_ref().map(|table| table.columns.iter().map(column).collect());
-    let key = table.as_ref().and_then(|table| {
-        let name = |&at: &usize| table.columns[at].name.clone();
-        table.key.as_ref().map(|key| key.iter().map(name).collect())
-    });
-    Entry::Details(Details { statement: statement.clone(), search_path: search_path.clone(), columns, key })
 }
 
 fn definition(entry: Entry) -> Result<Definition, String> {
-    let Details { statement, search_path, columns, key } = match entry {
-        Entry::Statement(text) => return Ok(Definition { text, search_path: public(), table: None }),
-        Entry::Former { statement } => {
-            tracing::warn!(statement, "the columns of a source are asked for again, for an earlier version wrote them");
-            return Ok(Definition { text: statement, search_path: public(), table: None });
-        }
-        Entry::Details(details) => details,
+    let table = entry.table.map(TableSchema::try_from).transpose()?;
+    Ok(Definition { text: entry.statement, search_path: entry.search_path, table })
+}
+
+/// The definitions that a file's bytes hold.
+fn read(bytes: &[u8]) -> Result<Vec<Definition>, String> {
+    /// What every version but the first has.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Versioned { version: u32 },
+        List(Vec<serde::de::IgnoredAny>),
+    }
+    let damaged = |error: serde_json::Error| format!("is damaged: {error}");
+    let version = match serde_json::from_slice(bytes).map_err(damaged)? {
+        Form::Versioned { version } => version,
+        Form::List(_) => 1,
     };
-    let column = |entry: ColumnEntry| {
-        let ty = ColumnType::parse(&entry.ty).map_err(|error| format!("{}: {error}", entry.name))?;
-        Ok(Column { name: entry.name, ty, not_null: entry.not_null, notes: entry.notes })
-    };
-    let columns = columns.map(|all| all.into_iter().map(column).collect::<Result<Vec<_>, String>>()).transpose()?;
-    let table = columns.map(|columns| {
-        let at = |name: &String| {
-            let at = columns.iter().position(|column| column.name == *name);
-            at.ok_or_else(|| format!("the key names \"{name}\", which is no column"))
-        };
-        let key = key.map(|names| names.iter().map(at).collect::<Result<Vec<_>, _>>()).transpose()?;
-        TableSchema::new(columns, key).map_err(|error| error.to_string())
-    });
-    Ok(Definition { text: statement, search_path, table: table.transpose()? })
+    if version != VERSION {
+        return Err(format!(
+            "is of version {version}, and this Tidewater reads version {VERSION}: move the file away, start again and execute its \
+             statements, which stand in it as text"
+        ));
+    }
+    let kept: Kept = serde_json::from_slice(bytes).map_err(damaged)?;
+    let definitions = kept.definitions.into_iter().map(definition).collect::<Result<_, _>>();
+    definitions.map_err(|error| format!("is damaged: {error}"))
 }
 
 /// See the module.
@@ -127,15 +96,13 @@ impl CatalogFile {
             TryLockError::Error(error) => error,
         })?;
         let file = CatalogFile { folder: folder.to_owned(), _lock: lock };
-        let damaged = |error: String| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged: {error}", file.path().display()))
-        };
-        let entries: Vec<Entry> = match fs::read(file.path()) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?,
+        let unread =
+            |error: String| io::Error::new(io::ErrorKind::InvalidData, format!("{} {error}", file.path().display()));
+        let definitions = match fs::read(file.path()) {
+            Ok(bytes) => read(&bytes).map_err(unread)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let definitions = entries.into_iter().map(definition).collect::<Result<_, _>>().map_err(damaged)?;
         Ok((file, definitions))
     }
 
@@ -147,8 +114,8 @@ impl CatalogFile {
     pub(crate) fn write(&self, definitions: &[Definition]) -> io::Result<()> {
         let beside = self.folder.join("catalog.json.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        let entries: Vec<_> = definitions.iter().map(entry).collect();
-        file.write_all(&serde_json::to_vec_pretty(&entries)?)?;
+        let kept = Kept { version: VERSION, definitions: definitions.iter().map(entry).collect() };
+        file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
         file.sync_all()?;
         fs::rename(&beside, self.path())?;
         File::open(&self.folder)?.sync_all()
@@ -166,74 +133,40 @@ mod tests {
     }
 
     fn source() -> Definition {
-        let types = [
-            "boolean",
-            "smallint",
-            "bigint",
-            "uint8",
-            "real",
-            "numeric",
-            "numeric(65,30)",
-            "character varying(20)",
-            "character(3)",
-            "bytea",
-            "date",
-            "interval",
-            "timestamp(3) without time zone",
-            "timestamp with time zone",
-            "json",
-            "uuid",
-            "text[]",
-        ];
-        let column = |(at, ty): (usize, &str)| Column {
-            name: format!("column {at} \"ü\""),
-            ty: ColumnType::parse(ty).expect("a type"),
-            not_null: at % 2 == 0,
-            notes: BTreeMap::new(),
-        };
-        let mut columns: Vec<_> = types.into_iter().enumerate().map(column).collect();
-        columns[2].notes.insert("default".to_owned(), "\"5\"".to_owned());
-        let table = TableSchema::new(columns, Some(vec![3, 1])).expect("a table");
-        let search_path = vec!["My schema".to_owned(), "public".to_owned()];
-        Definition { text: "CREATE SOURCE s …".into(), search_path, table: Some(table) }
+        Definition {
+            text: "CREATE SOURCE s …".into(),
+            search_path: vec!["a".into(), "b \"c\"".into()],
+            table: Some(table::tests::table()),
+        }
     }
 
     #[test]
-    fn columns_come_back_as_they_were() {
+    fn definitions_come_back_as_they_were() {
         let folder = folder("columns");
         let (file, none) = CatalogFile::open(&folder).expect("a folder");
         assert!(none.is_empty());
-        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), search_path: public(), table: None };
-        file.write(&[source(), view]).expect("it is written");
+        let view = Definition { text: "CREATE VIEW v AS SELECT 1".into(), search_path: Vec::new(), table: None };
+        let written = [source(), view];
+        file.write(&written).expect("it is written");
         drop(file);
         let (_, found) = CatalogFile::open(&folder).expect("the same folder");
-        let [found_source, found_view] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((&found_source.table, &found_source.search_path), (&source().table, &source().search_path));
-        assert_eq!((found_view.text.as_str(), found_view.table.is_none()), ("CREATE VIEW v AS SELECT 1", true));
-    }
-
-    /// Its columns had another system's types.
-    #[test]
-    fn a_source_that_an_earlier_version_wrote_is_asked_for_its_columns_again() {
-        let folder = folder("former");
-        fs::create_dir_all(&folder).expect("a folder");
-        let former = r#"[{"statement": "CREATE SOURCE s …", "key": ["id"], "metadata": {"tidewater.schema": "7"},
-            "columns": [{"name": "id", "type": "Int64", "nullable": false}]}]"#;
-        fs::write(folder.join("catalog.json"), former).expect("a file");
-        let (_, found) = CatalogFile::open(&folder).expect("the folder");
-        assert_eq!((found[0].text.as_str(), found[0].table.is_none()), ("CREATE SOURCE s …", true));
+        let shown = |definitions: &[Definition]| format!("{definitions:?}");
+        assert_eq!(shown(&found), shown(&written));
     }
 
     #[test]
-    fn a_file_of_statements_alone_is_read() {
+    fn a_file_of_another_version_is_refused() {
         let folder = folder("old");
         fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join("catalog.json"), r#"["CREATE VIEW v AS SELECT 1"]"#).expect("a file");
-        let (_, found) = CatalogFile::open(&folder).expect("the folder");
-        assert_eq!(
-            found.iter().map(|definition| definition.text.as_str()).collect::<Vec<_>>(),
-            ["CREATE VIEW v AS SELECT 1"]
-        );
+        for (text, version) in [
+            (r#"["CREATE VIEW v AS SELECT 1", {"statement": "", "columns": []}]"#, "version 1"),
+            (r#"{"version": 3, "objects": {}}"#, "version 3"),
+        ] {
+            fs::write(folder.join("catalog.json"), text).expect("a file");
+            let error = CatalogFile::open(&folder).expect_err("a refusal").to_string();
+            assert!(error.contains(version) && error.contains("catalog.json") && error.contains("move"), "{error}");
+            assert_eq!(fs::read_to_string(folder.join("catalog.json")).expect("the file"), text);
+        }
     }
 
     /// `kill -9` in the middle of a write leaves half of the file beside; the catalog is that of before.
