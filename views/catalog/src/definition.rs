@@ -5,8 +5,8 @@ use std::fmt::Write;
 use tidewater_functions::quote_ident;
 use tidewater_types::Column;
 
+use crate::catalog::{Class, Of};
 use crate::object::{Constraint, ConstraintKind, Object};
-use crate::snapshot::{Class, Of};
 
 /// `schema.name`, as it must be written.
 pub(crate) fn qualified(schema: &str, name: &str) -> String {

@@ -1,15 +1,15 @@
-//! The snapshot as functions ask it.
+//! The catalog as functions ask it.
 
 use tidewater_functions::{CatalogInfo, Function};
 use tidewater_types::Type;
 
+use crate::catalog::{Catalog, Of};
 use crate::definition;
 use crate::functions;
 use crate::object::Kind;
-use crate::snapshot::{Of, Snapshot};
 use crate::types::type_row;
 
-impl CatalogInfo for Snapshot {
+impl CatalogInfo for Catalog {
     fn exists(&self, kind: &Type, oid: u32) -> bool {
         match kind {
             Type::RegClass => self.class(oid).is_some(),
@@ -34,7 +34,7 @@ impl CatalogInfo for Snapshot {
     }
 
     fn view_query(&self, relation: u32) -> Option<String> {
-        let object = self.objects.get(relation)?;
+        let object = self.snapshot.get(relation)?;
         matches!(object.kind, Kind::View | Kind::MaterializedView).then(|| object.query.clone())
     }
 

@@ -1,9 +1,10 @@
 //! pg_catalog, information_schema, mz_catalog and mz_internal as ordinary relations, which the binder plans like any other.
 //!
-//! Their shapes are fixed ([`relation`]); their rows are made when they are asked for ([`rows`]), of a [`Snapshot`]: a plain description
+//! Their shapes are fixed ([`relation`]); their rows are made when they are asked for ([`rows`]), of a [`Catalog`]: a plain description
 //! of what exists and of who asks. The same snapshot tells functions and text forms what oids mean ([`tidewater_types::Names`],
 //! [`tidewater_functions::CatalogInfo`]). No value of a secret comes in here, so that none can go out.
 
+mod catalog;
 mod definition;
 mod functions;
 mod info;
@@ -12,16 +13,16 @@ mod object;
 mod out;
 mod rows;
 mod shape;
-mod snapshot;
 mod types;
 
-pub use object::{Constraint, ConstraintKind, FIRST_OID, Index, Kind, Object, Objects, Schema};
+pub use catalog::Catalog;
+pub use object::{Constraint, ConstraintKind, FIRST_OID, Index, Kind, Object, Schema, Snapshot};
 pub use rows::{estimate, rows};
 pub use shape::{FIRST_ID, OLDER, SUBSTITUTES, column_type};
-pub use snapshot::{Activity, Snapshot};
 
 use std::sync::Arc;
 
+use tidewater_functions::Session;
 use tidewater_query::Relation;
 
 /// The system relation called `name`; without a schema those of pg_catalog, mz_catalog and mz_internal are meant, in this order.
@@ -44,7 +45,26 @@ pub fn is_system(relation: &Relation) -> bool {
     relation.id >= FIRST_ID
 }
 
-/// Whether a schema holds relations of this crate only: nothing is made in it, and it cannot be dropped.
-pub fn is_system_schema(name: &str) -> bool {
-    snapshot::SYSTEM_SCHEMAS.iter().any(|(_, schema)| *schema == name)
+/// Schemas whose relations are all of this crate: nothing is made in them, and they cannot be dropped.
+pub const SCHEMAS: [&str; 4] = ["information_schema", "mz_catalog", "mz_internal", "pg_catalog"];
+
+/// Whether it is one of [`SCHEMAS`].
+pub fn has_schema(name: &str) -> bool {
+    SCHEMAS.contains(&name)
+}
+
+/// The session with the catalog, for functions and text forms.
+pub fn informed(session: &Arc<Session>, snapshot: &Arc<Snapshot>) -> Arc<Session> {
+    let catalog = Arc::new(Catalog { snapshot: snapshot.clone(), session: session.clone() });
+    let mut informed = Session::clone(session);
+    informed.settings.names = Some(catalog.clone());
+    informed.catalog = Some(catalog);
+    Arc::new(informed)
+}
+
+impl Catalog {
+    /// What exists, as a session sees it.
+    pub fn new(snapshot: &Arc<Snapshot>, session: &Arc<Session>) -> Catalog {
+        Catalog { snapshot: snapshot.clone(), session: session.clone() }
+    }
 }

@@ -3,9 +3,9 @@
 use tidewater_functions::{CatalogInfo, Function, quote_ident};
 use tidewater_types::{ColumnType, Names, Result, SqlError, Type};
 
+use crate::catalog::Catalog;
 use crate::definition::qualified;
 use crate::functions::{self, function_name, functions_named, operators_named, param_oid};
-use crate::snapshot::Snapshot;
 use crate::types::{io_functions, type_row, types};
 
 /// Collations: number, name. There is only the order of bytes; its names are PostgreSQL's.
@@ -16,7 +16,7 @@ pub(crate) fn collation(oid: u32) -> Option<&'static str> {
     COLLATIONS.iter().find(|(number, _)| *number == oid).map(|(_, name)| *name)
 }
 
-impl Names for Snapshot {
+impl Names for Catalog {
     fn name(&self, ty: &Type, oid: u32) -> Option<String> {
         match ty {
             Type::RegClass => {
@@ -72,7 +72,7 @@ impl Names for Snapshot {
     }
 }
 
-impl Snapshot {
+impl Catalog {
     fn relation_oid(&self, name: &str) -> Result<u32> {
         let parts = identifiers(name)?;
         let found = match &parts[..] {
@@ -82,7 +82,7 @@ impl Snapshot {
                 path.into_iter().find_map(|schema| self.class_named(schema, name))
             }
             [schema, name] => self.class_named(schema, name),
-            [database, schema, name] if *database == self.database => self.class_named(schema, name),
+            [database, schema, name] if *database == self.session.database => self.class_named(schema, name),
             [_, _, _] => {
                 let message = format!("cross-database references are not implemented: \"{name}\"");
                 return Err(SqlError::new(b"0A000", message));

@@ -137,22 +137,24 @@ pub struct Schema {
 
 /// All that exists, found by oid and by name.
 #[derive(Debug, Default)]
-pub struct Objects {
+pub struct Snapshot {
+    /// Name of the role that owns everything.
+    pub owner: String,
     all: Vec<Object>,
     schemas: Vec<Schema>,
     by_oid: HashMap<u32, usize>,
     by_name: HashMap<String, Vec<usize>>,
 }
 
-impl Objects {
+impl Snapshot {
     /// These objects, in these schemas: those that users may use, `public` among them, and that of [`Kind::System`].
-    pub fn new(all: Vec<Object>, schemas: Vec<Schema>) -> Objects {
+    pub fn new(owner: impl Into<String>, all: Vec<Object>, schemas: Vec<Schema>) -> Snapshot {
         let by_oid = all.iter().enumerate().map(|(at, object)| (object.oid, at)).collect();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, object) in all.iter().enumerate() {
             by_name.entry(object.name.clone()).or_default().push(at);
         }
-        Objects { all, schemas, by_oid, by_name }
+        Snapshot { owner: owner.into(), all, schemas, by_oid, by_name }
     }
 
     /// All of them.

@@ -26,7 +26,7 @@ pub const SUBSTITUTES: &[(&str, &str)] = &[
     ("pg_ndistinct", "text"),
     ("pg_dependencies", "text"),
     ("pg_mcv_list", "text"),
-    ("_pg_statistic", "text"),
+    ("pg_statistic[]", "text"),
 ];
 
 /// Columns that clients of older servers ask for, behind those of PostgreSQL 15.

@@ -45,7 +45,7 @@ pub struct Database {
     pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
     pub(crate) tables: Vec<NodeId>,
     /// What the catalogs tell, as of the last time that they were asked.
-    pub(crate) told: OnceLock<Arc<tidewater_catalog::Objects>>,
+    pub(crate) told: OnceLock<Arc<tidewater_catalog::Snapshot>>,
     /// Where names without a schema are looked for in the statement that is being done.
     pub(crate) search_path: Vec<String>,
     /// Changes with every CREATE and DROP: a plan made before may not hold any more.
@@ -354,7 +354,7 @@ impl Database {
         if self.has_schema(schema) {
             return Ok(key);
         }
-        if tidewater_catalog::is_system_schema(schema) || is_system_schema(schema) {
+        if tidewater_catalog::has_schema(schema) || is_system_schema(schema) {
             let message = format!("permission denied to create \"{schema}.{name}\"");
             return Err(Error::new(b"42501", message).detail("System catalog modifications are not allowed."));
         }
@@ -371,7 +371,7 @@ impl Database {
             return Ok(found.unwrap_or_else(|| written.to_owned()));
         }
         let (schema, _) = names::split(written);
-        if self.has_schema(schema) || tidewater_catalog::is_system_schema(schema) || is_system_schema(schema) {
+        if self.has_schema(schema) || tidewater_catalog::has_schema(schema) || is_system_schema(schema) {
             return Ok(written.to_owned());
         }
         Err(Error::new(b"3F000", format!("schema \"{schema}\" does not exist")))
@@ -380,6 +380,16 @@ impl Database {
     /// Whether users' objects may be in a schema.
     pub(crate) fn has_schema(&self, name: &str) -> bool {
         name == PUBLIC || self.objects.contains_key(&names::schema_key(name))
+    }
+
+    /// What the catalogs tell of this moment.
+    pub(crate) fn catalog_snapshot(&self) -> Arc<tidewater_catalog::Snapshot> {
+        self.told.get_or_init(|| Arc::new(crate::system::snapshot(self))).clone()
+    }
+
+    /// The session with what its functions may ask of the catalog.
+    pub(crate) fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
+        tidewater_catalog::informed(session, &self.catalog_snapshot())
     }
 
     /// The connection of this name.

@@ -13,7 +13,7 @@ use tidewater_query::{Catalog, Plan, Relation, Source, View};
 use tidewater_types::Result;
 
 use crate::catalog::{Body, Object, TIMELINES};
-use crate::database::{Database, is_system_schema};
+use crate::database::Database;
 use crate::names;
 use crate::{Error, timelines};
 
@@ -48,10 +48,9 @@ impl<'a> Names<'a> {
 
 impl Catalog for Names<'_> {
     fn relation(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
-        if schema.is_none_or(|schema| !self.database.has_schema(schema))
-            && let Some(system) = tidewater_catalog::relation(schema, name)
-        {
-            return Some(system);
+        let system = tidewater_catalog::relation(schema, name);
+        if system.is_some() {
+            return system;
         }
         let key = match schema {
             Some(schema) => names::key(schema, name),
@@ -67,7 +66,7 @@ impl Catalog for Names<'_> {
     }
 
     fn has_schema(&self, name: &str) -> bool {
-        tidewater_catalog::is_system_schema(name) || is_system_schema(name) || self.database.has_schema(name)
+        tidewater_catalog::has_schema(name) || self.database.has_schema(name)
     }
 
     fn view(&self, relation: &Relation) -> Option<Arc<View>> {
@@ -84,7 +83,7 @@ pub(crate) struct Moment {
     /// Rows that are made when they are asked for.
     made: HashMap<u64, Vec<Row>>,
     /// What the catalogs tell of.
-    catalog: Option<Arc<tidewater_catalog::Snapshot>>,
+    catalog: Option<tidewater_catalog::Catalog>,
 }
 
 impl Source for Moment {
@@ -102,10 +101,10 @@ impl Source for Moment {
     }
 
     fn estimate(&self, relation: &Relation) -> Option<u64> {
-        match self.snapshots.get(&relation.id) {
-            Some(snapshot) => Some(snapshot.len() as u64),
-            None => tidewater_catalog::is_system(relation).then(|| tidewater_catalog::estimate(relation)),
+        if tidewater_catalog::is_system(relation) {
+            return Some(tidewater_catalog::estimate(relation));
         }
+        self.snapshots.get(&relation.id).map(|snapshot| snapshot.len() as u64)
     }
 }
 
@@ -134,9 +133,6 @@ impl Database {
 
     /// The object whose relation this is.
     pub(crate) fn object_of(&self, relation: &Relation) -> Option<&Object> {
-        if tidewater_catalog::is_system(relation) {
-            return None;
-        }
         self.objects.get(&names::key(&relation.schema, &relation.name))
     }
 
@@ -153,7 +149,7 @@ impl Database {
     ///
     /// # Errors
     /// The error that a row of a view has instead of a value.
-    pub(crate) fn moment(&self, plan: &Plan, session: &Session) -> Result<Moment> {
+    pub(crate) fn moment(&self, plan: &Plan, session: &Arc<Session>) -> Result<Moment> {
         let mut moment = Moment { snapshots: HashMap::new(), made: HashMap::new(), catalog: None };
         for (relation, _) in plan.reads() {
             match self.object_of(&relation).map(|object| (&object.body, object.node())) {
@@ -167,7 +163,7 @@ impl Database {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
                     moment.made.insert(relation.id, timelines::rows(&self.timelines));
                 }
-                _ => moment.catalog = Some(self.catalog_snapshot(session)),
+                _ => moment.catalog = Some(tidewater_catalog::Catalog::new(&self.catalog_snapshot(), session)),
             }
         }
         Ok(moment)

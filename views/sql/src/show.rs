@@ -121,8 +121,7 @@ impl Database {
             }
             Some(ObjectKind::Schema) => {
                 let own = self.objects.keys().filter_map(|key| names::schema_of(key));
-                let mut all: Vec<&str> = own.collect();
-                all.extend(["information_schema", "mz_catalog", "mz_internal", "pg_catalog"]);
+                let mut all: Vec<&str> = tidewater_catalog::SCHEMAS.iter().copied().chain(own).collect();
                 all.extend([names::PUBLIC, "tidewater"]);
                 all.sort_unstable();
                 texts(&["name"], all.into_iter().map(|name| vec![name.to_owned()]).collect())

@@ -73,7 +73,7 @@ impl Database {
                 tag
             }
             Statement::CreateSchema { name, if_not_exists } => {
-                if tidewater_catalog::is_system_schema(name) || is_system_schema(name) || name.contains('.') {
+                if tidewater_catalog::has_schema(name) || is_system_schema(name) || name.contains('.') {
                     return Err(Error::new(b"42939", format!("unacceptable schema name \"{name}\"")));
                 }
                 let exists = self.has_schema(name);

@@ -1,125 +1,140 @@
-//! The database as the system catalogs tell of it, and sessions that can ask them.
+//! The database as the system catalogs tell of it.
 
-use std::sync::Arc;
+use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, Schema, Snapshot};
 
-use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, Objects, Schema, Snapshot};
-use tidewater_functions::Session;
-use tidewater_types::Settings;
-
-use crate::catalog::{Body, Object as Own};
+use crate::catalog::{self, Body};
 use crate::constraint::Constraints;
 use crate::database::Database;
-use crate::names::{self, PUBLIC};
-use crate::parse::ast::{Connection, ObjectKind, Statement};
+use crate::names;
+use crate::parse::ast::{Connection, ObjectKind};
 
-/// The role that owns everything, as Materialize's.
+/// Who owns everything.
 const OWNER: &str = "materialize";
-/// PostgreSQL's number of schema public.
+/// PostgreSQL's number of the schema public, and ours of tidewater: neither is an object that could be dropped.
 const PUBLIC_OID: u32 = 2200;
-/// The number of the schema of relations that this system keeps about itself.
-const TIDEWATER_OID: u32 = 14_103;
+const TIDEWATER: (u32, &str) = (13_001, "tidewater");
 
-impl Database {
-    /// What exists, as of the last change of it.
-    fn told(&self) -> Arc<Objects> {
-        self.told.get_or_init(|| Arc::new(objects(self))).clone()
+/// What there is at this moment.
+pub(crate) fn snapshot(database: &Database) -> Snapshot {
+    let mut schemas = vec![
+        Schema { oid: PUBLIC_OID, name: names::PUBLIC.to_owned() },
+        Schema { oid: TIDEWATER.0, name: TIDEWATER.1.to_owned() },
+    ];
+    let mut objects = Vec::with_capacity(database.objects.len());
+    for (key, object) in &database.objects {
+        match names::schema_of(key) {
+            Some(schema) => schemas.push(Schema { oid: object.oid, name: schema.to_owned() }),
+            None => objects.extend(shown(database, key, object)),
+        }
     }
-
-    /// The catalogs as a session sees them.
-    pub(crate) fn catalog_snapshot(&self, session: &Session) -> Arc<Snapshot> {
-        Arc::new(Snapshot {
-            objects: self.told(),
-            database: session.database.clone(),
-            owner: OWNER.to_owned(),
-            user: session.user.clone(),
-            search_path: session.search_path.clone(),
-            variables: session.variables.clone(),
-            sessions: Vec::new(),
-        })
-    }
-
-    /// The session with what its functions and text forms may ask of the catalog.
-    pub fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
-        let snapshot = self.catalog_snapshot(session);
-        let settings = Settings { names: Some(snapshot.clone()), ..session.settings.clone() };
-        Arc::new(Session { settings, catalog: Some(snapshot), ..session.as_ref().clone() })
-    }
+    Snapshot::new(OWNER, objects, schemas)
 }
 
-fn objects(database: &Database) -> Objects {
-    let all = database.objects.iter().filter(|(key, _)| names::schema_of(key).is_none());
-    let own = database.objects.iter().filter_map(|(key, object)| Some((names::schema_of(key)?, object.oid)));
-    let fixed = [(PUBLIC, PUBLIC_OID), ("tidewater", TIDEWATER_OID)];
-    let schema = |(name, oid): (&str, u32)| Schema { oid, name: name.to_owned() };
-    let all = all.filter_map(|(key, object)| described(database, key, object)).collect();
-    Objects::new(all, fixed.into_iter().chain(own).map(schema).collect())
-}
-
-fn described(database: &Database, key: &str, own: &Own) -> Option<Object> {
+fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Object> {
     let (schema, name) = names::split(key);
-    let kind = match &own.body {
-        Body::System(_) | Body::Timelines => Kind::System,
-        _ => match own.kind() {
-            ObjectKind::Table => Kind::Table,
-            ObjectKind::View => Kind::View,
-            ObjectKind::MaterializedView => Kind::MaterializedView,
-            ObjectKind::Source => Kind::Source,
-            ObjectKind::Index => Kind::Index,
-            ObjectKind::Connection => Kind::Connection,
-            ObjectKind::Secret => Kind::Secret,
-            ObjectKind::Sink => Kind::Sink,
-            ObjectKind::Schema | ObjectKind::Database | ObjectKind::Cluster => return None,
-        },
-    };
-    let mut object = Object::new(own.oid, schema, name, kind);
-    object.statement = own.shown_definition(key);
-    if let Some(relation) = &own.relation {
-        object.columns = relation.columns.clone().into();
+    let definition = object.shown_definition(key);
+    let mut shown = Object::new(object.oid, schema, name, kind(object)?);
+    if let Some(relation) = &object.relation {
+        shown.columns = relation.columns.clone().into();
     }
-    let oid = |name: &String| database.objects.get(name).map(|object| object.oid);
-    match &own.body {
-        Body::Table { constraints, .. } => constrained(&mut object, constraints),
+    match &object.body {
         Body::View { reads, .. } | Body::MaterializedView { reads, .. } => {
-            object.uses = reads.iter().filter_map(oid).collect();
-            object.query = query_of(&own.definition);
+            shown.query = query_of(&definition).unwrap_or_default();
+            shown.uses.extend(reads.iter().filter_map(|key| oid(database, key)));
         }
+        Body::Table { constraints, .. } => constrain(&mut shown, constraints),
         Body::Index { on, columns, .. } => {
-            object.index = Some(Index { on: oid(on)?, columns: columns.clone(), unique: false });
+            shown.index = Some(Index { on: oid(database, on)?, columns: columns.clone(), unique: false });
         }
-        Body::Connection(Connection::Kafka { .. }) | Body::Source { .. } => object.flavour = "kafka".to_owned(),
+        Body::Source { .. } => shown.flavour = "kafka".to_owned(),
+        Body::Connection(Connection::Kafka { .. }) => shown.flavour = "kafka".to_owned(),
         Body::Connection(Connection::SchemaRegistry { .. }) => {
-            object.flavour = "confluent-schema-registry".to_owned();
+            shown.flavour = "confluent-schema-registry".to_owned();
         }
         _ => {}
     }
-    object.uses.extend(own.uses.iter().filter_map(oid));
-    Some(object)
+    shown.uses.extend(object.uses.iter().filter_map(|key| oid(database, key)));
+    shown.statement = definition;
+    Some(shown)
 }
 
-fn constrained(object: &mut Object, constraints: &Constraints) {
+fn oid(database: &Database, key: &str) -> Option<u32> {
+    Some(database.objects.get(key)?.oid)
+}
+
+fn kind(object: &catalog::Object) -> Option<Kind> {
+    if matches!(object.body, Body::System(_) | Body::Timelines) {
+        return Some(Kind::System);
+    }
+    Some(match object.kind() {
+        ObjectKind::Table => Kind::Table,
+        ObjectKind::View => Kind::View,
+        ObjectKind::MaterializedView => Kind::MaterializedView,
+        ObjectKind::Source => Kind::Source,
+        // What an index that cannot be made is of is not known.
+        ObjectKind::Index if matches!(object.body, Body::Broken(_)) => return None,
+        ObjectKind::Index => Kind::Index,
+        ObjectKind::Connection => Kind::Connection,
+        ObjectKind::Secret => Kind::Secret,
+        ObjectKind::Sink => Kind::Sink,
+        ObjectKind::Schema | ObjectKind::Database | ObjectKind::Cluster => return None,
+    })
+}
+
+fn constrain(shown: &mut Object, constraints: &Constraints) {
+    for unique in &constraints.uniques {
+        shown.constraints.push(Constraint {
+            name: unique.name.clone(),
+            kind: if unique.primary { ConstraintKind::PrimaryKey } else { ConstraintKind::Unique },
+            columns: unique.columns.clone(),
+            condition: String::new(),
+        });
+    }
+    for check in &constraints.checks {
+        shown.constraints.push(Constraint {
+            name: check.name.clone(),
+            kind: ConstraintKind::Check,
+            columns: Vec::new(),
+            condition: check.text.clone(),
+        });
+    }
     let defaults = constraints.defaults.iter().enumerate();
-    let text =
-        |(at, default): (usize, &Option<crate::constraint::Default>)| Some((at, default.as_ref()?.expr.to_string()));
-    object.defaults = defaults.filter_map(text).collect();
-    let unique = |unique: &crate::constraint::Unique| Constraint {
-        name: unique.name.clone(),
-        kind: if unique.primary { ConstraintKind::PrimaryKey } else { ConstraintKind::Unique },
-        columns: unique.columns.clone(),
-        condition: String::new(),
-    };
-    let check = |check: &crate::constraint::Check| Constraint {
-        name: check.name.clone(),
-        kind: ConstraintKind::Check,
-        columns: check.columns(),
-        condition: check.text.clone(),
-    };
-    object.constraints = constraints.uniques.iter().map(unique).chain(constraints.checks.iter().map(check)).collect();
+    shown.defaults.extend(defaults.filter_map(|(at, default)| Some((at, default.as_ref()?.expr.to_string()))));
 }
 
-/// The query of a view's statement.
-fn query_of(definition: &str) -> String {
-    match crate::parse::parse(definition).ok().and_then(|mut all| all.pop()).map(|parsed| parsed.statement) {
-        Some(Statement::CreateView(view)) => view.query.to_string(),
-        _ => String::new(),
+/// A view's query: what follows the first AS of its statement, as it was written.
+fn query_of(definition: &str) -> Option<String> {
+    let mut quoted = false;
+    let mut word = 0;
+    for (at, char) in definition.char_indices() {
+        quoted ^= char == '"';
+        if quoted || !(char.is_whitespace() || matches!(char, '(' | ')')) {
+            continue;
+        }
+        if definition[word..at].eq_ignore_ascii_case("as") {
+            return Some(definition[at..].trim().to_owned());
+        }
+        word = at + char.len_utf8();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::query_of;
+
+    #[test]
+    fn a_views_query_follows_its_first_as() {
+        for definition in [
+            "CREATE VIEW v AS SELECT a AS b FROM t",
+            "CREATE VIEW v AS\nSELECT a AS b FROM t",
+            "create materialized view \"x as y\" (b)\n  as\tSELECT a AS b FROM t",
+            "CREATE VIEW v(b)AS SELECT a AS b FROM t",
+            "CREATE VIEW v AS(SELECT a AS b FROM t)",
+        ] {
+            let query = query_of(definition).expect("a query");
+            assert_eq!(query.trim_matches(['(', ')']), "SELECT a AS b FROM t", "{definition}");
+        }
+        assert_eq!(query_of("CREATE TABLE t (a bigint)"), None);
     }
 }

@@ -2,16 +2,16 @@
 
 use tidewater_types::{Column, Datum, Type};
 
+use crate::catalog::{Catalog, Class, OWNER, Of, default_oid};
 use crate::object::{ConstraintKind, Kind};
 use crate::out::{Done, Out, int, oid, text, yes};
-use crate::snapshot::{Class, OWNER, Of, Snapshot, default_oid};
 use crate::types::type_row;
 
 /// PostgreSQL's access methods of tables and of indexes, as which ours show themselves.
 const HEAP: u32 = 2;
 pub(super) const BTREE: u32 = 403;
 
-pub(super) fn pg_class(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_class(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "relname",
@@ -28,8 +28,8 @@ pub(super) fn pg_class(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "relreplident",
         "relhasrules",
     ])?;
-    let indexed: Vec<u32> = snapshot.objects.iter().filter_map(|object| object.index.as_ref()).map(|i| i.on).collect();
-    for class in snapshot.classes() {
+    let indexed: Vec<u32> = catalog.snapshot.iter().filter_map(|object| object.index.as_ref()).map(|i| i.on).collect();
+    for class in catalog.classes() {
         let (keys, checks) = constraints(&class);
         let kind = class.kind.to_string();
         let access = match class.kind {
@@ -42,7 +42,7 @@ pub(super) fn pg_class(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
             [
                 oid(class.oid),
                 text(&class.name),
-                oid(snapshot.schema_oid(class.schema).unwrap_or(0)),
+                oid(catalog.schema_oid(class.schema).unwrap_or(0)),
                 oid(OWNER),
                 oid(access),
                 // Nobody has counted.
@@ -73,7 +73,7 @@ fn dimensions(column: &Column) -> i64 {
     i64::from(matches!(column.ty.ty, Type::Array(_)))
 }
 
-pub(super) fn pg_attribute(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_attribute(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "attrelid",
         "attname",
@@ -92,7 +92,7 @@ pub(super) fn pg_attribute(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "attislocal",
         "attcollation",
     ])?;
-    for class in snapshot.classes() {
+    for class in catalog.classes() {
         let object = match class.of {
             Of::Object(object) => Some(object),
             _ => None,
@@ -126,9 +126,9 @@ pub(super) fn pg_attribute(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_attrdef(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_attrdef(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "adrelid", "adnum", "adbin", "adsrc"])?;
-    for object in snapshot.objects.iter().filter(|object| object.kind == Kind::Table) {
+    for object in catalog.snapshot.iter().filter(|object| object.kind == Kind::Table) {
         for (place, default) in &object.defaults {
             let number = oid(default_oid(object, *place));
             out.row(&at, [number, oid(object.oid), int(place + 1), text(default), text(default)])?;

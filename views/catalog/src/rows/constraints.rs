@@ -2,9 +2,9 @@
 
 use tidewater_types::{Datum, Scratch};
 
+use crate::catalog::{Catalog, Class, Of, is_key};
 use crate::object::{ConstraintKind, Kind};
 use crate::out::{Done, Out, array, int, oid, text, vector, yes};
-use crate::snapshot::{Class, Of, Snapshot, is_key};
 use crate::types::type_row;
 
 /// What an index is of: its relation, places of the columns, whether it is a primary key, whether unique.
@@ -16,7 +16,7 @@ pub(super) fn key_of<'a>(class: &Class<'a>) -> Option<(&'a crate::Object, &'a [u
     }
 }
 
-pub(super) fn pg_index(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_index(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "indexrelid",
         "indrelid",
@@ -34,7 +34,7 @@ pub(super) fn pg_index(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "indoption",
     ])?;
     let scratch = Scratch::new();
-    for class in snapshot.own_classes() {
+    for class in catalog.own_classes() {
         let Some((on, places, primary, unique)) = key_of(&class) else { continue };
         let collations = class.columns().into_iter().map(|column| match type_row(column.ty.ty.oid()) {
             Some(row) => row.collation.into(),
@@ -64,7 +64,7 @@ pub(super) fn pg_index(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_constraint(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_constraint(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "conname",
@@ -83,7 +83,7 @@ pub(super) fn pg_constraint(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done 
         "consrc",
     ])?;
     let scratch = Scratch::new();
-    for (number, constraint, object) in snapshot.constraints().filter(|(.., object)| object.kind == Kind::Table) {
+    for (number, constraint, object) in catalog.constraints().filter(|(.., object)| object.kind == Kind::Table) {
         let kind = match constraint.kind {
             ConstraintKind::PrimaryKey => "p",
             ConstraintKind::Unique => "u",
@@ -96,7 +96,7 @@ pub(super) fn pg_constraint(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done 
             [
                 oid(number),
                 text(&constraint.name),
-                oid(snapshot.schema_oid(&object.schema).unwrap_or(0)),
+                oid(catalog.schema_oid(&object.schema).unwrap_or(0)),
                 text(kind),
                 yes(true),
                 oid(object.oid),

@@ -7,10 +7,10 @@ use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use super::Make;
 use super::lists::is_insertable;
+use crate::catalog::{Catalog, Class};
 use crate::functions::{functions, param_oid};
 use crate::object::Kind;
 use crate::out::{Done, Out, int, maybe, text, yes_or_no};
-use crate::snapshot::{Class, Snapshot};
 use crate::types::type_row;
 
 /// The greatest size of a text, as PostgreSQL tells it here.
@@ -34,57 +34,57 @@ pub(super) fn maker(name: &str) -> Option<Make> {
     })
 }
 
-fn catalog_name(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn catalog_name(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["catalog_name"])?;
-    out.row(&at, [text(&snapshot.database)])
+    out.row(&at, [text(&catalog.session.database)])
 }
 
-fn applicable_roles(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn applicable_roles(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["grantee", "role_name", "is_grantable"])?;
-    if snapshot.user == snapshot.owner {
+    if catalog.session.user == catalog.snapshot.owner {
         return Ok(());
     }
-    out.row(&at, [text(&snapshot.user), text(&snapshot.owner), text("NO")])
+    out.row(&at, [text(&catalog.session.user), text(&catalog.snapshot.owner), text("NO")])
 }
 
-fn enabled_roles(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn enabled_roles(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["role_name"])?;
-    for (_, role) in snapshot.roles() {
+    for (_, role) in catalog.roles() {
         out.row(&at, [text(role)])?;
     }
     Ok(())
 }
 
-fn schemata(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn schemata(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["catalog_name", "schema_name", "schema_owner"])?;
-    for (_, name) in snapshot.schemas() {
-        out.row(&at, [text(&snapshot.database), text(name), text(&snapshot.owner)])?;
+    for (_, name) in catalog.schemas() {
+        out.row(&at, [text(&catalog.session.database), text(name), text(&catalog.snapshot.owner)])?;
     }
     Ok(())
 }
 
 /// Relations that information_schema has: all but indexes.
-pub(super) fn listed(snapshot: &Snapshot) -> impl Iterator<Item = Class<'_>> {
-    snapshot.classes().filter(|class| !class.is_index())
+pub(super) fn listed(catalog: &Catalog) -> impl Iterator<Item = Class<'_>> {
+    catalog.classes().filter(|class| !class.is_index())
 }
 
-fn tables(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn tables(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"])?;
-    for class in listed(snapshot) {
+    for class in listed(catalog) {
         let kind = match class.kind {
             'v' => "VIEW",
             'm' => "MATERIALIZED VIEW",
             _ => "BASE TABLE",
         };
         let insertable = yes_or_no(is_insertable(&class));
-        let (database, schema) = (text(&snapshot.database), text(class.schema));
+        let (database, schema) = (text(&catalog.session.database), text(class.schema));
         out.row(&at, [database, schema, text(&class.name), text(kind), insertable, text("NO")])?;
     }
     Ok(())
 }
 
-fn views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn views(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "table_catalog",
         "table_schema",
@@ -97,9 +97,9 @@ fn views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "is_trigger_deletable",
         "is_trigger_insertable_into",
     ])?;
-    for class in snapshot.classes().filter(|class| class.kind == 'v') {
+    for class in catalog.classes().filter(|class| class.kind == 'v') {
         let query = maybe(class.object().map(|object| object.query.as_str()));
-        let (database, schema, name) = (text(&snapshot.database), text(class.schema), text(&class.name));
+        let (database, schema, name) = (text(&catalog.session.database), text(class.schema), text(&class.name));
         let no = text("NO");
         out.row(&at, [database, schema, name, query, text("NONE"), no, no, no, no, no])?;
     }
@@ -163,7 +163,7 @@ fn data_type(ty: &Type) -> String {
     }
 }
 
-fn columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn columns(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "table_catalog",
         "table_schema",
@@ -189,7 +189,7 @@ fn columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "is_generated",
         "is_updatable",
     ])?;
-    for class in listed(snapshot) {
+    for class in listed(catalog) {
         let updatable = yes_or_no(is_insertable(&class));
         for (place, column) in class.columns().into_iter().enumerate() {
             let measures = measures(&column.ty);
@@ -197,7 +197,7 @@ fn columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
             out.row(
                 &at,
                 [
-                    text(&snapshot.database),
+                    text(&catalog.session.database),
                     text(class.schema),
                     text(&class.name),
                     text(&column.name),
@@ -211,7 +211,7 @@ fn columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
                     number(measures.radix),
                     number(measures.scale),
                     number(measures.fraction),
-                    text(&snapshot.database),
+                    text(&catalog.session.database),
                     text("pg_catalog"),
                     text(&type_name(column)),
                     text(&number_text),
@@ -236,7 +236,7 @@ fn default<'a>(class: &Class<'a>, place: usize) -> Datum<'a> {
     maybe(object.and_then(|object| object.defaults.iter().find(|(of, _)| *of == place)).map(|(_, text)| text.as_str()))
 }
 
-fn table_privileges(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn table_privileges(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "grantor",
         "grantee",
@@ -247,16 +247,16 @@ fn table_privileges(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "is_grantable",
         "with_hierarchy",
     ])?;
-    for class in snapshot.own_classes().filter(|class| !class.is_index()) {
+    for class in catalog.own_classes().filter(|class| !class.is_index()) {
         let privileges: &[&str] =
             if is_insertable(&class) { &["INSERT", "SELECT", "UPDATE", "DELETE"] } else { &["SELECT"] };
         for privilege in privileges {
             out.row(
                 &at,
                 [
-                    text(&snapshot.owner),
-                    text(&snapshot.user),
-                    text(&snapshot.database),
+                    text(&catalog.snapshot.owner),
+                    text(&catalog.session.user),
+                    text(&catalog.session.database),
                     text(class.schema),
                     text(&class.name),
                     text(privilege),
@@ -273,7 +273,7 @@ fn specific_name(name: &str, oid: u32) -> String {
     format!("{name}_{oid}")
 }
 
-fn routines(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn routines(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "specific_catalog",
         "specific_schema",
@@ -289,7 +289,7 @@ fn routines(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "is_deterministic",
         "is_null_call",
     ])?;
-    let database = text(&snapshot.database);
+    let database = text(&catalog.session.database);
     for numbered in functions() {
         let function = numbered.function;
         let name = specific_name(function.name, numbered.oid);
@@ -319,7 +319,7 @@ fn routines(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn parameters(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn parameters(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "specific_catalog",
         "specific_schema",
@@ -343,7 +343,7 @@ fn parameters(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
             out.row(
                 &at,
                 [
-                    text(&snapshot.database),
+                    text(&catalog.session.database),
                     text("pg_catalog"),
                     text(&name),
                     int(place + 1),
@@ -360,15 +360,15 @@ fn parameters(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn character_sets(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn character_sets(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["character_set_name", "character_repertoire", "form_of_use", "default_collate_catalog"])?;
-    out.row(&at, [text("UTF8"), text("UCS"), text("UTF8"), text(&snapshot.database)])
+    out.row(&at, [text("UTF8"), text("UCS"), text("UTF8"), text(&catalog.session.database)])
 }
 
-fn collations(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn collations(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["collation_catalog", "collation_schema", "collation_name", "pad_attribute"])?;
     for (_, name) in crate::names::COLLATIONS {
-        out.row(&at, [text(&snapshot.database), text("pg_catalog"), text(name), text("NO PAD")])?;
+        out.row(&at, [text(&catalog.session.database), text("pg_catalog"), text(name), text("NO PAD")])?;
     }
     Ok(())
 }

@@ -3,23 +3,23 @@
 use tidewater_types::Datum;
 
 use super::constraints::key_of;
+use crate::catalog::{Catalog, Class, Of};
 use crate::definition;
 use crate::object::Kind;
 use crate::out::{Done, Out, maybe, oid, text, yes};
-use crate::snapshot::{Class, Of, Snapshot};
 
-fn has_index(snapshot: &Snapshot, class: &Class<'_>) -> bool {
+fn has_index(catalog: &Catalog, class: &Class<'_>) -> bool {
     let Of::Object(object) = class.of else { return false };
-    object.constraints.iter().any(crate::snapshot::is_key)
-        || snapshot.objects.iter().any(|index| index.index.as_ref().is_some_and(|index| index.on == object.oid))
+    object.constraints.iter().any(crate::catalog::is_key)
+        || catalog.snapshot.iter().any(|index| index.index.as_ref().is_some_and(|index| index.on == object.oid))
 }
 
-pub(super) fn pg_tables(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_tables(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["schemaname", "tablename", "tableowner", "hasindexes", "hasrules", "hastriggers", "rowsecurity"])?;
-    for class in snapshot.classes().filter(|class| class.kind == 'r') {
-        let has_index = yes(has_index(snapshot, &class));
-        let (schema, name, owner) = (text(class.schema), text(&class.name), text(&snapshot.owner));
+    for class in catalog.classes().filter(|class| class.kind == 'r') {
+        let has_index = yes(has_index(catalog, &class));
+        let (schema, name, owner) = (text(class.schema), text(&class.name), text(&catalog.snapshot.owner));
         out.row(&at, [schema, name, owner, has_index, yes(false), yes(false), yes(false)])?;
     }
     Ok(())
@@ -30,27 +30,27 @@ fn query<'a>(class: &Class<'a>) -> Datum<'a> {
     maybe(class.object().map(|object| object.query.as_str()))
 }
 
-pub(super) fn pg_views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_views(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["schemaname", "viewname", "viewowner", "definition"])?;
-    for class in snapshot.classes().filter(|class| class.kind == 'v') {
-        out.row(&at, [text(class.schema), text(&class.name), text(&snapshot.owner), query(&class)])?;
+    for class in catalog.classes().filter(|class| class.kind == 'v') {
+        out.row(&at, [text(class.schema), text(&class.name), text(&catalog.snapshot.owner), query(&class)])?;
     }
     Ok(())
 }
 
-pub(super) fn pg_matviews(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_matviews(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["schemaname", "matviewname", "matviewowner", "hasindexes", "ispopulated", "definition"])?;
-    for class in snapshot.own_classes().filter(|class| class.kind == 'm') {
-        let has_index = yes(has_index(snapshot, &class));
-        let (schema, name, owner) = (text(class.schema), text(&class.name), text(&snapshot.owner));
+    for class in catalog.own_classes().filter(|class| class.kind == 'm') {
+        let has_index = yes(has_index(catalog, &class));
+        let (schema, name, owner) = (text(class.schema), text(&class.name), text(&catalog.snapshot.owner));
         out.row(&at, [schema, name, owner, has_index, yes(true), query(&class)])?;
     }
     Ok(())
 }
 
-pub(super) fn pg_indexes(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_indexes(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["schemaname", "tablename", "indexname", "indexdef"])?;
-    for class in snapshot.own_classes() {
+    for class in catalog.own_classes() {
         let Some((on, ..)) = key_of(&class) else { continue };
         let definition = definition::index(&class).unwrap_or_default();
         out.row(&at, [text(&on.schema), text(&on.name), text(&class.name), text(&definition)])?;
@@ -58,16 +58,16 @@ pub(super) fn pg_indexes(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn stat_all(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
-    statistics(out, snapshot.classes())
+pub(super) fn stat_all(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    statistics(out, catalog.classes())
 }
 
-pub(super) fn stat_user(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
-    statistics(out, snapshot.own_classes())
+pub(super) fn stat_user(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    statistics(out, catalog.own_classes())
 }
 
-pub(super) fn stat_system(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
-    statistics(out, snapshot.classes().filter(|class| matches!(class.of, Of::System(_))))
+pub(super) fn stat_system(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    statistics(out, catalog.classes().filter(|class| matches!(class.of, Of::System(_))))
 }
 
 /// What is counted is NULL: nobody counts.

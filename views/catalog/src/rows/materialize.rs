@@ -5,10 +5,10 @@ use tidewater_functions::Param;
 use tidewater_types::{ColumnType, Datum, Result, Scratch, Type};
 
 use super::Make;
+use crate::catalog::{Catalog, Class, DATABASE, Of, SYSTEM_SCHEMAS};
 use crate::functions::{functions, operators, param_oid};
 use crate::object::{FIRST_OID, Kind, Object};
 use crate::out::{Done, Out, array, int, maybe, oid, text, yes};
-use crate::snapshot::{Class, DATABASE, Of, SYSTEM_SCHEMAS, Snapshot};
 use crate::types::types;
 
 /// The one cluster, as Materialize calls its first one.
@@ -54,16 +54,16 @@ fn role_id(oid: u32) -> String {
 }
 
 fn owner() -> String {
-    role_id(crate::snapshot::OWNER)
+    role_id(crate::catalog::OWNER)
 }
 
-fn schema_id(snapshot: &Snapshot, name: &str) -> String {
-    let oid = snapshot.schema_oid(name).unwrap_or(0);
+fn schema_id(catalog: &Catalog, name: &str) -> String {
+    let oid = catalog.schema_oid(name).unwrap_or(0);
     format!("{}{oid}", if SYSTEM_SCHEMAS.iter().any(|(known, _)| *known == oid) { 's' } else { 'u' })
 }
 
-fn of_kind(snapshot: &Snapshot, kind: Kind) -> impl Iterator<Item = &Object> {
-    snapshot.objects.iter().filter(move |object| object.kind == kind)
+fn of_kind(catalog: &Catalog, kind: Kind) -> impl Iterator<Item = &Object> {
+    catalog.snapshot.iter().filter(move |object| object.kind == kind)
 }
 
 /// An object's kind in Materialize's words.
@@ -80,28 +80,28 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn databases(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn databases(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "name", "owner_id"])?;
-    out.row(&at, [text(&format!("u{DATABASE}")), oid(DATABASE), text(&snapshot.database), text(&owner())])
+    out.row(&at, [text(&format!("u{DATABASE}")), oid(DATABASE), text(&catalog.session.database), text(&owner())])
 }
 
-fn schemas(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn schemas(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "database_id", "name", "owner_id"])?;
     let database = format!("u{DATABASE}");
-    for (number, name) in snapshot.schemas() {
+    for (number, name) in catalog.schemas() {
         // The system's schemas are in no database.
         let is_system = SYSTEM_SCHEMAS.iter().any(|(known, _)| *known == number);
         let database = if is_system { Datum::Null } else { text(&database) };
-        out.row(&at, [text(&schema_id(snapshot, name)), oid(number), database, text(name), text(&owner())])?;
+        out.row(&at, [text(&schema_id(catalog, name)), oid(number), database, text(name), text(&owner())])?;
     }
     Ok(())
 }
 
-fn tables(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn tables(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "schema_id", "name", "owner_id", "create_sql", "redacted_create_sql"])?;
-    for object in snapshot.objects.iter().filter(|object| matches!(object.kind, Kind::Table | Kind::System)) {
+    for object in catalog.snapshot.iter().filter(|object| matches!(object.kind, Kind::Table | Kind::System)) {
         let sql = maybe(object.shown_statement());
-        let schema = schema_id(snapshot, &object.schema);
+        let schema = schema_id(catalog, &object.schema);
         out.row(
             &at,
             [text(&id(object.oid)), oid(object.oid), text(&schema), text(&object.name), text(&owner()), sql, sql],
@@ -110,12 +110,12 @@ fn tables(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn views(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["id", "oid", "schema_id", "name", "definition", "owner_id", "create_sql", "redacted_create_sql"])?;
-    for object in of_kind(snapshot, Kind::View) {
+    for object in of_kind(catalog, Kind::View) {
         let sql = maybe(object.shown_statement());
-        let schema = schema_id(snapshot, &object.schema);
+        let schema = schema_id(catalog, &object.schema);
         out.row(
             &at,
             [
@@ -133,7 +133,7 @@ fn views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn materialized_views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn materialized_views(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "id",
         "oid",
@@ -145,9 +145,9 @@ fn materialized_views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "create_sql",
         "redacted_create_sql",
     ])?;
-    for object in of_kind(snapshot, Kind::MaterializedView) {
+    for object in of_kind(catalog, Kind::MaterializedView) {
         let sql = maybe(object.shown_statement());
-        let schema = schema_id(snapshot, &object.schema);
+        let schema = schema_id(catalog, &object.schema);
         out.row(
             &at,
             [
@@ -167,20 +167,20 @@ fn materialized_views(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
 }
 
 /// The connection that a source or sink is made from.
-fn connection_of(snapshot: &Snapshot, object: &Object) -> Option<String> {
-    let uses = object.uses.iter().filter_map(|oid| snapshot.objects.get(*oid));
+fn connection_of(catalog: &Catalog, object: &Object) -> Option<String> {
+    let uses = object.uses.iter().filter_map(|oid| catalog.snapshot.get(*oid));
     uses.into_iter().find(|used| used.kind == Kind::Connection).map(|used| id(used.oid))
 }
 
-fn sources(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
-    from_outside(snapshot, out, Kind::Source)
+fn sources(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    from_outside(catalog, out, Kind::Source)
 }
 
-fn sinks(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
-    from_outside(snapshot, out, Kind::Sink)
+fn sinks(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    from_outside(catalog, out, Kind::Sink)
 }
 
-fn from_outside(snapshot: &Snapshot, out: &mut Out<'_, '_>, kind: Kind) -> Done {
+fn from_outside(catalog: &Catalog, out: &mut Out<'_, '_>, kind: Kind) -> Done {
     let at = out.columns([
         "id",
         "oid",
@@ -193,10 +193,10 @@ fn from_outside(snapshot: &Snapshot, out: &mut Out<'_, '_>, kind: Kind) -> Done 
         "create_sql",
         "redacted_create_sql",
     ])?;
-    for object in of_kind(snapshot, kind) {
+    for object in of_kind(catalog, kind) {
         let sql = maybe(object.shown_statement());
-        let schema = schema_id(snapshot, &object.schema);
-        let connection = connection_of(snapshot, object);
+        let schema = schema_id(catalog, &object.schema);
+        let connection = connection_of(catalog, object);
         out.row(
             &at,
             [
@@ -216,10 +216,10 @@ fn from_outside(snapshot: &Snapshot, out: &mut Out<'_, '_>, kind: Kind) -> Done 
     Ok(())
 }
 
-fn indexes(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn indexes(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["id", "oid", "name", "on_id", "cluster_id", "owner_id", "create_sql", "redacted_create_sql"])?;
-    for object in of_kind(snapshot, Kind::Index) {
+    for object in of_kind(catalog, Kind::Index) {
         let Some(index) = &object.index else { continue };
         let sql = maybe(object.shown_statement());
         out.row(
@@ -239,11 +239,11 @@ fn indexes(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn index_columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn index_columns(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["index_id", "index_position", "on_position", "nullable"])?;
-    for object in of_kind(snapshot, Kind::Index) {
+    for object in of_kind(catalog, Kind::Index) {
         let Some(index) = &object.index else { continue };
-        let on = snapshot.objects.get(index.on);
+        let on = catalog.snapshot.get(index.on);
         for (number, place) in index.columns.iter().enumerate() {
             let column = on.and_then(|on| on.columns.get(*place));
             let nullable = column.is_none_or(|column| !column.not_null);
@@ -253,9 +253,9 @@ fn index_columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn columns(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn columns(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "name", "position", "nullable", "type", "default", "type_oid", "type_mod"])?;
-    for class in snapshot.classes().filter(|class| !class.is_index()) {
+    for class in catalog.classes().filter(|class| !class.is_index()) {
         let defaults = class.object().map_or(&[][..], |object| &object.defaults);
         for (place, column) in class.columns().into_iter().enumerate() {
             let default = defaults.iter().find(|(of, _)| *of == place).map(|(_, text)| text.as_str());
@@ -294,11 +294,11 @@ fn cluster_of(kind: &str) -> Datum<'static> {
     }
 }
 
-fn relations(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn relations(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "schema_id", "name", "type", "owner_id", "cluster_id"])?;
-    for class in snapshot.classes().filter(|class| !class.is_index()) {
+    for class in catalog.classes().filter(|class| !class.is_index()) {
         let kind = class_kind(&class);
-        let schema = schema_id(snapshot, class.schema);
+        let schema = schema_id(catalog, class.schema);
         out.row(
             &at,
             [
@@ -316,14 +316,14 @@ fn relations(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
 }
 
 /// Objects but relations: connections, secrets, sinks.
-fn others(snapshot: &Snapshot) -> impl Iterator<Item = &Object> {
-    snapshot.objects.iter().filter(|object| !object.is_relation())
+fn others(catalog: &Catalog) -> impl Iterator<Item = &Object> {
+    catalog.snapshot.iter().filter(|object| !object.is_relation())
 }
 
-fn objects(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn objects(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "schema_id", "name", "type", "owner_id", "cluster_id"])?;
     let mut row = |number: u32, schema: &str, name: &str, kind: &str| {
-        let schema = schema_id(snapshot, schema);
+        let schema = schema_id(catalog, schema);
         let kind_text = text(kind);
         let owner = owner();
         out.row(
@@ -332,10 +332,10 @@ fn objects(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         )
     };
     // The indexes of constraints are no objects of Materialize's.
-    for class in snapshot.classes().filter(|class| !matches!(class.of, Of::Key(..))) {
+    for class in catalog.classes().filter(|class| !matches!(class.of, Of::Key(..))) {
         row(class.oid, class.schema, &class.name, class_kind(&class))?;
     }
-    for object in others(snapshot) {
+    for object in others(catalog) {
         row(object.oid, &object.schema, &object.name, kind_name(object.kind))?;
     }
     for numbered in functions() {
@@ -347,12 +347,12 @@ fn objects(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn connections(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn connections(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["id", "oid", "schema_id", "name", "type", "owner_id", "create_sql", "redacted_create_sql"])?;
-    for object in of_kind(snapshot, Kind::Connection) {
+    for object in of_kind(catalog, Kind::Connection) {
         let sql = maybe(object.shown_statement());
-        let schema = schema_id(snapshot, &object.schema);
+        let schema = schema_id(catalog, &object.schema);
         out.row(
             &at,
             [
@@ -370,29 +370,29 @@ fn connections(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn secrets(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn secrets(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "schema_id", "name", "owner_id"])?;
-    for object in of_kind(snapshot, Kind::Secret) {
-        let schema = schema_id(snapshot, &object.schema);
+    for object in of_kind(catalog, Kind::Secret) {
+        let schema = schema_id(catalog, &object.schema);
         out.row(&at, [text(&id(object.oid)), oid(object.oid), text(&schema), text(&object.name), text(&owner())])?;
     }
     Ok(())
 }
 
-fn clusters(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn clusters(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["id", "name", "owner_id", "managed", "replication_factor", "disk", "introspection_debugging"])?;
     out.row(&at, [text(CLUSTER_ID), text(CLUSTER), text(&owner()), yes(true), int(1), yes(false), yes(false)])
 }
 
-fn cluster_replicas(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn cluster_replicas(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "name", "cluster_id", "owner_id", "disk"])?;
     out.row(&at, [text("u1"), text("r1"), text(CLUSTER_ID), text(&owner()), yes(false)])
 }
 
-fn all_types(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn all_types(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "schema_id", "name", "category", "owner_id"])?;
-    let schema = schema_id(snapshot, "pg_catalog");
+    let schema = schema_id(catalog, "pg_catalog");
     for ty in types() {
         let category = match ty.category.as_str() {
             "A" => "array",
@@ -410,7 +410,7 @@ fn all_types(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn base_types(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn base_types(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id"])?;
     for ty in types().iter().filter(|ty| ty.kind == "b" && ty.category != "A") {
         out.row(&at, [text(&id(ty.oid))])?;
@@ -418,7 +418,7 @@ fn base_types(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn array_types(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn array_types(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "element_id"])?;
     for ty in types().iter().filter(|ty| ty.category == "A") {
         out.row(&at, [text(&id(ty.oid)), text(&id(ty.element))])?;
@@ -436,7 +436,7 @@ fn type_ids<'a>(params: &[Param], scratch: &'a Scratch) -> Result<Datum<'a>> {
     array(scratch, &ids)
 }
 
-fn all_functions(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn all_functions(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "id",
         "oid",
@@ -449,7 +449,7 @@ fn all_functions(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "owner_id",
     ])?;
     let scratch = Scratch::new();
-    let schema = schema_id(snapshot, "pg_catalog");
+    let schema = schema_id(catalog, "pg_catalog");
     for numbered in functions() {
         let function = numbered.function;
         let variadic = match function.params.last() {
@@ -475,7 +475,7 @@ fn all_functions(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn all_operators(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn all_operators(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "name", "argument_type_ids", "return_type_id"])?;
     let scratch = Scratch::new();
     for numbered in operators() {
@@ -493,17 +493,17 @@ fn all_operators(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn roles(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn roles(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["id", "oid", "name", "inherit", "rolcanlogin", "rolsuper"])?;
-    for (number, name) in snapshot.roles() {
+    for (number, name) in catalog.roles() {
         out.row(&at, [text(&role_id(number)), oid(number), text(name), yes(true), yes(true), yes(true)])?;
     }
     Ok(())
 }
 
-fn dependencies(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn dependencies(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["object_id", "referenced_object_id"])?;
-    for object in snapshot.objects.iter() {
+    for object in catalog.snapshot.iter() {
         for used in &object.uses {
             out.row(&at, [text(&id(object.oid)), text(&id(*used))])?;
         }
@@ -511,7 +511,7 @@ fn dependencies(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-fn full_names(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+fn full_names(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "id",
         "name",
@@ -524,10 +524,10 @@ fn full_names(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     ])?;
     let database_id = format!("u{DATABASE}");
     let mut row = |number: u32, schema: &str, name: &str, kind: &str| {
-        let is_system = crate::is_system_schema(schema);
+        let is_system = crate::has_schema(schema);
         let in_database = |name| if is_system { Datum::Null } else { text(name) };
-        let (database_id, database) = (in_database(&database_id), in_database(&snapshot.database));
-        let schema_id = schema_id(snapshot, schema);
+        let (database_id, database) = (in_database(&database_id), in_database(&catalog.session.database));
+        let schema_id = schema_id(catalog, schema);
         out.row(
             &at,
             [
@@ -542,10 +542,10 @@ fn full_names(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
             ],
         )
     };
-    for class in snapshot.classes().filter(|class| !matches!(class.of, Of::Key(..))) {
+    for class in catalog.classes().filter(|class| !matches!(class.of, Of::Key(..))) {
         row(class.oid, class.schema, &class.name, class_kind(&class))?;
     }
-    for object in others(snapshot) {
+    for object in others(catalog) {
         row(object.oid, &object.schema, &object.name, kind_name(object.kind))?;
     }
     Ok(())

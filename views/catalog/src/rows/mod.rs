@@ -17,11 +17,11 @@ use tidewater_query::Relation;
 use tidewater_query::catalog::Rows;
 use tidewater_types::{Result, Scratch, SqlError};
 
+use crate::catalog::Catalog;
 use crate::out::{Done, Out, Stop};
-use crate::snapshot::Snapshot;
 
 /// Makes the rows of a relation.
-type Make = fn(&Snapshot, &mut Out<'_, '_>) -> Done;
+type Make = fn(&Catalog, &mut Out<'_, '_>) -> Done;
 
 /// What a PostgreSQL server knows of itself and this one does not: no rows would be a wrong answer.
 pub(crate) const REFUSED: &[&str] = &[
@@ -31,6 +31,7 @@ pub(crate) const REFUSED: &[&str] = &[
     "pg_hba_file_rules",
     "pg_ident_file_mappings",
     "pg_shmem_allocations",
+    "pg_stat_activity",
     "pg_stat_archiver",
     "pg_stat_bgwriter",
     "pg_stat_database",
@@ -46,10 +47,8 @@ pub(crate) const REFUSED: &[&str] = &[
 ///
 /// # Errors
 /// What `sink` says; 0A000 for a relation whose rows are not known.
-pub fn rows(relation: &Relation, snapshot: &Snapshot, sink: &mut Rows<'_>) -> Result<ControlFlow<()>> {
-    let unknown = REFUSED.contains(&relation.name.as_str())
-        || relation.name == "pg_stat_activity" && snapshot.sessions.is_empty();
-    if unknown && relation.schema == "pg_catalog" {
+pub fn rows(relation: &Relation, catalog: &Catalog, sink: &mut Rows<'_>) -> Result<ControlFlow<()>> {
+    if relation.schema == "pg_catalog" && REFUSED.contains(&relation.name.as_str()) {
         let message = format!("reading {}.{} is not supported", relation.schema, relation.name);
         return Err(SqlError::new(b"0A000", message));
     }
@@ -58,7 +57,7 @@ pub fn rows(relation: &Relation, snapshot: &Snapshot, sink: &mut Rows<'_>) -> Re
     };
     let scratch = Scratch::new();
     let mut out = Out::new(relation, &scratch, sink)?;
-    match make(snapshot, &mut out).and_then(|()| out.flush()) {
+    match make(catalog, &mut out).and_then(|()| out.flush()) {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(Stop::Enough) => Ok(ControlFlow::Break(())),
         Err(Stop::Error(error)) => Err(error),
@@ -107,7 +106,6 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_range" => types::pg_range,
         "pg_settings" => server::pg_settings,
         "pg_shadow" | "pg_user" => server::pg_user,
-        "pg_stat_activity" => server::pg_stat_activity,
         "pg_stat_all_tables" | "pg_stat_xact_all_tables" | "pg_statio_all_tables" => lists::stat_all,
         "pg_stat_sys_tables" | "pg_stat_xact_sys_tables" | "pg_statio_sys_tables" => lists::stat_system,
         "pg_stat_user_tables" | "pg_stat_xact_user_tables" | "pg_statio_user_tables" => lists::stat_user,

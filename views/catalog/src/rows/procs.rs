@@ -3,15 +3,15 @@
 use tidewater_functions::{Function, Kind, Param, Volatility};
 use tidewater_types::{Datum, Result, Scratch};
 
+use crate::catalog::{Catalog, OWNER, SYSTEM_SCHEMAS};
 use crate::functions::{functions, operators, param_oid};
 use crate::out::{Done, Out, array, int, oid, text, vector, yes};
-use crate::snapshot::{OWNER, SYSTEM_SCHEMAS, Snapshot};
 use crate::types::io_functions;
 
 /// PostgreSQL's number of the language `internal`.
 pub(super) const INTERNAL: u32 = 12;
 
-pub(super) fn pg_proc(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_proc(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "proname",
@@ -152,7 +152,7 @@ fn outputs<'a>(function: &Function, scratch: &'a Scratch) -> Result<(Datum<'a>, 
     Ok((array(scratch, &types)?, array(scratch, &modes)?, names))
 }
 
-pub(super) fn pg_aggregate(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_aggregate(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["aggfnoid", "aggkind", "aggnumdirectargs", "aggfinalmodify", "aggmfinalmodify"])?;
     for numbered in functions().iter().filter(|numbered| numbered.function.kind == Kind::Aggregate) {
         let direct = numbered.function.direct;
@@ -162,7 +162,7 @@ pub(super) fn pg_aggregate(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_operator(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_operator(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at =
         out.columns(["oid", "oprname", "oprnamespace", "oprowner", "oprkind", "oprleft", "oprright", "oprresult"])?;
     for numbered in operators() {

@@ -3,9 +3,9 @@
 use tidewater_types::Datum;
 
 use super::procs::INTERNAL;
+use crate::catalog::{Catalog, DATABASE, OWNER, SYSTEM_SCHEMAS};
 use crate::names::COLLATIONS;
 use crate::out::{Done, Out, int, maybe, oid, text, yes};
-use crate::snapshot::{DATABASE, OTHER_USER, OWNER, SYSTEM_SCHEMAS, Snapshot};
 
 /// PostgreSQL's number of UTF8.
 const UTF8: i64 = 6;
@@ -16,7 +16,7 @@ const DEFAULT_TABLESPACE: u32 = 1663;
 const CAPITALS: [(&str, &str); 3] =
     [("datestyle", "DateStyle"), ("intervalstyle", "IntervalStyle"), ("timezone", "TimeZone")];
 
-pub(super) fn pg_database(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_database(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "datname",
@@ -33,7 +33,7 @@ pub(super) fn pg_database(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         &at,
         [
             oid(DATABASE),
-            text(&snapshot.database),
+            text(&catalog.session.database),
             oid(OWNER),
             int(UTF8),
             text("c"),
@@ -46,15 +46,15 @@ pub(super) fn pg_database(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     )
 }
 
-pub(super) fn pg_namespace(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_namespace(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "nspname", "nspowner"])?;
-    for (number, name) in snapshot.schemas() {
+    for (number, name) in catalog.schemas() {
         out.row(&at, [oid(number), text(name), oid(OWNER)])?;
     }
     Ok(())
 }
 
-pub(super) fn pg_roles(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_roles(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "rolname",
@@ -67,7 +67,7 @@ pub(super) fn pg_roles(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "rolbypassrls",
         "rolconnlimit",
     ])?;
-    for (number, name) in snapshot.roles() {
+    for (number, name) in catalog.roles() {
         let can = || yes(true);
         let may = [can(), can(), can(), can(), can(), can(), can()];
         let [superuser, inherit, roles, databases, login, replication, bypass] = may;
@@ -79,15 +79,15 @@ pub(super) fn pg_roles(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_user(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_user(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls"])?;
-    for (number, name) in snapshot.roles() {
+    for (number, name) in catalog.roles() {
         out.row(&at, [text(name), oid(number), yes(true), yes(true), yes(true), yes(true)])?;
     }
     Ok(())
 }
 
-pub(super) fn pg_settings(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_settings(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "name",
         "setting",
@@ -100,7 +100,7 @@ pub(super) fn pg_settings(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
         "reset_val",
         "pending_restart",
     ])?;
-    for (name, value) in snapshot.variables.iter() {
+    for (name, value) in catalog.session.variables.iter() {
         let name = CAPITALS.iter().find(|(lower, _)| lower == name).map_or(name.as_str(), |(_, shown)| shown);
         out.row(
             &at,
@@ -121,45 +121,13 @@ pub(super) fn pg_settings(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_stat_activity(snapshot: &Snapshot, out: &mut Out<'_, '_>) -> Done {
-    let at = out.columns([
-        "datid",
-        "datname",
-        "pid",
-        "usesysid",
-        "usename",
-        "application_name",
-        "backend_start",
-        "state",
-        "backend_type",
-    ])?;
-    for session in &snapshot.sessions {
-        let user = if session.user == snapshot.owner { OWNER } else { OTHER_USER };
-        out.row(
-            &at,
-            [
-                oid(DATABASE),
-                text(&snapshot.database),
-                int(session.pid),
-                oid(user),
-                text(&session.user),
-                text(&session.application),
-                int(session.since),
-                text(if session.active { "active" } else { "idle" }),
-                text("client backend"),
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-pub(super) fn pg_am(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_am(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "amname", "amtype"])?;
     out.row(&at, [oid(2), text("heap"), text("t")])?;
     out.row(&at, [oid(403), text("btree"), text("i")])
 }
 
-pub(super) fn pg_collation(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_collation(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "collname",
@@ -197,12 +165,12 @@ pub(super) fn pg_collation(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_language(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_language(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "lanname", "lanowner"])?;
     out.row(&at, [oid(INTERNAL), text("internal"), oid(OWNER)])
 }
 
-pub(super) fn pg_tablespace(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_tablespace(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "spcname", "spcowner"])?;
     out.row(&at, [oid(DEFAULT_TABLESPACE), text("pg_default"), oid(OWNER)])?;
     out.row(&at, [oid(DEFAULT_TABLESPACE + 1), text("pg_global"), oid(OWNER)])

@@ -3,12 +3,12 @@
 use tidewater_functions::{CastContext, CastMethod, all_casts};
 use tidewater_types::{RangeOf, Type};
 
+use crate::catalog::{Catalog, OWNER, SYSTEM_SCHEMAS};
 use crate::functions::io_oid;
 use crate::out::{Done, Out, int, oid, text, yes};
-use crate::snapshot::{OWNER, SYSTEM_SCHEMAS, Snapshot};
 use crate::types::types;
 
-pub(super) fn pg_type(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_type(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
         "oid",
         "typname",
@@ -71,7 +71,7 @@ pub(super) fn pg_type(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_range(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_range(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["rngtypid", "rngsubtype", "rngmultitypid"])?;
     for range in RangeOf::ALL {
         let oids = [Type::Range(range), range.bound(), Type::Multirange(range)].map(|ty| oid(ty.oid()));
@@ -80,7 +80,7 @@ pub(super) fn pg_range(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-pub(super) fn pg_cast(_: &Snapshot, out: &mut Out<'_, '_>) -> Done {
+pub(super) fn pg_cast(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["oid", "castsource", "casttarget", "castcontext", "castmethod"])?;
     for (cast, number) in all_casts().zip(300_000..) {
         let context = match cast.context {

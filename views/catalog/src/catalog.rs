@@ -1,12 +1,12 @@
 //! Who asks, and what exists at that moment; how oids of different kinds of things are told apart.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tidewater_functions::Session;
 use tidewater_types::Column;
 
-use crate::object::{Constraint, ConstraintKind, Kind, Object, Objects};
+use crate::object::{Constraint, ConstraintKind, Kind, Object, Snapshot};
 use crate::shape::{Shape, shapes};
 
 /// Schemas whose relations are this crate's.
@@ -25,53 +25,13 @@ const CONSTRAINTS_OF_ONE: u32 = 64;
 const DEFAULTS: u32 = 1 << 31;
 const DEFAULTS_OF_ONE: u32 = 2048;
 
-/// A connection, as pg_stat_activity shows it.
-#[derive(Debug, Clone)]
-pub struct Activity {
-    /// Its number: `pg_backend_pid()`.
-    pub pid: i32,
-    /// Who.
-    pub user: String,
-    /// `application_name`.
-    pub application: String,
-    /// When it began, in microseconds since 1970.
-    pub since: i64,
-    /// Whether a statement runs.
-    pub active: bool,
-}
-
 /// The catalog at one moment, as one session sees it.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
+#[derive(Debug)]
+pub struct Catalog {
     /// What exists.
-    pub objects: Arc<Objects>,
-    /// The one database's name.
-    pub database: String,
-    /// Name of the role that owns everything.
-    pub owner: String,
-    /// Who asks.
-    pub user: String,
-    /// Schemas in which names are looked up, after pg_catalog.
-    pub search_path: Vec<String>,
-    /// The session's variables by lower-case name, as they are shown: pg_settings.
-    pub variables: Arc<BTreeMap<String, String>>,
-    /// Connections; without them pg_stat_activity is refused.
-    pub sessions: Vec<Activity>,
-}
-
-impl Default for Snapshot {
-    /// Nothing exists.
-    fn default() -> Self {
-        Snapshot {
-            objects: Arc::default(),
-            database: "tidewater".to_owned(),
-            owner: "tidewater".to_owned(),
-            user: "tidewater".to_owned(),
-            search_path: vec!["public".to_owned()],
-            variables: Arc::default(),
-            sessions: Vec::new(),
-        }
-    }
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Who asks: the user, the search path, variables.
+    pub(crate) session: Arc<Session>,
 }
 
 /// What pg_class calls a relation.
@@ -146,10 +106,10 @@ pub(crate) fn is_key(constraint: &Constraint) -> bool {
     constraint.kind != ConstraintKind::Check
 }
 
-impl Snapshot {
+impl Catalog {
     /// All relations: the users', then the system's.
     pub(crate) fn classes(&self) -> impl Iterator<Item = Class<'_>> {
-        let own = self.objects.iter().filter(|object| object.is_relation());
+        let own = self.snapshot.iter().filter(|object| object.is_relation());
         let own = own.flat_map(|object| std::iter::once(self.class_of(object)).flatten().chain(keys(object)));
         own.chain(shapes().all.iter().map(system))
     }
@@ -161,33 +121,33 @@ impl Snapshot {
 
     /// The relation of this number.
     pub(crate) fn class(&self, oid: u32) -> Option<Class<'_>> {
-        if let Some(object) = self.objects.get(oid) {
+        if let Some(object) = self.snapshot.get(oid) {
             return self.class_of(object);
         }
         if let Some(shape) = shapes().get(oid) {
             return Some(system(shape));
         }
-        let on = self.objects.get(oid.checked_sub(CONSTRAINTS)? / CONSTRAINTS_OF_ONE)?;
+        let on = self.snapshot.get(oid.checked_sub(CONSTRAINTS)? / CONSTRAINTS_OF_ONE)?;
         keys(on).find(|class| class.oid == oid)
     }
 
     /// The relation called `name` in a schema.
     pub(crate) fn class_named(&self, schema: &str, name: &str) -> Option<Class<'_>> {
-        let object = self.objects.named(name).find(|object| object.schema == schema && object.is_relation());
+        let object = self.snapshot.named(name).find(|object| object.schema == schema && object.is_relation());
         if let Some(object) = object {
             return self.class_of(object);
         }
         if let Some(shape) = shapes().named(name).find(|shape| shape.relation.schema == schema) {
             return Some(system(shape));
         }
-        let in_schema = self.objects.iter().filter(|object| object.schema == schema);
+        let in_schema = self.snapshot.iter().filter(|object| object.schema == schema);
         in_schema.flat_map(keys).find(|class| class.name == name)
     }
 
     fn class_of<'a>(&'a self, object: &'a Object) -> Option<Class<'a>> {
         let of = match &object.index {
             None => Of::Object(object),
-            Some(index) => Of::Index(object, index, self.objects.get(index.on)?),
+            Some(index) => Of::Index(object, index, self.snapshot.get(index.on)?),
         };
         object.is_relation().then(|| Class {
             oid: object.oid,
@@ -200,7 +160,7 @@ impl Snapshot {
 
     /// Constraints with their numbers and tables.
     pub(crate) fn constraints(&self) -> impl Iterator<Item = (u32, &Constraint, &Object)> {
-        self.objects.iter().flat_map(|object| {
+        self.snapshot.iter().flat_map(|object| {
             let numbered = object.constraints.iter().enumerate();
             numbered.map(move |(number, constraint)| (constraint_oid(object, number), constraint, object))
         })
@@ -208,13 +168,13 @@ impl Snapshot {
 
     /// Names in scope without a schema, in their order.
     pub(crate) fn path(&self) -> impl Iterator<Item = &str> {
-        let implicit = !self.search_path.iter().any(|schema| schema == "pg_catalog");
-        implicit.then_some("pg_catalog").into_iter().chain(self.search_path.iter().map(String::as_str))
+        let implicit = !self.session.search_path.iter().any(|schema| schema == "pg_catalog");
+        implicit.then_some("pg_catalog").into_iter().chain(self.session.search_path.iter().map(String::as_str))
     }
 
     /// All schemas.
     pub(crate) fn schemas(&self) -> impl Iterator<Item = (u32, &str)> {
-        let own = self.objects.schemas().iter().map(|schema| (schema.oid, schema.name.as_str()));
+        let own = self.snapshot.schemas().iter().map(|schema| (schema.oid, schema.name.as_str()));
         SYSTEM_SCHEMAS.iter().copied().chain(own)
     }
 
@@ -225,8 +185,9 @@ impl Snapshot {
 
     /// Roles: the owner, and whoever asks.
     pub(crate) fn roles(&self) -> impl Iterator<Item = (u32, &str)> {
-        let other = (self.user != self.owner).then_some((OTHER_USER, self.user.as_str()));
-        std::iter::once((OWNER, self.owner.as_str())).chain(other)
+        let (owner, user) = (&self.snapshot.owner, &self.session.user);
+        let other = (user != owner).then_some((OTHER_USER, user.as_str()));
+        std::iter::once((OWNER, owner.as_str())).chain(other)
     }
 }
 
