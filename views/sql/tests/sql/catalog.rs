@@ -44,7 +44,7 @@ fn relations_are_told_with_their_columns_and_keys() {
     assert_eq!(answer(db, indexes), [format!("order_summary_by_id|{index}")]);
     assert_eq!(
         answer(db, "SELECT definition FROM pg_views WHERE viewname = 'big'"),
-        ["SELECT id FROM orders WHERE total > 100;"]
+        ["SELECT id FROM orders WHERE total > 100"]
     );
     fails(db, "SELECT 'nothing'::regclass", "42P01", "nothing");
 }
