@@ -7,6 +7,7 @@ mod information;
 mod information_keys;
 mod lists;
 mod materialize;
+mod materialize_all;
 mod procs;
 mod server;
 mod types;
@@ -80,7 +81,7 @@ fn maker(schema: &str, name: &str) -> Option<Make> {
     match schema {
         "pg_catalog" => pg_catalog(name),
         "information_schema" => information::maker(name).or_else(|| information_keys::maker(name)),
-        _ => materialize::maker(name),
+        _ => materialize::maker(name).or_else(|| materialize_all::maker(name)),
     }
 }
 
