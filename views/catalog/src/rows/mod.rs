@@ -3,6 +3,7 @@
 
 mod classes;
 mod constraints;
+mod dependencies;
 mod information;
 mod information_keys;
 mod lists;
@@ -98,6 +99,7 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_collation" => server::pg_collation,
         "pg_constraint" => constraints::pg_constraint,
         "pg_database" => server::pg_database,
+        "pg_depend" => dependencies::pg_depend,
         "pg_index" => constraints::pg_index,
         "pg_indexes" => lists::pg_indexes,
         "pg_language" => server::pg_language,
@@ -106,6 +108,7 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_operator" => procs::pg_operator,
         "pg_proc" => procs::pg_proc,
         "pg_range" => types::pg_range,
+        "pg_rewrite" => dependencies::pg_rewrite,
         "pg_settings" => server::pg_settings,
         "pg_shadow" => server::pg_shadow,
         "pg_user" => server::pg_user,
