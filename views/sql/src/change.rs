@@ -6,8 +6,8 @@ use std::sync::Arc;
 use delta::{Op, Row, RowBuilder};
 use engine::NodeId;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query, SelectItem,
-    SetExpr, TableFactor, TableObject, TableWithJoins, Update, Value,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query, SelectItem, SetExpr,
+    TableFactor, TableObject, TableWithJoins, Update, Value,
 };
 use tidewater_functions::Session;
 use tidewater_query::plan::{Constant, Rel};
@@ -298,7 +298,11 @@ impl Database {
                 },
             };
         }
-        let query = select(old.into_iter().chain(new).collect(), std::slice::from_ref(&update.table), update.selection.as_ref())?;
+        let query = select(
+            old.into_iter().chain(new).collect(),
+            std::slice::from_ref(&update.table),
+            update.selection.as_ref(),
+        )?;
         Ok((local, Verb::Update, query, (0..width).chain(0..width).collect()))
     }
 
