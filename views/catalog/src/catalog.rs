@@ -21,6 +21,8 @@ pub(crate) const DATABASE: u32 = 5;
 /// Constraints and their indexes are numbered by their table: from here on, so many for each.
 const CONSTRAINTS: u32 = 1 << 30;
 const CONSTRAINTS_OF_ONE: u32 = 64;
+/// Rules of views.
+const RULES: u32 = 1 << 29;
 /// The same for DEFAULTs.
 const DEFAULTS: u32 = 1 << 31;
 const DEFAULTS_OF_ONE: u32 = 2048;
@@ -110,6 +112,11 @@ fn relkind(kind: Kind) -> char {
         // A source is read like a table.
         _ => 'r',
     }
+}
+
+/// The number of the rule that makes a view of a relation, of which PostgreSQL's clients ask.
+pub(crate) fn rule_oid(object: &Object) -> u32 {
+    RULES.wrapping_add(object.oid)
 }
 
 /// The number of an object's constraint, which its index has too: they stand in different catalogs.

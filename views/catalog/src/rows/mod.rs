@@ -3,10 +3,12 @@
 
 mod classes;
 mod constraints;
+mod dependencies;
 mod information;
 mod information_keys;
 mod lists;
 mod materialize;
+mod materialize_all;
 mod procs;
 mod server;
 mod types;
@@ -80,7 +82,7 @@ fn maker(schema: &str, name: &str) -> Option<Make> {
     match schema {
         "pg_catalog" => pg_catalog(name),
         "information_schema" => information::maker(name).or_else(|| information_keys::maker(name)),
-        _ => materialize::maker(name),
+        _ => materialize::maker(name).or_else(|| materialize_all::maker(name)),
     }
 }
 
@@ -97,6 +99,7 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_collation" => server::pg_collation,
         "pg_constraint" => constraints::pg_constraint,
         "pg_database" => server::pg_database,
+        "pg_depend" => dependencies::pg_depend,
         "pg_index" => constraints::pg_index,
         "pg_indexes" => lists::pg_indexes,
         "pg_language" => server::pg_language,
@@ -105,6 +108,7 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_operator" => procs::pg_operator,
         "pg_proc" => procs::pg_proc,
         "pg_range" => types::pg_range,
+        "pg_rewrite" => dependencies::pg_rewrite,
         "pg_settings" => server::pg_settings,
         "pg_shadow" => server::pg_shadow,
         "pg_user" => server::pg_user,

@@ -49,8 +49,12 @@ pub(crate) fn session() -> Arc<Session> {
     ];
     let variables: BTreeMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let session =
-        Session { user: "judge".to_owned(), database: "postgres".to_owned(), variables, ..Session::default() };
+    let session = Session {
+        user: "judge".to_owned(),
+        database: "postgres".to_owned(),
+        variables: Arc::new(variables),
+        ..Session::default()
+    };
     catalog::informed(&Arc::new(session), &snapshot())
 }
 

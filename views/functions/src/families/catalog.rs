@@ -65,8 +65,19 @@ fn functions(t: &mut Table) {
     t.add("stable pg_get_function_result(oid) -> text -- What a function returns.", |c| {
         function(c, |function| Some(result(function)))
     });
+    t.add(
+        "stable pg_get_function_arg_default(oid, int4) -> text -- The default of a parameter, by its number from 1.",
+        |c| {
+            let number = c.int(1)?;
+            function(c, |function| {
+                let first = function.params.len() - function.defaults.len();
+                let at = usize::try_from(number).ok()?.checked_sub(first + 1)?;
+                function.defaults.get(at).map(|default| (*default).to_owned())
+            })
+        },
+    );
     // What is built in has no statement that makes it; PostgreSQL prints one with the name of a symbol.
-    t.add("stable pg_get_functiondef(oid) -> text -- NULL: every function is built in.\nstable pg_get_function_sqlbody(oid) -> text -- NULL: every function is built in.\nstable pg_get_function_arg_default(oid, int4) -> text -- NULL: no parameter's default is asked for.", |_| Ok(Datum::Null));
+    t.add("stable pg_get_functiondef(oid) -> text -- NULL: every function is built in.\nstable pg_get_function_sqlbody(oid) -> text -- NULL: every function is built in.", |_| Ok(Datum::Null));
 }
 
 fn visibility(t: &mut Table) {
