@@ -1,10 +1,11 @@
 //! The view in differential-dataflow, the core that Materialize is built on: one worker, one tick is one timestamp, and a
 //! tick is over when the dataflow has nothing left to do for it.
 //!
-//! Only the columns that the view reads go in, as a planner with projection pushdown would have it. Output is consolidated
+//! Only the columns that the view reads go in, as a planner with projection pushdown would have it; texts are copied by their
+//! pointers on the way. Output is consolidated
 //! and applied to a hash map, which stands for the view's index.
 
-use crate::differential::plan::{Inputs, Output};
+use crate::differential::plan::{Found, Inputs, Output};
 use crate::engine::Engine;
 use crate::event::{Event, Op, SummaryRow};
 use differential_dataflow::consolidation::consolidate;
@@ -20,6 +21,7 @@ use timely::dataflow::operators::probe;
 use timely::worker::Worker;
 
 pub mod plan;
+mod text;
 
 /// The engine. Panics on a stream that is no history.
 pub struct Differential {
@@ -28,8 +30,8 @@ pub struct Differential {
     probe: probe::Handle<u64>,
     output: Output,
     time: u64,
-    view: FxHashMap<i64, SummaryRow>,
-    delta: Vec<(SummaryRow, isize)>,
+    view: FxHashMap<i64, Found>,
+    delta: Vec<(Found, isize)>,
 }
 
 impl Default for Differential {
@@ -59,7 +61,7 @@ impl Engine for Differential {
     }
 
     fn state(&mut self) -> BTreeMap<i64, SummaryRow> {
-        self.view.iter().map(|(&id, row)| (id, row.clone())).collect()
+        self.view.iter().map(|(&id, row)| (id, row.summary())).collect()
     }
 }
 
@@ -67,18 +69,18 @@ impl Differential {
     fn send(&mut self, event: &Event) {
         let inputs = &mut self.inputs;
         match event {
-            Event::User(op) => send(&mut inputs.users, op, |user| (user.id, user.phone.clone())),
-            Event::Address(op) => send(&mut inputs.addresses, op, |row| (row.id, row.full_address.clone())),
+            Event::User(op) => send(&mut inputs.users, op, |user| (user.id, user.phone.as_str().into())),
+            Event::Address(op) => send(&mut inputs.addresses, op, |row| (row.id, row.full_address.as_str().into())),
             Event::Order(op) => {
                 let row =
                     |row: &crate::event::Order| (row.id, (row.user_id, row.address_id, row.total, row.created_at));
                 send(&mut inputs.orders, op, row);
             }
             Event::Item(op) => {
-                send(&mut inputs.items, op, |row| (row.order_id, (row.id, row.name.clone(), row.price, row.quantity)));
+                send(&mut inputs.items, op, |row| (row.order_id, (row.id, row.name.as_str().into(), row.price, row.quantity)));
             }
             Event::Update(op) => {
-                send(&mut inputs.updates, op, |row| (row.order_id, (row.updated_at, row.status.clone())));
+                send(&mut inputs.updates, op, |row| (row.order_id, (row.updated_at, row.status.as_str().into())));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The dataflow: inputs, joins, reduces.
 
+use super::text::Text;
 use crate::event::SummaryRow;
 use differential_dataflow::collection::concatenate;
 use differential_dataflow::input::InputSession;
@@ -16,25 +17,25 @@ use timely::dataflow::operators::probe;
 use timely::dataflow::operators::vec::Map;
 
 /// The view's changes as they come, not yet consolidated.
-pub type Output = Rc<RefCell<Vec<(SummaryRow, isize)>>>;
+pub type Output = Rc<RefCell<Vec<(Found, isize)>>>;
 
 type Input<V> = InputSession<u64, (i64, V), isize>;
 
 /// id, name, price, quantity.
-type Item = (i64, String, i64, i32);
+type Item = (i64, Text, i64, i32);
 
 /// Where rows go in, each as (key, the columns that the view reads).
 pub struct Inputs {
     /// id → phone.
-    pub users: Input<String>,
+    pub users: Input<Text>,
     /// id → full_address.
-    pub addresses: Input<String>,
+    pub addresses: Input<Text>,
     /// id → user_id, address_id, total, created_at.
     pub orders: Input<(i64, i64, i64, i64)>,
     /// order_id → id, name, price, quantity.
     pub items: Input<Item>,
     /// order_id → updated_at, status.
-    pub updates: Input<(i64, String)>,
+    pub updates: Input<(i64, Text)>,
 }
 
 impl Inputs {
@@ -69,19 +70,37 @@ impl Default for Inputs {
     }
 }
 
-/// What a walk has found so far; columns of rows not visited yet are empty.
+/// What a walk has found so far; columns of rows not visited yet are empty. At its end it is a row of the view.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Found {
-    order_id: i64,
+pub struct Found {
+    /// The view's key.
+    pub order_id: i64,
     user_id: i64,
     address_id: i64,
     total: i64,
     created_at: i64,
-    phone: String,
-    address: String,
+    phone: Text,
+    address: Text,
     updated_at: i64,
-    status: String,
-    details: String,
+    status: Text,
+    details: Text,
+}
+
+impl Found {
+    /// The row of the view.
+    pub fn summary(&self) -> SummaryRow {
+        SummaryRow {
+            order_id: self.order_id,
+            total: self.total,
+            order_date: self.created_at,
+            order_status: self.status.to_string(),
+            last_order_update: self.updated_at,
+            user_id: self.user_id,
+            user_phone: self.phone.to_string(),
+            full_address: self.address.to_string(),
+            order_items_details: self.details.to_string(),
+        }
+    }
 }
 
 type Index<V> = ValSpine<i64, V, u64, isize>;
@@ -100,10 +119,10 @@ enum Sees {
 /// The inputs as the join reads them, in the order that [`Sees`] speaks of.
 struct Arrangements<'s> {
     orders: Arrangement<'s, Head>,
-    users: Arrangement<'s, String>,
-    addresses: Arrangement<'s, String>,
-    latest: Arrangement<'s, (i64, String)>,
-    details: Arrangement<'s, String>,
+    users: Arrangement<'s, Text>,
+    addresses: Arrangement<'s, Text>,
+    latest: Arrangement<'s, (i64, Text)>,
+    details: Arrangement<'s, Text>,
 }
 
 /// Builds the dataflow, a delta join; the probe tells when a time is done.
@@ -121,8 +140,7 @@ pub fn build(scope: Scope<'_, u64>, inputs: &mut Inputs, output: Output) -> prob
         details: details(inputs.items.to_collection(scope)),
     };
     let (probe, _) = concatenate(scope, walks(&all, &by_user, &by_address))
-        .map(|(_, found, _)| row(found))
-        .inspect(move |(row, _, weight)| output.borrow_mut().push((row.clone(), *weight)))
+        .inspect(move |((_, found, _), _, weight)| output.borrow_mut().push((found.clone(), *weight)))
         .probe();
     probe
 }
@@ -217,39 +235,25 @@ fn head(found: &mut Found, head: &Head) {
     (found.order_id, found.user_id, found.address_id, found.total, found.created_at) = *head;
 }
 
-fn phone(found: &mut Found, phone: &String) {
+fn phone(found: &mut Found, phone: &Text) {
     found.phone.clone_from(phone);
 }
 
-fn address(found: &mut Found, address: &String) {
+fn address(found: &mut Found, address: &Text) {
     found.address.clone_from(address);
 }
 
-fn status(found: &mut Found, (updated_at, status): &(i64, String)) {
+fn status(found: &mut Found, (updated_at, status): &(i64, Text)) {
     found.updated_at = *updated_at;
     found.status.clone_from(status);
 }
 
-fn items(found: &mut Found, details: &String) {
+fn items(found: &mut Found, details: &Text) {
     found.details.clone_from(details);
 }
 
-fn row(found: Found) -> SummaryRow {
-    SummaryRow {
-        order_id: found.order_id,
-        total: found.total,
-        order_date: found.created_at,
-        order_status: found.status,
-        last_order_update: found.updated_at,
-        user_id: found.user_id,
-        user_phone: found.phone,
-        full_address: found.address,
-        order_items_details: found.details,
-    }
-}
-
 /// The newest update of each order.
-fn latest<'s>(updates: VecCollection<'s, u64, (i64, (i64, String)), isize>) -> Arrangement<'s, (i64, String)> {
+fn latest<'s>(updates: VecCollection<'s, u64, (i64, (i64, Text)), isize>) -> Arrangement<'s, (i64, Text)> {
     updates.arrange_by_key_named("updates").reduce_abelian::<_, ValBuilder<_, _, _, _>, Index<_>, _, _>(
         "latest",
         // Values come in order, the greatest updated_at last.
@@ -259,7 +263,7 @@ fn latest<'s>(updates: VecCollection<'s, u64, (i64, (i64, String)), isize>) -> A
 }
 
 /// The details of each order.
-fn details<'s>(items: VecCollection<'s, u64, (i64, Item), isize>) -> Arrangement<'s, String> {
+fn details<'s>(items: VecCollection<'s, u64, (i64, Item), isize>) -> Arrangement<'s, Text> {
     items.arrange_by_key_named("items").reduce_abelian::<_, ValBuilder<_, _, _, _>, Index<_>, _, _>(
         "details",
         // Values come in order, so by item id.
@@ -274,11 +278,11 @@ fn output_of<V>(into: &mut Vec<((i64, V), u64, isize)>, key: &i64, changes: &mut
     into.extend(changes.drain(..).map(|(value, time, weight)| ((*key, value), time, weight)));
 }
 
-fn details_text(items: &[(&Item, isize)]) -> String {
+fn details_text(items: &[(&Item, isize)]) -> Text {
     let mut text = String::new();
     for ((_, name, price, quantity), _) in items {
         let comma = if text.is_empty() { "" } else { ", " };
         write!(text, "{comma}{name} x{quantity} @{price}").expect("a String takes any text");
     }
-    text
+    text.as_str().into()
 }
