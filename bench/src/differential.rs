@@ -77,7 +77,9 @@ impl Differential {
                 send(&mut inputs.orders, op, row);
             }
             Event::Item(op) => {
-                send(&mut inputs.items, op, |row| (row.order_id, (row.id, row.name.as_str().into(), row.price, row.quantity)));
+                send(&mut inputs.items, op, |row| {
+                    (row.order_id, (row.id, row.name.as_str().into(), row.price, row.quantity))
+                });
             }
             Event::Update(op) => {
                 send(&mut inputs.updates, op, |row| (row.order_id, (row.updated_at, row.status.as_str().into())));

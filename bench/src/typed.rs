@@ -206,7 +206,8 @@ impl Typed {
         let columns =
             |row: &Address| AddressColumns { user_id: row.user_id, full_address: row.full_address.as_str().into() };
         let (old, new) = op.old_and_new();
-        let visible = !matches!(op, Op::Update { old, new } if old.id == new.id && old.full_address == new.full_address);
+        let visible =
+            !matches!(op, Op::Update { old, new } if old.id == new.id && old.full_address == new.full_address);
         let changed = self.addresses.change(old.map(|row| row.id), new.map(|row| (row.id, columns(row))));
         for owner in changed.into_iter().flatten().filter(|_| visible) {
             for place in 0..self.addresses.of(owner).slots.len() {

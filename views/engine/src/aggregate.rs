@@ -170,7 +170,7 @@ impl Totals {
 /// Computes one aggregate over a group's rows in order.
 pub(crate) fn over_rows<'a>(
     aggregate: &Aggregate,
-    rows: &[(RowRef<'a>, Weight)],
+    rows: impl Iterator<Item = (RowRef<'a>, Weight)>,
     scratch: &'a Scratch,
 ) -> Result<Datum<'a>> {
     let mut totals = Totals::new(&aggregate.function);
@@ -179,9 +179,8 @@ pub(crate) fn over_rows<'a>(
         _ => None,
     };
     let mut seen: FxHashSet<Vec<u8>> = FxHashSet::default();
-    for (row, weight) in rows {
-        let Some(values) = values(aggregate, *row, scratch)? else { continue };
-        let mut weight = *weight;
+    for (row, mut weight) in rows {
+        let Some(values) = values(aggregate, row, scratch)? else { continue };
         if aggregate.distinct {
             let mut bytes = Vec::new();
             values.iter().zip(&aggregate.types).for_each(|(value, ty)| key(&ty.ty, value, &mut bytes));

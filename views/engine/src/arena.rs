@@ -1,13 +1,12 @@
 //! Rows of one arrangement, each stored once and named by a [`RowId`].
 //!
 //! Rows lie in chunks of [`CHUNK_BYTES`]; a row id is the row's place, so finding a row is two loads. Before each row stand
-//! its length and weight. A freed row keeps its place for the next row of the same size. Chunks are shared with snapshots and
+//! its length, whether the running tick touched it, and its weight. A freed row keeps its place for the next row of the same size. Chunks are shared with snapshots and
 //! copied on the first write after one was taken: readers never wait for a tick and a tick never waits for readers.
 
 use std::sync::Arc;
 
 use delta::{RowRef, Weight};
-use rustc_hash::FxHashMap;
 
 /// Names a row of one arrangement as long as the row lives: chunk number and place in it, in units of 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +42,10 @@ const UNITS_BITS: u32 = 13;
 const CHUNKS_MAX: usize = 1 << (31 - UNITS_BITS);
 const HEADER: usize = 8;
 
-type Chunk = Arc<Vec<u8>>;
+/// Of a row's first word: the running tick touched it.
+const TOUCHED: u32 = 1 << 31;
+
+type Chunk = Arc<[u8]>;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ pub(crate) struct Arena {
     /// Chunk that takes new rows, and its bytes in use.
     current: Option<(usize, usize)>,
     /// Freed places by size in units.
-    free: FxHashMap<u32, Vec<RowId>>,
+    free: Vec<Vec<RowId>>,
     rows: usize,
 }
 
@@ -66,34 +68,43 @@ fn units(bytes: usize) -> usize {
     (HEADER + bytes).div_ceil(8)
 }
 
+#[inline]
 fn read_u32(chunk: &[u8], at: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&chunk[at..at + 4]);
     u32::from_le_bytes(word)
 }
 
+/// The length in a row's first word.
+#[inline]
+fn length(chunk: &[u8], at: usize) -> usize {
+    (read_u32(chunk, at) & !TOUCHED) as usize
+}
+
+#[inline]
 fn stored(weight: Weight) -> i32 {
     i32::try_from(weight).expect("a row repeats at most 2^31 times")
 }
 
 impl Arena {
-    /// Stores a row with its weight.
+    /// Stores a row with its weight, touched.
     ///
     /// # Panics
-    /// If the arrangement has no more ids (16 GiB of rows), or see [`Arena::set_weight`].
+    /// If the arrangement has no more ids (16 GiB of rows), or see [`Arena::change_weight`].
     pub(crate) fn insert(&mut self, row: RowRef<'_>, weight: Weight) -> RowId {
         let bytes = row.bytes();
         let size = units(bytes.len());
+        assert!(bytes.len() < TOUCHED as usize, "a row has less than 2 GiB");
         self.rows += 1;
-        let id = match self.free.get_mut(&(size as u32)).and_then(Vec::pop) {
+        let id = match self.free.get_mut(size).and_then(Vec::pop) {
             Some(id) => id,
             None => self.allocate(size),
         };
         let (chunk, at) = place(id);
-        let chunk = Arc::make_mut(&mut self.chunks[chunk]);
-        chunk[at..at + 4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-        chunk[at + 4..at + 8].copy_from_slice(&stored(weight).to_le_bytes());
-        chunk[at + HEADER..at + HEADER + bytes.len()].copy_from_slice(bytes);
+        let place = &mut Arc::make_mut(&mut self.chunks[chunk])[at..at + HEADER + bytes.len()];
+        place[..4].copy_from_slice(&(bytes.len() as u32 | TOUCHED).to_le_bytes());
+        place[4..8].copy_from_slice(&stored(weight).to_le_bytes());
+        place[HEADER..].copy_from_slice(bytes);
         id
     }
 
@@ -116,24 +127,39 @@ impl Arena {
 
     fn push_chunk(&mut self, bytes: usize) -> RowId {
         assert!(self.chunks.len() < CHUNKS_MAX, "an arrangement holds at most 16 GiB of rows");
-        self.chunks.push(Arc::new(vec![0; bytes]));
+        self.chunks.push(Arc::from(vec![0; bytes]));
         RowId(((self.chunks.len() - 1) as u32) << UNITS_BITS)
     }
 
-    /// Gives a row's place back.
+    /// Writes a row over another of the same weight, if the place is of its size; tells whether it is.
+    pub(crate) fn overwrite(&mut self, id: RowId, row: RowRef<'_>) -> bool {
+        let bytes = row.bytes();
+        let fits = units(bytes.len()) == units(self.row(id).bytes().len()) && bytes.len() < TOUCHED as usize;
+        if fits {
+            let (chunk, at) = place(id);
+            let place = &mut Arc::make_mut(&mut self.chunks[chunk])[at..at + HEADER + bytes.len()];
+            let touched = read_u32(place, 0) & TOUCHED;
+            place[..4].copy_from_slice(&(bytes.len() as u32 | touched).to_le_bytes());
+            place[HEADER..].copy_from_slice(bytes);
+        }
+        fits
+    }
+
+    /// Gives a row's place back; its weight is zero.
     pub(crate) fn remove(&mut self, id: RowId) {
         let size = units(self.row(id).bytes().len());
-        self.set_weight(id, 0);
         self.rows -= 1;
-        self.free.entry(size as u32).or_default().push(id);
+        if self.free.len() <= size {
+            self.free.resize_with(size + 1, Vec::new);
+        }
+        self.free[size].push(id);
     }
 
     #[inline]
     pub(crate) fn row(&self, id: RowId) -> RowRef<'_> {
         let (chunk, at) = place(id);
         let chunk = &self.chunks[chunk];
-        let length = read_u32(chunk, at) as usize;
-        RowRef::new(&chunk[at + HEADER..at + HEADER + length])
+        RowRef::new(&chunk[at + HEADER..at + HEADER + length(chunk, at)])
     }
 
     #[inline]
@@ -142,11 +168,33 @@ impl Arena {
         Weight::from(read_u32(&self.chunks[chunk], at + 4) as i32)
     }
 
+    /// Whether the running tick touched the row.
+    #[inline]
+    pub(crate) fn is_touched(&self, id: RowId) -> bool {
+        let (chunk, at) = place(id);
+        read_u32(&self.chunks[chunk], at) & TOUCHED != 0
+    }
+
+    /// Adds to a row's weight and touches the row; gives the weight it had if it was not touched yet.
+    ///
     /// # Panics
     /// If the weight does not fit 32 bits: one row repeated two billion times.
-    pub(crate) fn set_weight(&mut self, id: RowId, weight: Weight) {
+    pub(crate) fn change_weight(&mut self, id: RowId, weight: Weight) -> Option<Weight> {
         let (chunk, at) = place(id);
-        Arc::make_mut(&mut self.chunks[chunk])[at + 4..at + 8].copy_from_slice(&stored(weight).to_le_bytes());
+        let header = &mut Arc::make_mut(&mut self.chunks[chunk])[at..at + HEADER];
+        let (first, before) = (read_u32(header, 0), Weight::from(read_u32(header, 4) as i32));
+        header[..4].copy_from_slice(&(first | TOUCHED).to_le_bytes());
+        header[4..].copy_from_slice(&stored(before + weight).to_le_bytes());
+        (first & TOUCHED == 0).then_some(before)
+    }
+
+    /// Ends the tick for a row; gives its weight.
+    pub(crate) fn untouch(&mut self, id: RowId) -> Weight {
+        let (chunk, at) = place(id);
+        let header = &mut Arc::make_mut(&mut self.chunks[chunk])[at..at + HEADER];
+        let first = read_u32(header, 0) & !TOUCHED;
+        header[..4].copy_from_slice(&first.to_le_bytes());
+        Weight::from(read_u32(header, 4) as i32)
     }
 
     /// Rows stored, those of weight zero included.
@@ -248,7 +296,7 @@ fn next<'a>(
     };
     while *at + HEADER <= end {
         let start = *at;
-        let length = read_u32(chunk, start) as usize;
+        let length = length(chunk, start);
         if length == 0 {
             // The unused end of a chunk that had no room for the next row.
             return None;
@@ -284,6 +332,7 @@ mod tests {
             .map(|row| arena.insert(row.as_ref(), 1))
             .collect();
         let before = arena.snapshot();
+        assert_eq!((arena.change_weight(ids[4], -1), arena.untouch(ids[4])), (None, 0), "it was new in this tick");
         arena.remove(ids[4]);
         let again = arena.insert(row("row again").as_ref(), 2);
         assert_eq!(again, ids[4], "a place of the same size is reused");

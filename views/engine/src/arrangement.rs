@@ -3,12 +3,14 @@
 //! Within a tick an arrangement remembers the weight that each touched row had before. So its delta is at hand, both versions
 //! of it can be read, and rows that left stay readable by id until [`Arrangement::end_tick`].
 
-use delta::{KeyColumn, RowRef, Weight};
+use std::sync::OnceLock;
+
+use delta::{KeyColumn, RowRef, Weight, same_key};
 use rustc_hash::FxHashMap;
 use tidewater_types::SqlError;
 
 use crate::arena::{Arena, RowId, Snapshot};
-use crate::index::{Ids, Index, OrderColumn, Probe};
+use crate::index::{Ids, Index, OrderColumn, Probe, Slot};
 use crate::shape::Shape;
 
 /// Which state of an arrangement to read during a tick.
@@ -18,6 +20,18 @@ pub(crate) enum Version {
     Old,
     /// After this tick's changes, as far as they have been applied.
     New,
+}
+
+/// Touched rows for which the list keeps its room between ticks.
+const TOUCHED_KEPT: usize = 1 << 16;
+
+/// What an arrangement with a key holds for the key of some row.
+struct There {
+    slot: Slot,
+    /// The very row with its weight, which may be zero.
+    same: Option<(RowId, Weight)>,
+    /// The row that is there now.
+    current: Option<(RowId, Weight)>,
 }
 
 /// See the module.
@@ -33,8 +47,13 @@ pub(crate) struct Arrangement {
     indexes: Vec<Index>,
     /// Indexes that do not hold all rows yet: the number of each, and of the first chunk whose rows are not in it.
     unfilled: Vec<(usize, usize)>,
-    /// Weight before the tick of each row touched in it.
-    touched: FxHashMap<RowId, Weight>,
+    /// Whether another node reads the delta; where none does, a row may be written over.
+    pub(crate) is_read: bool,
+    /// Weight before the tick of each row touched in it, in the order in which they were: a row that comes in another's place is
+    /// right behind that one.
+    touched: Vec<(RowId, Weight)>,
+    /// The same by row, made when it is asked for first; most joins never read what was.
+    before: OnceLock<FxHashMap<RowId, Weight>>,
     /// Rows that have no value but an error, with multiplicities. Every reader of the arrangement gets one of them instead.
     errors: FxHashMap<SqlError, Weight>,
 }
@@ -56,7 +75,9 @@ impl Arrangement {
             arena: Arena::default(),
             indexes: vec![identity],
             unfilled: Vec::new(),
-            touched: FxHashMap::default(),
+            is_read: false,
+            touched: Vec::new(),
+            before: OnceLock::new(),
             errors: FxHashMap::default(),
         }
     }
@@ -108,21 +129,89 @@ impl Arrangement {
     /// Changes the weight of `row`, storing it if it is new.
     pub(crate) fn update(&mut self, row: RowRef<'_>, weight: Weight) {
         let slot = self.indexes[0].slot(&self.arena, row);
-        if let Some(id) = self.indexes[0].slot_ids(slot).find(|&id| self.arena.row(id) == row) {
-            self.add_weight(id, weight);
+        match self.indexes[0].slot_ids(slot).find(|&id| self.arena.row(id) == row) {
+            Some(id) => self.add_weight(id, weight),
+            None => self.store(slot, row, weight),
+        }
+    }
+
+    /// Makes `row`, with this weight, the only one that has its key, whichever it was before.
+    pub(crate) fn replace(&mut self, row: RowRef<'_>, weight: Weight) {
+        let there = self.find_same(row);
+        self.put(there, row, weight);
+    }
+
+    /// [`Arrangement::replace`] where a row has the key now; false, and nothing is done, where none has.
+    pub(crate) fn exchange(&mut self, row: RowRef<'_>, weight: Weight) -> bool {
+        let there = self.find_same(row);
+        let exists = there.current.is_some();
+        if exists {
+            self.put(there, row, weight);
+        }
+        exists
+    }
+
+    fn find_same(&self, row: RowRef<'_>) -> There {
+        let slot = self.indexes[0].slot(&self.arena, row);
+        let mut there = There { slot, same: None, current: None };
+        for id in self.indexes[0].slot_ids(slot) {
+            let weight = self.arena.weight(id);
+            if weight > 0 {
+                there.current = Some((id, weight));
+            }
+            if self.arena.row(id) == row {
+                there.same = Some((id, weight));
+            }
+        }
+        there
+    }
+
+    fn put(&mut self, there: There, row: RowRef<'_>, weight: Weight) {
+        if let (Some((id, before)), None) = (there.current, there.same)
+            && before == weight
+            && !self.is_read
+            && self.takes_place_of(row, id)
+            && self.arena.overwrite(id, row)
+        {
             return;
         }
+        // The row that leaves goes first.
+        if let Some((id, before)) = there.current
+            && there.same.is_none_or(|(same, _)| same != id)
+        {
+            self.add_weight(id, -before);
+        }
+        match there.same {
+            Some((id, before)) if before != weight => self.add_weight(id, weight - before),
+            None if weight != 0 => self.store(there.slot, row, weight),
+            _ => {}
+        }
+    }
+
+    /// Whether every index finds `row` where it finds the stored one.
+    fn takes_place_of(&self, row: RowRef<'_>, id: RowId) -> bool {
+        let old = self.arena.row(id);
+        self.indexes[1..].iter().all(|index| index.order.is_empty() && same_key(old, &index.key, row, &index.key))
+    }
+
+    /// Stores a row that is not there. The slot is that of its identity.
+    fn store(&mut self, slot: Slot, row: RowRef<'_>, weight: Weight) {
         let id = self.arena.insert(row, weight);
-        self.touched.insert(id, 0);
+        self.remember(id, 0);
         self.indexes[0].insert_at(slot, &self.arena, id);
         self.indexes_of(id.chunk()).skip(1).for_each(|(index, arena)| index.insert(arena, id));
     }
 
     /// Changes the weight of a stored row.
     pub(crate) fn add_weight(&mut self, id: RowId, weight: Weight) {
-        let before = self.arena.weight(id);
-        self.touched.entry(id).or_insert(before);
-        self.arena.set_weight(id, before + weight);
+        if let Some(before) = self.arena.change_weight(id, weight) {
+            self.remember(id, before);
+        }
+    }
+
+    fn remember(&mut self, id: RowId, before: Weight) {
+        self.before.take();
+        self.touched.push((id, before));
     }
 
     /// The row that has the key of `row`, which has the key columns in their places, if there is one now.
@@ -140,7 +229,11 @@ impl Arrangement {
     pub(crate) fn weight(&self, id: RowId, version: Version) -> Weight {
         match version {
             Version::New => self.arena.weight(id),
-            Version::Old => self.touched.get(&id).copied().unwrap_or_else(|| self.arena.weight(id)),
+            Version::Old if self.arena.is_touched(id) => {
+                let before = self.before.get_or_init(|| self.touched.iter().copied().collect());
+                before.get(&id).copied().unwrap_or(0)
+            }
+            Version::Old => self.arena.weight(id),
         }
     }
 
@@ -167,7 +260,7 @@ impl Arrangement {
 
     /// What this tick changed so far: rows with the difference of their weights, never zero.
     pub(crate) fn delta(&self) -> impl Iterator<Item = (RowId, Weight)> {
-        let difference = |(&id, &before): (&RowId, &Weight)| (id, self.arena.weight(id) - before);
+        let difference = |&(id, before): &(RowId, Weight)| (id, self.arena.weight(id) - before);
         self.touched.iter().map(difference).filter(|(_, weight)| *weight != 0)
     }
 
@@ -198,13 +291,22 @@ impl Arrangement {
     /// # Panics
     /// If a weight is negative, which would be a row taken out that was never there.
     pub(crate) fn end_tick(&mut self) {
-        for (id, _) in std::mem::take(&mut self.touched) {
-            let weight = self.arena.weight(id);
+        if self.touched.is_empty() {
+            return;
+        }
+        self.before.take();
+        let mut touched = std::mem::take(&mut self.touched);
+        for (id, _) in touched.drain(..) {
+            let weight = self.arena.untouch(id);
             assert!(weight >= 0, "a row left more often than it came");
             if weight == 0 {
                 self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
                 self.arena.remove(id);
             }
+        }
+        // A list for the next tick, but not for ever one as long as the longest.
+        if touched.capacity() <= TOUCHED_KEPT {
+            self.touched = touched;
         }
     }
 

@@ -67,6 +67,7 @@ impl Circuit {
         let inputs = operator.inputs();
         for (number, input) in inputs.iter().enumerate() {
             self.consumers[input.0].push((node, number));
+            self.nodes.arrangement_mut(*input).is_read = true;
         }
         self.fed.push(if inputs.is_empty() { Fed::ALL } else { Fed::NONE });
         if !inputs.is_empty() {
@@ -144,6 +145,9 @@ impl Circuit {
         self.pending[node.0] = Pending::default();
         for consumers in &mut self.consumers {
             consumers.retain(|(consumer, _)| *consumer != node);
+        }
+        for (arrangement, consumers) in self.nodes.0.iter_mut().zip(&self.consumers) {
+            arrangement.iter_mut().for_each(|arrangement| arrangement.is_read = !consumers.is_empty());
         }
     }
 
@@ -339,16 +343,7 @@ pub struct IndexId {
 /// Applies one operation to a base table.
 fn apply(table: &mut Arrangement, op: Op) {
     match (op, table.key.is_some()) {
-        (Op::Upsert(row), true) => {
-            let current = table.current(row.as_ref());
-            if current.is_some_and(|id| table.arena.row(id) == row.as_ref()) {
-                return;
-            }
-            if let Some(id) = current {
-                table.add_weight(id, -1);
-            }
-            table.update(row.as_ref(), 1);
-        }
+        (Op::Upsert(row), true) => table.replace(row.as_ref(), 1),
         (Op::Delete(row), true) => {
             if let Some(id) = table.by_key(row.as_ref()) {
                 table.add_weight(id, -1);

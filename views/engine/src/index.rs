@@ -77,12 +77,12 @@ impl List {
     }
 
     /// Takes out an id, which is there; gives the only one left, if it is.
-    fn remove(&mut self, compare: impl Fn(RowId) -> Ordering) -> Option<RowId> {
+    fn remove(&mut self, id: RowId, compare: impl Fn(RowId) -> Ordering) -> Option<RowId> {
         let only = |ids: &[RowId]| if let [only] = ids { Some(*only) } else { None };
         match self {
             List::Few(ids) => {
-                let place = ids.partition_point(|&other| compare(other).is_lt());
-                ids.remove(place);
+                // Looking for the id itself reads no row.
+                ids.retain(|other| *other != id);
                 only(ids)
             }
             List::Many(parts) => {
@@ -236,14 +236,6 @@ impl Index {
         self.ids(self.find(hash, arena, |other| same_key(other, &self.key, row, columns)))
     }
 
-    fn compare(&self, arena: &Arena, a: RowId, b: RowId) -> Ordering {
-        if self.order.is_empty() {
-            return a.cmp(&b);
-        }
-        let (x, y) = (arena.row(a), arena.row(b));
-        compare_rows(x, y, &self.order, &self.shape).then_with(|| x.bytes().cmp(y.bytes())).then_with(|| a.cmp(&b))
-    }
-
     /// Where `row`'s key is or belongs; holds until the index changes.
     pub(crate) fn slot(&self, arena: &Arena, row: RowRef<'_>) -> Slot {
         let hash = self.hash(row);
@@ -267,13 +259,12 @@ impl Index {
             return;
         };
         if posting & LIST != 0 {
-            let mut list = std::mem::replace(&mut self.lists[(posting & !LIST) as usize], List::Few(SmallVec::new()));
-            list.insert(id, |other| self.compare(arena, other, id));
-            self.lists[(posting & !LIST) as usize] = list;
+            let (order, shape) = (&self.order, &self.shape);
+            self.lists[(posting & !LIST) as usize].insert(id, |other| compare_ids(order, shape, arena, other, id));
             return;
         }
         let first = RowId(posting);
-        let in_order = self.compare(arena, first, id).is_lt();
+        let in_order = compare_ids(&self.order, &self.shape, arena, first, id).is_lt();
         let pair = List::Few(SmallVec::from_slice(&if in_order { [first, id] } else { [id, first] }));
         let list = match self.free_lists.pop() {
             Some(list) => {
@@ -285,35 +276,33 @@ impl Index {
                 self.lists.len() as u32 - 1
             }
         };
-        self.replace(hash, posting, Some(list | LIST));
+        self.replace(hash, posting, list | LIST);
     }
 
-    fn replace(&mut self, hash: u32, from: u32, to: Option<u32>) {
-        let found = self.table.find_entry(spread(hash), |e| e.hash == hash && e.posting == from);
-        if let Ok(mut entry) = found {
-            match to {
-                Some(to) => entry.get_mut().posting = to,
-                None => drop(entry.remove()),
-            }
+    fn replace(&mut self, hash: u32, from: u32, to: u32) {
+        if let Some(entry) = self.table.find_mut(spread(hash), |e| e.posting == from) {
+            entry.posting = to;
         }
     }
 
     /// Takes out a row; it must be in the index and its bytes still in the arena.
     pub(crate) fn remove(&mut self, arena: &Arena, id: RowId) {
-        let Slot { hash, posting } = self.slot(arena, arena.row(id));
-        let posting = posting.expect("a stored row is in every index of its arrangement");
-        if posting & LIST == 0 {
-            self.replace(hash, posting, None);
+        let row = arena.row(id);
+        let hash = self.hash(row);
+        // Most keys have one row, and that one is known by its id alone.
+        if let Ok(entry) = self.table.find_entry(spread(hash), |e| e.posting == id.0) {
+            drop(entry.remove());
             return;
         }
+        let posting = self.find(hash, arena, |other| self.same(other, row));
+        let posting = posting.expect("a stored row is in every index of its arrangement");
         let number = (posting & !LIST) as usize;
-        let mut list = std::mem::replace(&mut self.lists[number], List::Few(SmallVec::new()));
-        match list.remove(|other| self.compare(arena, other, id)) {
-            None => self.lists[number] = list,
-            Some(last) => {
-                self.free_lists.push(number as u32);
-                self.replace(hash, posting, Some(last.0));
-            }
+        let (order, shape) = (&self.order, &self.shape);
+        let left = self.lists[number].remove(id, |other| compare_ids(order, shape, arena, other, id));
+        if let Some(last) = left {
+            self.lists[number] = List::Few(SmallVec::new());
+            self.free_lists.push(number as u32);
+            self.replace(hash, posting, last.0);
         }
     }
 
@@ -327,6 +316,15 @@ impl Index {
         let lists = self.lists.capacity() * size_of::<List>() + self.lists.iter().map(List::bytes).sum::<usize>();
         self.table.capacity() * 9 + lists
     }
+}
+
+/// The order of two rows in an index.
+fn compare_ids(order: &[OrderColumn], shape: &Shape, arena: &Arena, a: RowId, b: RowId) -> Ordering {
+    if order.is_empty() {
+        return a.cmp(&b);
+    }
+    let (x, y) = (arena.row(a), arena.row(b));
+    compare_rows(x, y, order, shape).then_with(|| x.bytes().cmp(y.bytes())).then_with(|| a.cmp(&b))
 }
 
 /// ORDER BY `order` among rows of `shape`.

@@ -138,6 +138,12 @@ pub(crate) struct Step {
 pub(crate) struct Term {
     pub(crate) start: usize,
     pub(crate) start_filters: Vec<usize>,
+    /// Columns of the start that decide which rows its walk finds; `None` where a filter reads the start. A row that takes the place
+    /// of another and is equal in these goes the same way.
+    pub(crate) routing: Option<Vec<KeyColumn>>,
+    /// All columns of the start that the join reads, where they are known: a row that takes the place of another and is equal in
+    /// these changes nothing.
+    pub(crate) reads: Option<Vec<KeyColumn>>,
     /// Where the start is not an inner input: how to find the inner tuples that its delta may touch.
     pub(crate) discovery: Vec<Step>,
     pub(crate) steps: Vec<Step>,
@@ -216,7 +222,35 @@ impl Planner<'_> {
             step.delta = input == start;
             steps.push(step);
         }
-        Term { start, start_filters, discovery, steps }
+        let routing = self.routing(start);
+        let reads = routing.as_ref().and_then(|routing| self.reads(start, routing));
+        Term { start, start_filters, routing, reads, discovery, steps }
+    }
+
+    fn routing(&self, start: usize) -> Option<Vec<KeyColumn>> {
+        let is_inner = self.spec.inputs[start].role == Role::Inner;
+        if !is_inner || self.spec.filters.iter().any(|filter| filter.inputs.contains(&start)) {
+            return None;
+        }
+        let sides = self.spec.equalities.iter().flat_map(|equality| [equality.left, equality.right]);
+        Some(self.key_columns(sides.filter(|at| at.input == start)))
+    }
+
+    fn reads(&self, start: usize, routing: &[KeyColumn]) -> Option<Vec<KeyColumn>> {
+        let columns = self.spec.output.iter().map(|output| match output {
+            Output::Column(at) => Some(*at),
+            Output::Expr(_) => None,
+        });
+        let columns = columns.collect::<Option<Vec<_>>>()?;
+        let routing = routing.iter().map(|part| ColumnAt { input: start, column: part.column });
+        Some(self.key_columns(columns.into_iter().filter(|at| at.input == start).chain(routing)))
+    }
+
+    fn key_columns(&self, columns: impl Iterator<Item = ColumnAt>) -> Vec<KeyColumn> {
+        let mut columns: Vec<_> = columns.collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.iter().map(|at| KeyColumn::new(at.column, &self.shapes[at.input].widths)).collect()
     }
 
     /// Steps that bind all inner inputs. While discovering, outer inputs may be passed through and no filter is applied.

@@ -11,6 +11,7 @@ mod arena;
 mod arrangement;
 mod build;
 mod circuit;
+mod groups;
 mod index;
 mod join;
 mod matches;

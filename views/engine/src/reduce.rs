@@ -16,7 +16,8 @@ use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values};
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
-use crate::index::OrderColumn;
+use crate::groups::Groups;
+use crate::index::{Ids, OrderColumn};
 use crate::nodes::NodeId;
 use crate::shape::Shape;
 
@@ -107,35 +108,33 @@ impl Reduce {
     /// Takes in changed rows of the input and brings the rows of their groups up to date.
     pub(crate) fn run(&mut self, changed: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
         let groups = self.take(changed, input, output);
-        self.refresh_all(groups, input, output);
+        let (mut builder, mut scratch) = (self.shape.builder(), Scratch::new());
+        for group in groups.iter() {
+            scratch.reset();
+            self.refresh(group, input, output, &mut builder, &scratch);
+        }
     }
 
     /// While it is being built: takes in rows, but leaves the output's for [`Reduce::emit`].
     pub(crate) fn feed(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
         let groups = self.take(rows, input, output);
-        self.waiting.extend(groups);
+        self.waiting.extend(groups.iter().map(Row::from));
     }
 
     /// Writes the rows of up to `limit` waiting groups; false once none waits.
     pub(crate) fn emit(&mut self, limit: usize, input: &Arrangement, output: &mut Arrangement) -> bool {
         let groups: Vec<_> = self.waiting.iter().take(limit).cloned().collect();
-        self.refresh_all(groups, input, output);
+        let (mut builder, mut scratch) = (self.shape.builder(), Scratch::new());
+        for group in groups {
+            scratch.reset();
+            self.refresh(group.as_ref(), input, output, &mut builder, &scratch);
+        }
         !self.waiting.is_empty()
     }
 
-    fn refresh_all(&mut self, groups: impl IntoIterator<Item = Row>, input: &Arrangement, output: &mut Arrangement) {
-        let mut builder = self.shape.builder();
-        let mut scratch = Scratch::new();
-        for group in groups {
-            self.waiting.remove(&group);
-            scratch.reset();
-            self.refresh(&group, input, output, &mut builder, &scratch);
-        }
-    }
-
     /// Takes rows into the groups' totals; gives the groups.
-    fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) -> FxHashSet<Row> {
-        let mut groups: FxHashSet<Row> = FxHashSet::default();
+    fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) -> Groups {
+        let mut groups = Groups::default();
         let mut builder = RowBuilder::new(self.shape.widths[..self.key.len()].to_vec());
         let mut scratch = Scratch::new();
         for &(id, weight) in rows {
@@ -143,9 +142,7 @@ impl Reduce {
             builder.reset();
             write_key(row, &self.key, &mut builder);
             let group = builder.finish();
-            if !groups.contains(group.bytes()) {
-                groups.insert(group.into());
-            }
+            groups.insert(group);
             if !self.keeps_groups() {
                 continue;
             }
@@ -170,47 +167,43 @@ impl Reduce {
     /// Brings one group's output row up to date.
     fn refresh(
         &mut self,
-        group: &Row,
+        group: RowRef<'_>,
         input: &Arrangement,
         output: &mut Arrangement,
         builder: &mut RowBuilder,
         scratch: &Scratch,
     ) {
+        if !self.waiting.is_empty() {
+            self.waiting.remove(group.bytes());
+        }
         builder.reset();
+        for column in 0..self.key.len() {
+            builder.copy(column, group, column);
+        }
+        let mut read = None;
         let mut present = self.spec.key.is_empty();
         if self.keeps_groups() {
-            present |= self.groups.get(group).is_some_and(|(rows, _)| *rows != 0);
+            present |= self.groups.get(group.bytes()).is_some_and(|(rows, _)| *rows != 0);
             if !present {
-                self.groups.remove(group);
+                self.groups.remove(group.bytes());
             }
         } else if let Some(Way::Index(index)) = self.ways.first() {
-            present |= self.rows(group, input, *index).next().is_some();
+            present |= self.rows(group, input, *index, &mut read).iter().next().is_some();
         }
-        let result = if present { self.write(group, input, builder, scratch) } else { Ok(()) };
-        for column in 0..self.key.len() {
-            builder.copy(column, group.as_ref(), column);
-        }
+        let result = if present { self.write(group, input, builder, scratch, &mut read) } else { Ok(()) };
         let result = result.and_then(|()| if present { self.times(builder.finish(), scratch) } else { Ok(0) });
-        let current = output.current(builder.finish()).map(|id| (id, output.weight(id, Version::New)));
-        if let Some(error) = self.failed.remove(group) {
+        if !self.failed.is_empty()
+            && let Some(error) = self.failed.remove(group.bytes())
+        {
             output.add_error(error, -1);
         }
         let times = result.unwrap_or_else(|error| {
             output.add_error(error.clone(), 1);
-            self.failed.insert(group.clone(), error);
+            self.failed.insert(group.into(), error);
             0
         });
-        if let Some((id, before)) = current {
-            if times != 0 && output.arena.row(id) == builder.finish() {
-                output.add_weight(id, times - before);
-                return;
-            }
-            // The row that comes may have the same key, so the one that leaves goes first.
-            output.add_weight(id, -before);
-        }
-        if times != 0 {
-            output.update(builder.finish(), times);
-        }
+        // The row that comes may have the same key as the one that leaves, or none comes: then the key alone counts.
+        output.replace(builder.finish(), times);
     }
 
     /// How often a group's row occurs.
@@ -223,22 +216,33 @@ impl Reduce {
         }
     }
 
-    /// The group's rows in an index's order, with weights.
-    fn rows<'a>(
+    /// The group's rows in an index's order: those read last, if they are of this index.
+    fn rows<'r, 'a>(
         &self,
-        group: &Row,
+        group: RowRef<'_>,
         input: &'a Arrangement,
         index: usize,
-    ) -> impl Iterator<Item = (RowRef<'a>, Weight)> + use<'a> {
-        let rows = input.find(index, group.as_ref(), &self.key_alone).map(|id| (id, input.weight(id, Version::New)));
-        rows.filter(|(_, weight)| *weight != 0).map(|(id, weight)| (input.arena.row(id), weight))
+        read: &'r mut Option<GroupRows<'a>>,
+    ) -> &'r GroupRows<'a> {
+        if read.as_ref().is_none_or(|read| read.index != index) {
+            *read = None;
+        }
+        read.get_or_insert_with(|| {
+            let ids = input.find(index, group, &self.key_alone);
+            GroupRows { input, index, ids }
+        })
     }
 
-    /// The values of all aggregates for a group.
-    fn write(&self, group: &Row, input: &Arrangement, builder: &mut RowBuilder, scratch: &Scratch) -> Result<()> {
-        let state = self.groups.get(group);
-        // The rows of the index read last: most often all aggregates read one.
-        let mut read: Option<(usize, Vec<(RowRef<'_>, Weight)>)> = None;
+    /// The values of all aggregates for a group. Most often all of them read one index, and `read` keeps what was found there.
+    fn write<'a>(
+        &self,
+        group: RowRef<'_>,
+        input: &'a Arrangement,
+        builder: &mut RowBuilder,
+        scratch: &Scratch,
+        read: &mut Option<GroupRows<'a>>,
+    ) -> Result<()> {
+        let state = if self.totalled.is_empty() { None } else { self.groups.get(group.bytes()) };
         for (number, (aggregate, way)) in self.spec.aggregates.iter().zip(&self.ways).enumerate() {
             let column = self.key.len() + number;
             let value = match *way {
@@ -247,37 +251,40 @@ impl Reduce {
                     None => Totals::new(&aggregate.function).value(&aggregate.function, scratch)?,
                 },
                 Way::Index(index) if matches!(aggregate.function, Function::First) => {
-                    self.first(group, input, index, aggregate, scratch)?
+                    first(aggregate, self.rows(group, input, index, read), scratch)?
                 }
-                Way::Index(index) => {
-                    if read.as_ref().is_none_or(|(number, _)| *number != index) {
-                        read = Some((index, self.rows(group, input, index).collect()));
-                    }
-                    let rows = read.as_ref().map_or(&[][..], |(_, rows)| rows);
-                    over_rows(aggregate, rows, scratch)?
-                }
+                Way::Index(index) => over_rows(aggregate, self.rows(group, input, index, read).iter(), scratch)?,
             };
             set(builder, self.shape.packings[column], column, &value);
         }
         Ok(())
     }
+}
 
-    /// The argument of the first row that the filter lets pass.
-    fn first<'a>(
-        &self,
-        group: &Row,
-        input: &'a Arrangement,
-        index: usize,
-        aggregate: &Aggregate,
-        scratch: &'a Scratch,
-    ) -> Result<Datum<'a>> {
-        for (row, _) in self.rows(group, input, index) {
-            if let Some(values) = values(aggregate, row, scratch)? {
-                return Ok(values.first().copied().unwrap_or(Datum::Null));
-            }
-        }
-        Ok(Datum::Null)
+/// The rows of one group as an index of the input holds them.
+struct GroupRows<'a> {
+    input: &'a Arrangement,
+    index: usize,
+    ids: Ids<'a>,
+}
+
+impl<'a> GroupRows<'a> {
+    /// In the index's order, with weights.
+    fn iter(&self) -> impl Iterator<Item = (RowRef<'a>, Weight)> + use<'a> {
+        let input = self.input;
+        let rows = self.ids.clone().map(|id| (id, input.weight(id, Version::New)));
+        rows.filter(|(_, weight)| *weight != 0).map(|(id, weight)| (input.arena.row(id), weight))
     }
+}
+
+/// The argument of the first row that the filter lets pass.
+fn first<'a>(aggregate: &Aggregate, rows: &GroupRows<'a>, scratch: &'a Scratch) -> Result<Datum<'a>> {
+    for (row, _) in rows.iter() {
+        if let Some(values) = values(aggregate, row, scratch)? {
+            return Ok(values.first().copied().unwrap_or(Datum::Null));
+        }
+    }
+    Ok(Datum::Null)
 }
 
 fn write_key(row: RowRef<'_>, key: &[KeyColumn], builder: &mut RowBuilder) {

@@ -3,8 +3,12 @@
 //! Values are read through the ids only where a predicate or the output needs them (late materialisation). Tuples that
 //! cancel within the tick are dropped before that.
 
-use delta::{RowBuilder, RowRef, Weight};
-use rustc_hash::FxHashSet;
+use std::hash::Hasher;
+
+use delta::{KeyColumn, RowBuilder, RowRef, Weight, same_key};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use rustc_hash::{FxHashSet, FxHasher};
 use tidewater_types::{Datum, Result, Scratch, SqlError};
 
 use crate::arena::RowId;
@@ -28,19 +32,31 @@ impl Tuples {
         self.weights.push(weight);
     }
 
-    /// Adds up the weights of equal tuples; those of weight zero are dropped.
+    /// Adds up the weights of equal tuples; those of weight zero are dropped. The others stay in their order.
     fn consolidate(&mut self, width: usize) {
-        let tuple = |number: usize| &self.ids[number * width..(number + 1) * width];
-        let mut numbers: Vec<usize> = (0..self.weights.len()).collect();
-        numbers.sort_unstable_by(|&a, &b| tuple(a).cmp(tuple(b)));
+        let hash = |tuple: &[RowId]| {
+            let mut hasher = FxHasher::default();
+            tuple.iter().for_each(|id| hasher.write_u32(id.0));
+            hasher.finish()
+        };
         let mut kept = Tuples::default();
-        for equal in numbers.chunk_by(|&a, &b| tuple(a) == tuple(b)) {
-            let weight: Weight = equal.iter().map(|&number| self.weights[number]).sum();
-            if weight != 0 {
-                kept.push(tuple(equal[0]), weight);
+        let mut table: HashTable<usize> = HashTable::with_capacity(self.weights.len());
+        for (tuple, weight) in self.iter(width) {
+            let known = |number: &usize| hash(&kept.ids[number * width..(number + 1) * width]);
+            let entry =
+                table.entry(hash(tuple), |number| kept.ids[number * width..(number + 1) * width] == *tuple, known);
+            match entry {
+                Entry::Occupied(number) => kept.weights[*number.get()] += weight,
+                Entry::Vacant(place) => {
+                    place.insert(kept.weights.len());
+                    kept.push(tuple, weight);
+                }
             }
         }
-        *self = kept;
+        *self = Tuples::default();
+        for (tuple, weight) in kept.iter(width).filter(|(_, weight)| *weight != 0) {
+            self.push(tuple, weight);
+        }
     }
 
     fn iter(&self, width: usize) -> impl Iterator<Item = (&[RowId], Weight)> {
@@ -71,6 +87,8 @@ struct Walk<'a> {
     fed: Fed,
     rows: Vec<RowRef<'a>>,
     ids: Vec<RowId>,
+    /// A row of the start, weighing the opposite, that goes the same way: every tuple is found for both.
+    twin: Option<(usize, RowId)>,
     scratch: Scratch,
     pending: &'a mut Pending,
 }
@@ -106,18 +124,33 @@ fn run(
     pending.deltas += 1;
     let rows: Vec<_> = join.missing.iter().map(|row| row.as_ref()).collect();
     let ids = vec![RowId::MISSING; rows.len()];
-    let mut walk = Walk { join, nodes, fed, rows, ids, scratch: Scratch::new(), pending };
+    let mut walk = Walk { join, nodes, fed, rows, ids, twin: None, scratch: Scratch::new(), pending };
     if join.spec.inputs[term.start].role != Role::Inner {
         walk.outer_delta(term, start, delta);
         return;
     }
-    for (id, weight) in delta {
+    let mut delta = delta.peekable();
+    while let Some((id, weight)) = delta.next() {
+        let row = start.arena.row(id);
+        // A row that takes another's place comes right behind it.
+        let twin = |&(other, times): &(RowId, Weight)| {
+            times == -weight && is_same(term.routing.as_ref(), row, start.arena.row(other))
+        };
+        walk.twin = delta.next_if(twin).map(|(other, _)| (term.start, other));
+        if walk.twin.is_some_and(|(_, other)| is_same(term.reads.as_ref(), row, start.arena.row(other))) {
+            continue;
+        }
         walk.scratch.reset();
-        walk.bind(term.start, id, start.arena.row(id));
+        walk.bind(term.start, id, row);
         if let Some(suspect) = walk.passes(&term.start_filters) {
             walk.steps(&term.steps, weight, suspect);
         }
     }
+}
+
+/// Whether two rows are equal in columns that are known.
+fn is_same(columns: Option<&Vec<KeyColumn>>, a: RowRef<'_>, b: RowRef<'_>) -> bool {
+    columns.is_some_and(|columns| same_key(a, columns, b, columns))
 }
 
 impl<'a> Walk<'a> {
@@ -164,8 +197,7 @@ impl<'a> Walk<'a> {
 
     fn steps(&mut self, steps: &[Step], weight: Weight, suspect: bool) {
         let Some((step, rest)) = steps.split_first() else {
-            let sink = if suspect { &mut self.pending.suspects } else { &mut self.pending.tuples };
-            sink.push(&self.ids, weight);
+            self.emit(weight, suspect);
             return;
         };
         match step.role {
@@ -252,7 +284,17 @@ impl<'a> Walk<'a> {
     /// A tuple that ends here, for it has an error. What comes later does not matter to it, nor does a delta of that.
     fn fail(&mut self, rest: &[Step], weight: Weight) {
         if weight != 0 && rest.iter().all(|step| !step.delta) {
-            self.pending.suspects.push(&self.ids, weight);
+            self.emit(weight, true);
+        }
+    }
+
+    fn emit(&mut self, weight: Weight, suspect: bool) {
+        let sink = if suspect { &mut self.pending.suspects } else { &mut self.pending.tuples };
+        sink.push(&self.ids, weight);
+        if let Some((start, id)) = self.twin {
+            let first = std::mem::replace(&mut self.ids[start], id);
+            sink.push(&self.ids, -weight);
+            self.ids[start] = first;
         }
     }
 
@@ -331,15 +373,29 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
     }
     let shape = output.shape.clone();
     let builder = shape.builder();
-    let mut writer = Writer { join, nodes, shape, rows: Vec::with_capacity(width), builder, scratch: Scratch::new() };
+    let (rows, leaving) = (Vec::with_capacity(width), Vec::new());
+    let mut writer = Writer { join, nodes, shape, rows, builder, leaving, scratch: Scratch::new() };
     // Rows leave before others come: with a key there is at most one row for it at any time.
-    for leaving in [true, false] {
-        for (ids, weight) in pending.tuples.iter(width).filter(|(_, weight)| (*weight < 0) == leaving) {
-            writer.load(ids);
-            if !(leaving && writer.remove_by_key(weight, output)) {
-                writer.apply(weight, output);
-            }
+    let mut coming = Vec::new();
+    let mut tuples = pending.tuples.iter(width).peekable();
+    while let Some((ids, weight)) = tuples.next() {
+        if weight > 0 {
+            coming.push((ids, weight));
+            continue;
         }
+        let next = tuples.peek().filter(|(_, times)| *times == -weight).map(|(ids, _)| *ids);
+        if next.is_some_and(|next| writer.exchange(ids, next, -weight, output)) {
+            tuples.next();
+            continue;
+        }
+        writer.load(ids);
+        if !writer.remove_by_key(weight, output) {
+            writer.apply(weight, output);
+        }
+    }
+    for (ids, weight) in coming {
+        writer.load(ids);
+        writer.apply(weight, output);
     }
     for (ids, weight) in pending.suspects.iter(width) {
         writer.load(ids);
@@ -367,6 +423,8 @@ struct Writer<'a> {
     /// Of the tuple that is being written.
     rows: Vec<RowRef<'a>>,
     builder: RowBuilder,
+    /// The key of the tuple that leaves.
+    leaving: Vec<u8>,
     scratch: Scratch,
 }
 
@@ -395,6 +453,26 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Puts the row of one tuple into the place of another's. False, and nothing is done, where they have no key in common or one of
+    /// them has no value.
+    fn exchange(&mut self, leaving: &[RowId], coming: &[RowId], weight: Weight, output: &mut Arrangement) -> bool {
+        let Some(key) = &output.key else { return false };
+        self.load(leaving);
+        self.builder.reset();
+        if key.iter().any(|part| self.column(part.column).is_err()) {
+            return false;
+        }
+        self.leaving.clear();
+        self.leaving.extend_from_slice(self.builder.finish().bytes());
+        self.load(coming);
+        self.builder.reset();
+        if (0..self.join.spec.output.len()).any(|column| self.column(column).is_err()) {
+            return false;
+        }
+        let row = self.builder.finish();
+        same_key(RowRef::new(&self.leaving), key, row, key) && output.exchange(row, weight)
     }
 
     /// Takes out the row that has the tuple's key, without computing the rest of it. False where there is none (its values

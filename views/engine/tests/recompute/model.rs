@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use delta::{Op, Row, RowBuilder, RowRef, Width};
 use proptest::prelude::*;
-use tidewater_engine::{Circuit, NodeId};
+use tidewater_engine::{Circuit, NodeId, Snapshot};
 use tidewater_types::{ColumnType, Type};
 
 pub(crate) type Cells = Vec<Option<i64>>;
@@ -47,7 +47,11 @@ pub(crate) fn unpack(row: RowRef<'_>) -> Cells {
 }
 
 pub(crate) fn bag(circuit: &Circuit, node: NodeId) -> Bag {
-    circuit.snapshot(node).rows().map(|(row, weight)| (unpack(row), weight)).collect()
+    rows(&circuit.snapshot(node))
+}
+
+pub(crate) fn rows(snapshot: &Snapshot) -> Bag {
+    snapshot.rows().map(|(row, weight)| (unpack(row), weight)).collect()
 }
 
 pub(crate) fn build(circuit: &mut Circuit) {

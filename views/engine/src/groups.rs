@@ -1,0 +1,42 @@
+//! The groups that a tick touches, each once, without an allocation for each.
+
+use delta::{RowRef, hash_bytes};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+/// Rows of key columns, each once, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    bytes: Vec<u8>,
+    /// Where each row ends.
+    ends: Vec<usize>,
+    table: HashTable<usize>,
+}
+
+fn row<'a>(bytes: &'a [u8], ends: &[usize], number: usize) -> &'a [u8] {
+    let start = if number == 0 { 0 } else { ends[number - 1] };
+    &bytes[start..ends[number]]
+}
+
+impl Groups {
+    /// Puts a group in, if it is not.
+    pub(crate) fn insert(&mut self, group: RowRef<'_>) {
+        let (bytes, ends) = (&mut self.bytes, &mut self.ends);
+        // The rows that leave and come in one place are mostly of one group and follow each other.
+        if !ends.is_empty() && row(bytes, ends, ends.len() - 1) == group.bytes() {
+            return;
+        }
+        let same = |number: &usize| row(bytes, ends, *number) == group.bytes();
+        let hash = |number: &usize| hash_bytes(row(bytes, ends, *number));
+        if let Entry::Vacant(place) = self.table.entry(hash_bytes(group.bytes()), same, hash) {
+            place.insert(ends.len());
+            bytes.extend_from_slice(group.bytes());
+            ends.push(bytes.len());
+        }
+    }
+
+    /// All groups.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RowRef<'_>> {
+        (0..self.ends.len()).map(|number| RowRef::new(row(&self.bytes, &self.ends, number)))
+    }
+}
