@@ -12,6 +12,7 @@ use tidewater_types::SqlError;
 use crate::arena::{Arena, RowId, Snapshot};
 use crate::index::{Ids, Index, OrderColumn, Probe, Slot};
 use crate::shape::Shape;
+use crate::warm::{Batch, warm, warm_rows};
 
 /// Which state of an arrangement to read during a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +213,16 @@ impl Arrangement {
     fn remember(&mut self, id: RowId, before: Weight) {
         self.before.take();
         self.touched.push((id, before));
+    }
+
+    /// See [`warm`]: for rows that are about to be put in.
+    pub(crate) fn warm_rows<'a>(&self, rows: impl Iterator<Item = RowRef<'a>> + Clone) {
+        self.indexes.iter().for_each(|index| warm_rows(index, &self.arena, rows.clone()));
+    }
+
+    /// See [`warm`]: for keys of an index.
+    pub(crate) fn warm(&self, index: usize, hashes: impl Iterator<Item = Option<u32>>) -> Batch<Option<RowId>> {
+        warm(&self.indexes[index], &self.arena, hashes)
     }
 
     /// The row that has the key of `row`, which has the key columns in their places, if there is one now.

@@ -17,6 +17,7 @@ use crate::nodes::{Fed, NodeId, Nodes};
 use crate::reduce::{Reduce, ReduceSpec};
 use crate::shape::Shape;
 use crate::walk::{Pending, materialise, run_term};
+use crate::warm::{BATCH, is_worth_it};
 
 #[derive(Debug)]
 pub(crate) enum Operator {
@@ -176,7 +177,16 @@ impl Circuit {
             Operator::Input => {
                 let ops = std::mem::take(&mut self.waiting[node.0]);
                 let arrangement = self.nodes.arrangement_mut(node);
-                ops.into_iter().for_each(|op| apply(arrangement, op));
+                let mut warmed = 0;
+                for (number, op) in ops.iter().enumerate() {
+                    if number == warmed {
+                        warmed = ops.len().min(number + BATCH);
+                        if is_worth_it(warmed - number) {
+                            arrangement.warm_rows(ops[number..warmed].iter().filter_map(comes));
+                        }
+                    }
+                    apply(arrangement, op);
+                }
             }
             Operator::Join(join) => {
                 let pending = std::mem::take(&mut self.pending[node.0]);
@@ -340,8 +350,16 @@ pub struct IndexId {
     index: usize,
 }
 
+/// The whole row of an operation.
+fn comes(op: &Op) -> Option<RowRef<'_>> {
+    match op {
+        Op::Upsert(row) | Op::Insert(row) | Op::Remove(row) => Some(row.as_ref()),
+        Op::Delete(_) | Op::Truncate => None,
+    }
+}
+
 /// Applies one operation to a base table.
-fn apply(table: &mut Arrangement, op: Op) {
+fn apply(table: &mut Arrangement, op: &Op) {
     match (op, table.key.is_some()) {
         (Op::Upsert(row), true) => table.replace(row.as_ref(), 1),
         (Op::Delete(row), true) => {

@@ -126,8 +126,9 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// The half of a hash that is stored.
 #[inline]
-fn half(hash: u64) -> u32 {
+pub(crate) fn half(hash: u64) -> u32 {
     (hash ^ hash >> 32) as u32
 }
 
@@ -150,7 +151,7 @@ pub(crate) struct Part {
 
 impl Probe<'_> {
     /// The hash that [`hash_key`] gives an indexed row, or `None` where a value is a NULL that equals nothing.
-    fn hash(&self) -> Option<u64> {
+    pub(crate) fn hash(&self) -> Option<u64> {
         use std::hash::Hasher;
         let mut hasher = rustc_hash::FxHasher::default();
         for part in self.parts {
@@ -188,7 +189,7 @@ impl Index {
         Index { whole_row: true, ..Index::new(Vec::new(), Vec::new(), shape) }
     }
 
-    fn hash(&self, row: RowRef<'_>) -> u32 {
+    pub(crate) fn hash(&self, row: RowRef<'_>) -> u32 {
         half(if self.whole_row { hash_bytes(row.bytes()) } else { hash_key(row, &self.key).0 })
     }
 
@@ -197,8 +198,13 @@ impl Index {
     }
 
     /// Some row of the entry; all its rows have the same key.
-    fn sample(&self, posting: u32) -> RowId {
+    pub(crate) fn sample(&self, posting: u32) -> RowId {
         if posting & LIST == 0 { RowId(posting) } else { self.lists[(posting & !LIST) as usize].first() }
+    }
+
+    /// The rows that probably have a key of this hash; reads no row.
+    pub(crate) fn likely(&self, hash: u32) -> Option<u32> {
+        self.table.find(spread(hash), |e| e.hash == hash).map(|entry| entry.posting)
     }
 
     fn find(&self, hash: u32, arena: &Arena, same: impl Fn(RowRef<'_>) -> bool) -> Option<u32> {

@@ -163,6 +163,8 @@ pub(crate) struct Join {
     pub(crate) mark_unknown: Row,
     /// Whether a step has no equality to go by.
     pub(crate) has_pairs: bool,
+    /// Where the values of the output's key are, if it has one and all are columns of inputs.
+    pub(crate) key_parts: Option<Vec<Part>>,
 }
 
 /// Makes sure that a node has an index by these columns and tells its number.
@@ -192,7 +194,15 @@ impl Join {
             _ => shape.builder().take(),
         });
         let missing = missing.collect();
-        Join { terms, full, missing, mark_true: mark(true), mark_unknown, has_pairs, spec }
+        let key_part = |&column: &usize| match &spec.output[column] {
+            Output::Column(at) => {
+                let column = KeyColumn::new(at.column, &shapes[at.input].widths);
+                Some(Part { input: at.input, column, nulls_equal: true })
+            }
+            Output::Expr(_) => None,
+        };
+        let key_parts = spec.key.as_ref().and_then(|key| key.iter().map(key_part).collect());
+        Join { terms, full, missing, mark_true: mark(true), mark_unknown, has_pairs, key_parts, spec }
     }
 }
 

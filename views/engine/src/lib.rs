@@ -19,6 +19,7 @@ mod nodes;
 mod reduce;
 mod shape;
 mod walk;
+mod warm;
 
 pub use aggregate::{Aggregate, Fold, Folding, Function};
 pub use arena::{RowsFrom, Snapshot};

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight};
+use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
@@ -17,9 +17,10 @@ use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values};
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
 use crate::groups::Groups;
-use crate::index::{Ids, OrderColumn};
+use crate::index::{Ids, OrderColumn, half};
 use crate::nodes::NodeId;
 use crate::shape::Shape;
+use crate::warm::{BATCH, is_worth_it};
 
 /// A grouping of one node's rows.
 #[derive(Debug, Clone)]
@@ -109,10 +110,26 @@ impl Reduce {
     pub(crate) fn run(&mut self, changed: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
         let groups = self.take(changed, input, output);
         let (mut builder, mut scratch) = (self.shape.builder(), Scratch::new());
-        for group in groups.iter() {
+        let all: Vec<_> = groups.iter().collect();
+        for (number, &group) in all.iter().enumerate() {
+            if number % BATCH == 0 {
+                self.warm(&all[number..all.len().min(number + BATCH)], input, output);
+            }
             scratch.reset();
             self.refresh(group, input, output, &mut builder, &scratch);
         }
+    }
+
+    /// See [`crate::warm`]: the rows that these groups' rows are made from, and those in their places.
+    fn warm(&self, groups: &[RowRef<'_>], input: &Arrangement, output: &Arrangement) {
+        if !is_worth_it(groups.len()) {
+            return;
+        }
+        let hashes = || groups.iter().map(|&group| Some(half(hash_key(group, &self.key_alone).0)));
+        if let Some(Way::Index(index)) = self.ways.first() {
+            input.warm(*index, hashes());
+        }
+        output.warm(0, hashes());
     }
 
     /// While it is being built: takes in rows, but leaves the output's for [`Reduce::emit`].

@@ -13,11 +13,12 @@ use tidewater_types::{Datum, Result, Scratch, SqlError};
 
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
-use crate::index::Probe;
+use crate::index::{Probe, half};
 use crate::join::{Join, JoinInput, Output, Role, Step, Term};
 use crate::matches::{Found, Truth};
 use crate::nodes::{Fed, Nodes};
 use crate::shape::Shape;
+use crate::warm::{BATCH, Batch, is_worth_it};
 
 /// Tuples with weights: flat ids, `width` a tuple.
 #[derive(Debug, Default)]
@@ -129,14 +130,20 @@ fn run(
         walk.outer_delta(term, start, delta);
         return;
     }
-    let mut delta = delta.peekable();
-    while let Some((id, weight)) = delta.next() {
+    let all: Vec<_> = delta.collect();
+    let mut warmed = 0;
+    let mut delta = all.iter().copied().enumerate().peekable();
+    while let Some((number, (id, weight))) = delta.next() {
+        if number >= warmed {
+            warmed = all.len().min(number + BATCH);
+            walk.warm(term, start, &all[number..warmed]);
+        }
         let row = start.arena.row(id);
         // A row that takes another's place comes right behind it.
-        let twin = |&(other, times): &(RowId, Weight)| {
+        let twin = |&(_, (other, times)): &(usize, (RowId, Weight))| {
             times == -weight && is_same(term.routing.as_ref(), row, start.arena.row(other))
         };
-        walk.twin = delta.next_if(twin).map(|(other, _)| (term.start, other));
+        walk.twin = delta.next_if(twin).map(|(_, (other, _))| (term.start, other));
         if walk.twin.is_some_and(|(_, other)| is_same(term.reads.as_ref(), row, start.arena.row(other))) {
             continue;
         }
@@ -157,6 +164,31 @@ impl<'a> Walk<'a> {
     fn bind(&mut self, input: usize, id: RowId, row: RowRef<'a>) {
         self.ids[input] = id;
         self.rows[input] = row;
+    }
+
+    /// See [`crate::warm`]: goes the walk's way for a batch of the start's rows, step by step, by one row of each step.
+    fn warm(&self, term: &Term, start: &Arrangement, batch: &[(RowId, Weight)]) {
+        let (join, nodes): (&'a Join, &'a Nodes) = (self.join, self.nodes);
+        if !is_worth_it(batch.len()) {
+            return;
+        }
+        let width = join.missing.len();
+        let mut rows: Vec<RowRef<'_>> = Vec::with_capacity(batch.len() * width);
+        for (id, _) in batch {
+            rows.extend(join.missing.iter().map(|row| row.as_ref()));
+            let at = rows.len() - width + term.start;
+            rows[at] = start.arena.row(*id);
+        }
+        for step in term.steps.iter().filter(|step| !step.parts.is_empty()) {
+            let arrangement = nodes.arrangement(step.node);
+            let probes = rows.chunks_exact(width).map(|rows| Probe { rows, parts: &step.parts });
+            let ids = arrangement.warm(step.index, probes.map(|probe| probe.hash().map(half)));
+            // A mark's row is not the input's.
+            let shows = matches!(step.role, Role::Inner | Role::Outer | Role::Single);
+            for (tuple, id) in rows.chunks_exact_mut(width).zip(ids).filter(|_| shows) {
+                tuple[step.input] = id.map_or(tuple[step.input], |id| arrangement.arena.row(id));
+            }
+        }
     }
 
     fn unbind(&mut self, input: usize) {
@@ -376,16 +408,22 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
     let (rows, leaving) = (Vec::with_capacity(width), Vec::new());
     let mut writer = Writer { join, nodes, shape, rows, builder, leaving, scratch: Scratch::new() };
     // Rows leave before others come: with a key there is at most one row for it at any time.
+    let tuples: Vec<_> = pending.tuples.iter(width).collect();
+    let (mut number, mut warmed) = (0, 0);
     let mut coming = Vec::new();
-    let mut tuples = pending.tuples.iter(width).peekable();
-    while let Some((ids, weight)) = tuples.next() {
+    while let Some(&(ids, weight)) = tuples.get(number) {
+        if number >= warmed {
+            warmed = tuples.len().min(number + BATCH);
+            writer.warm(&tuples[number..warmed], output);
+        }
+        number += 1;
         if weight > 0 {
             coming.push((ids, weight));
             continue;
         }
-        let next = tuples.peek().filter(|(_, times)| *times == -weight).map(|(ids, _)| *ids);
-        if next.is_some_and(|next| writer.exchange(ids, next, -weight, output)) {
-            tuples.next();
+        let next = tuples.get(number).filter(|(_, times)| *times == -weight);
+        if next.is_some_and(|(next, _)| writer.exchange(ids, next, -weight, output)) {
+            number += 1;
             continue;
         }
         writer.load(ids);
@@ -435,6 +473,20 @@ impl Writer<'_> {
         for (input, &id) in ids.iter().enumerate() {
             self.rows.push(shown(self.join, self.nodes, input, id));
         }
+    }
+
+    /// See [`crate::warm`]: the rows that these tuples' rows take the places of.
+    fn warm(&mut self, tuples: &[(&[RowId], Weight)], output: &Arrangement) {
+        if !is_worth_it(tuples.len()) {
+            return;
+        }
+        let Some(parts) = &self.join.key_parts else { return };
+        let mut hashes: Batch<Option<u32>> = Batch::new();
+        for (ids, _) in tuples {
+            self.load(ids);
+            hashes.push(Probe { rows: &self.rows, parts }.hash().map(half));
+        }
+        output.warm(0, hashes.into_iter());
     }
 
     fn column(&mut self, column: usize) -> Result<()> {
