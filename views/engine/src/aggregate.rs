@@ -72,6 +72,8 @@ pub struct Aggregate {
     pub types: Vec<ColumnType>,
     /// FILTER (WHERE …).
     pub filter: Option<Expr>,
+    /// The columns that the arguments and the filter read.
+    pub reads: Vec<usize>,
     /// Whether equal arguments count once: of each, the first in the group's order.
     pub distinct: bool,
     /// Order in which it takes the rows of a group; rows that are equal in it come by their bytes.

@@ -127,7 +127,7 @@ impl Arena {
 
     fn push_chunk(&mut self, bytes: usize) -> RowId {
         assert!(self.chunks.len() < CHUNKS_MAX, "an arrangement holds at most 16 GiB of rows");
-        self.chunks.push(Arc::from(vec![0; bytes]));
+        self.chunks.push(std::iter::repeat_n(0, bytes).collect());
         RowId(((self.chunks.len() - 1) as u32) << UNITS_BITS)
     }
 

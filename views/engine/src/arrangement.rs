@@ -253,6 +253,11 @@ impl Arrangement {
         self.indexes[index].probe(&self.arena, probe)
     }
 
+    /// Whether a probe of an index finds `row`.
+    pub(crate) fn has_key(&self, index: usize, row: RowRef<'_>, probe: Probe<'_>) -> bool {
+        probe.hash().is_some() && probe.matches(row, &self.indexes[index].key)
+    }
+
     /// The stored rows of `row`'s identity.
     pub(crate) fn group(&self, row: RowRef<'_>) -> Ids<'_> {
         self.indexes[0].same_key_as(&self.arena, row)

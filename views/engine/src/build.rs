@@ -11,8 +11,10 @@ use delta::Weight;
 
 use crate::arena::RowId;
 use crate::circuit::{Circuit, Operator};
+use crate::materialise::materialise;
 use crate::nodes::{Fed, NodeId};
-use crate::walk::{Pending, materialise, run_chunk};
+use crate::pending::Pending;
+use crate::walk::run_chunk;
 
 /// Groups of a reduce whose rows one slice writes.
 const GROUPS: usize = 512;

@@ -13,10 +13,12 @@ use tidewater_types::{ColumnType, SqlError};
 use crate::arena::Snapshot;
 use crate::arrangement::Arrangement;
 use crate::join::{Join, JoinSpec, Role};
+use crate::materialise::materialise;
 use crate::nodes::{Fed, NodeId, Nodes};
+use crate::pending::Pending;
 use crate::reduce::{Reduce, ReduceSpec};
 use crate::shape::Shape;
-use crate::walk::{Pending, materialise, run_term};
+use crate::walk::run_term;
 use crate::warm::{BATCH, is_worth_it};
 
 #[derive(Debug)]

@@ -164,7 +164,7 @@ impl Probe<'_> {
         Some(hasher.finish())
     }
 
-    fn matches(&self, row: RowRef<'_>, key: &[KeyColumn]) -> bool {
+    pub(crate) fn matches(&self, row: RowRef<'_>, key: &[KeyColumn]) -> bool {
         key.iter().zip(self.parts).all(|(mine, theirs)| {
             same_key(row, std::slice::from_ref(mine), self.rows[theirs.input], std::slice::from_ref(&theirs.column))
         })

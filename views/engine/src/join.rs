@@ -80,8 +80,8 @@ impl Equality {
 pub struct Filter {
     /// Keeps a tuple where this is true.
     pub expr: Expr,
-    /// The inputs that it reads.
-    pub inputs: Vec<usize>,
+    /// The columns that it reads.
+    pub reads: Vec<ColumnAt>,
     /// The input, not an inner one, in whose ON clause it stands, or `None` for WHERE.
     pub on: Option<usize>,
 }
@@ -91,8 +91,8 @@ pub struct Filter {
 pub enum Output {
     /// A column of an input as it is, packed alike.
     Column(ColumnAt),
-    /// A computed value.
-    Expr(Expr),
+    /// A computed value, and the columns that it reads.
+    Expr(Expr, Vec<ColumnAt>),
 }
 
 /// A join of any number of inputs, filtered and projected.
@@ -138,12 +138,11 @@ pub(crate) struct Step {
 pub(crate) struct Term {
     pub(crate) start: usize,
     pub(crate) start_filters: Vec<usize>,
-    /// Columns of the start that decide which rows its walk finds; `None` where a filter reads the start. A row that takes the place
-    /// of another and is equal in these goes the same way.
-    pub(crate) routing: Option<Vec<KeyColumn>>,
-    /// All columns of the start that the join reads, where they are known: a row that takes the place of another and is equal in
-    /// these changes nothing.
-    pub(crate) reads: Option<Vec<KeyColumn>>,
+    /// Columns of an inner start that decide which rows its walk finds: a row that takes the place of another and is equal in these goes
+    /// the same way.
+    pub(crate) routing: Vec<KeyColumn>,
+    /// All columns of the start that the join reads: a row that takes the place of another and is equal in these changes nothing.
+    pub(crate) reads: Vec<KeyColumn>,
     /// Where the start is not an inner input: how to find the inner tuples that its delta may touch.
     pub(crate) discovery: Vec<Step>,
     pub(crate) steps: Vec<Step>,
@@ -199,7 +198,7 @@ impl Join {
                 let column = KeyColumn::new(at.column, &shapes[at.input].widths);
                 Some(Part { input: at.input, column, nulls_equal: true })
             }
-            Output::Expr(_) => None,
+            Output::Expr(..) => None,
         };
         let key_parts = spec.key.as_ref().and_then(|key| key.iter().map(key_part).collect());
         Join { terms, full, missing, mark_true: mark(true), mark_unknown, has_pairs, key_parts, spec }
@@ -232,28 +231,22 @@ impl Planner<'_> {
             step.delta = input == start;
             steps.push(step);
         }
-        let routing = self.routing(start);
-        let reads = routing.as_ref().and_then(|routing| self.reads(start, routing));
-        Term { start, start_filters, routing, reads, discovery, steps }
-    }
-
-    fn routing(&self, start: usize) -> Option<Vec<KeyColumn>> {
-        let is_inner = self.spec.inputs[start].role == Role::Inner;
-        if !is_inner || self.spec.filters.iter().any(|filter| filter.inputs.contains(&start)) {
-            return None;
-        }
-        let sides = self.spec.equalities.iter().flat_map(|equality| [equality.left, equality.right]);
-        Some(self.key_columns(sides.filter(|at| at.input == start)))
-    }
-
-    fn reads(&self, start: usize, routing: &[KeyColumn]) -> Option<Vec<KeyColumn>> {
-        let columns = self.spec.output.iter().map(|output| match output {
-            Output::Column(at) => Some(*at),
-            Output::Expr(_) => None,
+        // Rows of another start are looked at by what they match.
+        let read = |at: &ColumnAt| at.input == start && inputs[start].role == Role::Inner;
+        let routing: Vec<_> = self.routing().filter(read).collect();
+        let shown = self.spec.output.iter().flat_map(|output| match output {
+            Output::Column(at) => std::slice::from_ref(at),
+            Output::Expr(_, reads) => reads,
         });
-        let columns = columns.collect::<Option<Vec<_>>>()?;
-        let routing = routing.iter().map(|part| ColumnAt { input: start, column: part.column });
-        Some(self.key_columns(columns.into_iter().filter(|at| at.input == start).chain(routing)))
+        let shown = shown.copied().filter(read);
+        let reads = self.key_columns(shown.chain(routing.iter().copied()));
+        Term { start, start_filters, routing: self.key_columns(routing.into_iter()), reads, discovery, steps }
+    }
+
+    /// What equalities and filters read.
+    fn routing(&self) -> impl Iterator<Item = ColumnAt> {
+        let sides = self.spec.equalities.iter().flat_map(|equality| [equality.left, equality.right]);
+        sides.chain(self.spec.filters.iter().flat_map(|filter| filter.reads.iter().copied()))
     }
 
     fn key_columns(&self, columns: impl Iterator<Item = ColumnAt>) -> Vec<KeyColumn> {
@@ -341,7 +334,7 @@ impl Planner<'_> {
 
     /// WHERE filters that `bound` decides and `before` (empty: nothing was bound) did not.
     fn decidable(&self, before: &[bool], bound: &[bool]) -> Vec<usize> {
-        let decides = |bound: &[bool], f: &Filter| f.inputs.iter().all(|&i| bound[i]);
+        let decides = |bound: &[bool], f: &Filter| f.reads.iter().all(|at| bound[at.input]);
         let filters = self.spec.filters.iter().enumerate();
         filters
             .filter(|(_, f)| f.on.is_none() && decides(bound, f) && (before.is_empty() || !decides(before, f)))

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key};
+use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key, same_key};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
@@ -57,6 +57,9 @@ pub(crate) struct Reduce {
     key: Vec<KeyColumn>,
     /// The key's columns in a row that has no others.
     key_alone: Vec<KeyColumn>,
+    /// Where all aggregates keep totals, the columns that groups and totals are made from: a row that takes the place of another and is
+    /// equal in these changes nothing. (What reads a group's rows in order may tell equal ones apart by their other columns.)
+    reads: Option<Vec<KeyColumn>>,
     ways: Vec<Way>,
     /// Aggregates with totals, in the order of the totals.
     totalled: Vec<usize>,
@@ -87,13 +90,16 @@ impl Reduce {
                 Way::Index(index_of(&spec.key, &aggregate.order))
             }
         };
-        let ways = spec.aggregates.iter().enumerate().map(way).collect();
+        let ways: Vec<_> = spec.aggregates.iter().enumerate().map(way).collect();
+        let read = spec.aggregates.iter().flat_map(|aggregate| &aggregate.reads).chain(&spec.key);
+        let read = read.map(|&column| KeyColumn::new(column, &input.widths));
+        let reads = (totalled.len() == ways.len()).then(|| read.collect());
         // The group of a reduce without a key is there without any rows.
         let whole = spec.key.is_empty().then(|| RowBuilder::new(Vec::new()).take());
         let waiting = whole.into_iter().collect();
         let (groups, failed) = (FxHashMap::default(), FxHashMap::default());
         let shape = Shape::new(spec.types.clone());
-        Reduce { spec, shape, key, key_alone, ways, totalled, groups, waiting, failed }
+        Reduce { spec, shape, key, key_alone, reads, ways, totalled, groups, waiting, failed }
     }
 
     /// Whether no aggregate reads a group's rows.
@@ -154,8 +160,16 @@ impl Reduce {
         let mut groups = Groups::default();
         let mut builder = RowBuilder::new(self.shape.widths[..self.key.len()].to_vec());
         let mut scratch = Scratch::new();
-        for &(id, weight) in rows {
+        let mut rows = rows.iter().peekable();
+        while let Some(&(id, weight)) = rows.next() {
             let row = input.arena.row(id);
+            let cancels = |(other, times): &&(RowId, Weight)| {
+                let same = |reads: &Vec<KeyColumn>| same_key(row, reads, input.arena.row(*other), reads);
+                *times == -weight && self.reads.as_ref().is_some_and(same)
+            };
+            if rows.next_if(cancels).is_some() {
+                continue;
+            }
             builder.reset();
             write_key(row, &self.key, &mut builder);
             let group = builder.finish();

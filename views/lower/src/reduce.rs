@@ -13,6 +13,7 @@ use crate::columns::{Collected, Stored};
 use crate::refuse::unsupported;
 use crate::relation::{Relation, place, slot};
 use crate::shared::{Call, Signature, Times, alone};
+use crate::store::reads;
 use crate::{Lowering, aggregate};
 
 /// An aggregate over slots of the input, before it is known where its order is stored.
@@ -227,6 +228,7 @@ impl Lowering<'_> {
             arguments: call.arguments.iter().map(compile).collect::<Result<_>>()?,
             types: call.arguments.iter().map(Scalar::ty).collect(),
             filter: call.filter.as_ref().map(compile).transpose()?,
+            reads: call.arguments.iter().chain(&call.filter).flat_map(reads).map(|at| at.column).collect(),
             distinct: call.distinct,
             order: call.order.clone(),
         })

@@ -59,9 +59,8 @@ impl Lowering<'_> {
     fn join_spec(&self, relation: &Relation, stored: &[Stored]) -> Result<JoinSpec> {
         let mut filters = Vec::new();
         for predicate in &relation.filters {
-            let mut inputs: Vec<_> = predicate.scalar.free().into_iter().map(|id| read_at(id).0).collect();
-            inputs.dedup();
-            filters.push(Filter { expr: self.compile_predicate(relation, predicate)?, inputs, on: predicate.on });
+            let expr = self.compile_predicate(relation, predicate)?;
+            filters.push(Filter { expr, reads: reads(&predicate.scalar), on: predicate.on });
         }
         let output = stored.iter().map(|stored| self.output(relation, stored)).collect::<Result<_>>()?;
         Ok(JoinSpec {
@@ -81,7 +80,7 @@ impl Lowering<'_> {
                 return Ok(Output::Column(at));
             }
         }
-        Ok(Output::Expr(self.compile_stored(relation, stored)?))
+        Ok(Output::Expr(self.compile_stored(relation, stored)?, reads(&stored.scalar)))
     }
 
     /// Columns of a relation that identify its rows: those of one input's key, where each other input has at most one row for
@@ -129,6 +128,15 @@ impl Lowering<'_> {
         let node = self.values_node(types, packed);
         Ok(Relation::of_node(node, columns.iter().copied().zip(0..), self.circuit.types(node)))
     }
+}
+
+/// The columns that a scalar reads.
+pub(crate) fn reads(scalar: &Scalar) -> Vec<ColumnAt> {
+    let at = |id| {
+        let (input, column) = read_at(id);
+        ColumnAt { input, column }
+    };
+    scalar.free().into_iter().map(at).collect()
 }
 
 /// Whether a row of `start` has at most one row of every other input: each is found by its whole key, or only tested.

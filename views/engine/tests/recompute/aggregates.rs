@@ -28,7 +28,15 @@ fn numeric_aggregate(function: Function, column: usize) -> Aggregate {
         Ok(value.map_or(Datum::Null, |value| Datum::Numeric(value.into_scratch(scratch))))
     });
     let types = vec![Type::Numeric.into()];
-    Aggregate { function, arguments: vec![argument], types, filter: None, distinct: false, order: Vec::new() }
+    Aggregate {
+        function,
+        arguments: vec![argument],
+        types,
+        filter: None,
+        reads: vec![column],
+        distinct: false,
+        order: Vec::new(),
+    }
 }
 
 type Shown = BTreeMap<(Option<i64>, Option<String>, Option<String>), i64>;
@@ -86,7 +94,7 @@ proptest! {
     fn a_group_occurs_as_often_as_its_columns_say(steps in any_steps(), table in 0..3_usize) {
         let mut circuit = Circuit::new();
         let tables = add_tables(&mut circuit);
-        let count = |limit| Aggregate { filter: Some(below(2, limit)), ..aggregate(Function::Count, 0, false) };
+        let count = |limit| Aggregate { filter: Some(below(2, limit)), reads: vec![0, 2], ..aggregate(Function::Count, 0, false) };
         // The rows with column 2 below 3 are there, those below 1 are taken away.
         let times = Expr::new(|tuple, _| {
             let count = |column| cell(tuple[0], column).unwrap_or(0);

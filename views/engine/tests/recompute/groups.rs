@@ -50,7 +50,15 @@ pub(crate) fn aggregate(function: Function, column: usize, distinct: bool) -> Ag
         _ => Vec::new(),
     };
     let types = vec![Type::Int8.into()];
-    Aggregate { function, arguments: vec![int_column(column)], types, filter: None, distinct, order }
+    Aggregate {
+        function,
+        arguments: vec![int_column(column)],
+        types,
+        filter: None,
+        reads: vec![column],
+        distinct,
+        order,
+    }
 }
 
 /// The least or the greatest value as the first in an order.

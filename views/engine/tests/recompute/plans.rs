@@ -31,7 +31,7 @@ impl Predicate {
             let cell = cell(tuple[this.at.input], this.at.column);
             Ok(this.eval(cell)?.map_or(Datum::Null, Datum::Bool))
         });
-        Filter { expr, inputs: vec![self.at.input], on: self.on }
+        Filter { expr, reads: vec![self.at], on: self.on }
     }
 }
 
@@ -54,9 +54,10 @@ pub(crate) fn equal(left: (usize, usize), right: (usize, usize)) -> Equality {
 pub(crate) fn add(circuit: &mut Circuit, tables: &[NodeId], plan: &Plan) -> NodeId {
     let inputs = plan.inputs.iter().map(|&(table, role)| JoinInput { node: tables[table], role }).collect();
     let output = plan.output.iter().map(|&at| match plan.inputs[at.input].1 {
-        Role::Mark => {
-            Output::Expr(Expr::new(move |tuple, _| Ok(cell(tuple[at.input], 0).map_or(Datum::Null, Datum::Int))))
-        }
+        Role::Mark => Output::Expr(
+            Expr::new(move |tuple, _| Ok(cell(tuple[at.input], 0).map_or(Datum::Null, Datum::Int))),
+            vec![at],
+        ),
         _ => Output::Column(at),
     });
     let spec = JoinSpec {
