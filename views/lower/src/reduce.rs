@@ -98,8 +98,9 @@ impl Lowering<'_> {
         let shown: Vec<_> =
             keys.iter().map(|id| Ok((*id, grouping.key(relation.column(*id)?)))).collect::<Result<_>>()?;
         let before = grouping.drafts.len();
+        let in_place = relation.is_table() && grouping.keys.iter().all(|key| relation.stored_at(key).is_some());
         for (_, aggregate) in &kept {
-            grouping.drafts.push(draft(&relation, aggregate)?);
+            grouping.drafts.push(draft(&relation, aggregate, in_place)?);
         }
         let width = grouping.keys.len();
         let node = self.grouped(relation, grouping)?;
@@ -163,13 +164,9 @@ impl Lowering<'_> {
     /// The node of a grouping: its keys, then its aggregates.
     pub(crate) fn grouped(&mut self, relation: Relation, grouping: Grouping) -> Result<NodeId> {
         let order = |draft: &Draft| draft.order.iter().map(|(stored, _)| stored.clone()).collect::<Vec<_>>();
-        let found = |stored: &Stored| {
-            let at = place(&stored.scalar)?;
-            if stored.key { relation.keys.get(&at).map(|key| key.column) } else { Some(at.column) }
-        };
-        let is_table = relation.is_one_node() && relation.filters.is_empty();
+        let found = |stored: &Stored| relation.stored_at(stored);
         let read: Vec<Stored> = grouping.keys.iter().cloned().chain(grouping.drafts.iter().flat_map(order)).collect();
-        if is_table && read.iter().all(|stored| found(stored).is_some()) {
+        if relation.is_table() && read.iter().all(|stored| found(stored).is_some()) {
             let column = |stored: &Stored| found(stored).unwrap_or_default();
             let key = grouping.keys.iter().map(column).collect();
             let calls = grouping.drafts.iter().map(|draft| draft.placed(column)).collect();
@@ -265,8 +262,8 @@ fn guard(filter: Option<&Scalar>, scalar: &Scalar) -> Scalar {
     }
 }
 
-/// An aggregate over the slots of its input.
-fn draft(relation: &Relation, aggregate: &Aggregate) -> Result<Draft> {
+/// An aggregate over the slots of its input; `in_place` says that the group's rows are read where they are, if the order allows it.
+fn draft(relation: &Relation, aggregate: &Aggregate, in_place: bool) -> Result<Draft> {
     let call = &aggregate.call;
     let arguments = call.args.iter().map(|arg| relation.over_slots(arg)).collect::<Result<Vec<_>>>()?;
     let filter = aggregate.filter.as_ref().map(|filter| relation.over_slots(filter)).transpose()?;
@@ -293,9 +290,19 @@ fn draft(relation: &Relation, aggregate: &Aggregate) -> Result<Draft> {
             let sort = Sort { descending: key.descending, nulls_first: key.nulls_first, packed: false };
             order.push((guarded(&scalar), sort));
         }
-        // What is left open is decided by the values, not by who came first.
-        for argument in arguments.iter().filter(|argument| !matches!(argument, Scalar::Literal(_))) {
-            order.extend(by_value(argument, false));
+        // What is left open is decided by the values, not by who came first; within a written order by the rows' bytes.
+        let computed = arguments.iter().filter(|argument| !matches!(argument, Scalar::Literal(_)));
+        let open = order.is_empty() && (!in_place || computed.clone().all(|argument| place(argument).is_some()));
+        if aggregate.distinct || open {
+            order.extend(computed.flat_map(|argument| by_value(argument, false)));
+        } else if order.is_empty() {
+            order.extend(
+                relation
+                    .columns
+                    .values()
+                    .find(|scalar| place(scalar).is_some())
+                    .map(|scalar| (Stored::own(scalar), Sort::PACKED)),
+            );
         }
     }
     let call = Call {
