@@ -34,6 +34,10 @@ select 'substr(text, integer, integer)'::regprocedure
 select 'pg_catalog'::regnamespace, 'public'::regnamespace, 'other'::regnamespace, 'pg_catalog'::regnamespace::oid
 select 'nothing'::regnamespace
 select 11::regnamespace, 2200::regnamespace
+select '%%%'::regoper
+select '+'::regoper
+select '+(integer,integer)'::regoperator, '-(none,integer)'::regoperator, '||/'::regoper
+select '+(text,text)'::regoperator
 select 'judge'::regrole, 10::regrole
 select 'nobody'::regrole
 select '"C"'::regcollation, 100::regcollation
