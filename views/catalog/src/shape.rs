@@ -26,11 +26,7 @@ pub const SUBSTITUTES: &[(&str, &str)] = &[
     ("pg_ndistinct", "text"),
     ("pg_dependencies", "text"),
     ("pg_mcv_list", "text"),
-<<<<<<< HEAD
-    ("pg_statistic[]", "text[]"),
-=======
     ("pg_statistic[]", "text"),
->>>>>>> own-sql
 ];
 
 /// Columns that clients of older servers ask for, behind those of PostgreSQL 15.

@@ -64,7 +64,7 @@ fn libraries_find_what_there_is() {
         assert!(indexes.len() == 1 && indexes[0].ends_with("|{s,id}|{f,f}"), "{indexes:?}");
         let schemas =
             "SELECT nspname FROM pg_catalog.pg_namespace WHERE (nspname NOT LIKE 'pg/_' || '%' ESCAPE '/') ORDER BY 1";
-        assert_eq!(rows(schemas).await, ["information_schema", "public", "tidewater"]);
+        assert_eq!(rows(schemas).await, ["information_schema", "mz_catalog", "mz_internal", "public", "tidewater"]);
         // asyncpg's pool, when a connection comes back.
         rows("SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL").await;
         let types = client.prepare(ASYNCPG_TYPES).await.expect("it prepares");
