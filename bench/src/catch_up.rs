@@ -99,13 +99,11 @@ async fn between(options: &Options, format: &str, topics: &Topics) -> Result<()>
     let before = server.usage()?;
     let begun = Instant::now();
     let mut tick = tokio::time::interval(Duration::from_millis(1));
-    let mut sent = 0;
-    for transaction in made {
-        while sent >= begun.elapsed().as_micros() as u64 * options.rate / 1_000_000 {
+    for (sent, transaction) in made.into_iter().enumerate() {
+        while sent as u64 >= begun.elapsed().as_micros() as u64 * options.rate / 1_000_000 {
             topics.producer.poll(Duration::ZERO);
             tick.tick().await;
         }
-        sent += 1;
         for (table, record) in transaction {
             topics.send(table, &record)?;
         }

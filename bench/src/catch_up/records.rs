@@ -282,7 +282,7 @@ fn read(case: &str, bytes: &[u8]) -> Result<Template> {
     let (id, _) = confluent_header(bytes)?;
     let schema = apache_avro::Schema::parse_str(&schemas()?[&id.to_string()])?;
     let value = GenericDatumReader::builder(&schema).build()?.read_value(&mut &bytes[5..])?;
-    Ok(Template::Avro { schema: Box::new(schema), id: id as u32, value })
+    Ok(Template::Avro { schema: Box::new(schema), id, value })
 }
 
 impl Template {

@@ -21,6 +21,8 @@ pub(crate) const DATABASE: u32 = 5;
 /// Constraints and their indexes are numbered by their table: from here on, so many for each.
 const CONSTRAINTS: u32 = 1 << 30;
 const CONSTRAINTS_OF_ONE: u32 = 64;
+/// Rules of views.
+const RULES: u32 = 1 << 29;
 /// The same for DEFAULTs.
 const DEFAULTS: u32 = 1 << 31;
 const DEFAULTS_OF_ONE: u32 = 2048;
@@ -57,6 +59,15 @@ pub(crate) enum Of<'a> {
     Key(&'a Constraint, &'a Object),
 }
 
+/// What an index is of.
+pub(crate) struct Key<'a> {
+    pub(crate) on: &'a Object,
+    /// Places of its columns in the relation.
+    pub(crate) places: &'a [usize],
+    pub(crate) primary: bool,
+    pub(crate) unique: bool,
+}
+
 impl<'a> Class<'a> {
     /// Its columns; of an index those that it is of.
     pub(crate) fn columns(&self) -> Vec<&'a Column> {
@@ -65,6 +76,18 @@ impl<'a> Class<'a> {
             Of::Object(object) => object.columns.iter().collect(),
             Of::Index(_, index, on) => index.columns.iter().filter_map(|at| on.columns.get(*at)).collect(),
             Of::Key(key, on) => key.columns.iter().filter_map(|at| on.columns.get(*at)).collect(),
+        }
+    }
+
+    /// What an index is of.
+    pub(crate) fn key(&self) -> Option<Key<'a>> {
+        match self.of {
+            Of::Index(_, index, on) => Some(Key { on, places: &index.columns, primary: false, unique: index.unique }),
+            Of::Key(key, on) => {
+                let primary = key.kind == ConstraintKind::PrimaryKey;
+                Some(Key { on, places: &key.columns, primary, unique: true })
+            }
+            _ => None,
         }
     }
 
@@ -89,6 +112,11 @@ fn relkind(kind: Kind) -> char {
         // A source is read like a table.
         _ => 'r',
     }
+}
+
+/// The number of the rule that makes a view of a relation, of which PostgreSQL's clients ask.
+pub(crate) fn rule_oid(object: &Object) -> u32 {
+    RULES.wrapping_add(object.oid)
 }
 
 /// The number of an object's constraint, which its index has too: they stand in different catalogs.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use tidewater_functions::quote_ident;
 use tidewater_types::Column;
 
-use crate::catalog::{Class, Of};
+use crate::catalog::{Class, Key};
 use crate::object::{Constraint, ConstraintKind, Object};
 
 /// `schema.name`, as it must be written.
@@ -19,16 +19,13 @@ pub(crate) fn column_list(columns: &[&Column]) -> String {
     names.join(", ")
 }
 
-/// The statement that makes an index.
-pub(crate) fn index(class: &Class<'_>) -> Option<String> {
-    let (on, unique) = match class.of {
-        Of::Index(_, index, on) => (on, index.unique),
-        Of::Key(_, on) => (on, true),
-        _ => return None,
-    };
+/// The statement that makes an index, with the table's schema or without.
+pub(crate) fn index(class: &Class<'_>, with_schema: bool) -> Option<String> {
+    let Key { on, unique, .. } = class.key()?;
+    let table = if with_schema { qualified(&on.schema, &on.name) } else { quote_ident(&on.name) };
     let mut out = String::from(if unique { "CREATE UNIQUE INDEX " } else { "CREATE INDEX " });
     // Writing to a String cannot fail.
-    let _ = write!(out, "{} ON {} USING btree (", quote_ident(&class.name), qualified(&on.schema, &on.name));
+    let _ = write!(out, "{} ON {} USING btree (", quote_ident(&class.name), table);
     out += &column_list(&class.columns());
     out.push(')');
     Some(out)

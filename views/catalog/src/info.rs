@@ -38,10 +38,13 @@ impl CatalogInfo for Catalog {
         matches!(object.kind, Kind::View | Kind::MaterializedView).then(|| object.query.clone())
     }
 
-    fn index_definition(&self, index: u32, column: u32) -> Option<String> {
+    fn index_definition(&self, index: u32, column: u32, for_people: bool) -> Option<String> {
         let class = self.class(index).filter(|class| class.is_index())?;
         match column.checked_sub(1) {
-            None => definition::index(&class),
+            None => {
+                let hidden = class.key().is_none_or(|key| self.is_visible(&Type::RegClass, key.on.oid) != Some(true));
+                definition::index(&class, !for_people || hidden)
+            }
             Some(at) => {
                 let columns = class.columns();
                 Some(columns.get(at as usize).map_or_else(String::new, |column| definition::column_list(&[column])))

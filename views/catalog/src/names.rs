@@ -91,9 +91,12 @@ impl Catalog {
                 return Err(SqlError::new(b"42601", format!("improper relation name (too many dotted names): {name}")));
             }
         };
-        match found {
-            Some(class) => Ok(class.oid),
-            None => Err(missing(b"42P01", "relation", &parts.join("."))),
+        if let Some(class) = found {
+            return Ok(class.oid);
+        }
+        match &parts[..] {
+            [.., schema, _] if self.schema_oid(schema).is_none() => Err(missing(b"3F000", "schema", schema)),
+            _ => Err(missing(b"42P01", "relation", &parts.join("."))),
         }
     }
 }

@@ -16,8 +16,9 @@ pub trait CatalogInfo: Send + Sync {
     /// A view's query.
     fn view_query(&self, relation: u32) -> Option<String>;
 
-    /// The statement that would make an index; with a number from 1, what that column is of.
-    fn index_definition(&self, index: u32, column: u32) -> Option<String>;
+    /// The statement that would make an index; with a number from 1, what that column is of. For people, names have no schema where
+    /// they need none.
+    fn index_definition(&self, index: u32, column: u32, for_people: bool) -> Option<String>;
 
     /// A constraint as CREATE TABLE has it.
     fn constraint_definition(&self, constraint: u32) -> Option<String>;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use engine::{NodeId, OrderColumn, ReduceSpec};
 use tidewater_query::plan::{Aggregate, Case, Constant, Id, Rel, Scalar, TopK};
+use tidewater_query::run::evaluate;
 use tidewater_types::{ColumnType, Datum, Expr, Result, Type};
 
 use crate::columns::{Collected, Stored};
@@ -124,8 +125,11 @@ impl Lowering<'_> {
         if top.limit.is_none() && top.offset.is_none() {
             return self.relation(&top.input, wanted);
         }
-        let one = |scalar: &Scalar| matches!(scalar, Scalar::Literal(limit) if limit.datum().as_int() == Some(1));
-        if top.offset.is_some() || top.ties || !top.limit.as_ref().is_some_and(one) {
+        let one = match &top.limit {
+            Some(limit) if limit.free().is_empty() => evaluate(limit, self.session, &[])?.datum().as_int() == Some(1),
+            _ => false,
+        };
+        if top.offset.is_some() || top.ties || !one {
             return Err(unsupported("LIMIT"));
         }
         let ids: Vec<Id> = top.input.columns().into_iter().filter(|id| wanted.contains(id)).collect();

@@ -8,7 +8,7 @@ use tidewater_functions::Session;
 use tidewater_query::View;
 use tidewater_query::plan::Constant;
 use tidewater_query::run::Limits;
-use tidewater_types::Column;
+use tidewater_types::{Column, Settings};
 
 use crate::catalog::Body;
 use crate::change::unknown;
@@ -155,7 +155,8 @@ impl Database {
         if view.or_replace && self.exists(&key) {
             let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
             self.droppable(kind, false, std::slice::from_ref(&key), false)?;
-            let planned = self.planned(&view.query, whole, &[], &self.informed(session))?;
+            let kept = if view.materialized { &kept_session(session) } else { session };
+            let planned = self.planned(&view.query, whole, &[], &self.informed(kept))?;
             view_columns(&planned.plan, &view.columns)?;
             self.replace(&key, |database| database.make_view(&key, view, text, whole, session))?;
         } else {
@@ -173,7 +174,8 @@ impl Database {
         whole: &Arc<str>,
         session: &Arc<Session>,
     ) -> Result<()> {
-        let informed = self.informed(session);
+        let kept = if view.materialized { &kept_session(session) } else { session };
+        let informed = self.informed(kept);
         let planned = self.planned(&view.query, whole, &[], &informed)?;
         if !planned.plan.parameters.is_empty() {
             return Err(Error::new(b"42P02", "there is no parameter $1"));
@@ -295,6 +297,13 @@ impl Database {
         }
         Ok(gone)
     }
+}
+
+/// What the expressions of a materialized view see: the same for whoever makes it and whenever. The time zone is UTC.
+fn kept_session(session: &Session) -> Arc<Session> {
+    let mut kept = Session { search_path: session.search_path.clone(), ..Session::default() };
+    kept.settings.now = Settings::NO_MOMENT;
+    Arc::new(kept)
 }
 
 /// The column that an index's key names.

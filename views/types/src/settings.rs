@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::time::Zone;
-use crate::{Result, Type};
+use crate::{Result, SqlError, Type};
 
 /// The order of day, month and year in dates like 01/02/2003 (`DateStyle`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +40,26 @@ pub struct Settings {
     pub date_order: DateOrder,
     /// The catalog; without one, oids are numbers.
     pub names: Option<Arc<dyn Names>>,
+}
+
+impl Settings {
+    /// As [`Settings::now`]: there is no moment, for what is computed is kept. What asks for one is refused.
+    pub const NO_MOMENT: i64 = i64::MIN;
+
+    /// The transaction's start.
+    ///
+    /// # Errors
+    /// 0A000 where there is none.
+    pub fn moment(&self) -> Result<i64> {
+        match self.now {
+            Settings::NO_MOMENT => {
+                let message =
+                    "what depends on the moment at which it is computed is not supported in a materialized view";
+                Err(SqlError::new(b"0A000", message))
+            }
+            now => Ok(now),
+        }
+    }
 }
 
 impl std::fmt::Debug for Settings {

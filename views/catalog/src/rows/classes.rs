@@ -53,7 +53,7 @@ pub(super) fn pg_class(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
                 int(class.columns().len()),
                 int(checks),
                 yes(true),
-                text(if matches!(class.of, Of::System(_)) || class.is_index() { "n" } else { "d" }),
+                text(if matches!(class.of, Of::System(_)) || matches!(class.kind, 'v' | 'i') { "n" } else { "d" }),
                 yes(matches!(class.kind, 'v' | 'm')),
             ],
         )?;

@@ -2,19 +2,10 @@
 
 use tidewater_types::{Datum, Scratch};
 
-use crate::catalog::{Catalog, Class, Of, is_key};
+use crate::catalog::{Catalog, Key, is_key};
 use crate::object::{ConstraintKind, Kind};
 use crate::out::{Done, Out, array, int, oid, text, vector, yes};
 use crate::types::type_row;
-
-/// What an index is of: its relation, places of the columns, whether it is a primary key, whether unique.
-pub(super) fn key_of<'a>(class: &Class<'a>) -> Option<(&'a crate::Object, &'a [usize], bool, bool)> {
-    match class.of {
-        Of::Index(_, index, on) => Some((on, &index.columns, false, index.unique)),
-        Of::Key(key, on) => Some((on, &key.columns, key.kind == ConstraintKind::PrimaryKey, true)),
-        _ => None,
-    }
-}
 
 pub(super) fn pg_index(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns([
@@ -35,7 +26,7 @@ pub(super) fn pg_index(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     ])?;
     let scratch = Scratch::new();
     for class in catalog.own_classes() {
-        let Some((on, places, primary, unique)) = key_of(&class) else { continue };
+        let Some(Key { on, places, primary, unique }) = class.key() else { continue };
         let collations = class.columns().into_iter().map(|column| match type_row(column.ty.ty.oid()) {
             Some(row) => row.collation.into(),
             None => 0,

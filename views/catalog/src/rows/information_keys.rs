@@ -46,12 +46,14 @@ fn table_constraints(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         "is_deferrable",
         "initially_deferred",
         "enforced",
+        "nulls_distinct",
     ])?;
     let database = text(&catalog.session.database);
     let mut row = |name: &str, object: &Object, kind: &str| {
         let (schema, table) = (text(&object.schema), text(&object.name));
         let no = text("NO");
-        out.row(&at, [database, schema, text(name), database, schema, table, text(kind), no, no, text("YES")])
+        let distinct = if kind == "UNIQUE" { text("YES") } else { tidewater_types::Datum::Null };
+        out.row(&at, [database, schema, text(name), database, schema, table, text(kind), no, no, text("YES"), distinct])
     };
     for (constraint, object) in constraints(catalog) {
         let kind = match constraint.kind {

@@ -2,8 +2,7 @@
 
 use tidewater_types::Datum;
 
-use super::constraints::key_of;
-use crate::catalog::{Catalog, Class, Of};
+use crate::catalog::{Catalog, Class, Key, Of};
 use crate::definition;
 use crate::object::Kind;
 use crate::out::{Done, Out, maybe, oid, text, yes};
@@ -51,8 +50,8 @@ pub(super) fn pg_matviews(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
 pub(super) fn pg_indexes(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     let at = out.columns(["schemaname", "tablename", "indexname", "indexdef"])?;
     for class in catalog.own_classes() {
-        let Some((on, ..)) = key_of(&class) else { continue };
-        let definition = definition::index(&class).unwrap_or_default();
+        let Some(Key { on, .. }) = class.key() else { continue };
+        let definition = definition::index(&class, true).unwrap_or_default();
         out.row(&at, [text(&on.schema), text(&on.name), text(&class.name), text(&definition)])?;
     }
     Ok(())

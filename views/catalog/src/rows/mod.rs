@@ -3,10 +3,12 @@
 
 mod classes;
 mod constraints;
+mod dependencies;
 mod information;
 mod information_keys;
 mod lists;
 mod materialize;
+mod materialize_all;
 mod procs;
 mod server;
 mod types;
@@ -80,7 +82,7 @@ fn maker(schema: &str, name: &str) -> Option<Make> {
     match schema {
         "pg_catalog" => pg_catalog(name),
         "information_schema" => information::maker(name).or_else(|| information_keys::maker(name)),
-        _ => materialize::maker(name),
+        _ => materialize::maker(name).or_else(|| materialize_all::maker(name)),
     }
 }
 
@@ -90,12 +92,14 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_am" => server::pg_am,
         "pg_attrdef" => classes::pg_attrdef,
         "pg_attribute" => classes::pg_attribute,
-        "pg_authid" | "pg_roles" => server::pg_roles,
+        "pg_authid" => server::pg_authid,
+        "pg_roles" => server::pg_roles,
         "pg_cast" => types::pg_cast,
         "pg_class" => classes::pg_class,
         "pg_collation" => server::pg_collation,
         "pg_constraint" => constraints::pg_constraint,
         "pg_database" => server::pg_database,
+        "pg_depend" => dependencies::pg_depend,
         "pg_index" => constraints::pg_index,
         "pg_indexes" => lists::pg_indexes,
         "pg_language" => server::pg_language,
@@ -104,8 +108,10 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_operator" => procs::pg_operator,
         "pg_proc" => procs::pg_proc,
         "pg_range" => types::pg_range,
+        "pg_rewrite" => dependencies::pg_rewrite,
         "pg_settings" => server::pg_settings,
-        "pg_shadow" | "pg_user" => server::pg_user,
+        "pg_shadow" => server::pg_shadow,
+        "pg_user" => server::pg_user,
         "pg_stat_all_tables" | "pg_stat_xact_all_tables" | "pg_statio_all_tables" => lists::stat_all,
         "pg_stat_sys_tables" | "pg_stat_xact_sys_tables" | "pg_statio_sys_tables" => lists::stat_system,
         "pg_stat_user_tables" | "pg_stat_xact_user_tables" | "pg_statio_user_tables" => lists::stat_user,

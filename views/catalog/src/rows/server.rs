@@ -54,7 +54,18 @@ pub(super) fn pg_namespace(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
+/// What stands where a password would.
+const PASSWORD: &str = "********";
+
+pub(super) fn pg_authid(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    roles(catalog, out, None)
+}
+
 pub(super) fn pg_roles(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    roles(catalog, out, Some(PASSWORD))
+}
+
+fn roles(catalog: &Catalog, out: &mut Out<'_, '_>, password: Option<&str>) -> Done {
     let at = out.columns([
         "oid",
         "rolname",
@@ -66,23 +77,28 @@ pub(super) fn pg_roles(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         "rolreplication",
         "rolbypassrls",
         "rolconnlimit",
+        "rolpassword",
     ])?;
     for (number, name) in catalog.roles() {
-        let can = || yes(true);
-        let may = [can(), can(), can(), can(), can(), can(), can()];
-        let [superuser, inherit, roles, databases, login, replication, bypass] = may;
-        out.row(
-            &at,
-            [oid(number), text(name), superuser, inherit, roles, databases, login, replication, bypass, int(-1)],
-        )?;
+        let can = yes(true);
+        let (limit, password) = (int(-1), maybe(password));
+        out.row(&at, [oid(number), text(name), can, can, can, can, can, can, can, limit, password])?;
     }
     Ok(())
 }
 
+pub(super) fn pg_shadow(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    users(catalog, out, None)
+}
+
 pub(super) fn pg_user(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
-    let at = out.columns(["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls"])?;
+    users(catalog, out, Some(PASSWORD))
+}
+
+fn users(catalog: &Catalog, out: &mut Out<'_, '_>, password: Option<&str>) -> Done {
+    let at = out.columns(["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls", "passwd"])?;
     for (number, name) in catalog.roles() {
-        out.row(&at, [text(name), oid(number), yes(true), yes(true), yes(true), yes(true)])?;
+        out.row(&at, [text(name), oid(number), yes(true), yes(true), yes(true), yes(true), maybe(password)])?;
     }
     Ok(())
 }

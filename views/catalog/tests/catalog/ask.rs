@@ -40,11 +40,21 @@ impl Source for World {
 
 /// A session as the judge's is.
 pub(crate) fn session() -> Arc<Session> {
-    let variables = [("jit", "off"), ("search_path", "public"), ("timezone", "UTC"), ("max_index_keys", "32")];
+    let variables = [
+        ("jit", "off"),
+        ("search_path", "public"),
+        ("timezone", "UTC"),
+        ("max_index_keys", "32"),
+        ("server_version_num", "150000"),
+    ];
     let variables: BTreeMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let session =
-        Session { user: "judge".to_owned(), database: "postgres".to_owned(), variables, ..Session::default() };
+    let session = Session {
+        user: "judge".to_owned(),
+        database: "postgres".to_owned(),
+        variables: Arc::new(variables),
+        ..Session::default()
+    };
     catalog::informed(&Arc::new(session), &snapshot())
 }
 

@@ -40,7 +40,7 @@ select '"C"'::regcollation, 100::regcollation
 select pg_table_is_visible('orders'::regclass), pg_table_is_visible('other."Mixed Case"'::regclass), pg_table_is_visible(1), pg_table_is_visible('pg_class'::regclass), pg_table_is_visible('information_schema.tables'::regclass)
 select pg_type_is_visible(25), pg_type_is_visible(1)
 select pg_get_userbyid(10), pg_get_userbyid(12345)
-select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'orders'::regclass order by conname
+select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'orders'::regclass and contype <> 'c' order by conname
 select conname, contype, conkey, pg_get_constraintdef(oid, true) from pg_constraint where conrelid = 'orders'::regclass and contype <> 'c' order by conname
 select pg_get_indexdef('orders_pkey'::regclass), pg_get_indexdef('order_summary_by_id'::regclass)
 select pg_get_indexdef('order_summary_by_id'::regclass, 1, true), pg_get_indexdef('order_summary_by_id'::regclass, 2, false), pg_get_indexdef('order_summary_by_id'::regclass, 3, false)
@@ -84,7 +84,7 @@ select column_name, ordinal_position, column_default, is_nullable, data_type, ch
 select column_name, data_type, numeric_precision, numeric_precision_radix, datetime_precision, udt_name from information_schema.columns where table_name = 'payments' order by ordinal_position
 select table_catalog, table_schema, table_name, table_type, is_insertable_into, is_typed from information_schema.tables where table_name in ('orders', 'Mixed Case') order by 3
 select * from information_schema.information_schema_catalog_name
-select catalog_name, schema_name, schema_owner from information_schema.schemata where schema_name in ('public', 'other', 'pg_catalog') order by 2
+select catalog_name, schema_name, schema_owner from information_schema.schemata where schema_name in ('other', 'pg_catalog') order by 2
 select rolname, rolsuper, rolcanlogin, rolconnlimit, rolpassword from pg_roles where rolname !~ '^pg_'
 select amname, amtype from pg_am where amname in ('heap', 'btree')
 select collname, collprovider, collcollate from pg_collation where oid in (100, 950, 951)

@@ -10,8 +10,25 @@ const RECORDED_95: &str = include_str!("psql_queries_95.sql");
 /// Commands whose answers differ, each with its reason.
 const DIFFERENT: &[(&str, &str)] = &[
     ("\\dn", "the schemas of Materialize's catalogs are listed; PostgreSQL has none"),
+    ("\\dn+", "the same"),
     ("\\l", "PostgreSQL has its template databases"),
+    ("\\l+", "the same"),
     ("\\dx", "PostgreSQL has plpgsql"),
+    ("\\dA", "PostgreSQL has more access methods"),
+    ("\\dAc", "operators are not collected in classes and families"),
+    ("\\dAf", "the same"),
+    ("\\dAo", "the same"),
+    ("\\dAp", "the same"),
+    ("\\dC", "PostgreSQL has more types, ours are Materialize's, too"),
+    ("\\dTS", "the same"),
+    ("\\daS", "the same of functions"),
+    ("\\dfS", "the same of functions"),
+    ("\\doS", "the same of operators"),
+    ("\\dF", "there is no text search"),
+    ("\\dFd", "the same"),
+    ("\\dFp", "the same"),
+    ("\\dFt", "the same"),
+    ("\\dconfig", "a server has settings of its own"),
 ];
 
 /// Queries whose answers differ: part of the query, reason.
@@ -30,8 +47,10 @@ fn sections(recording: &'static str) -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 /// Relations of the kind that a command is about.
-fn relations(command: &str) -> &'static [&'static str] {
-    if command.contains("INDEX") {
+fn relations(command: &str, queries: &[&str]) -> &'static [&'static str] {
+    if !queries.iter().any(|query| query.contains("{oid}") || query.contains("{name}")) {
+        &["orders"]
+    } else if command.contains("INDEX") {
         &["order_summary_by_id", "orders_pkey"]
     } else if command.contains("VIEW") || command.contains("\\sv") {
         &["big", "order_summary"]
@@ -46,7 +65,7 @@ fn what_psql_asks_is_answered_as_postgresql_answers_it() {
     let mut wrong = Vec::new();
     let mut asked = 0;
     for (command, queries) in sections(RECORDED) {
-        for name in relations(command) {
+        for name in relations(command, &queries) {
             for query in &queries {
                 asked += 1;
                 let difference = difference(&mut judge, query, name);
@@ -62,7 +81,7 @@ fn what_psql_asks_is_answered_as_postgresql_answers_it() {
             }
         }
     }
-    assert!(asked > 150, "{asked}");
+    assert!(asked > 120, "{asked}");
     assert!(wrong.is_empty(), "{} of {asked} differ:\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
@@ -71,7 +90,7 @@ fn what_psql_asks_an_older_server_is_answered() {
     let mut judge = judge();
     let mut failed = Vec::new();
     for (command, queries) in sections(RECORDED_95) {
-        for name in relations(command) {
+        for name in relations(command, &queries) {
             let (oid, _) = crate::ask::oids(&mut judge, name);
             for query in &queries {
                 let query = query.replace("{oid}", &oid).replace("{name}", name);

@@ -116,5 +116,7 @@ pub(crate) fn judge() -> Connection {
     MADE.get_or_init(|| {
         server().connect().ask(STATEMENTS).expect("the judge makes the objects");
     });
-    server().connect()
+    let mut judge = server().connect();
+    judge.ask("set jit = off").expect("a setting");
+    judge
 }

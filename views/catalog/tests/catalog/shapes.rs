@@ -15,10 +15,13 @@ select n.nspname, c.relname, a.attname,
 from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on c.oid = attrelid join pg_type t on t.oid = atttypid
 where nspname in ('pg_catalog', 'information_schema') and relkind in ('r', 'v') and attnum > 0 order by 1, 2, a.attnum"#;
 
+/// Columns: name, type, whether it is never NULL.
+type Shape = Vec<(String, ColumnType, bool)>;
+
 #[test]
 fn shapes_are_postgresqls() {
     let theirs = judge().ask(SHAPES).expect("the judge's shapes");
-    let mut expected: BTreeMap<(String, String), Vec<(String, ColumnType, bool)>> = BTreeMap::new();
+    let mut expected: BTreeMap<(String, String), Shape> = BTreeMap::new();
     for row in theirs.rows {
         let text = |i: usize| row[i].clone().expect("no NULL");
         let columns = expected.entry((text(0), text(1))).or_default();
@@ -68,7 +71,7 @@ fn relations_and_columns_tell_of_themselves() {
     let count = relations().count().to_string();
     let query = "select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace
         where nspname in ('pg_catalog', 'information_schema', 'mz_catalog', 'mz_internal')";
-    assert_eq!(answer(query), [count.clone()]);
+    assert_eq!(answer(query), [count]);
     assert_eq!(answer("select count(distinct oid) = count(*) from pg_class"), ["t"]);
     assert_eq!(answer("select count(*) from pg_attribute where attrelid = 'pg_catalog.pg_class'::regclass"), ["34"]);
     let orphans = "select count(*) from pg_attribute a left join pg_type t on t.oid = a.atttypid where t.oid is null";

@@ -104,10 +104,10 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
             let other = *part.4.get(&candidates);
             equalities.push(Equality { nulls_equal, ..equal((other, part.2), (input, part.3)) });
         }
-        let predicates = predicates.into_iter().filter_map(|(input, column, limit, divides, on)| {
+        let predicates = predicates.into_iter().map(|(input, column, limit, divides, on)| {
             let input = input.index(inputs.len());
             let on = ((on || !shows(role(input))) && role(input) != Role::Inner).then_some(input);
-            Some(Predicate { at: ColumnAt { input, column }, limit, divides, on })
+            Predicate { at: ColumnAt { input, column }, limit, divides, on }
         });
         let output = (0..inputs.len()).map(|input| match role(input) {
             Role::Mark => ColumnAt { input, column: 0 },

@@ -1,7 +1,7 @@
 //! What objects are, as text (<https://www.postgresql.org/docs/15/functions-info.html#FUNCTIONS-INFO-CATALOG>): definitions, visibility,
 //! sizes. What there is nothing of here (rules, triggers, comments, files) is NULL, as for an object that does not exist.
 
-use tidewater_types::{Datum, Result, Type};
+use tidewater_types::{Datum, Result, SqlError, Type};
 
 use crate::call::Call;
 use crate::catalog_info::CatalogInfo;
@@ -36,7 +36,8 @@ fn definitions(t: &mut Table) {
     });
     t.add("stable pg_get_indexdef(oid) -> text -- The statement that makes an index, or what one of its columns is of.\nstable pg_get_indexdef(oid, int4, bool) -> text", |c| {
         let column = if c.count() > 1 { u32::try_from(c.int(1)?).unwrap_or(u32::MAX) } else { 0 };
-        text(c, |catalog, oid| catalog.index_definition(oid, column))
+        let for_people = c.count() > 1 && c.bool(2)?;
+            text(c, |catalog, oid| catalog.index_definition(oid, column, for_people))
     });
     t.add("stable pg_get_constraintdef(oid) -> text -- A constraint as CREATE TABLE has it.\nstable pg_get_constraintdef(oid, bool) -> text", |c| {
         text(c, |catalog, oid| catalog.constraint_definition(oid))
@@ -64,8 +65,19 @@ fn functions(t: &mut Table) {
     t.add("stable pg_get_function_result(oid) -> text -- What a function returns.", |c| {
         function(c, |function| Some(result(function)))
     });
+    t.add(
+        "stable pg_get_function_arg_default(oid, int4) -> text -- The default of a parameter, by its number from 1.",
+        |c| {
+            let number = c.int(1)?;
+            function(c, |function| {
+                let first = function.params.len() - function.defaults.len();
+                let at = usize::try_from(number).ok()?.checked_sub(first + 1)?;
+                function.defaults.get(at).map(|default| (*default).to_owned())
+            })
+        },
+    );
     // What is built in has no statement that makes it; PostgreSQL prints one with the name of a symbol.
-    t.add("stable pg_get_functiondef(oid) -> text -- NULL: every function is built in.\nstable pg_get_function_sqlbody(oid) -> text -- NULL: every function is built in.\nstable pg_get_function_arg_default(oid, int4) -> text -- NULL: no parameter's default is asked for.", |_| Ok(Datum::Null));
+    t.add("stable pg_get_functiondef(oid) -> text -- NULL: every function is built in.\nstable pg_get_function_sqlbody(oid) -> text -- NULL: every function is built in.", |_| Ok(Datum::Null));
 }
 
 fn visibility(t: &mut Table) {
@@ -113,7 +125,6 @@ fn nothing(t: &mut Table) {
         stable pg_get_partition_constraintdef(oid) -> text -- NULL: there are no partitions.
         stable pg_get_serial_sequence(text, text) -> text -- NULL: there are no sequences.
         volatile pg_sequence_last_value(regclass) -> int8 -- NULL: there are no sequences.
-        stable pg_tablespace_location(oid) -> text -- NULL: nothing lies in files.
         stable acldefault(char, oid) -> text[] -- NULL: there are no access lists.
         volatile pg_stat_get_numscans(oid) -> int8 -- NULL: not counted.
         stable inet_client_addr() -> text -- NULL: not known.
@@ -178,6 +189,7 @@ fn server(t: &mut Table) {
             _ => -1,
         }))
     });
+    t.add("stable pg_tablespace_location(oid) -> text -- Empty: nothing lies in files.", |_| Ok(Datum::from("")));
     t.add("stable mz_is_superuser() -> bool -- True: every user may do everything.", |_| Ok(Datum::Bool(true)));
 }
 
@@ -189,10 +201,10 @@ fn sets(t: &mut Table) {
         let mut options = c.array(0)?.iter().collect::<Vec<_>>().into_iter();
         Ok(RowSource::new(move |row| {
             let Some(option) = options.next() else { return Ok(false) };
-            let (name, value) = option.as_str().map_or(("", None), |text| match text.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (text, None),
-            });
+            let Some(text) = option.as_str() else {
+                return Err(SqlError::new(b"22004", "null array element not allowed in this context"));
+            };
+            let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
             row.extend([Datum::from(name), value.map_or(Datum::Null, Datum::from)]);
             Ok(true)
         }))

@@ -61,12 +61,15 @@ pub(super) fn register(t: &mut Table) {
         granted(c, &Type::RegType, &["usage"])
     });
     t.add(asked!("has_database_privilege", "Whether a user may use the database: true."), |c| {
+        check_named(c, b"3D000", "database", &[&c.env.session.database])?;
         granted(c, &Type::Oid, OF_DATABASES)
     });
     t.add(asked!("has_language_privilege", "Whether a user may use a language: true."), |c| {
+        check_named(c, b"42704", "language", &["internal"])?;
         granted(c, &Type::Oid, &["usage"])
     });
     t.add(asked!("has_tablespace_privilege", "Whether a user may use a tablespace: true."), |c| {
+        check_named(c, b"42704", "tablespace", &["pg_default", "pg_global"])?;
         granted(c, &Type::Oid, &["create"])
     });
     t.add(asked!("pg_has_role", "Whether a user has a role: true."), |c| {
@@ -97,11 +100,9 @@ fn granted<'a>(c: &Call<'a, '_>, kind: &Type, privileges: &[&str]) -> Result<Dat
     if last == 2 {
         check_user(c)?;
     }
+    let found = object(c, last - 1, kind)?;
     check_privilege(c, last, privileges)?;
-    Ok(match object(c, last - 1, kind)? {
-        true => Datum::Bool(true),
-        false => Datum::Null,
-    })
+    Ok(if found { Datum::Bool(true) } else { Datum::Null })
 }
 
 fn column<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
@@ -109,11 +110,11 @@ fn column<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     if last == 3 {
         check_user(c)?;
     }
-    check_privilege(c, last, OF_COLUMNS)?;
     let relation = match c.args[last - 2] {
         Datum::Int(oid) => oid as u32,
         _ => oid_of(c, last - 2, &Type::RegClass)?,
     };
+    check_privilege(c, last, OF_COLUMNS)?;
     let Some(catalog) = info(c).filter(|catalog| catalog.exists(&Type::RegClass, relation)) else {
         return Ok(Datum::Null);
     };
@@ -130,13 +131,24 @@ fn column<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
 
 /// Whether there is what argument `i` means.
 fn object(c: &Call<'_, '_>, i: usize, kind: &Type) -> Result<bool> {
-    // Databases, languages and tablespaces have no type of oid; they are not looked for.
+    // Databases, languages and tablespaces have no type of oid: names of them are checked before.
     if *kind == Type::Oid {
         return Ok(true);
     }
     match c.args[i] {
         Datum::Int(oid) => Ok(info(c).is_some_and(|catalog| catalog.exists(kind, oid as u32))),
         _ => oid_of(c, i, kind).map(|_| true),
+    }
+}
+
+/// Refuses a name of what there are only these of.
+fn check_named(c: &Call<'_, '_>, state: &[u8; 5], what: &str, known: &[&str]) -> Result<()> {
+    match c.args[c.count() - 2] {
+        Datum::Text(name) if !known.iter().any(|known| known.as_bytes() == name) => {
+            let name = String::from_utf8_lossy(name);
+            Err(SqlError::new(state, format!("{what} \"{name}\" does not exist")))
+        }
+        _ => Ok(()),
     }
 }
 

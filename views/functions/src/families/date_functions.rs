@@ -75,7 +75,7 @@ pub(super) fn register(t: &mut Table) {
 
 fn today(c: &Call<'_, '_>) -> Result<i64> {
     let settings = &c.env.session.settings;
-    let local = settings.time_zone.to_local(settings.now)?;
+    let local = settings.time_zone.to_local(settings.moment()?)?;
     Ok(local.div_euclid(DAY) * DAY)
 }
 
@@ -165,7 +165,7 @@ fn zones(t: &mut Table) {
     t.add("timezone(interval, timestamp) -> timestamptz", |c| at_zone(c, time::timestamp_at_zone));
     t.add("timezone(interval, timestamptz) -> timestamp", |c| at_zone(c, time::timestamptz_at_zone));
     t.add("stable timezone(text, timetz) -> timetz\ntimezone(interval, timetz) -> timetz", |c| {
-        Ok(Datum::TimeTz(time::time_at_zone(timetz(c, 1)?, &*zone(c, 0)?, c.env.session.settings.now)))
+        Ok(Datum::TimeTz(time::time_at_zone(timetz(c, 1)?, &*zone(c, 0)?, c.env.session.settings.moment()?)))
     });
 }
 

@@ -12,7 +12,7 @@ pub(super) fn register(t: &mut Table) {
         stable now() -> timestamptz -- When the transaction began.
         stable transaction_timestamp() -> timestamptz -- When the transaction began.
         ",
-        |c| Ok(Datum::Int(c.env.session.settings.now)),
+        |c| Ok(Datum::Int(c.env.session.settings.moment()?)),
     );
     t.add("stable statement_timestamp() -> timestamptz -- When the statement began.", |c| {
         Ok(Datum::Int(c.env.session.statement_now))

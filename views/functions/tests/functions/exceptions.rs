@@ -23,6 +23,7 @@ pub(crate) const NOT_ASKED: &[&str] = &[
     "session_user",
     "getpgusername",
     "current_setting",
+    "set_config",
     "pg_backend_pid",
     "current_schema",
     "current_schemas",

@@ -75,7 +75,7 @@ fn moments_and_settings_are_the_sessions() {
         statement_now: 1_700_000_001_000_000,
         clock: || 1_700_000_002_000_000,
         random: || u64::MAX,
-        variables: std::sync::Arc::new(BTreeMap::from([("application_name".to_owned(), "test".to_owned())])),
+        variables: Arc::new(BTreeMap::from([("application_name".to_owned(), "test".to_owned())])),
         ..Session::default()
     });
     let ask = |name, args: &[(Type, &'static str)]| call(functions(name), args, &session);

@@ -1,10 +1,11 @@
 //! Calls of functions by name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 use tidewater_functions::{CastContext, Function, Kind, Param, Resolved, cast, functions, resolve};
-use tidewater_types::{ColumnType, Result, SqlError, Type};
+use tidewater_types::{ColumnType, Record, Result, SqlError, Type};
 
 use super::overload::{Choice, choose};
 use super::{Binder, Clause, names, unsupported};
@@ -164,7 +165,7 @@ impl Binder<'_> {
             let target = if own.ty == ty { own } else { ty.into() };
             converted.push(self.coerce(arg, &target, CastContext::Implicit)?);
         }
-        let ty = resolved.result.clone().into();
+        let ty = row_type(function, &resolved).into();
         Ok((Call { function: FunctionRef(function), args: converted, ty, array: packed }, resolved))
     }
 
@@ -313,6 +314,16 @@ pub(super) fn function_name(binder: &Binder<'_>, name: &ast::ObjectName) -> Resu
         },
         _ => Err(SqlError::new(b"42601", "improper qualified name (too many dotted names)")),
     }
+}
+
+/// The type of a call's value: a row whose columns depend on the arguments has their names and types.
+fn row_type(function: &Function, resolved: &Resolved) -> Type {
+    if !matches!(function.result, Param::AnyRecord) || function.columns.len() < 2 {
+        return resolved.result.clone();
+    }
+    let names = function.columns.iter().map(|(name, _)| (*name).to_owned());
+    let fields = names.zip(resolved.columns.iter().cloned().map(ColumnType::from)).collect();
+    Type::Record(Arc::new(Record { fields }))
 }
 
 /// The types of a call, families among the parameters resolved.

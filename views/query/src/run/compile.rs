@@ -1,6 +1,6 @@
 //! From relations to operators.
 
-use tidewater_types::{Expr, Result, SqlError};
+use tidewater_types::{ColumnType, Expr, Packing, Result, SqlError};
 
 use super::layout::{Layout, types};
 use super::node::{Lookup, Node};
@@ -54,13 +54,14 @@ impl Builder<'_> {
             Rel::TopK(top) => sort::compile(self, top),
             Rel::Window { input, partition, order, calls } => window::compile(self, input, partition, order, calls),
             Rel::Union { columns, inputs } => {
-                let inputs = inputs.iter().map(|(input, ids)| self.packed(input, ids)).collect::<Result<_>>()?;
+                let packed = |(input, ids): &(Rel, Vec<Id>)| self.packed(input, ids, columns);
+                let inputs = inputs.iter().map(packed).collect::<Result<_>>()?;
                 Ok((Node::Union(inputs), Layout::of(columns, self.columns)))
             }
             Rel::Count(written) => count::compile(self, written),
             Rel::FlatMap { input, calls, ordinality } => flat_map::compile(self, input, calls, *ordinality),
             Rel::Let(binding) => {
-                let value = Box::new(self.packed(&binding.value, &binding.columns)?);
+                let value = Box::new(self.packed(&binding.value, &binding.columns, &binding.columns)?);
                 let (body, layout) = self.node(&binding.body)?;
                 Ok((Node::Let { id: binding.id, value, body: Box::new(body) }, layout))
             }
@@ -69,17 +70,21 @@ impl Builder<'_> {
         }
     }
 
-    /// A relation whose tuples are one row of these columns.
-    pub(crate) fn packed(self, rel: &Rel, ids: &[Id]) -> Result<Node> {
+    /// A relation whose tuples are one row of `ids`, packed as the columns `targets` are.
+    pub(crate) fn packed(self, rel: &Rel, ids: &[Id], targets: &[Id]) -> Result<Node> {
         let (node, layout) = self.node(rel)?;
+        let types = types(targets, self.columns);
+        // A numeric(10, 2) lies in a row another way than a numeric does.
+        let alike = |(a, b): (&ColumnType, &ColumnType)| Packing::of(a) == Packing::of(b);
         let in_place = layout.inputs.len() == 1
             && layout.inputs[0].len() == ids.len()
-            && ids.iter().enumerate().all(|(i, id)| layout.places.get(id) == Some(&(0, i)));
+            && ids.iter().enumerate().all(|(i, id)| layout.places.get(id) == Some(&(0, i)))
+            && layout.inputs[0].iter().zip(types.iter()).all(alike);
         if in_place {
             return Ok(node);
         }
         let exprs = self.reads(ids, &layout)?;
-        Ok(Node::Pack { input: Box::new(node), exprs, types: types(ids, self.columns) })
+        Ok(Node::Pack { input: Box::new(node), exprs, types })
     }
 
     pub(crate) fn reads(self, ids: &[Id], layout: &Layout) -> Result<Vec<Expr>> {

@@ -38,8 +38,8 @@ pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, 
     let (body, layout) = builder.node(&written.body)?;
     let node = LetRec {
         id: written.id,
-        base: builder.packed(&written.base.0, &written.base.1)?,
-        step: builder.packed(&written.step.0, &written.step.1)?,
+        base: builder.packed(&written.base.0, &written.base.1, &written.columns)?,
+        step: builder.packed(&written.step.0, &written.step.1, &written.columns)?,
         distinct,
         body,
         once,

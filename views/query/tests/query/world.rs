@@ -25,6 +25,8 @@ insert into emp values (1,'ann',null,'it',100),(2,'bob',1,'it',80),(3,'cid',1,'h
 create table s (id int4 primary key, small int2, f float8, flag bool);
 insert into s values (1,1,1.5,true),(2,2,'NaN',false),(3,3,'-Infinity',null),(4,null,-0.0,true),(5,5,0,false),(6,2,2.25,true);
 create table x (p int4, q int4);
+create table pay (id int4 primary key, money numeric(8,2), rate numeric(30,4), code varchar(6));
+insert into pay values (1,12.50,1.0000,'x'),(2,1,1,'y'),(3,0.5,null,null),(4,null,2.5,'x'),(5,10,10,'abcdef');
 create table d (g int4, amount numeric);
 insert into d values (1,1.0),(1,1.00),(2,1),(2,2.5),(3,2.50),(null,null),(3,10.000),(1,10);
 insert into x values (44,1),(1,2),(null,2),(null,null),(2,3);

@@ -258,7 +258,6 @@ fn statements_that_are_known_and_not_done_name_themselves() {
         ("COPY (TAIL v) TO STDOUT", "TAIL"),
         ("ALTER TABLE t ADD COLUMN a int", "ALTER"),
         ("CREATE ROLE r", "CREATE ROLE"),
-        ("CREATE SCHEMA s", "CREATE SCHEMA"),
         ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
         ("CREATE SOURCE m FROM MYSQL CONNECTION c FOR ALL TABLES", "CREATE SOURCE FROM MYSQL"),
         ("CREATE SOURCE m FROM LOAD GENERATOR COUNTER", "CREATE SOURCE FROM LOAD"),

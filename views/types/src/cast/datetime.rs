@@ -39,7 +39,13 @@ pub(super) fn convert<'a>(
         (Type::Interval, Type::Time, Datum::Interval(value)) => Ok(Datum::Int(value.micros.rem_euclid(DAY))),
         (Type::Time, Type::TimeTz, Datum::Int(micros)) => {
             // As of today: the offset is that of this time of today's date.
-            let now = context.settings.now;
+            let now = match zone.is_fixed() {
+                true => 0,
+                false => match context.settings.moment() {
+                    Ok(now) => now,
+                    Err(error) => return Some(Err(error)),
+                },
+            };
             let today = (i128::from(now) + i128::from(zone.offset_at(now)) * 1_000_000).div_euclid(i128::from(DAY));
             let offset = zone.offset_of_local(today * i128::from(DAY) + i128::from(*micros));
             Ok(Datum::TimeTz(TimeTz { micros: *micros, offset }))

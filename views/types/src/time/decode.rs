@@ -4,6 +4,7 @@
 use super::civil::{Civil, days_in};
 use super::tokens::{Field, Kind, Word, fields, word};
 use super::{HOUR, MINUTE, SECOND, Zone, split_day};
+use crate::SqlError;
 use crate::settings::{DateOrder, Settings};
 
 /// Why a text is no date or time.
@@ -19,6 +20,8 @@ pub(super) enum Failure {
     Displacement,
     /// No such zone.
     Zone(String),
+    /// It says when it is, as seen from now, and there is no now.
+    Moment(SqlError),
 }
 
 type Decoded<T> = Result<T, Failure>;
@@ -316,8 +319,11 @@ impl State {
             self.zone = Some(Zone::named(text).ok_or(Failure::Format)?);
             return Ok(ZONE);
         };
-        let now = settings.now + i64::from(settings.time_zone.offset_at(settings.now)) * SECOND;
-        let (today, time) = split_day(now);
+        let (mut today, mut time, mut moment) = (0, 0, 0);
+        if matches!(word, Word::Now | Word::Today | Word::Tomorrow | Word::Yesterday) {
+            moment = settings.moment().map_err(Failure::Moment)?;
+            (today, time) = split_day(moment + i64::from(settings.time_zone.offset_at(moment)) * SECOND);
+        }
         // Of several words for a whole moment the last counts.
         if matches!(word, Word::Now | Word::AllBalls | Word::Today | Word::Tomorrow | Word::Yesterday) {
             self.special = None;
@@ -329,7 +335,7 @@ impl State {
                     return Ok(TIME);
                 }
                 self.set_date(Civil::of(today));
-                self.zone = Some(Zone::fixed(settings.time_zone.offset_at(settings.now)));
+                self.zone = Some(Zone::fixed(settings.time_zone.offset_at(moment)));
                 return Ok(DATE | TIME | ZONE);
             }
             Word::Month(_) | Word::Weekday if time_only => {

@@ -13,6 +13,7 @@ fn refuse(failure: Failure, text: &str, name: &str) -> SqlError {
         Failure::MonthDay => SqlError::new(b"22008", format!("date/time field value out of range: \"{text}\""))
             .hint("Perhaps you need a different \"datestyle\" setting."),
         Failure::Displacement => SqlError::new(b"22009", format!("time zone displacement out of range: \"{text}\"")),
+        Failure::Moment(error) => error,
         Failure::Zone(zone) => SqlError::new(b"22023", format!("time zone \"{zone}\" not recognized")),
     }
 }
@@ -59,10 +60,12 @@ pub fn parse_timetz(text: &str, settings: &Settings) -> Result<TimeTz> {
     };
     let offset = match (zone, date) {
         (Some(zone), Some(date)) => zone.offset_of_local(local(date.days(), time)),
-        (Some(zone), None) => zone.offset_at(settings.now),
+        (Some(zone), None) if zone.is_fixed() => zone.offset_at(0),
+        (Some(zone), None) => zone.offset_at(settings.moment()?),
         (None, Some(date)) => settings.time_zone.offset_of_local(local(date.days(), time)),
         (None, None) => {
-            let now = i128::from(settings.now) + i128::from(settings.time_zone.offset_at(settings.now)) * 1_000_000;
+            let moment = if settings.time_zone.is_fixed() { 0 } else { settings.moment()? };
+            let now = i128::from(moment) + i128::from(settings.time_zone.offset_at(moment)) * 1_000_000;
             let today = now.div_euclid(i128::from(DAY)) as i64;
             settings.time_zone.offset_of_local(local(today, time))
         }

@@ -62,7 +62,7 @@ pub fn parse_interval(text: &str, ty: &ColumnType) -> Result<Interval> {
             SqlError::new(b"22015", format!("interval field value out of range: \"{text}\""))
         }
         Failure::Displacement => SqlError::new(b"22008", "interval out of range"),
-        Failure::Format | Failure::Zone(_) => {
+        Failure::Format | Failure::Zone(_) | Failure::Moment(_) => {
             SqlError::new(b"22007", format!("invalid input syntax for type interval: \"{text}\""))
         }
     })

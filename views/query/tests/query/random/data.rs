@@ -23,6 +23,8 @@ pub(crate) const TABLES: &[Table] = &[
     ("s", &[("id", Ty::Int), ("f", Ty::Float), ("flag", Ty::Bool)]),
     ("x", &[("p", Ty::Int), ("q", Ty::Int)]),
     ("d", &[("g", Ty::Int), ("amount", Ty::Num)]),
+    // Types with modifiers, which lie in rows another way than those without.
+    ("pay", &[("id", Ty::Int), ("money", Ty::Num), ("rate", Ty::Num), ("code", Ty::Text)]),
 ];
 
 /// SplitMix64: the same numbers for the same seed on every machine.
