@@ -13,7 +13,7 @@ use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
-use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values};
+use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values, write_joined};
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
 use crate::index::OrderColumn;
@@ -237,8 +237,9 @@ impl Reduce {
     /// The values of all aggregates for a group.
     fn write(&self, group: &Row, input: &Arrangement, builder: &mut RowBuilder, scratch: &Scratch) -> Result<()> {
         let state = self.groups.get(group);
-        // The rows of the index read last: most often all aggregates read one.
+        // The index read last and its rows, or its first row: most often all aggregates read one.
         let mut read: Option<(usize, Vec<(RowRef<'_>, Weight)>)> = None;
+        let mut head: Option<(usize, Option<RowRef<'_>>)> = None;
         for (number, (aggregate, way)) in self.spec.aggregates.iter().zip(&self.ways).enumerate() {
             let column = self.key.len() + number;
             let value = match *way {
@@ -246,14 +247,25 @@ impl Reduce {
                     Some((_, totals)) => totals[number].value(&aggregate.function, scratch)?,
                     None => Totals::new(&aggregate.function).value(&aggregate.function, scratch)?,
                 },
+                Way::Index(index) if matches!(aggregate.function, Function::First) && aggregate.filter.is_none() => {
+                    if head.is_none_or(|(number, _)| number != index) {
+                        head = Some((index, self.rows(group, input, index).next().map(|(row, _)| row)));
+                    }
+                    let row = head.and_then(|(_, row)| row);
+                    row.map_or(Ok(Datum::Null), |row| first_of([row], aggregate, scratch))?
+                }
                 Way::Index(index) if matches!(aggregate.function, Function::First) => {
-                    self.first(group, input, index, aggregate, scratch)?
+                    first_of(self.rows(group, input, index).map(|(row, _)| row), aggregate, scratch)?
                 }
                 Way::Index(index) => {
                     if read.as_ref().is_none_or(|(number, _)| *number != index) {
                         read = Some((index, self.rows(group, input, index).collect()));
                     }
                     let rows = read.as_ref().map_or(&[][..], |(_, rows)| rows);
+                    if matches!(aggregate.function, Function::StringAgg) {
+                        write_joined(aggregate, rows, column, builder, scratch)?;
+                        continue;
+                    }
                     over_rows(aggregate, rows, scratch)?
                 }
             };
@@ -261,23 +273,20 @@ impl Reduce {
         }
         Ok(())
     }
+}
 
-    /// The argument of the first row that the filter lets pass.
-    fn first<'a>(
-        &self,
-        group: &Row,
-        input: &'a Arrangement,
-        index: usize,
-        aggregate: &Aggregate,
-        scratch: &'a Scratch,
-    ) -> Result<Datum<'a>> {
-        for (row, _) in self.rows(group, input, index) {
-            if let Some(values) = values(aggregate, row, scratch)? {
-                return Ok(values.first().copied().unwrap_or(Datum::Null));
-            }
+/// The argument of the first row that the filter lets pass.
+fn first_of<'a>(
+    rows: impl IntoIterator<Item = RowRef<'a>>,
+    aggregate: &Aggregate,
+    scratch: &'a Scratch,
+) -> Result<Datum<'a>> {
+    for row in rows {
+        if let Some(values) = values(aggregate, row, scratch)? {
+            return Ok(values.first().copied().unwrap_or(Datum::Null));
         }
-        Ok(Datum::Null)
     }
+    Ok(Datum::Null)
 }
 
 fn write_key(row: RowRef<'_>, key: &[KeyColumn], builder: &mut RowBuilder) {

@@ -143,22 +143,31 @@ impl Lowering<'_> {
             order.push((Stored::own(relation.column(part.id)?), sort));
         }
         let mut grouping = Grouping::default();
+        let mut shown: Vec<(Id, usize)> = Vec::new();
         for id in &top.partition {
             let scalar = relation.column(*id)?;
-            let packed = scalar.ty().key_is_packed();
-            grouping.keys.push(if packed { Stored::own(scalar) } else { Stored::key(scalar) });
+            if scalar.ty().key_is_packed() {
+                shown.push((*id, grouping.keys.len()));
+                grouping.keys.push(Stored::own(scalar));
+            } else {
+                // Of equal values the first row's is shown.
+                grouping.keys.push(Stored::key(scalar));
+            }
         }
         if grouping.keys.is_empty() {
             // The group of all rows is there only if there are rows.
             let any = Scalar::Literal(Constant::bool(true));
             grouping.keys.push(Stored::own(&any));
         }
-        for id in &ids {
-            grouping.drafts.push(first(relation.column(*id)?, order.clone(), None));
-        }
         let width = grouping.keys.len();
+        for id in ids {
+            if shown.iter().all(|(known, _)| *known != id) {
+                shown.push((id, width + grouping.drafts.len()));
+                grouping.drafts.push(first(relation.column(id)?, order.clone(), None));
+            }
+        }
         let node = self.grouped(relation, grouping)?;
-        Ok(Relation::of_node(node, ids.into_iter().zip(width..), self.circuit.types(node)))
+        Ok(Relation::of_node(node, shown, self.circuit.types(node)))
     }
 
     /// The node of a grouping: its keys, then its aggregates.
