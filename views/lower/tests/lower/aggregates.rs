@@ -37,8 +37,14 @@ const AGGREGATES: &[&str] = &[
 fn world() -> World {
     let mut world = World::new();
     let int = || ty(Type::Int4);
-    let columns =
-        [("id", int()), ("a", int()), ("b", int()), ("c", ty(Type::Text)), ("amount", ty(Type::Numeric)), ("f", ty(Type::Float8))];
+    let columns = [
+        ("id", int()),
+        ("a", int()),
+        ("b", int()),
+        ("c", ty(Type::Text)),
+        ("amount", ty(Type::Numeric)),
+        ("f", ty(Type::Float8)),
+    ];
     world.table("t", &columns);
     world
 }
