@@ -37,6 +37,9 @@ pub struct Config {
         hide_env_values = true
     )]
     pub tidewater_url: String,
+    /// Address that the services listen on; nobody has to say who they are, so other machines reach them only if it is said here
+    #[arg(long, global = true, env = "SHOP_HOST", default_value = "127.0.0.1")]
+    pub host: String,
     /// Port of the services; 0 picks a free one
     #[arg(long, global = true, env = "SHOP_PORT", default_value_t = 8001)]
     pub port: u16,

@@ -103,8 +103,11 @@ pub async fn start(config: Config) -> Result<Running> {
         views: Views::new(&config)?,
         metrics: observe::recorder()?,
     });
-    let listener = TcpListener::bind(("0.0.0.0", config.port)).await.map_err(|source| Error::Io {
-        what: format!("cannot listen on port {} (choose another with SHOP_PORT or --port)", config.port),
+    let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(|source| Error::Io {
+        what: format!(
+            "cannot listen on {}:{} (choose others with SHOP_HOST and SHOP_PORT, or --host and --port)",
+            config.host, config.port
+        ),
         source,
     })?;
     let address = listener.local_addr().map_err(|source| Error::Io { what: "socket address".to_owned(), source })?;

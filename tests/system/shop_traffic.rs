@@ -58,6 +58,7 @@ impl Traffic {
             mysql_url: servers.mysql_url(),
             kafka_brokers: servers.kafka(),
             tidewater_url: String::new(),
+            host: "127.0.0.1".into(),
             port: 0,
         };
         let publisher = Publisher::new(&config)?;

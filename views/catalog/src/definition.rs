@@ -31,17 +31,13 @@ pub(crate) fn index(class: &Class<'_>, with_schema: bool) -> Option<String> {
     Some(out)
 }
 
-/// A constraint as CREATE TABLE has it.
-pub(crate) fn constraint(constraint: &Constraint, of: &Object) -> String {
+/// A constraint as CREATE TABLE has it. PostgreSQL prints a condition in parentheses of its own, but not for people.
+pub(crate) fn constraint(constraint: &Constraint, of: &Object, for_people: bool) -> String {
     let columns: Vec<&Column> = constraint.columns.iter().filter_map(|at| of.columns.get(*at)).collect();
     match constraint.kind {
         ConstraintKind::PrimaryKey => format!("PRIMARY KEY ({})", column_list(&columns)),
         ConstraintKind::Unique => format!("UNIQUE ({})", column_list(&columns)),
-        ConstraintKind::Check => format!("CHECK ({})", parenthesised(&constraint.condition)),
+        ConstraintKind::Check if for_people => format!("CHECK ({})", constraint.condition),
+        ConstraintKind::Check => format!("CHECK (({}))", constraint.condition),
     }
-}
-
-/// PostgreSQL prints a condition in parentheses of its own.
-fn parenthesised(condition: &str) -> String {
-    format!("({condition})")
 }

@@ -52,9 +52,9 @@ impl CatalogInfo for Catalog {
         }
     }
 
-    fn constraint_definition(&self, constraint: u32) -> Option<String> {
+    fn constraint_definition(&self, constraint: u32, for_people: bool) -> Option<String> {
         let (_, constraint, of) = self.constraints().find(|(oid, ..)| *oid == constraint)?;
-        Some(definition::constraint(constraint, of))
+        Some(definition::constraint(constraint, of, for_people))
     }
 
     fn function(&self, oid: u32) -> Option<&'static Function> {

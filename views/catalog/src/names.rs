@@ -44,20 +44,16 @@ impl Names for Catalog {
         match ty {
             Type::RegClass => self.relation_oid(name),
             Type::RegType => type_oid(name),
-            Type::RegProc => {
-                one(functions_named(&in_catalog(name)?), || (*b"42883", *b"42725", "function", name.to_owned()))
-            }
+            Type::RegProc => one(functions_named(&in_catalog(name)?), &format!("function \"{name}\"")),
             Type::RegProcedure => procedure_oid(name),
-            Type::RegOper => {
-                one(operators_named(operator_symbol(name)), || (*b"42883", *b"42725", "operator", name.to_owned()))
-            }
+            Type::RegOper => one(operators_named(operator_symbol(name)), &format!("operator {name}")),
             Type::RegOperator => operator_oid(name),
             Type::RegNamespace => {
-                let schema = single(name, "schema")?;
+                let schema = single(name)?;
                 self.schema_oid(&schema).ok_or_else(|| missing(b"3F000", "schema", &schema))
             }
             Type::RegRole => {
-                let role = single(name, "role")?;
+                let role = single(name)?;
                 let found = self.roles().find(|(_, known)| *known == role).map(|(oid, _)| oid);
                 found.ok_or_else(|| missing(b"42704", "role", &role))
             }
@@ -145,7 +141,7 @@ fn identifiers(text: &str) -> Result<Vec<String>> {
 }
 
 /// A name of one part.
-fn single(text: &str, _what: &str) -> Result<String> {
+fn single(text: &str) -> Result<String> {
     match <[String; 1]>::try_from(identifiers(text)?) {
         Ok([name]) => Ok(name),
         Err(_) => Err(SqlError::new(b"42602", "invalid name syntax")),
@@ -162,19 +158,17 @@ fn in_catalog(text: &str) -> Result<String> {
 }
 
 /// The one of several; what there is none of, and what there are several of, are errors.
-fn one(
-    mut found: impl Iterator<Item = u32>,
-    what: impl Fn() -> ([u8; 5], [u8; 5], &'static str, String),
-) -> Result<u32> {
-    let (none, many, kind, name) = what();
+fn one(mut found: impl Iterator<Item = u32>, what: &str) -> Result<u32> {
     match (found.next(), found.next()) {
         (Some(oid), None) => Ok(oid),
-        (None, _) if kind == "operator" => Err(SqlError::new(&none, format!("operator does not exist: {name}"))),
-        (None, _) => Err(SqlError::new(&none, format!("{kind} \"{name}\" does not exist"))),
-        _ => Err(SqlError::new(
-            &many,
-            format!("more than one {kind} named {}", if kind == "operator" { name } else { format!("\"{name}\"") }),
+        (None, _) => Err(SqlError::new(
+            b"42883",
+            match what.strip_prefix("operator ") {
+                Some(symbol) => format!("operator does not exist: {symbol}"),
+                None => format!("{what} does not exist"),
+            },
         )),
+        _ => Err(SqlError::new(b"42725", format!("more than one {}", what.replacen(' ', " named ", 1)))),
     }
 }
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use delta::{RowBuilder, RowRef, Weight};
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
-use tidewater_types::{ColumnType, Datum, Expr, Numeric, NumericSum, Packing, Result, Scratch, SqlError, key};
+use tidewater_types::{
+    ColumnType, Datum, Expr, MAX_VALUE, Numeric, NumericSum, Packing, Result, Scratch, SqlError, key,
+};
 
 use crate::index::OrderColumn;
 
-/// What an aggregate computes. Of totals (all but the last two) its argument is one of the types named.
+/// What an aggregate computes. Of totals (all but the last three) its argument is one of the types named.
 #[derive(Debug, Clone)]
 pub enum Function {
     /// Rows in which no argument is NULL; without arguments, all rows.
@@ -33,7 +35,9 @@ pub enum Function {
     BoolOr,
     /// The argument of the first row in the group's order, be it NULL: ordered by itself, NULLs last, the least or greatest value.
     First,
-    /// Anything that is computed over all rows of the group, in order.
+    /// Texts (or bytes) joined in the group's order, with the second argument before each but the first.
+    StringAgg,
+    /// Anything else that is computed over all rows of the group, in order.
     Fold(Arc<dyn Fold>),
 }
 
@@ -83,7 +87,7 @@ pub struct Aggregate {
 impl Aggregate {
     /// Whether it keeps totals, which take rows back.
     pub(crate) fn takes_back(&self) -> bool {
-        !self.distinct && !matches!(self.function, Function::First | Function::Fold(_))
+        !self.distinct && !matches!(self.function, Function::First | Function::StringAgg | Function::Fold(_))
     }
 }
 
@@ -98,8 +102,11 @@ pub(crate) fn values<'a>(aggregate: &Aggregate, row: RowRef<'a>, scratch: &'a Sc
     {
         return Ok(None);
     }
-    let values = aggregate.arguments.iter().map(|argument| argument.eval(tuple, scratch));
-    values.collect::<Result<_>>().map(Some)
+    let mut values = Values::new();
+    for argument in &aggregate.arguments {
+        values.push(argument.eval(tuple, scratch)?);
+    }
+    Ok(Some(values))
 }
 
 /// Running totals of one aggregate in one group.
@@ -169,37 +176,77 @@ impl Totals {
     }
 }
 
+/// Hands the arguments of a group's rows to `take`, in order; of rows that count once the first.
+fn each<'a>(
+    aggregate: &Aggregate,
+    rows: impl Iterator<Item = (RowRef<'a>, Weight)>,
+    scratch: &'a Scratch,
+    mut take: impl FnMut(&[Datum<'a>], Weight) -> Result<()>,
+) -> Result<()> {
+    let mut seen: FxHashSet<Vec<u8>> = FxHashSet::default();
+    for (row, weight) in rows {
+        let Some(values) = values(aggregate, row, scratch)? else { continue };
+        if aggregate.distinct {
+            let mut bytes = Vec::new();
+            values.iter().zip(&aggregate.types).for_each(|(value, ty)| key(&ty.ty, value, &mut bytes));
+            if seen.insert(bytes) {
+                take(&values, 1)?;
+            }
+        } else {
+            take(&values, weight)?;
+        }
+    }
+    Ok(())
+}
+
 /// Computes one aggregate over a group's rows in order.
 pub(crate) fn over_rows<'a>(
     aggregate: &Aggregate,
     rows: impl Iterator<Item = (RowRef<'a>, Weight)>,
     scratch: &'a Scratch,
 ) -> Result<Datum<'a>> {
+    if let Function::Fold(fold) = &aggregate.function {
+        let mut fold = fold.start()?;
+        each(aggregate, rows, scratch, |values, weight| (0..weight).try_for_each(|_| fold.add(values)))?;
+        return fold.finish(scratch);
+    }
     let mut totals = Totals::new(&aggregate.function);
-    let mut fold = match &aggregate.function {
-        Function::Fold(fold) => Some(fold.start()?),
-        _ => None,
-    };
-    let mut seen: FxHashSet<Vec<u8>> = FxHashSet::default();
-    for (row, mut weight) in rows {
-        let Some(values) = values(aggregate, row, scratch)? else { continue };
-        if aggregate.distinct {
-            let mut bytes = Vec::new();
-            values.iter().zip(&aggregate.types).for_each(|(value, ty)| key(&ty.ty, value, &mut bytes));
-            if !seen.insert(bytes) {
-                continue;
+    each(aggregate, rows, scratch, |values, weight| {
+        totals.add(values, weight);
+        Ok(())
+    })?;
+    totals.value(&aggregate.function, scratch)
+}
+
+/// Joins the texts of a group's rows right into the output row.
+pub(crate) fn write_joined<'a>(
+    aggregate: &Aggregate,
+    rows: impl Iterator<Item = (RowRef<'a>, Weight)>,
+    column: usize,
+    builder: &mut RowBuilder,
+    scratch: &'a Scratch,
+) -> Result<()> {
+    let start = builder.begin_tail();
+    let mut any = false;
+    let joined = each(aggregate, rows, scratch, |values, weight| {
+        let [Datum::Text(part) | Datum::Bytes(part), delimiter] = values else { return Ok(()) };
+        let delimiter: &[u8] = if let Datum::Text(bytes) | Datum::Bytes(bytes) = delimiter { bytes } else { &[] };
+        for _ in 0..weight {
+            let out = builder.tail_buffer();
+            if out.len() - start + delimiter.len() + part.len() > MAX_VALUE {
+                return Err(SqlError::new(b"54000", "requested length too large"));
             }
-            weight = 1;
+            if std::mem::replace(&mut any, true) {
+                out.extend_from_slice(delimiter);
+            }
+            out.extend_from_slice(part);
         }
-        match &mut fold {
-            Some(fold) => (0..weight).try_for_each(|_| fold.add(&values))?,
-            None => totals.add(&values, weight),
-        }
+        Ok(())
+    });
+    if any {
+        builder.end_tail(column, start);
     }
-    match fold {
-        Some(fold) => fold.finish(scratch),
-        None => totals.value(&aggregate.function, scratch),
-    }
+    joined
 }
 
 /// Sets a column of the output row.

@@ -13,7 +13,7 @@ use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key, same_key};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
-use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values};
+use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values, write_joined};
 use crate::arena::RowId;
 use crate::arrangement::{Arrangement, Version};
 use crate::groups::Groups;
@@ -281,10 +281,17 @@ impl Reduce {
                     Some((_, totals)) => totals[number].value(&aggregate.function, scratch)?,
                     None => Totals::new(&aggregate.function).value(&aggregate.function, scratch)?,
                 },
-                Way::Index(index) if matches!(aggregate.function, Function::First) => {
-                    first(aggregate, self.rows(group, input, index, read), scratch)?
+                Way::Index(index) => {
+                    let rows = self.rows(group, input, index, read);
+                    match aggregate.function {
+                        Function::First => first(aggregate, rows, scratch)?,
+                        Function::StringAgg => {
+                            write_joined(aggregate, rows.iter(), column, builder, scratch)?;
+                            continue;
+                        }
+                        _ => over_rows(aggregate, rows.iter(), scratch)?,
+                    }
                 }
-                Way::Index(index) => over_rows(aggregate, self.rows(group, input, index, read).iter(), scratch)?,
             };
             set(builder, self.shape.packings[column], column, &value);
         }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use tidewater_types::{ColumnType, Datum, Expr, RangeOf, Result, Type};
+use tidewater_types::{ColumnType, Datum, Expr, Numeric, RangeOf, Result, Type};
 
 use crate::compile::Argument;
 use crate::function::{Volatility, reads_session};
@@ -63,6 +63,11 @@ impl Cast {
     pub fn compile(&self, arg: Argument, to: &ColumnType, explicit: bool, session: &Arc<Session>) -> Result<Expr> {
         if self.method == CastMethod::Binary && to.modifier < 0 && self.from.is_oid() == self.to.is_oid() {
             return Ok(arg.expr);
+        }
+        if to.modifier < 0
+            && let Some(expr) = usual(&self.from, &to.ty, &arg.expr)
+        {
+            return Ok(expr);
         }
         let (from, to, session) = (self.from.clone(), to.clone(), session.clone());
         Ok(Expr::new(move |tuple, scratch| match arg.expr.eval(tuple, scratch)? {
@@ -124,6 +129,33 @@ impl Cast {
         };
         if stable { Volatility::Stable } else { Volatility::Immutable }
     }
+}
+
+/// The casts that expressions are full of, without the way through all others. They compute what [`tidewater_types::cast`] does.
+fn usual(from: &Type, to: &Type, arg: &Expr) -> Option<Expr> {
+    let arg = arg.clone();
+    Some(match (from, to) {
+        (Type::Int2, Type::Int4 | Type::Int8) | (Type::Int4, Type::Int8) => arg,
+        (Type::Int2 | Type::Int4 | Type::Int8, Type::Numeric) => Expr::new(move |tuple, scratch| {
+            Ok(match arg.eval(tuple, scratch)? {
+                Datum::Int(value) => Datum::Numeric(Numeric::integer(value)),
+                other => other,
+            })
+        }),
+        (Type::Int2 | Type::Int4 | Type::Int8, Type::Float8) => Expr::new(move |tuple, scratch| {
+            Ok(match arg.eval(tuple, scratch)? {
+                Datum::Int(value) => Datum::Float(value as f64),
+                other => other,
+            })
+        }),
+        (Type::Int2 | Type::Int4 | Type::Int8, Type::Text) => Expr::new(move |tuple, scratch| {
+            Ok(match arg.eval(tuple, scratch)? {
+                Datum::Int(value) => Datum::Text(scratch.alloc_str(itoa::Buffer::new().format(value)).as_bytes()),
+                other => other,
+            })
+        }),
+        _ => return None,
+    })
 }
 
 /// `source: targets`, each with the context (i, a, e) and a `b` where the value stays as it is.

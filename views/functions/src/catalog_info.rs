@@ -20,8 +20,8 @@ pub trait CatalogInfo: Send + Sync {
     /// they need none.
     fn index_definition(&self, index: u32, column: u32, for_people: bool) -> Option<String>;
 
-    /// A constraint as CREATE TABLE has it.
-    fn constraint_definition(&self, constraint: u32) -> Option<String>;
+    /// A constraint as CREATE TABLE has it. For people, a condition has no more parentheses than it needs.
+    fn constraint_definition(&self, constraint: u32, for_people: bool) -> Option<String>;
 
     /// The function of this oid.
     fn function(&self, oid: u32) -> Option<&'static Function>;

@@ -18,6 +18,9 @@ impl Lowering<'_> {
         if let Some(totals) = totals(function.0.name, &types) {
             return Ok(totals);
         }
+        if function.0.name == "string_agg" {
+            return Ok(Function::StringAgg);
+        }
         let folded = Folded { function, types, result: call.result.clone(), session: self.session.clone() };
         // What is wrong with the call is said now.
         folded.start()?;

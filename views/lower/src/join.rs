@@ -25,7 +25,7 @@ struct Key {
 type Condition<'j> = (Vec<Key>, Vec<&'j Scalar>);
 
 /// The columns of either side that are never NULL.
-type Sure<'s> = (&'s BTreeSet<Id>, &'s BTreeSet<Id>);
+pub(crate) type Sure<'s> = (&'s BTreeSet<Id>, &'s BTreeSet<Id>);
 
 impl Lowering<'_> {
     pub(crate) fn inner_join(&mut self, join: &Join, wanted: &BTreeSet<Id>) -> Result<Relation> {
@@ -59,7 +59,11 @@ impl Lowering<'_> {
             Role::Mark | Role::Anti => (join.left.not_null(), join.right.not_null()),
             _ => (BTreeSet::new(), BTreeSet::new()),
         };
-        let mut joined = self.optional(left, right, role, &join.on, wanted, (&sure.0, &sure.1))?;
+        let sure = (&sure.0, &sure.1);
+        if let Some(at) = nullable(&join.on, &left, &right, role, sure)? {
+            return self.null_aware(join, at, (left, right), wanted, sure);
+        }
+        let mut joined = self.optional(left, right, role, &join.on, wanted, sure)?;
         if let JoinKind::Mark(id) = join.kind {
             joined.columns.insert(id, Relation::mark(joined.sources.len() - 1));
         }
@@ -89,7 +93,7 @@ impl Lowering<'_> {
     }
 
     /// The left side's rows, each with what the right side is to it.
-    fn optional(
+    pub(crate) fn optional(
         &mut self,
         left: Relation,
         right: Relation,
@@ -137,7 +141,7 @@ impl Lowering<'_> {
     }
 
     /// The relation, its columns among `needs` stored.
-    fn needed(&mut self, relation: Relation, needs: &BTreeSet<Id>) -> Result<Relation> {
+    pub(crate) fn needed(&mut self, relation: Relation, needs: &BTreeSet<Id>) -> Result<Relation> {
         let ids: Vec<Id> = relation.columns.keys().copied().filter(|id| needs.contains(id)).collect();
         self.as_node(relation, &ids)
     }
@@ -238,7 +242,29 @@ fn key(predicate: &Scalar, left: &Relation, right: &Relation, role: Role, sure: 
     Ok(form.map(|form| Key { left: a, right: b, form, nulls_equal: found.nulls_equal }))
 }
 
-fn never_null(scalar: &Scalar, sure: Sure<'_>) -> bool {
+/// The only part of a condition that an index would do for but for NULLs; the other parts are never unknown.
+fn nullable(on: &[Scalar], left: &Relation, right: &Relation, role: Role, sure: Sure<'_>) -> Result<Option<usize>> {
+    if !matches!(role, Role::Anti | Role::Mark) {
+        return Ok(None);
+    }
+    let mut found = None;
+    for (at, predicate) in on.iter().enumerate() {
+        if key(predicate, left, right, role, sure)?.is_some() {
+            continue;
+        }
+        let asked = if let Scalar::Is(Test::NotFalse, inner) = predicate { inner } else { predicate };
+        let exists = Scalar::Is(Test::True, Box::new(asked.clone()));
+        let wraps = role == Role::Mark || matches!(predicate, Scalar::Is(Test::NotFalse, _));
+        if wraps && found.is_none() && key(&exists, left, right, role, sure)?.is_some() {
+            found = Some(at);
+        } else if role == Role::Mark && !matches!(predicate, Scalar::Is(..)) {
+            return Ok(None);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn never_null(scalar: &Scalar, sure: Sure<'_>) -> bool {
     match equality::bare(scalar) {
         Scalar::Column(id, _) => sure.0.contains(id) || sure.1.contains(id),
         Scalar::Literal(constant) => constant.value.is_some(),

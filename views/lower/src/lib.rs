@@ -14,6 +14,7 @@ mod columns;
 mod compile;
 mod equality;
 mod join;
+mod null_aware;
 mod reduce;
 mod refuse;
 mod relation;
@@ -68,6 +69,9 @@ struct Lowering<'a> {
     /// What shared relations were made into, with their columns in order.
     lets: HashMap<LetId, (Relation, Vec<Id>)>,
 }
+
+/// Columns from this number on are lowering's own: the plan has none of them.
+const OWN: u32 = 1 << 31;
 
 /// An expression of more parts than this is computed once and stored, before others are made of it.
 const EXPRESSION_MAX: usize = 200;
@@ -142,7 +146,11 @@ impl Lowering<'_> {
 
     /// Columns to store: of the plan's types.
     fn stored(&self, relation: &Relation, ids: &[Id]) -> Result<Vec<Stored>> {
-        ids.iter().map(|id| Ok(Stored::value(relation.column(*id)?, self.columns.ty(*id).clone()))).collect()
+        let stored = |id: &Id| {
+            let scalar = relation.column(*id)?;
+            Ok(if id.0 >= OWN { Stored::own(scalar) } else { Stored::value(scalar, self.columns.ty(*id).clone()) })
+        };
+        ids.iter().map(stored).collect()
     }
 }
 

@@ -99,8 +99,9 @@ impl Lowering<'_> {
         let shown: Vec<_> =
             keys.iter().map(|id| Ok((*id, grouping.key(relation.column(*id)?)))).collect::<Result<_>>()?;
         let before = grouping.drafts.len();
+        let in_place = relation.is_table() && grouping.keys.iter().all(|key| relation.stored_at(key).is_some());
         for (_, aggregate) in &kept {
-            grouping.drafts.push(draft(&relation, aggregate)?);
+            grouping.drafts.push(draft(&relation, aggregate, in_place)?);
         }
         let width = grouping.keys.len();
         let node = self.grouped(relation, grouping)?;
@@ -143,34 +144,39 @@ impl Lowering<'_> {
             order.push((Stored::own(relation.column(part.id)?), sort));
         }
         let mut grouping = Grouping::default();
+        let mut shown: Vec<(Id, usize)> = Vec::new();
         for id in &top.partition {
             let scalar = relation.column(*id)?;
-            let packed = scalar.ty().key_is_packed();
-            grouping.keys.push(if packed { Stored::own(scalar) } else { Stored::key(scalar) });
+            if scalar.ty().key_is_packed() {
+                shown.push((*id, grouping.keys.len()));
+                grouping.keys.push(Stored::own(scalar));
+            } else {
+                // Of equal values the first row's is shown.
+                grouping.keys.push(Stored::key(scalar));
+            }
         }
         if grouping.keys.is_empty() {
             // The group of all rows is there only if there are rows.
             let any = Scalar::Literal(Constant::bool(true));
             grouping.keys.push(Stored::own(&any));
         }
-        for id in &ids {
-            grouping.drafts.push(first(relation.column(*id)?, order.clone(), None));
-        }
         let width = grouping.keys.len();
+        for id in ids {
+            if shown.iter().all(|(known, _)| *known != id) {
+                shown.push((id, width + grouping.drafts.len()));
+                grouping.drafts.push(first(relation.column(id)?, order.clone(), None));
+            }
+        }
         let node = self.grouped(relation, grouping)?;
-        Ok(Relation::of_node(node, ids.into_iter().zip(width..), self.circuit.types(node)))
+        Ok(Relation::of_node(node, shown, self.circuit.types(node)))
     }
 
     /// The node of a grouping: its keys, then its aggregates.
     pub(crate) fn grouped(&mut self, relation: Relation, grouping: Grouping) -> Result<NodeId> {
         let order = |draft: &Draft| draft.order.iter().map(|(stored, _)| stored.clone()).collect::<Vec<_>>();
-        let found = |stored: &Stored| {
-            let at = place(&stored.scalar)?;
-            if stored.key { relation.keys.get(&at).map(|key| key.column) } else { Some(at.column) }
-        };
-        let is_table = relation.is_one_node() && relation.filters.is_empty();
+        let found = |stored: &Stored| relation.stored_at(stored);
         let read: Vec<Stored> = grouping.keys.iter().cloned().chain(grouping.drafts.iter().flat_map(order)).collect();
-        if is_table && read.iter().all(|stored| found(stored).is_some()) {
+        if relation.is_table() && read.iter().all(|stored| found(stored).is_some()) {
             let column = |stored: &Stored| found(stored).unwrap_or_default();
             let key = grouping.keys.iter().map(column).collect();
             let calls = grouping.drafts.iter().map(|draft| draft.placed(column)).collect();
@@ -267,8 +273,8 @@ fn guard(filter: Option<&Scalar>, scalar: &Scalar) -> Scalar {
     }
 }
 
-/// An aggregate over the slots of its input.
-fn draft(relation: &Relation, aggregate: &Aggregate) -> Result<Draft> {
+/// An aggregate over the slots of its input; `in_place` says that the group's rows are read where they are, if the order allows it.
+fn draft(relation: &Relation, aggregate: &Aggregate, in_place: bool) -> Result<Draft> {
     let call = &aggregate.call;
     let arguments = call.args.iter().map(|arg| relation.over_slots(arg)).collect::<Result<Vec<_>>>()?;
     let filter = aggregate.filter.as_ref().map(|filter| relation.over_slots(filter)).transpose()?;
@@ -295,9 +301,19 @@ fn draft(relation: &Relation, aggregate: &Aggregate) -> Result<Draft> {
             let sort = Sort { descending: key.descending, nulls_first: key.nulls_first, packed: false };
             order.push((guarded(&scalar), sort));
         }
-        // What is left open is decided by the values, not by who came first.
-        for argument in arguments.iter().filter(|argument| !matches!(argument, Scalar::Literal(_))) {
-            order.extend(by_value(argument, false));
+        // What is left open is decided by the values, not by who came first; within a written order by the rows' bytes.
+        let computed = arguments.iter().filter(|argument| !matches!(argument, Scalar::Literal(_)));
+        let open = order.is_empty() && (!in_place || computed.clone().all(|argument| place(argument).is_some()));
+        if aggregate.distinct || open {
+            order.extend(computed.flat_map(|argument| by_value(argument, false)));
+        } else if order.is_empty() {
+            order.extend(
+                relation
+                    .columns
+                    .values()
+                    .find(|scalar| place(scalar).is_some())
+                    .map(|scalar| (Stored::own(scalar), Sort::PACKED)),
+            );
         }
     }
     let call = Call {

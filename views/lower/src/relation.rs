@@ -9,6 +9,7 @@ use engine::{ColumnAt, Equality, JoinInput, NodeId, Role};
 use tidewater_query::plan::{Id, Scalar};
 use tidewater_types::{ColumnType, Result, Type};
 
+use crate::columns::Stored;
 use crate::equality;
 use crate::refuse::broken;
 
@@ -167,6 +168,17 @@ impl Relation {
     /// Whether it is one node, its rows as they are or fewer of them, so that it can be looked up by those before it.
     pub(crate) fn is_one_node(&self) -> bool {
         self.sources.len() == 1
+    }
+
+    /// Whether it is the rows of one node, all of them.
+    pub(crate) fn is_table(&self) -> bool {
+        self.is_one_node() && self.filters.is_empty()
+    }
+
+    /// The column of the only node that holds what is to be stored, if one does.
+    pub(crate) fn stored_at(&self, stored: &Stored) -> Option<usize> {
+        let at = place(&stored.scalar)?;
+        if stored.key { self.keys.get(&at).map(|key| key.column) } else { Some(at.column) }
     }
 
     /// Puts the rows of one node beside this relation, in a role other than inner. Its filters decide what matches, not what stays.

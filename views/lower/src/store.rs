@@ -147,9 +147,11 @@ fn determines(relation: &Relation, start: usize, keys: &[Option<Vec<usize>>]) ->
     loop {
         let found = |input: usize, column: usize, known: &[bool]| {
             let here = ColumnAt { input, column };
+            // What is only tested has no row that a tuple could be known by.
+            let known =
+                |at: ColumnAt| known[at.input] && !matches!(relation.role(at), Role::Semi | Role::Anti | Role::Mark);
             let with = |equality: &engine::Equality| {
-                equality.left == here && known[equality.right.input]
-                    || equality.right == here && known[equality.left.input]
+                equality.left == here && known(equality.right) || equality.right == here && known(equality.left)
             };
             relation.equalities.iter().any(with)
         };

@@ -20,12 +20,12 @@ use tidewater_types::TableSchema;
 use table::KeptTable;
 
 /// The form that this version writes and reads. Before it the file was a list, whose columns had types of another kind.
-const VERSION: u32 = 2;
+const VERSION: u64 = 2;
 
 /// The whole file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
-    version: u32,
+    version: u64,
     definitions: Vec<Entry>,
 }
 
@@ -55,25 +55,17 @@ fn definition(entry: Entry) -> Result<Definition, String> {
 
 /// The definitions that a file's bytes hold.
 fn read(bytes: &[u8]) -> Result<Vec<Definition>, String> {
-    /// What every version but the first has.
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Versioned { version: u32 },
-        List(Vec<serde::de::IgnoredAny>),
-    }
     let damaged = |error: serde_json::Error| format!("is damaged: {error}");
-    let version = match serde_json::from_slice(bytes).map_err(damaged)? {
-        Form::Versioned { version } => version,
-        Form::List(_) => 1,
-    };
+    let whole: serde_json::Value = serde_json::from_slice(bytes).map_err(damaged)?;
+    // The first version did not say so.
+    let version = whole.get("version").and_then(serde_json::Value::as_u64).unwrap_or(1);
     if version != VERSION {
         return Err(format!(
             "is of version {version}, and this Tidewater reads version {VERSION}: move the file away, start again and execute its \
              statements, which stand in it as text"
         ));
     }
-    let kept: Kept = serde_json::from_slice(bytes).map_err(damaged)?;
+    let kept: Kept = serde_json::from_value(whole).map_err(damaged)?;
     let definitions = kept.definitions.into_iter().map(definition).collect::<Result<_, _>>();
     definitions.map_err(|error| format!("is damaged: {error}"))
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use delta::TableId;
 use ingest::SourceEvent;
 use parking_lot::{RwLock, RwLockReadGuard};
-use sql::parse::ast::{ObjectKind, Statement};
+use sql::parse::ast::Statement;
 use sql::{Changes, Database, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState};
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
@@ -153,19 +153,20 @@ impl Handle {
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// Evaluates an INSERT, UPDATE or DELETE over this moment's rows without doing it.
+    /// Evaluates an INSERT, UPDATE or DELETE over this moment's rows, and what its transaction changed before, without doing it.
     ///
     /// # Errors
     /// What is wrong with it, or with the rows that it makes; 57014 after the limit.
-    pub async fn evaluate(
+    pub(crate) async fn evaluate(
         &self,
+        held: &[Arc<Changes>],
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
     ) -> Result<Changes> {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
-        let change = self.change(prepared, parameters, session, wait).await?;
+        let change = self.change(held, prepared, parameters, session, wait).await?;
         compute(self.allowance(wait.limit), move |limits| change.evaluate(limits)).await
     }
 
@@ -173,7 +174,7 @@ impl Handle {
     ///
     /// # Errors
     /// What is wrong with it; 40001 if others were faster every time.
-    pub async fn evaluate_and_apply(
+    pub(crate) async fn evaluate_and_apply(
         &self,
         prepared: &Prepared,
         parameters: &[Constant],
@@ -184,7 +185,8 @@ impl Handle {
         let mut attempts = 0;
         loop {
             let limit = deadline.saturating_duration_since(Instant::now());
-            let changes = self.evaluate(prepared, parameters, session, &Wait { limit, ..wait.clone() }).await?;
+            let wait = Wait { limit, ..wait.clone() };
+            let changes = self.evaluate(&[], prepared, parameters, session, &wait).await?;
             let tag = changes.tag();
             attempts += 1;
             match self.apply(vec![changes]).await {
@@ -207,18 +209,11 @@ impl Handle {
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// Whether what reads these relations would have to see changes that are held back: it reads a table of theirs, or a view,
-    /// which may be made of one.
-    pub(crate) fn must_see(&self, held: &[Changes], reads: &[String]) -> bool {
-        if held.is_empty() {
-            return false;
-        }
-        let database = self.read();
-        reads.iter().any(|name| match database.definition(name) {
-            Some((ObjectKind::Table, _)) => held.iter().any(|changes| changes.table() == name),
-            Some((ObjectKind::View | ObjectKind::MaterializedView, _)) => true,
-            _ => false,
-        })
+    /// Whether one of these relations is a materialized view of a table that these changes are of: it shows them only once they are
+    /// done.
+    pub(crate) fn keep_rows_of(&self, reads: &[String], held: &[Arc<Changes>]) -> bool {
+        let tables: Vec<_> = held.iter().map(|changes| changes.table()).collect();
+        self.read().keep_rows_of(reads.iter().map(String::as_str), &tables)
     }
 
     /// Whether there is an object of this name.

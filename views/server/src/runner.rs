@@ -209,3 +209,55 @@ fn run(query: &Query, mut encode: Encoder, limits: &Limits, sender: &mpsc::Sende
     // Nobody to tell if the receiver is gone.
     let _ = sender.blocking_send(last);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(100);
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().expect("a runtime")
+    }
+
+    /// Work that ends only when it is asked to, and says that it does.
+    fn endless(ended: mpsc::Sender<Error>) -> impl FnOnce(&Limits) -> Result<()> + Send + 'static {
+        move |limits| loop {
+            if let Err(error) = limits.check() {
+                ended.blocking_send(error.clone()).expect("somebody waits");
+                return Err(error);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_any_more_ends() {
+        runtime().block_on(async {
+            let (ended, mut end) = mpsc::channel(1);
+            let allowance = Allowance { time: PATIENCE, memory: 0 };
+            let work = tokio::spawn(compute(allowance, endless(ended)));
+            tokio::task::yield_now().await;
+            work.abort();
+            let told = tokio::time::timeout(PATIENCE, end.recv()).await.expect("it ends");
+            assert_eq!(told.map(|error| error.sqlstate), Some(*b"57014"));
+        });
+    }
+
+    #[test]
+    fn work_ends_when_its_time_is_over() {
+        runtime().block_on(async {
+            let (ended, mut end) = mpsc::channel(1);
+            let allowance = Allowance { time: Duration::from_millis(20), memory: 0 };
+            let error = compute(allowance, endless(ended)).await.expect_err("a timeout");
+            assert!(error.message.contains("statement timeout"), "{error}");
+            assert!(
+                tokio::time::timeout(PATIENCE, end.recv()).await.is_ok_and(|told| told.is_some()),
+                "the thread ends, too"
+            );
+            let allowance = Allowance { time: PATIENCE, memory: 0 };
+            let panicked = compute(allowance, |_| -> Result<()> { panic!("a bug") }).await;
+            assert_eq!(panicked.expect_err("a bug").sqlstate, *b"XX000");
+        });
+    }
+}

@@ -1,7 +1,8 @@
 //! What a connection knows of itself: its variables and its transaction.
 //!
 //! Every statement sees one moment. In a transaction, what INSERT, UPDATE and DELETE change is evaluated at once and put into the
-//! tables at COMMIT, as one change; until then nobody reads it. CREATE and DROP take effect at once, as the client is told.
+//! tables at COMMIT, as one change; until then only the transaction itself reads it, in tables but not in materialized views. CREATE
+//! and DROP take effect at once, as the client is told.
 //!
 //! A transaction is a block from BEGIN to COMMIT, or the statements of one text, which are a transaction without these words
 //! (<https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>).
@@ -56,11 +57,11 @@ struct Transaction {
     /// What variables were before SET LOCAL, which its end takes back.
     local: BTreeMap<String, Option<String>>,
     /// What COMMIT does to tables.
-    changes: Vec<Changes>,
+    changes: Vec<Arc<Changes>>,
     /// What has taken effect already.
     done: Vec<String>,
     savepoints: Vec<Savepoint>,
-    read_only: Option<bool>,
+    read_only: bool,
 }
 
 #[derive(Debug)]
@@ -159,7 +160,7 @@ impl Session {
         let new = !transaction.block;
         if new {
             transaction.block = true;
-            transaction.read_only = read_only;
+            transaction.read_only = read_only.unwrap_or(transaction.read_only);
         }
         new
     }
@@ -170,7 +171,8 @@ impl Session {
     }
 
     fn open(&mut self) -> &mut Transaction {
-        let new = || Transaction { before: self.set.clone(), began: clock(), ..Transaction::default() };
+        let read_only = self.is_read_only();
+        let new = || Transaction { before: self.set.clone(), began: clock(), read_only, ..Transaction::default() };
         self.transaction.get_or_insert_with(new)
     }
 
@@ -187,12 +189,14 @@ impl Session {
     /// Whether statements may change nothing now.
     pub fn is_read_only(&self) -> bool {
         let set = |name| self.set.get(name).map(|value| value == "on");
-        let of_block = self.transaction.as_ref().and_then(|block| set(TRANSACTION_READ_ONLY).or(block.read_only));
-        of_block.or(set(DEFAULT_READ_ONLY)).unwrap_or(false)
+        match &self.transaction {
+            Some(transaction) => set(TRANSACTION_READ_ONLY).unwrap_or(transaction.read_only),
+            None => set(DEFAULT_READ_ONLY).unwrap_or(false),
+        }
     }
 
     /// Ends the transaction and keeps what it set; gives what it changes.
-    pub fn commit(&mut self) -> Vec<Changes> {
+    pub fn commit(&mut self) -> Vec<Arc<Changes>> {
         let Some(transaction) = self.transaction.take() else { return Vec::new() };
         for (name, value) in transaction.local {
             self.put(&name, value);
@@ -210,21 +214,18 @@ impl Session {
     /// Keeps changes until COMMIT.
     pub fn hold(&mut self, changes: Changes) {
         if let Some(transaction) = &mut self.transaction {
-            transaction.changes.push(changes);
+            transaction.changes.push(Arc::new(changes));
         }
     }
 
     /// Changes that wait for COMMIT.
-    pub fn held(&self) -> &[Changes] {
-        self.transaction.as_ref().map_or(&[], |transaction| &transaction.changes)
+    pub fn held(&self) -> Vec<Arc<Changes>> {
+        self.transaction.as_ref().map(|transaction| transaction.changes.clone()).unwrap_or_default()
     }
 
     /// Gives the changes that wait, which take effect before the end of their text.
-    pub fn take_held(&mut self) -> Vec<Changes> {
-        let Some(transaction) = &mut self.transaction else { return Vec::new() };
-        let changes = std::mem::take(&mut transaction.changes);
-        transaction.done.extend(changes.iter().map(Changes::tag));
-        changes
+    pub fn take_held(&mut self) -> Vec<Arc<Changes>> {
+        self.transaction.as_mut().map(|transaction| std::mem::take(&mut transaction.changes)).unwrap_or_default()
     }
 
     /// Takes note of what no error and no ROLLBACK undoes.

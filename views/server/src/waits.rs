@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sql::{After, Behind, Change, Database, Error, Positions, Prepared, Query, Result};
+use sql::{After, Behind, Change, Changes, Database, Error, Positions, Prepared, Query, Result};
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
 
@@ -48,20 +48,21 @@ impl OfMoment for Change {
 }
 
 impl Handle {
-    /// A query over this moment's rows. It waits for sources and views that have not all of their initial rows, and for the
+    /// A query over this moment's rows and what its transaction changed (`held`). It waits for sources and views that have not all of their initial rows, and for the
     /// position asked for.
     ///
     /// # Errors
     /// See [`Database::query`] and [`Database::behind`]; 57014 after the limit.
-    pub async fn query(
+    pub(crate) async fn query(
         &self,
+        held: &[Arc<Changes>],
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
     ) -> Result<Query> {
         self.count_query();
-        let make = |database: &Database| database.query(prepared, parameters, session);
+        let make = |database: &Database| database.query_after(held, prepared, parameters, session);
         self.made(prepared, wait, make, |_, _| ()).await.map(|(query, ())| query)
     }
 
@@ -69,7 +70,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::query`].
-    pub async fn query_at(
+    pub(crate) async fn query_at(
         &self,
         prepared: &Prepared,
         parameters: &[Constant],
@@ -83,18 +84,19 @@ impl Handle {
         self.made(prepared, wait, make, positions).await
     }
 
-    /// An INSERT, UPDATE or DELETE over this moment's rows, which waits as a query does.
+    /// An INSERT, UPDATE or DELETE over this moment's rows and what its transaction changed before; it waits as a query does.
     ///
     /// # Errors
     /// See [`Database::change`] and [`Database::behind`]; 57014 after the limit.
-    pub async fn change(
+    pub(crate) async fn change(
         &self,
+        held: &[Arc<Changes>],
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
     ) -> Result<Change> {
-        let make = |database: &Database| database.change(prepared, parameters, session);
+        let make = |database: &Database| database.change_after(held, prepared, parameters, session);
         self.made(prepared, wait, make, |_, _| ()).await.map(|(change, ())| change)
     }
 
@@ -115,6 +117,8 @@ impl Handle {
             let lack = {
                 let database = self.read();
                 let reads = known.take().unwrap_or_else(|| database.reads(prepared));
+                // What can never be read is not waited for.
+                database.readable(reads.iter().map(String::as_str))?;
                 match lack(&database, &reads, wait)? {
                     Some(lack) => {
                         known = Some(reads);

@@ -1,5 +1,6 @@
 //! INSERT, UPDATE and DELETE: planned as queries, evaluated over snapshots without any lock, done as one commit.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -69,6 +70,33 @@ impl Changes {
     /// The table that they are of.
     pub fn table(&self) -> &str {
         &self.table
+    }
+
+    /// Of which making of the table.
+    pub(crate) fn oid(&self) -> u32 {
+        self.oid
+    }
+
+    /// What several changes do one after another, table by table: a row that one adds and a later one removes is in none.
+    pub fn net(all: Vec<Arc<Changes>>) -> Vec<Changes> {
+        let mut tables: BTreeMap<(String, u32), Vec<Arc<Changes>>> = BTreeMap::new();
+        for changes in all {
+            tables.entry((changes.table.clone(), changes.oid)).or_default().push(changes);
+        }
+        let net = |((table, oid), mut changes): ((String, u32), Vec<Arc<Changes>>)| {
+            if changes.len() == 1
+                && let Some(only) = changes.pop()
+            {
+                return Arc::unwrap_or_clone(only);
+            }
+            let weights = weights(changes.iter().map(Arc::as_ref));
+            let rows = |sign: i64| {
+                let some = weights.iter().map(move |(row, weight)| (row, (sign * weight).max(0) as usize));
+                some.flat_map(|(row, count)| std::iter::repeat_n(row.clone(), count)).collect()
+            };
+            Changes { table, oid, verb: "", removed: rows(-1), added: rows(1) }
+        };
+        tables.into_iter().map(net).collect()
     }
 
     /// The command tag.
@@ -146,6 +174,18 @@ impl Change {
         };
         defaults.filter_map(compiled).collect()
     }
+}
+
+/// How often each row comes (positive) or goes.
+pub(crate) fn weights<'a>(all: impl Iterator<Item = &'a Changes>) -> HashMap<Row, i64> {
+    let mut weights = HashMap::new();
+    for Changes { removed, added, .. } in all {
+        for (rows, sign) in [(removed, -1), (added, 1)] {
+            rows.iter().for_each(|row| *weights.entry(row.clone()).or_default() += sign);
+        }
+    }
+    weights.retain(|_, weight| *weight != 0);
+    weights
 }
 
 /// A table that statements may change.
@@ -306,11 +346,17 @@ impl Database {
         Ok((local, Verb::Update, query, (0..width).chain(0..width).collect()))
     }
 
-    /// A planned change with this moment's rows.
+    /// A planned change with this moment's rows, as they are after what its transaction changed before (`held`).
     ///
     /// # Errors
     /// What is wrong with it by now; 55000 where it reads what does not hold all of its rows.
-    pub fn change(&self, prepared: &Prepared, parameters: &[Constant], session: &Arc<Session>) -> Result<Change> {
+    pub fn change_after(
+        &self,
+        held: &[Arc<Changes>],
+        prepared: &Prepared,
+        parameters: &[Constant],
+        session: &Arc<Session>,
+    ) -> Result<Change> {
         let again = self.current(prepared, parameters, session)?;
         let Work::Change(plan) = &again.as_ref().unwrap_or(prepared).work else {
             return Err(Error::new(b"42601", "expected INSERT, UPDATE or DELETE"));
@@ -326,7 +372,7 @@ impl Database {
         let (Body::Table { constraints, .. }, Some(relation)) = (&object.body, &object.relation) else {
             return Err(unknown(&plan.table));
         };
-        let running = self.running(&plan.plan, parameters, &self.informed(session))?;
+        let running = self.running(&plan.plan, parameters, &self.informed(session), held)?;
         Ok(Change {
             table: plan.table.clone(),
             oid: object.oid,
@@ -336,6 +382,14 @@ impl Database {
             constraints: Arc::new(constraints.declared()),
             reads: plan.plan.reads.clone(),
         })
+    }
+
+    /// [`Database::change_after`] nothing.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn change(&self, prepared: &Prepared, parameters: &[Constant], session: &Arc<Session>) -> Result<Change> {
+        self.change_after(&[], prepared, parameters, session)
     }
 
     /// Does changes as one commit: readers see all of them or none.
@@ -376,7 +430,7 @@ impl Database {
             let message = format!("table \"{table}\" was dropped or made anew since its change was evaluated");
             return Err(Error::new(b"40001", message));
         };
-        let mut wanted = std::collections::HashMap::<&[u8], i64>::new();
+        let mut wanted = HashMap::<&[u8], i64>::new();
         changes.removed.iter().for_each(|row| *wanted.entry(row.bytes()).or_default() += 1);
         let gone = wanted.iter().any(|(row, count)| self.circuit.weight(node, delta::RowRef::new(row)) < *count);
         match gone {

@@ -388,7 +388,7 @@ impl Database {
     }
 
     /// The session with what its functions may ask of the catalog.
-    pub(crate) fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
+    pub fn informed(&self, session: &Arc<Session>) -> Arc<Session> {
         tidewater_catalog::informed(session, &self.catalog_snapshot())
     }
 

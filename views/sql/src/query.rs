@@ -10,7 +10,7 @@ use tidewater_query::run::{Limits, Sink, unpack};
 use tidewater_query::{Plan, bind, rewrite};
 use tidewater_types::{Column, ColumnType};
 
-use crate::change::ChangePlan;
+use crate::change::{ChangePlan, Changes};
 use crate::database::Database;
 use crate::lookup::Lookup;
 use crate::parse::ast::{Parsed, Statement};
@@ -167,6 +167,20 @@ impl Database {
     /// # Errors
     /// What is wrong with it, or the error that a row of a view it reads has instead of a value.
     pub fn query(&self, prepared: &Prepared, parameters: &[Constant], session: &Arc<Session>) -> Result<Query> {
+        self.query_after(&[], prepared, parameters, session)
+    }
+
+    /// A query over this moment's rows, as they are after what its transaction changed (`held`).
+    ///
+    /// # Errors
+    /// As [`Database::query`].
+    pub fn query_after(
+        &self,
+        held: &[Arc<Changes>],
+        prepared: &Prepared,
+        parameters: &[Constant],
+        session: &Arc<Session>,
+    ) -> Result<Query> {
         let again = self.current(prepared, parameters, session)?;
         let prepared = again.as_ref().unwrap_or(prepared);
         let Work::Query(planned) = &prepared.work else {
@@ -177,12 +191,13 @@ impl Database {
         self.readable(reads())?;
         if let Some(lookup) = &planned.lookup
             && !self.columns_lost
+            && !held.iter().any(|changes| changes.table() == lookup.name)
             && let Some(rows) = self.look_up(lookup, parameters)?
         {
             let notices = self.notices(reads());
             return Ok(Query { columns, reads: planned.reads.clone(), notices, body: Body::Rows(rows) });
         }
-        let running = self.running(planned, parameters, &self.informed(session))?;
+        let running = self.running(planned, parameters, &self.informed(session), held)?;
         let notices = self.notices(reads());
         Ok(Query { columns, reads: planned.reads.clone(), notices, body: Body::Plan(Box::new(running)) })
     }
@@ -248,9 +263,10 @@ impl Database {
         planned: &Arc<Planned>,
         parameters: &[Constant],
         session: &Arc<Session>,
+        held: &[Arc<Changes>],
     ) -> Result<Running> {
         self.columns_readable(&planned.plan)?;
-        let moment = self.moment(&planned.plan, session)?;
+        let moment = self.moment(&planned.plan, session, held)?;
         Ok(Running { planned: planned.clone(), moment, session: session.clone(), parameters: parameters.to_vec() })
     }
 }

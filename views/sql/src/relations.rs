@@ -13,6 +13,7 @@ use tidewater_query::{Catalog, Plan, Relation, Source, View};
 use tidewater_types::Result;
 
 use crate::catalog::{Body, Object, TIMELINES};
+use crate::change::{Changes, weights};
 use crate::database::Database;
 use crate::names;
 use crate::{Error, timelines};
@@ -80,6 +81,8 @@ impl Catalog for Names<'_> {
 /// The rows that a plan reads, as they were at one moment.
 pub(crate) struct Moment {
     snapshots: HashMap<u64, Snapshot>,
+    /// Rows of the transaction's own: how often each comes to those of the snapshot, or goes from them.
+    own: HashMap<u64, HashMap<Row, i64>>,
     /// Rows that are made when they are asked for.
     made: HashMap<u64, Vec<Row>>,
     /// What the catalogs tell of.
@@ -89,7 +92,10 @@ pub(crate) struct Moment {
 impl Source for Moment {
     fn scan(&self, relation: &Relation, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
         if let Some(snapshot) = self.snapshots.get(&relation.id) {
-            return scan(snapshot, rows);
+            return match self.own.get(&relation.id) {
+                None => scan(snapshot, rows),
+                Some(own) => scan_with(snapshot, own, rows),
+            };
         }
         if let Some(made) = self.made.get(&relation.id) {
             return rows(&made.iter().map(Row::as_ref).collect::<Vec<_>>());
@@ -124,7 +130,51 @@ fn scan(snapshot: &Snapshot, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
     if batch.is_empty() { Ok(ControlFlow::Continue(())) } else { rows(&batch) }
 }
 
+/// [`scan`] of a table that the transaction itself has changed.
+fn scan_with(snapshot: &Snapshot, own: &HashMap<Row, i64>, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
+    let gone = |row: RowRef<'_>| own.get(row.bytes()).map_or(0, |weight| (-weight).max(0));
+    let mut from = RowsFrom::default();
+    while let Some((row, weight)) = snapshot.next_row(&mut from) {
+        for _ in gone(row)..weight {
+            if rows(&[row])?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    for (row, weight) in own {
+        for _ in 0..*weight {
+            if rows(&[row.as_ref()])?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
 impl Database {
+    /// Whether one of these relations is a materialized view that keeps rows of one of these tables.
+    pub fn keep_rows_of<'a>(&self, names: impl IntoIterator<Item = &'a str>, tables: &[&str]) -> bool {
+        let kept = |name: &&str| {
+            matches!(self.objects.get(*name).map(|object| &object.body), Some(Body::MaterializedView { .. }))
+        };
+        let mut open: Vec<&str> = names.into_iter().filter(kept).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            if tables.contains(&name) {
+                return true;
+            }
+            if !seen.insert(name) {
+                continue;
+            }
+            if let Some(Body::MaterializedView { reads, .. } | Body::View { reads, .. }) =
+                self.objects.get(name).map(|object| &object.body)
+            {
+                open.extend(reads.iter().map(String::as_str));
+            }
+        }
+        false
+    }
+
     /// The object that `name` without a schema is.
     pub(crate) fn found(&self, name: &str, search_path: &[String]) -> Option<String> {
         let keys = search_path.iter().map(|schema| names::key(schema, name));
@@ -149,13 +199,20 @@ impl Database {
     ///
     /// # Errors
     /// The error that a row of a view has instead of a value.
-    pub(crate) fn moment(&self, plan: &Plan, session: &Arc<Session>) -> Result<Moment> {
-        let mut moment = Moment { snapshots: HashMap::new(), made: HashMap::new(), catalog: None };
+    pub(crate) fn moment(&self, plan: &Plan, session: &Arc<Session>, held: &[Arc<Changes>]) -> Result<Moment> {
+        let mut moment = Moment { snapshots: HashMap::new(), own: HashMap::new(), made: HashMap::new(), catalog: None };
         for (relation, _) in plan.reads() {
-            match self.object_of(&relation).map(|object| (&object.body, object.node())) {
+            let object = self.object_of(&relation);
+            match object.map(|object| (&object.body, object.node())) {
                 Some((_, Some(node))) => {
                     if let Some(error) = self.circuit.error(node) {
                         return Err(error.clone());
+                    }
+                    let oid = object.map_or(0, |object| object.oid);
+                    let own = held.iter().map(Arc::as_ref).filter(|changes| changes.oid() == oid);
+                    let own = weights(own);
+                    if !own.is_empty() {
+                        moment.own.insert(relation.id, own);
                     }
                     moment.snapshots.entry(relation.id).or_insert_with(|| self.circuit.snapshot(node));
                 }

@@ -1,9 +1,10 @@
 //! The database as the system catalogs tell of it.
 
 use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, Schema, Snapshot};
+use tidewater_query::plan::{Rel, Scalar};
 
 use crate::catalog::{self, Body};
-use crate::constraint::Constraints;
+use crate::constraint::{Check, Constraints};
 use crate::database::Database;
 use crate::names;
 use crate::parse::ast::{Connection, ObjectKind};
@@ -94,12 +95,19 @@ fn constrain(shown: &mut Object, constraints: &Constraints) {
         shown.constraints.push(Constraint {
             name: check.name.clone(),
             kind: ConstraintKind::Check,
-            columns: Vec::new(),
+            columns: columns_of(check),
             condition: check.text.clone(),
         });
     }
     let defaults = constraints.defaults.iter().enumerate();
     shown.defaults.extend(defaults.filter_map(|(at, default)| Some((at, default.as_ref()?.expr.to_string()))));
+}
+
+/// The places of the columns that a check reads.
+fn columns_of(check: &Check) -> Vec<usize> {
+    let Rel::Get(get) = &check.rel else { return Vec::new() };
+    let reads = |id| check.scalar.any(&mut |scalar| matches!(scalar, Scalar::Column(column, _) if column == id));
+    get.columns.iter().filter(|(_, id)| reads(id)).map(|(at, _)| *at).collect()
 }
 
 /// A view's query: what follows the first AS of its statement, as it was written.

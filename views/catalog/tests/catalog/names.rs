@@ -34,6 +34,10 @@ select 'substr(text, integer, integer)'::regprocedure
 select 'pg_catalog'::regnamespace, 'public'::regnamespace, 'other'::regnamespace, 'pg_catalog'::regnamespace::oid
 select 'nothing'::regnamespace
 select 11::regnamespace, 2200::regnamespace
+select '%%%'::regoper
+select '+'::regoper
+select '+(integer,integer)'::regoperator, '-(none,integer)'::regoperator, '||/'::regoper
+select '+(text,text)'::regoperator
 select 'judge'::regrole, 10::regrole
 select 'nobody'::regrole
 select '"C"'::regcollation, 100::regcollation
@@ -41,7 +45,7 @@ select pg_table_is_visible('orders'::regclass), pg_table_is_visible('other."Mixe
 select pg_type_is_visible(25), pg_type_is_visible(1)
 select pg_get_userbyid(10), pg_get_userbyid(12345)
 select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'orders'::regclass and contype <> 'c' order by conname
-select conname, contype, conkey, pg_get_constraintdef(oid, true) from pg_constraint where conrelid = 'orders'::regclass and contype <> 'c' order by conname
+select conname, contype, conkey, pg_get_constraintdef(oid, true) from pg_constraint where conrelid = 'orders'::regclass order by conname
 select pg_get_indexdef('orders_pkey'::regclass), pg_get_indexdef('order_summary_by_id'::regclass)
 select pg_get_indexdef('order_summary_by_id'::regclass, 1, true), pg_get_indexdef('order_summary_by_id'::regclass, 2, false), pg_get_indexdef('order_summary_by_id'::regclass, 3, false)
 select pg_get_indexdef('orders'::regclass)

@@ -40,7 +40,8 @@ fn definitions(t: &mut Table) {
             text(c, |catalog, oid| catalog.index_definition(oid, column, for_people))
     });
     t.add("stable pg_get_constraintdef(oid) -> text -- A constraint as CREATE TABLE has it.\nstable pg_get_constraintdef(oid, bool) -> text", |c| {
-        text(c, |catalog, oid| catalog.constraint_definition(oid))
+        let for_people = c.count() > 1 && c.bool(1)?;
+            text(c, |catalog, oid| catalog.constraint_definition(oid, for_people))
     });
     // The catalogs hold expressions as text.
     t.add("stable pg_get_expr(text, oid) -> text -- An expression of a catalog.\nstable pg_get_expr(text, oid, bool) -> text", |c| {

@@ -109,7 +109,7 @@ pub(super) fn check_order(ty: &Type) -> Result<()> {
     }
 }
 
-/// An operator that is true for some orders. Integers and floats do not go through the comparison of all types.
+/// An operator that is true for some orders. Integers, floats and texts do not go through the comparison of all types.
 fn make<F>(args: Vec<Argument>, env: Env, holds: F) -> Result<Expr>
 where
     F: Fn(Ordering) -> bool + Send + Sync + Copy + 'static,
@@ -131,12 +131,14 @@ where
         _ => {}
     }
     check_order(&left)?;
+    let by_bytes = left.is_text() && left != Type::Bpchar;
     Ok(Expr::new(move |tuple, scratch| {
         let (a, b) = (a.eval(tuple, scratch)?, b.eval(tuple, scratch)?);
         Ok(match (&a, &b) {
             (Datum::Null, _) | (_, Datum::Null) => Datum::Null,
             (Datum::Int(a), Datum::Int(b)) => Datum::Bool(holds(a.cmp(b))),
             (Datum::Float(a), Datum::Float(b)) => Datum::Bool(holds(float::compare(*a, *b))),
+            (Datum::Text(a), Datum::Text(b)) if by_bytes => Datum::Bool(holds(a.cmp(b))),
             _ => Datum::Bool(holds(compare(&left, &a, &b))),
         })
     }))

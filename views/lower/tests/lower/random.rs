@@ -3,7 +3,7 @@
 //! The queries are those that PostgreSQL judges the batch execution by. What no view does is refused by name and counted.
 
 #[path = "../../../query/tests/query/random/data.rs"]
-mod data;
+pub(crate) mod data;
 #[path = "../../../query/tests/query/random/expr.rs"]
 mod expr;
 #[path = "../../../query/tests/query/random/query.rs"]

@@ -1,79 +1,139 @@
 //! A chain of `||` as one expression: each part is written once, into the memory of the result.
 
+use bumpalo::collections::Vec as Bytes;
+use std::fmt::Write;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
 use tidewater_functions::{Param, Session};
-use tidewater_types::{Datum, Expr, MAX_VALUE, Result, SqlError, Type, cast, output};
+use tidewater_types::{ColumnType, Datum, Expr, MAX_VALUE, Result, Scratch, SqlError, Tuple, Type, cast};
 
 use super::layout::Layout;
 use super::scalar::Compiler;
 use crate::plan::{Call, Scalar};
 
-/// Parts whose values need no memory of their own.
-type Values<'a> = SmallVec<[Datum<'a>; 12]>;
+/// A part of a text.
+enum Part {
+    Constant(Box<[u8]>),
+    /// A text, an integer or a numeric, which are written as they are.
+    Plain(Expr),
+    /// Any other, by its cast to text.
+    Other(Expr, Type),
+}
 
-/// Whether a call joins two texts, or a text and any value in its text form.
-fn is_concat(call: &Call) -> bool {
+/// The expression of a call that puts texts together; `None` if it is none.
+pub(super) fn concat(compiler: Compiler<'_>, call: &Call, layout: &Layout) -> Result<Option<Expr>> {
+    let Some(sides) = sides(call) else { return Ok(None) };
+    let mut leaves = Vec::new();
+    sides.into_iter().for_each(|side| collect(side, &mut leaves));
+    let mut parts: Vec<Part> = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        let constant = match leaf {
+            Scalar::Literal(constant) if is_plain(&constant.ty.ty) && constant.value.is_some() => {
+                let mut text = String::new();
+                tidewater_types::output(&constant.datum(), &constant.ty, &compiler.session.settings, &mut text);
+                Some(text)
+            }
+            _ => None,
+        };
+        match (constant, parts.last_mut()) {
+            (Some(text), Some(Part::Constant(before))) => *before = [&**before, text.as_bytes()].concat().into(),
+            (Some(text), _) => parts.push(Part::Constant(text.into_bytes().into())),
+            (None, _) => {
+                let (expr, ty) = (compiler.scalar(leaf, layout)?, leaf.ty().ty);
+                parts.push(if is_plain(&ty) { Part::Plain(expr) } else { Part::Other(expr, ty) });
+            }
+        }
+    }
+    Ok(Some(joined(parts, compiler.session.clone())))
+}
+
+/// Both sides of `||`, if it joins two texts, or a text and any value in its text form.
+fn sides(call: &Call) -> Option<[&Scalar; 2]> {
     let function = call.function.0;
     let text = |param: &Param| matches!(param, Param::Of(Type::Text));
-    function.name == "||"
-        && call.args.len() == 2
+    let of_texts = function.name == "||"
         && call.ty.ty == Type::Text
         && function.params.iter().any(text)
-        && function.params.iter().all(|param| text(param) || matches!(param, Param::AnyNonArray))
+        && function.params.iter().all(|param| text(param) || matches!(param, Param::AnyNonArray));
+    match &call.args[..] {
+        [a, b] if of_texts => Some([a, b]),
+        _ => None,
+    }
 }
 
-/// The parts of a chain, in order.
-fn collect<'s>(scalar: &'s Scalar, parts: &mut Vec<&'s Scalar>) {
+fn collect<'s>(scalar: &'s Scalar, leaves: &mut Vec<&'s Scalar>) {
+    if let Scalar::Call(call) = scalar
+        && let Some(sides) = sides(call)
+    {
+        return sides.into_iter().for_each(|side| collect(side, leaves));
+    }
     match scalar {
-        Scalar::Call(call) if is_concat(call) => call.args.iter().for_each(|arg| collect(arg, parts)),
-        part => parts.push(part),
+        // What is cast to text is written as text.
+        Scalar::Cast(cast) if cast.ty.ty == Type::Text && cast.ty.modifier < 0 && is_plain(&cast.input.ty().ty) => {
+            collect(&cast.input, leaves);
+        }
+        leaf => leaves.push(leaf),
     }
 }
 
-/// The expression of a chain of three parts or more; `None` for any other call.
-pub(crate) fn concat(compiler: Compiler<'_>, call: &Call, layout: &Layout) -> Result<Option<Expr>> {
-    if !is_concat(call) {
-        return Ok(None);
-    }
-    let mut scalars = Vec::new();
-    call.args.iter().for_each(|arg| collect(arg, &mut scalars));
-    if scalars.len() < 3 {
-        return Ok(None);
-    }
-    let mut parts = Vec::with_capacity(scalars.len());
-    for scalar in scalars {
-        parts.push((compiler.scalar(scalar, layout)?, scalar.ty()));
-    }
-    let session: Arc<Session> = compiler.session.clone();
-    Ok(Some(Expr::new(move |tuple, scratch| {
-        let mut values = Values::new();
-        for (part, _) in &parts {
-            values.push(part.eval(tuple, scratch)?);
+fn is_plain(ty: &Type) -> bool {
+    matches!(ty, Type::Text | Type::Varchar | Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric)
+}
+
+fn joined(parts: Vec<Part>, session: Arc<Session>) -> Expr {
+    const PART: usize = 24;
+    let constants = parts.iter().map(|part| if let Part::Constant(text) = part { text.len() } else { PART });
+    let capacity = constants.sum();
+    Expr::new(move |tuple, scratch| {
+        let mut out = Bytes::with_capacity_in(capacity, scratch);
+        let mut has_null = false;
+        for part in &parts {
+            // A NULL makes all NULL, but the other parts may fail and are computed.
+            has_null |= !put(part, tuple, scratch, &session, &mut out)?;
         }
-        // All parts are evaluated before one that is NULL counts, as the arguments of a strict function are.
-        if values.iter().any(Datum::is_null) {
-            return Ok(Datum::Null);
+        Ok(if has_null { Datum::Null } else { Datum::Text(out.into_bump_slice()) })
+    })
+}
+
+/// Appends a part; false if it is NULL.
+fn put<'a>(
+    part: &Part,
+    tuple: Tuple<'a>,
+    scratch: &'a Scratch,
+    session: &Session,
+    out: &mut Bytes<'a, u8>,
+) -> Result<bool> {
+    let value = match part {
+        Part::Constant(text) => {
+            out.extend_from_slice_copy(text);
+            return Ok(true);
         }
-        let (mut out, mut shown) = (bumpalo::collections::Vec::with_capacity_in(64, scratch), String::new());
-        for (value, (_, ty)) in values.iter().zip(&parts) {
-            match (value, &ty.ty) {
-                (Datum::Text(text), Type::Text | Type::Varchar) => out.extend_from_slice(text),
-                (Datum::Int(_), Type::Int2 | Type::Int4 | Type::Int8) | (Datum::Numeric(_), _) => {
-                    shown.clear();
-                    output(value, ty, &session.settings, &mut shown);
-                    out.extend_from_slice(shown.as_bytes());
-                }
-                _ => match cast(*value, &ty.ty, &Type::Text.into(), true, &session.settings, scratch)? {
-                    Datum::Text(text) => out.extend_from_slice(text),
-                    _ => return Ok(Datum::Null),
-                },
-            }
-            if out.len() > MAX_VALUE {
-                return Err(SqlError::new(b"54000", "requested length too large"));
-            }
+        Part::Plain(expr) => expr.eval(tuple, scratch)?,
+        Part::Other(expr, ty) => match expr.eval(tuple, scratch)? {
+            Datum::Null => Datum::Null,
+            value => cast(value, ty, &ColumnType::from(Type::Text), true, &session.settings, scratch)?,
+        },
+    };
+    match value {
+        Datum::Text(text) if out.len() + text.len() > MAX_VALUE => {
+            return Err(SqlError::new(b"54000", "requested length too large"));
         }
-        Ok(Datum::Text(out.into_bump_slice()))
-    })))
+        Datum::Text(text) => out.extend_from_slice_copy(text),
+        Datum::Int(value) => out.extend_from_slice_copy(itoa::Buffer::new().format(value).as_bytes()),
+        Datum::Numeric(value) => {
+            write!(Text(out), "{value}").map_err(|_| SqlError::new(b"XX000", "a numeric without a text form"))?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Bytes that text is appended to.
+struct Text<'o, 'a>(&'o mut Bytes<'a, u8>);
+
+impl Write for Text<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice_copy(text.as_bytes());
+        Ok(())
+    }
 }

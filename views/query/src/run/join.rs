@@ -382,7 +382,8 @@ impl Join {
                     Some(false) => continue,
                     None => {
                         unsure = true;
-                        if state == State::Perhaps {
+                        // A mark stays unknown, whatever comes: what the left side compares is NULL.
+                        if state == State::Perhaps && matches!(self.kind, JoinKind::Mark(_)) {
                             break;
                         }
                         continue;

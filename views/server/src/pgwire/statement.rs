@@ -164,8 +164,11 @@ impl Handler {
     {
         let told = |error: Error| wire_error(&error);
         self.settle(session, prepared).await.map_err(told)?;
-        let wait = session.lock().wait();
-        let mut query = self.handle.query(prepared, values, seen, &wait).await.map_err(told)?;
+        let (wait, held) = {
+            let session = session.lock();
+            (session.wait(), session.held())
+        };
+        let mut query = self.handle.query(&held, prepared, values, seen, &wait).await.map_err(told)?;
         tell(client, session, std::mem::take(&mut query.notices)).await?;
         let (columns, allowance) = (query.columns.clone(), self.handle.allowance(wait.limit));
         let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
@@ -189,39 +192,37 @@ impl Handler {
     ) -> Result<String, Error> {
         writable(session, prepared)?;
         self.settle(session, prepared).await?;
-        let (wait, held_back) = {
+        let (wait, held) = {
             let session = session.lock();
-            (session.wait(), session.in_transaction())
+            (session.wait(), session.in_transaction().then(|| session.held()))
         };
-        if !held_back {
+        let Some(held) = held else {
             return self.handle.evaluate_and_apply(prepared, values, seen, &wait).await;
-        }
-        let changes = self.handle.evaluate(prepared, values, seen, &wait).await?;
+        };
+        let changes = self.handle.evaluate(&held, prepared, values, seen, &wait).await?;
         let tag = changes.tag();
         session.lock().hold(changes);
         Ok(tag)
     }
 
-    /// Before a statement that would have to see what its transaction holds back: a block refuses it; what the statements before
-    /// it in its text changed takes effect now.
+    /// Before a statement that reads a materialized view of what its transaction changed, or drops a table of it: a block refuses
+    /// the first; what the statements before it in its text changed takes effect now.
     async fn settle(&self, session: &Shared, prepared: &Prepared) -> Result<(), Error> {
-        let (sees, implicit) = {
+        let (held, implicit) = {
             let session = session.lock();
-            let drops = matches!(prepared.parsed.statement, Statement::Drop { .. }) && session.is_implicit();
-            let held = session.held();
-            let sees = !held.is_empty() && (drops || self.handle.must_see(held, &self.handle.reads(prepared)));
-            (sees, session.is_implicit())
+            (session.held(), session.is_implicit())
         };
-        if !sees {
+        let drops = implicit && matches!(prepared.parsed.statement, Statement::Drop { .. });
+        if held.is_empty() || !(drops || self.handle.keep_rows_of(&self.handle.reads(prepared), &held)) {
             return Ok(());
         }
         if !implicit {
-            return Err(Error::new(b"25001", "what this transaction changed can be read after its COMMIT only")
-                .hint("COMMIT first, or let statements commit by themselves"));
+            let message = "a materialized view of what this transaction changed can be read after its COMMIT only";
+            return Err(Error::new(b"25001", message).hint("COMMIT first, or let statements commit by themselves"));
         }
+        let tags: Vec<_> = held.iter().map(|changes| changes.tag()).collect();
         let held = session.lock().take_held();
-        let tags: Vec<_> = held.iter().map(sql::Changes::tag).collect();
-        self.handle.apply(held).await?;
+        self.handle.apply(sql::Changes::net(held)).await?;
         let mut session = session.lock();
         tags.iter().for_each(|tag| session.took_effect(tag));
         Ok(())
@@ -333,7 +334,7 @@ impl Handler {
     {
         let mut held = Vec::new();
         changed(client, session, |session| held = session.commit()).await?;
-        self.handle.apply(held).await.map_err(|error| wire_error(&error))
+        self.handle.apply(sql::Changes::net(held)).await.map_err(|error| wire_error(&error))
     }
 
     /// Ends the transaction, if there is one, and forgets what it holds back. Of a text's (`implicit`) the client is told what took

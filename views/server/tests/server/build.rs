@@ -35,10 +35,13 @@ fn a_view_is_built_while_rows_come_and_other_views_are_read() {
         let (created, ()) = tokio::join!(creator.batch_execute(create), meanwhile);
         created.expect("views");
         for (kept, fresh) in [
-            ("SELECT count(*), sum(id), sum(n), sum(last) FROM pairs", "SELECT count(*), sum(t.id), sum(n), sum(last) FROM t JOIN groups USING (g)"),
+            ("SELECT count(*), sum(id)::bigint, sum(n)::bigint, sum(last)::bigint FROM pairs",
+                "SELECT count(*), sum(t.id)::bigint, sum(n)::bigint, sum(last)::bigint FROM t JOIN groups USING (g)",
+            ),
             (
-                "SELECT count(*), sum(ids), sum(first), sum(n) FROM totals WHERE notes LIKE 'new,%' OR g = 0 OR g > 40",
-                "SELECT count(*), sum(ids), sum(first), sum(n) FROM (SELECT sum(id) AS ids, min(id) AS first, count(*) AS n FROM t GROUP BY g)",
+                "SELECT count(*), sum(ids)::bigint, sum(first)::bigint, sum(n)::bigint FROM totals WHERE notes LIKE 'new,%' OR g = 0 OR g > 40",
+                "SELECT count(*), sum(ids)::bigint, sum(first)::bigint, sum(n)::bigint
+                 FROM (SELECT sum(id) AS ids, min(id) AS first, count(*) AS n FROM t GROUP BY g) AS fresh",
             ),
         ] {
             let kept = creator.query_one(kept, &[]).await.expect("the view answers once it is built");

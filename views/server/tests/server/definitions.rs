@@ -55,15 +55,17 @@ fn schema(columns: &[(&str, &str)]) -> String {
 
 fn write_catalog(folder: &Path, statements: &[String]) {
     std::fs::create_dir_all(folder).expect("a folder");
-    std::fs::write(folder.join("catalog.json"), json!(statements).to_string()).expect("a file");
+    let entry = |statement: &String| json!({"statement": statement, "search_path": ["public"]});
+    let file = json!({"version": 2, "definitions": statements.iter().map(entry).collect::<Value>()});
+    std::fs::write(folder.join("catalog.json"), file.to_string()).expect("a file");
 }
 
 /// The statements that the catalog's file holds.
 fn catalog(folder: &Path) -> Vec<String> {
     let text = std::fs::read(folder.join("catalog.json")).expect("a catalog");
-    let entries: Vec<Value> = serde_json::from_slice(&text).expect("JSON");
-    let statement = |entry: &Value| entry.as_str().or(entry["statement"].as_str()).expect("a statement").to_owned();
-    entries.iter().map(statement).collect()
+    let file: Value = serde_json::from_slice(&text).expect("JSON");
+    let statement = |entry: &Value| entry["statement"].as_str().expect("a statement").to_owned();
+    file["definitions"].as_array().expect("definitions").iter().map(statement).collect()
 }
 
 async fn code(client: &Client, statement: &str) -> (String, String) {

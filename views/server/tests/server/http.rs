@@ -25,12 +25,30 @@ async fn request_of(address: std::net::SocketAddr, host: &str, head: &str, body:
     let request = format!(
         "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
-    socket.write_all(request.as_bytes()).await.expect("it is sent");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.expect("an answer");
+    // A server that refuses a request may have closed the connection before all of it is sent.
+    let _ = socket.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).expect("UTF-8");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+    let head = head.to_lowercase();
+    let body = if head.contains("transfer-encoding: chunked") { joined(body) } else { body.to_owned() };
+    Answer { status, head, body }
+}
+
+/// A body that came in chunks, each with its length in hexadecimal before it.
+fn joined(mut chunks: &str) -> String {
+    let mut body = String::new();
+    loop {
+        let (length, rest) = chunks.split_once("\r\n").expect("a length");
+        let length = usize::from_str_radix(length, 16).expect("a length");
+        if length == 0 {
+            return body;
+        }
+        body.push_str(&rest[..length]);
+        chunks = &rest[length + 2..];
+    }
 }
 
 /// Status and body of one request.

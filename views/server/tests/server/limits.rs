@@ -12,7 +12,7 @@ use crate::{RUNTIME, connect, queries_begun, server, until_begun, within};
 /// A query that computes far longer than any test waits, without a pause.
 const LONG: &str = "SELECT count(*) FROM big a, big b WHERE a.id + b.id = -1";
 
-async fn big(running: &Running, rows: u32) -> tokio_postgres::Client {
+pub(crate) async fn big(running: &Running, rows: u32) -> tokio_postgres::Client {
     let client = connect(running).await;
     let fill = format!(
         "CREATE TABLE big (id bigint, s text);
@@ -23,7 +23,7 @@ async fn big(running: &Running, rows: u32) -> tokio_postgres::Client {
 }
 
 /// A socket on which a test writes messages by itself.
-async fn raw(running: &Running) -> TcpStream {
+pub(crate) async fn raw(running: &Running) -> TcpStream {
     TcpStream::connect(running.pg_address).await.expect("a connection")
 }
 
@@ -35,7 +35,7 @@ fn startup(parameters: &[u8]) -> Vec<u8> {
     packet.to_vec()
 }
 
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = BytesMut::new();
     packet.put_u8(kind);
     packet.put_i32(body.len() as i32 + 4);
@@ -53,7 +53,7 @@ async fn next(socket: &mut TcpStream) -> (u8, Vec<u8>) {
 }
 
 /// Messages up to the first of a kind.
-async fn until(socket: &mut TcpStream, kind: u8) -> Vec<(u8, Vec<u8>)> {
+pub(crate) async fn until(socket: &mut TcpStream, kind: u8) -> Vec<(u8, Vec<u8>)> {
     let mut all = Vec::new();
     loop {
         all.push(next(socket).await);
@@ -64,7 +64,7 @@ async fn until(socket: &mut TcpStream, kind: u8) -> Vec<(u8, Vec<u8>)> {
 }
 
 /// A session that is ready.
-async fn ready(running: &Running) -> TcpStream {
+pub(crate) async fn ready(running: &Running) -> TcpStream {
     let mut socket = raw(running).await;
     socket.write_all(&startup(b"user\0x\0\0")).await.expect("it is sent");
     until(&mut socket, b'Z').await;

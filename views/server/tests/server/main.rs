@@ -2,15 +2,18 @@
 
 mod after;
 mod build;
+mod changes;
 mod clients;
 mod definitions;
 mod http;
 mod limits;
 mod protocol;
 mod psql;
+mod sessions;
 mod slt;
 mod sources;
 mod transactions;
+mod types;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,20 +62,32 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it comes to pass")
 }
 
-/// Queries that the server has begun so far.
-fn queries_begun(running: &Running) -> u64 {
+/// What the server has counted under a name so far.
+fn counted(running: &Running, name: &str) -> u64 {
     let metrics = running.handle.metrics();
-    let count = metrics.lines().find_map(|line| line.strip_prefix("tidewater_queries_total "));
-    count.and_then(|count| count.parse().ok()).expect("a count of queries")
+    let count = metrics.lines().find_map(|line| line.strip_prefix(name));
+    count.and_then(|count| count.parse().ok()).expect("a count")
 }
 
-/// Waits until the server has begun a query more than `before`.
-async fn until_begun(running: &Running, before: u64) {
+/// Waits until the server has counted more than `before`.
+async fn until_counted(running: &Running, name: &str, before: u64) {
     let mut again = tokio::time::interval(Duration::from_millis(5));
     within(async {
-        while queries_begun(running) <= before {
+        while counted(running, name) <= before {
             again.tick().await;
         }
     })
     .await;
+}
+
+const QUERIES: &str = "tidewater_queries_total ";
+
+/// Queries that the server has begun so far.
+fn queries_begun(running: &Running) -> u64 {
+    counted(running, QUERIES)
+}
+
+/// Waits until the server has begun a query more than `before`.
+async fn until_begun(running: &Running, before: u64) {
+    until_counted(running, QUERIES, before).await;
 }

@@ -309,7 +309,7 @@ fn columns_are_called_as_in_postgresql() {
             ("SELECT * FROM m", "lower id"),
             (
                 "SELECT extract(year FROM now()), date '2024-01-02', true, NULL, id + $1 FROM t",
-                "extract date bool ?column? ?column?",
+                "extract date ?column? ?column? ?column?",
             ),
         ] {
             let statement = client.prepare(text).await.expect(text);

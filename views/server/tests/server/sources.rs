@@ -26,7 +26,7 @@ async fn fed() -> (Running, Events) {
 }
 
 /// A client and the notices that it is sent.
-async fn hearing(running: &Running) -> (Client, mpsc::UnboundedReceiver<DbError>) {
+pub(crate) async fn hearing(running: &Running) -> (Client, mpsc::UnboundedReceiver<DbError>) {
     let config = format!("host=127.0.0.1 port={} user=anybody dbname=materialize", running.pg_address.port());
     let (client, mut connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls).await.expect("a connection");
     let (sender, heard) = mpsc::unbounded_channel();
@@ -41,7 +41,7 @@ async fn hearing(running: &Running) -> (Client, mpsc::UnboundedReceiver<DbError>
     (client, heard)
 }
 
-fn texts(heard: &mut mpsc::UnboundedReceiver<DbError>) -> Vec<String> {
+pub(crate) fn texts(heard: &mut mpsc::UnboundedReceiver<DbError>) -> Vec<String> {
     let mut texts = Vec::new();
     while let Ok(notice) = heard.try_recv() {
         texts.push(format!("{}: {}", notice.severity(), notice.message()));

@@ -3,8 +3,8 @@
 use sql::Database;
 use sql::parse::ast::ObjectKind;
 
-use super::answer;
 use super::statements::fails;
+use super::{answer, try_answer};
 
 /// A table, a view, a materialized view and an index.
 fn database() -> Database {
@@ -35,9 +35,8 @@ fn relations_are_told_with_their_columns_and_keys() {
         "total|numeric|YES|numeric|NULL",
     ];
     assert_eq!(answer(db, columns), expected);
-    let constraints =
-        "SELECT conname, contype, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'orders'::regclass";
-    let expected = ["orders_pkey|p|PRIMARY KEY (id)", "orders_total_check|c|CHECK ((total > 0))"];
+    let constraints = "SELECT conname, contype, conkey, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'orders'::regclass";
+    let expected = ["orders_pkey|p|{1}|PRIMARY KEY (id)", "orders_total_check|c|{2}|CHECK ((total > 0))"];
     assert_eq!(answer(db, constraints), expected);
     let indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'order_summary'";
     let index = "CREATE INDEX order_summary_by_id ON public.order_summary USING btree (id)";
@@ -67,4 +66,27 @@ fn a_user_table_may_be_named_like_a_system_one() {
     assert_eq!(answer(&mut db, "SELECT a FROM pg_mine"), ["7"]);
     let kinds = db.catalog().into_iter().filter(|object| object.kind == ObjectKind::Table);
     assert_eq!(kinds.count(), 3);
+}
+
+#[test]
+fn no_relation_shows_a_secret() {
+    let db = &mut database();
+    db.execute("CREATE CONNECTION k TO KAFKA (BROKER 'kafka:9092', SASL USERNAME = 'u', SASL PASSWORD = SECRET s)")
+        .expect("a connection");
+    let mut read = 0;
+    for relation in tidewater_catalog::relations() {
+        let Ok(rows) = try_answer(db, &format!("SELECT * FROM {}.{}", relation.schema, relation.name)) else {
+            continue;
+        };
+        read += rows.len();
+        assert!(!rows.iter().any(|row| row.contains("hush")), "{}.{}", relation.schema, relation.name);
+    }
+    assert!(read > 5000, "{read}");
+    assert_eq!(
+        answer(db, "SELECT name, type FROM mz_objects WHERE type IN ('secret', 'connection')"),
+        ["k|connection", "s|secret"]
+    );
+    let uses = "SELECT o.name, r.name FROM mz_internal.mz_object_dependencies d JOIN mz_objects o ON o.id = object_id
+         JOIN mz_objects r ON r.id = referenced_object_id";
+    assert!(answer(db, uses).contains(&"k|s".to_owned()), "{:?}", answer(db, uses));
 }

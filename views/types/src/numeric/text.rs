@@ -17,6 +17,9 @@ const MAX_EXPONENT: i64 = 1 << 30;
 impl fmt::Display for Numeric<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Numeric::Small(mantissa, scale) if *scale <= SHORT && u64::try_from(mantissa.unsigned_abs()).is_ok() => {
+                short(f, *mantissa < 0, mantissa.unsigned_abs() as u64, usize::from(*scale))
+            }
             Numeric::Small(mantissa, 0) => write!(f, "{mantissa}"),
             Numeric::Small(mantissa, scale) => {
                 let (negative, digits) = (*mantissa < 0, mantissa.unsigned_abs().to_string());
@@ -38,6 +41,33 @@ impl fmt::Display for NumericBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.borrow(&mut Vec::new()).fmt(f)
     }
+}
+
+/// Digits after the point of what [`short`] writes.
+const SHORT: u16 = 20;
+
+/// A number of 64 bits, written without memory of its own: nearly all are such, and views write many.
+fn short(f: &mut fmt::Formatter<'_>, negative: bool, mut digits: u64, scale: usize) -> fmt::Result {
+    // As many digits as either has, one before the point, the point, the sign.
+    let mut buffer = [0; SHORT as usize + 3];
+    let mut at = buffer.len();
+    let mut put = |byte: u8| {
+        at -= 1;
+        buffer[at] = byte;
+    };
+    let mut written = 0;
+    while digits != 0 || written <= scale {
+        if written == scale && scale > 0 {
+            put(b'.');
+        }
+        put(b'0' + (digits % 10) as u8);
+        digits /= 10;
+        written += 1;
+    }
+    if negative {
+        put(b'-');
+    }
+    f.write_str(std::str::from_utf8(&buffer[at..]).map_err(|_| fmt::Error)?)
 }
 
 /// Digits with a point `scale` from the end.

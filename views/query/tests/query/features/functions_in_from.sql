@@ -35,3 +35,10 @@ select id from t where exists (select 1 from generate_series(1, t.a) g where g =
 select id, (select sum(g) from generate_series(1, t.a) g) from t
 select max(generate_series) from generate_series(1, 5)
 select row_number() over (), generate_series(1, 2) from n where k = 1
+-- columns whose types are the arguments'
+select (information_schema._pg_expandarray(array['a','b'])).n
+select (information_schema._pg_expandarray(array['a','b'])).x
+select information_schema._pg_expandarray(array[7,8])
+select e.x + 1, n from information_schema._pg_expandarray(array[10,20]) e
+select a, b from information_schema._pg_expandarray(array[10,20]) e(a, b)
+select * from information_schema._pg_expandarray('{}'::text[])

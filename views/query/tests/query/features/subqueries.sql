@@ -13,6 +13,8 @@ select a from t where a in (select k from n)
 select a from t where a not in (select k from n)
 select a from t where a not in (select k from e)
 select a from t where a not in (select k from n where k is not null)
+select id from t where a not in (select x.p from x where x.q = 3 or t.id + null::int = x.p)
+select id, a in (select x.p from x where x.q = 3 or t.id + null::int = x.p) from t
 select a, a in (select k from n), a not in (select k from n) from t
 select a, a in (select k from e), a in (select k from n where k = 1) from t
 select a, b, (a, b) in (select k, v from n) from t
