@@ -370,3 +370,52 @@ impl<'a> Walk<'a> {
         filter.on.is_none() && filter.reads.iter().all(|at| self.join.spec.inputs[at.input].role == Role::Inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use delta::Width;
+    use tidewater_types::{ColumnType, Expr, Type};
+
+    use super::*;
+    use crate::{Circuit, ColumnAt, Filter, JoinSpec, Output};
+
+    /// The tuples that an update of one row of the only input sends, without and with a filter that reads column 2.
+    fn sent(old: [u64; 4], new: [u64; 4], filtered: bool) -> usize {
+        let types = |columns: usize| vec![ColumnType::from(Type::Int8); columns].into();
+        let row = |cells: [u64; 4]| {
+            let mut builder = delta::RowBuilder::new(vec![Width::Fixed; 4]);
+            cells.into_iter().enumerate().for_each(|(column, cell)| builder.set_slot(column, cell));
+            builder.take()
+        };
+        let mut circuit = Circuit::new();
+        let table = circuit.add_input(types(4), Some(&[0]));
+        let read = ColumnAt { input: 0, column: 2 };
+        let filter = Filter { expr: Expr::new(|_, _| Ok(Datum::Bool(true))), reads: vec![read], on: None };
+        let spec = JoinSpec {
+            inputs: vec![JoinInput { node: table, role: Role::Inner }],
+            equalities: Vec::new(),
+            filters: if filtered { vec![filter] } else { Vec::new() },
+            output: [0, 1].map(|column| Output::Column(ColumnAt { input: 0, column })).to_vec(),
+            types: types(2),
+            key: None,
+        };
+        let index_of = &mut |_, _: &[usize]| 0;
+        let join = Join::plan(spec, vec![circuit.nodes.arrangement(table).shape.clone()], index_of);
+        circuit.tick([(table, delta::Op::Upsert(row(old)))]);
+        let arrangement = circuit.nodes.arrangement_mut(table);
+        arrangement.is_read = true;
+        arrangement.replace(row(new).as_ref(), 1);
+        let mut pending = Pending::default();
+        run_term(&join, &join.terms[0], &circuit.nodes, Fed::ALL, &mut pending);
+        pending.tuples.iter(1).count()
+    }
+
+    #[test]
+    fn an_update_of_columns_that_the_join_does_not_read_sends_nothing() {
+        assert_eq!(sent([1, 2, 3, 4], [1, 2, 3, 5], false), 0);
+        assert_eq!(sent([1, 2, 3, 4], [1, 2, 3, 5], true), 0);
+        assert_eq!(sent([1, 2, 3, 4], [1, 2, 9, 4], false), 0);
+        assert_eq!(sent([1, 2, 3, 4], [1, 2, 9, 4], true), 2, "a filter reads it");
+        assert_eq!(sent([1, 2, 3, 4], [1, 9, 3, 4], false), 2, "the output shows it");
+    }
+}
