@@ -297,7 +297,7 @@ impl Index {
         let hash = self.hash(row);
         // Most keys have one row, and that one is known by its id alone.
         if let Ok(entry) = self.table.find_entry(spread(hash), |e| e.posting == id.0) {
-            drop(entry.remove());
+            entry.remove();
             return;
         }
         let posting = self.find(hash, arena, |other| self.same(other, row));
