@@ -90,21 +90,21 @@ impl Circuit {
     /// Rows that a node and those it is made from, as far as they are being built, have taken in, and rows that there are for
     /// them, approximately.
     pub fn progress(&self, node: NodeId) -> (usize, usize) {
-        let Some(operator) = self.operators[node.0].as_ref().filter(|_| !self.is_built(node)) else { return (0, 0) };
-        let inputs = operator.inputs();
-        let below = inputs.iter().map(|&input| self.progress(input));
-        let (mut done, mut all) = below.fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-        let fed = self.fed[node.0];
-        let fed_from = if matches!(operator, Operator::Join(_)) { &inputs[..1] } else { &inputs[..] };
-        for (number, &input) in fed_from.iter().enumerate() {
-            let arrangement = self.nodes.arrangement(input);
-            let (rows, chunks) = (arrangement.rows(), arrangement.arena.chunks());
-            all += rows;
-            done += match number.cmp(&fed.input) {
-                Ordering::Less => rows,
-                Ordering::Equal => rows * fed.chunk / chunks.max(1),
-                Ordering::Greater => 0,
-            };
+        let (mut done, mut all) = (0, 0);
+        for node in self.below(node).into_iter().filter(|node| !self.is_built(*node)) {
+            let Some(operator) = &self.operators[node.0] else { continue };
+            let (inputs, fed) = (operator.inputs(), self.fed[node.0]);
+            let fed_from = if matches!(operator, Operator::Join(_)) { &inputs[..1] } else { &inputs[..] };
+            for (number, &input) in fed_from.iter().enumerate() {
+                let arrangement = self.nodes.arrangement(input);
+                let (rows, chunks) = (arrangement.rows(), arrangement.arena.chunks());
+                all += rows;
+                done += match number.cmp(&fed.input) {
+                    Ordering::Less => rows,
+                    Ordering::Equal => rows * fed.chunk / chunks.max(1),
+                    Ordering::Greater => 0,
+                };
+            }
         }
         (done, all)
     }

@@ -241,9 +241,20 @@ impl Circuit {
 
     /// The error that readers of this node get instead of rows: one of its own or of a node it is made from.
     pub fn error(&self, node: NodeId) -> Option<&SqlError> {
-        let inputs = self.operators[node.0].as_ref().map(Operator::inputs).unwrap_or_default();
-        let own = self.nodes.arrangement(node).error();
-        own.or_else(|| inputs.into_iter().find_map(|input| self.error(input)))
+        self.below(node).into_iter().find_map(|node| self.nodes.arrangement(node).error())
+    }
+
+    /// A node and all that it is made from, each once: what is used twice is not looked at twice.
+    pub(crate) fn below(&self, node: NodeId) -> Vec<NodeId> {
+        let mut seen = vec![false; self.operators.len()];
+        let (mut found, mut open) = (Vec::new(), vec![node]);
+        while let Some(node) = open.pop() {
+            if !std::mem::replace(&mut seen[node.0], true) {
+                found.push(node);
+                open.extend(self.operators[node.0].iter().flat_map(Operator::inputs).rev());
+            }
+        }
+        found
     }
 
     /// Makes sure that the node has an index by these columns, so that [`Circuit::lookup`] finds rows through it.

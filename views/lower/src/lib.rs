@@ -27,9 +27,9 @@ use std::sync::Arc;
 
 use engine::{Circuit, NodeId};
 use tidewater_functions::Session;
-use tidewater_query::Plan;
 use tidewater_query::catalog::Relation as Table;
 use tidewater_query::plan::{Columns, Get, Id, JoinKind, LetId, Rel, Scalar};
+use tidewater_query::{Plan, walking};
 use tidewater_types::Result;
 
 use columns::Stored;
@@ -44,6 +44,16 @@ pub use shared::Shared;
 /// 0A000 with the construct's name for what is not kept incrementally; what a constant's evaluation gives. Nodes that were made
 /// before it failed are left for [`Circuit::retain`] to remove.
 pub fn lower(
+    plan: &Plan,
+    circuit: &mut Circuit,
+    shared: &mut Shared,
+    node_of: &dyn Fn(&Table) -> Option<NodeId>,
+    session: &Arc<Session>,
+) -> Result<NodeId> {
+    walking(plan, || lowered(plan, circuit, shared, node_of, session))
+}
+
+fn lowered(
     plan: &Plan,
     circuit: &mut Circuit,
     shared: &mut Shared,

@@ -85,7 +85,9 @@ impl Lowering<'_> {
             left: width + before,
             right: width + before + 1,
         });
-        let relation = Relation::of_node(both, [], &stored);
+        let mut relation = Relation::of_node(both, [], &stored);
+        let various = types.iter().enumerate().filter(|(_, ty)| !ty.key_is_packed());
+        relation.keys = various.zip(types.len() + 1..).map(|((value, _), key)| (alone(value), alone(key))).collect();
         let node = self.grouped(relation, grouping)?;
         let place = |shown: Shown| match shown {
             Shown::Key(key) => key,
@@ -95,11 +97,14 @@ impl Lowering<'_> {
         Ok(Relation::of_node(node, ids, self.circuit.types(node)))
     }
 
-    /// One side's rows, each with which side it is.
+    /// One side's rows, each with which side it is, and the key forms of what they are grouped by.
     fn tagged(&mut self, (rel, ids): &(Rel, Vec<Id>), types: &[ColumnType], is_left: bool) -> Result<NodeId> {
         let relation = self.relation(rel, &ids.iter().copied().collect())?;
         let mut stored = of_types(&relation, ids, types)?;
+        let forms: Vec<Stored> =
+            stored.iter().filter(|column| !column.ty.key_is_packed()).map(|c| Stored::key(&c.scalar)).collect();
         stored.push(Stored::value(&Scalar::Literal(Constant::bool(is_left)), Type::Bool.into()));
+        stored.extend(forms);
         self.store(relation, stored)
     }
 }

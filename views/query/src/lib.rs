@@ -16,3 +16,4 @@ pub use parse::{parse, parser, refusal, tokens};
 pub use plan::Plan;
 pub use rewrite::rewrite;
 pub use run::run;
+pub use stack::walking;

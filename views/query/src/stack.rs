@@ -18,3 +18,8 @@ pub(crate) fn enough<T>(depth: usize, f: impl FnOnce() -> T) -> T {
     const SHALLOW: usize = 30;
     if depth <= SHALLOW { f() } else { stacker::grow(PLAN_BYTES, f) }
 }
+
+/// `f`, which walks a plan, on a stack that is enough for it.
+pub fn walking<T>(plan: &crate::Plan, f: impl FnOnce() -> T) -> T {
+    enough(plan.rel.depth(), f)
+}

@@ -103,3 +103,66 @@ fn what_a_group_shows_does_not_depend_on_who_came_first() {
         assert!(shown[0][0].ends_with(",2"), "{shown:?}");
     }
 }
+
+/// Types that one operator compares, each with a value: the first two are equal, the third is not.
+fn mixed() -> Vec<[(ColumnType, &'static str); 3]> {
+    let with = |of: Type, modifier: i32| ColumnType { ty: of, modifier };
+    let numeric = |precision: i32, scale: i32| with(Type::Numeric, (precision << 16 | scale) + 4);
+    vec![
+        [(ty(Type::Int2), "7"), (ty(Type::Int8), "7"), (ty(Type::Int4), "8")],
+        [(ty(Type::Int8), "7"), (ty(Type::Numeric), "7.0"), (ty(Type::Float8), "7.5")],
+        [(numeric(10, 2), "1.50"), (numeric(12, 4), "1.5"), (numeric(30, 1), "1.4")],
+        [(numeric(10, 2), "1.50"), (ty(Type::Numeric), "1.5000"), (ty(Type::Int4), "1")],
+        [(ty(Type::Float4), "0.5"), (ty(Type::Float8), "0.5"), (ty(Type::Float8), "0.25")],
+        [(ty(Type::Text), "x"), (with(Type::Varchar, 9), "x"), (ty(Type::Text), "x ")],
+        [(with(Type::Bpchar, 5), "x"), (with(Type::Bpchar, 9), "x"), (with(Type::Bpchar, 9), "y")],
+        [(with(Type::Bpchar, 5), "x"), (ty(Type::Text), "x"), (ty(Type::Text), "x    ")],
+        [(ty(Type::Name), "x"), (ty(Type::Text), "x"), (ty(Type::Text), "y")],
+        [(ty(Type::Date), "2024-02-29"), (ty(Type::Timestamp), "2024-02-29"), (ty(Type::Timestamp), "1970-01-20")],
+        [
+            (ty(Type::Timestamp), "2024-02-29"),
+            (ty(Type::TimestampTz), "2024-02-29"),
+            (ty(Type::TimestampTz), "2024-03-01"),
+        ],
+    ]
+}
+
+#[test]
+fn values_of_different_types_are_joined_as_they_are_compared() {
+    const PAIRS: &[(&str, &str)] = &[("x", "y"), ("y", "z"), ("x", "z")];
+    for case in mixed() {
+        let mut world = World::new();
+        let columns = ["x", "y", "z"].map(|name| name.to_owned());
+        let columns: Vec<(&str, ColumnType)> =
+            columns.iter().map(String::as_str).zip(case.iter().map(|(of, _)| of.clone())).collect();
+        world.table("l", &columns);
+        world.table("r", &columns);
+        let mut views = Vec::new();
+        for (a, b) in PAIRS {
+            for join in ["join", "left join", "full join"] {
+                views.push(world.built(&format!("select l.{a}, r.{b} from l {join} r on l.{a} = r.{b}")));
+            }
+            views.push(world.built(&format!("select x from l where {a} in (select {b} from r)")));
+            views.push(
+                world.built(&format!(
+                    "select x, {a} in (select {b} from r) from l where {a} not in (select {b} from r)"
+                )),
+            );
+            views.push(world.built(&format!("select {a} from l union select {b} from r")));
+            views.push(world.built(&format!("select {a} from l except all select {b} from r")));
+        }
+        let row: Vec<&str> = case.iter().map(|(_, text)| *text).collect();
+        let [x, y, z] = row[..] else { panic!("three columns") };
+        for (table, row) in [("r", [x, y, z]), ("l", [x, y, z]), ("l", ["null", y, "null"]), ("r", ["null", "null", z])]
+        {
+            world.load(table, &[&row]);
+            world.tick();
+            check(&world, &views, &format!("{:?}", case[0].0.ty));
+        }
+        let equal = world.built("select count(*) from l join r on l.x = r.y");
+        assert_eq!(world.text(&equal), ["1 × 1"], "{case:?}");
+        world.unload("l");
+        world.tick();
+        check(&world, &views, &format!("{:?} without l", case[0].0.ty));
+    }
+}

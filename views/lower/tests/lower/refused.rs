@@ -76,3 +76,16 @@ fn a_rows_error_is_the_views_as_long_as_the_row_is_there() {
     let rows: Vec<_> = views.iter().map(|view| world.text(view)).collect();
     assert_eq!(rows, [vec!["1 × 1"], vec!["1 × 1,1"], vec!["1 × 2"], vec!["1 × 2"]]);
 }
+
+#[test]
+fn deep_expressions_over_deep_expressions_are_computed_in_steps() {
+    let mut world = world();
+    let sum =
+        |of: &str, from: &str| format!("select id, a{} as a from {from} where a{} > 0", of.repeat(150), of.repeat(150));
+    let inner = sum(" + 1", "t");
+    let view = world.built(&sum(" - 1", &format!("({}) x", sum(" + 1", &format!("({inner}) y")))));
+    world.load("t", &[&["1", "1", "x", "null"], &["2", "-400", "x", "null"]]);
+    world.tick();
+    assert_eq!(world.text(&view), ["1 × 1,151"]);
+    assert!(world.circuit.explain(view.1).lines().count() > 2, "steps are nodes");
+}

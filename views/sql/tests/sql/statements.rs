@@ -399,7 +399,6 @@ fn columns_of_one_object_have_names_of_their_own() {
 
 #[test]
 fn a_condition_above_an_outer_join_is_kept() {
-    // A scan that told how many NULLs it has would have DataFusion take the condition for true of the joined rows, too.
     let mut db = shop();
     run(&mut db, "CREATE TABLE notes (id bigint)");
     run(&mut db, "INSERT INTO notes VALUES (0)");
@@ -415,7 +414,6 @@ fn an_aggregate_of_a_case_is_answered() {
     let mut db = Database::new();
     run(&mut db, "CREATE TABLE users (id bigint NOT NULL, name text, active boolean, rank smallint)");
     run(&mut db, "INSERT INTO users VALUES (0, 'a', false, 0), (1, NULL, NULL, NULL), (1, 'b', true, 1)");
-    // What the CASEs share is computed before the aggregate; DataFusion's two plans differ on whether it may be NULL.
     let text = "SELECT id, bool_and(CASE WHEN NOT (active IS TRUE) THEN true ELSE active END)
            FILTER (WHERE concat(name, name, 'z') <> CASE WHEN id BETWEEN id AND 1 AND id = rank
              THEN trim(name || ' ') ELSE (1.25 || '-' || name) END) AS b FROM users GROUP BY id";
