@@ -1,11 +1,13 @@
 //! The shop in Tidewater: its sources in both formats and without the transaction topic, its views, and MySQL's word on them.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 
 use crate::Result;
 use crate::servers::Servers;
 use crate::shop_traffic::Traffic;
-use crate::sql::{describe, rows, same, wait_until};
+use crate::sql::{describe, rows, same, wait_for, wait_until};
 
 /// Tables and those of their columns whose text is the same in both databases.
 const TABLES: [(&str, &str); 7] = [
@@ -98,9 +100,12 @@ pub(crate) async fn define(servers: &Servers, client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// A server that was killed last reads all of its topics again.
+const CATCH_UP: Duration = Duration::from_secs(240);
+
 pub(crate) async fn wait_for_marker(client: &Client, marker: i64) -> Result<()> {
     for prefix in ["avro", "json", "loose"] {
-        wait_until(async || {
+        wait_for(CATCH_UP, async || {
             let found = rows(client, &format!("SELECT count(*) FROM {prefix}_marker WHERE id = {marker}")).await?;
             Ok(found[0][0].as_deref() == Some("1"))
         })
