@@ -45,7 +45,7 @@ struct Options {
 impl Options {
     fn read(arguments: &[String]) -> Result<Self> {
         let seed = std::time::UNIX_EPOCH.elapsed()?.as_secs();
-        let mut options = Options { only: Vec::new(), chaos: chaos::Options { faults: 20, seed } };
+        let mut options = Options { only: Vec::new(), chaos: chaos::Options { faults: 10, seed } };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
