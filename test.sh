@@ -45,23 +45,23 @@ crate_arrows() {
   local line crate allowed dependency status=0
   while read -r line; do
     crate=${line%%:*} allowed=" ${line#*:} "
-    for dependency in delta engine ingest sql shop tidewater tidewater-types tidewater-functions tidewater-query tidewater-judge tidewater-lower tidewater-catalog; do
+    for dependency in shop tidewater tidewater-{delta,types,functions,query,judge,engine,lower,catalog,sql,ingest}; do
       if grep -qE "^$dependency(\.workspace)? *=" "$crate/Cargo.toml" && [[ $allowed != *" $dependency "* ]]; then
         echo "$crate must not depend on $dependency" >&2; status=1
       fi
     done
   done <<'ARROWS'
 delta:
-views/types: delta tidewater-judge
+views/types: tidewater-delta tidewater-judge
 views/judge:
-views/functions: delta tidewater-types tidewater-judge
-views/query: delta tidewater-types tidewater-functions tidewater-judge
-views/engine: delta tidewater-types
-views/lower: delta engine tidewater-types tidewater-functions tidewater-query tidewater-judge
-views/catalog: delta tidewater-types tidewater-functions tidewater-query tidewater-judge
-views/sql: delta engine tidewater-types tidewater-functions tidewater-query tidewater-lower tidewater-catalog
-ingest: delta tidewater-types
-views/server: delta ingest sql tidewater-types tidewater-functions tidewater-query
+views/functions: tidewater-delta tidewater-types tidewater-judge
+views/query: tidewater-delta tidewater-types tidewater-functions tidewater-judge
+views/engine: tidewater-delta tidewater-types
+views/lower: tidewater-delta tidewater-engine tidewater-types tidewater-functions tidewater-query tidewater-judge
+views/catalog: tidewater-delta tidewater-types tidewater-functions tidewater-query tidewater-judge
+views/sql: tidewater-delta tidewater-engine tidewater-types tidewater-functions tidewater-query tidewater-lower tidewater-catalog
+ingest: tidewater-delta tidewater-types
+views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-types tidewater-functions tidewater-query
 api:
 tests: shop tidewater
 ARROWS

@@ -209,8 +209,8 @@ say "starting ${PARTS[*]} (data in $DATA) ..."
 ! wanted kafka || alive kafka || start_kafka
 ! wanted mysql || alive mysql || start_mysql
 ! wanted registry || alive registry || start_registry
-! wanted kafka || await kafka 90 port_open "$KAFKA_PORT"
+! wanted kafka || await kafka 240 port_open "$KAFKA_PORT"
 ! wanted connect || alive connect || start_connect
-! wanted mysql || await mysql 90 mysql_root -e 'SELECT 1'
-! wanted registry || await registry 120 curl -sf "http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7/subjects"
-! wanted connect || await connect 120 curl -sf "http://127.0.0.1:$CONNECT_PORT/connectors"
+! wanted mysql || await mysql 240 mysql_root -e 'SELECT 1'
+! wanted registry || await registry 240 curl -sf "http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7/subjects"
+! wanted connect || await connect 240 curl -sf "http://127.0.0.1:$CONNECT_PORT/connectors"

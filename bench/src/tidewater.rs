@@ -3,10 +3,10 @@
 
 use crate::engine::Engine;
 use crate::event::{Event, Op, SummaryRow};
-use delta::{Change, Commit, Row, RowBuilder, TableId};
-use sql::{Database, Outcome};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use tidewater_delta::{Change, Commit, Row, RowBuilder, TableId};
+use tidewater_sql::{Database, Outcome};
 
 use tidewater_query::run::Limits;
 use tidewater_types::{Column, Datum, TableSchema, Type};
@@ -146,8 +146,10 @@ impl Tidewater {
                     set_int(&mut updates.row, 2, update.updated_at);
                     updates.row.take()
                 };
-                let ops =
-                    [old.map(|row| delta::Op::Remove(packed(row))), new.map(|row| delta::Op::Insert(packed(row)))];
+                let ops = [
+                    old.map(|row| tidewater_delta::Op::Remove(packed(row))),
+                    new.map(|row| tidewater_delta::Op::Insert(packed(row))),
+                ];
                 changes.extend(ops.into_iter().flatten().map(|op| Change { table: updates.id, op }));
             }
         }
@@ -171,12 +173,12 @@ impl Table {
                 self.row.reset();
                 keyed(&mut self.row, id(new));
                 fill(new, &mut self.row);
-                delta::Op::Upsert(take(&mut self.row))
+                tidewater_delta::Op::Upsert(take(&mut self.row))
             }
             (Some(old), None) => {
                 self.key.reset();
                 keyed(&mut self.key, id(old));
-                delta::Op::Delete(take(&mut self.key))
+                tidewater_delta::Op::Delete(take(&mut self.key))
             }
             (None, None) => return,
         };

@@ -12,10 +12,10 @@ use apache_avro::reader::datum::GenericDatumReader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cpu_time::ThreadTime;
-use ingest::avro::{self, AvroDecoder};
-use ingest::json::JsonDecoder;
-use ingest::schema::{Node, Wire};
 use serde::Deserialize;
+use tidewater_ingest::avro::{self, AvroDecoder};
+use tidewater_ingest::json::JsonDecoder;
+use tidewater_ingest::schema::{Node, Wire};
 use tidewater_types::{ColumnType, TableSchema};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

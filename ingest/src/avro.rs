@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use delta::{Row, RowBuilder};
+use tidewater_delta::{Row, RowBuilder};
 use tidewater_types::{Column, TableSchema};
 
 use crate::avro_bytes::Bytes;

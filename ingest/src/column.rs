@@ -13,7 +13,7 @@ mod times;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 use tidewater_types::{ArrayRef, Column, ColumnType, Datum, Scratch, time};
 
 use crate::error::{Error, Result};

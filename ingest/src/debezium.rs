@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Op, Row, RowBuilder, RowRef, Width, same_key};
+use tidewater_delta::{KeyColumn, Op, Row, RowBuilder, RowRef, Width, same_key};
 use tidewater_types::TableSchema;
 
 use crate::error::{Error, Result, Undecodable};

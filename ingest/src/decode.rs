@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-use delta::{Op, Row, RowBuilder};
+use tidewater_delta::{Op, Row, RowBuilder};
 use tidewater_types::TableSchema;
 
 use crate::avro::{self, AvroDecoder};

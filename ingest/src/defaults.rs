@@ -6,8 +6,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use delta::{Row, RowBuilder};
 use serde_json::Value;
+use tidewater_delta::{Row, RowBuilder};
 use tidewater_types::{Column, Datum, Packing, Type};
 
 use crate::column::{Cell, Writer};

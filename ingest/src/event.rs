@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::Op;
+use tidewater_delta::Op;
 
 /// Debezium's operation, field `op` of its envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

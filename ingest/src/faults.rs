@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 use tidewater_types::TableSchema;
 
 use crate::error::{Error, Result};

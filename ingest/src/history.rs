@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use delta::{Row, RowBuilder};
+use tidewater_delta::{Row, RowBuilder};
 use tidewater_types::TableSchema;
 
 use crate::defaults::absent;

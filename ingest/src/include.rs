@@ -1,6 +1,6 @@
 //! Columns of `INCLUDE`: what Kafka says of a record.
 
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 use tidewater_types::time;
 
 use crate::event::{MetaColumn, RecordMeta};

@@ -4,8 +4,8 @@
 //! record. Values are typed by the table's columns. A value that does not fit its column fails its record, which is read on all
 //! the same for what identifies it. Source: Debezium's documentation of the MySQL connector; Kafka Connect's JsonConverter.
 
-use delta::{Row, RowBuilder};
 use serde::Deserialize;
+use tidewater_delta::{Row, RowBuilder};
 use tidewater_types::TableSchema;
 
 use crate::column::{Cell, Writer};

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 
 use crate::column::Cell;
 use crate::debezium::{Detail, Fields, Names, Scalar};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use delta::TableId;
+use tidewater_delta::TableId;
 use tidewater_types::{Column, ColumnType, SqlError, TableSchema, Type};
 
 use crate::error::{Error, Result};
@@ -121,13 +121,13 @@ impl Health {
 #[derive(Debug)]
 pub enum SourceEvent {
     /// Whole commits, in order.
-    Commits(Vec<delta::Commit>),
+    Commits(Vec<tidewater_delta::Commit>),
     /// Changes of a source that is not shown yet, in order. They need not be one change to anybody.
     Base {
         /// The source.
         table: TableId,
         /// Its changes.
-        ops: Vec<delta::Op>,
+        ops: Vec<tidewater_delta::Op>,
     },
     /// The commits so far hold all rows that the source had when it was created.
     Hydrated(TableId),

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use delta::{Op, Row, RowBuilder, TableId, Width};
-use ingest::OnError;
-use ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
-use ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
+use tidewater_delta::{Op, Row, RowBuilder, TableId, Width};
+use tidewater_ingest::OnError;
+use tidewater_ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
+use tidewater_ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
 
 /// A line of the process's status, in bytes: `VmRSS` is what it holds, `VmHWM` the most that it held.
 fn memory(line: &str) -> usize {

@@ -16,8 +16,8 @@ use crate::sql::{connect, rows};
 use crate::tidewater::Tidewater;
 use crate::{Result, http};
 
-/// Between two rounds of a reader: without it the readers take the processors from what they watch.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Between two rounds of a reader: with a shorter one the readers take the processors from what they watch.
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// What one reader saw.
 #[derive(Debug, Default, Clone)]

@@ -9,8 +9,8 @@ use apache_avro::types::Value as AvroValue;
 use apache_avro::writer::datum::GenericDatumWriter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ingest::avro::confluent_header;
 use serde::Deserialize;
+use tidewater_ingest::avro::confluent_header;
 
 use super::Result;
 

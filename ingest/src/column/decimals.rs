@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 use tidewater_types::{Numeric, NumericBuf};
 
 use super::target::{Digits, Target};

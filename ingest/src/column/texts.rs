@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 use tidewater_types::{Packing, Scratch, Settings, input, text::apply_length};
 
 use super::target::Target;

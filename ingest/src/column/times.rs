@@ -1,6 +1,6 @@
 //! Times as numbers, of a unit that the writer's schema names or that their size tells.
 
-use delta::RowBuilder;
+use tidewater_delta::RowBuilder;
 use tidewater_types::{Datum, Interval, Packing, time};
 
 use super::target::Target;

@@ -11,11 +11,11 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use delta::Op;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
+use tidewater_delta::Op;
 use tidewater_types::TableSchema;
 
 use crate::decode::{BoundaryDecoder, Decoded, Decoder, Record};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use delta::TableId;
 use rdkafka::consumer::BaseConsumer;
+use tidewater_delta::TableId;
 use tokio::sync::mpsc;
 
 use super::feed::{Batch, Content, Feed, From, Item, Order};

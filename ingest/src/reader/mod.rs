@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use delta::TableId;
+use tidewater_delta::TableId;
 use tidewater_types::TableSchema;
 use tokio::sync::mpsc;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{Op, Position, TableId};
+use tidewater_delta::{Op, Position, TableId};
 
 use super::known::TOLD;
 use super::log::{Entry, EntryKind};

@@ -4,7 +4,7 @@
 //! is of no table of ours, nothing more comes of a transaction), the reader is asked for the present ends of all partitions,
 //! and the conclusion is drawn when all are read up to there.
 
-use delta::TableId;
+use tidewater_delta::TableId;
 
 use super::Timeline;
 use super::partition::UNTOLD;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use delta::{Op, TableId};
+use tidewater_delta::{Op, TableId};
 
 use super::known::Known;
 use super::log::{Entry, EntryKind};

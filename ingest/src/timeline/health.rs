@@ -1,6 +1,6 @@
 //! What a table is about, for users.
 
-use delta::TableId;
+use tidewater_delta::TableId;
 
 use super::Timeline;
 use super::hydrate::AGAIN;

@@ -1,6 +1,6 @@
 //! When a table is shown for the first time.
 
-use delta::{Position, TableId};
+use tidewater_delta::{Position, TableId};
 
 use super::judge::place;
 use super::log::{Entry, EntryKind};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::TableId;
+use tidewater_delta::TableId;
 
 use super::release::Merging;
 use super::seen::{self, Before};

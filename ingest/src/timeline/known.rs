@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use delta::Op;
+use tidewater_delta::Op;
 
 use super::seen::Before;
 use crate::event::Origin;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use delta::{Op, Position, TableId};
+use tidewater_delta::{Op, Position, TableId};
 
 use super::Timeline;
 use super::place::BinlogPlace;

@@ -42,7 +42,7 @@ mod transaction;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use delta::{Change, Commit, Op, Position, TableId};
+use tidewater_delta::{Change, Commit, Op, Position, TableId};
 
 use crate::event::{Boundary, Origin};
 use ends::Ends;

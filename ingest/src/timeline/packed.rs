@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use delta::{Op, RowRef};
+use tidewater_delta::{Op, RowRef};
 
 /// So many changes stay as they came: most transactions are small.
 const LOOSE: usize = 256;
@@ -115,7 +115,7 @@ impl Unpacked {
 
 #[cfg(test)]
 mod tests {
-    use delta::{Row, RowBuilder, Width};
+    use tidewater_delta::{Row, RowBuilder, Width};
 
     use super::*;
 

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use delta::Op;
+use tidewater_delta::Op;
 
 use super::known::{Known, TOLD};
 use super::log::Entry;
@@ -227,7 +227,7 @@ mod tests {
         let id: Arc<str> = id.into();
         let member = TransactionRef { id: id.clone(), total_order: order, data_collection_order: order };
         let origin = Origin { transaction: Some(member), ..origin.clone() };
-        let row = delta::RowBuilder::new(vec![delta::Width::Fixed]).take();
+        let row = tidewater_delta::RowBuilder::new(vec![tidewater_delta::Width::Fixed]).take();
         let op = if deletes { Op::Delete(row) } else { Op::Upsert(row) };
         partition.admit(&id, &origin, &[op], (true, false))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::Position;
+use tidewater_delta::Position;
 
 use crate::event::Origin;
 

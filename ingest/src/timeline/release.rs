@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{Change, Op, Position, TableId};
+use tidewater_delta::{Change, Op, Position, TableId};
 
 use super::judge::Verdict;
 use super::seen;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use delta::{Op, TableId};
+use tidewater_delta::{Op, TableId};
 
 use super::Timeline;
 use super::place::BinlogPlace;

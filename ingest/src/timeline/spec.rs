@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{Commit, Op, TableId};
+use tidewater_delta::{Commit, Op, TableId};
 
 use crate::source::OnError;
 

@@ -1,6 +1,6 @@
 //! What belongs to no transaction, in its turn: snapshots, TRUNCATE, rows of incremental snapshots.
 
-use delta::TableId;
+use tidewater_delta::TableId;
 
 use super::judge::{HINT, place};
 use super::place::BinlogPlace;

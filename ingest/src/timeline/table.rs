@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use delta::Op;
+use tidewater_delta::Op;
 
 use super::ends::Fence;
 use super::follow::Late;
@@ -301,7 +301,12 @@ impl Table {
     }
 
     /// Events that a transaction misses of this table.
-    pub(crate) fn missing(&self, transaction: &Transaction, table: delta::TableId, counts: &[(Arc<str>, u64)]) -> u64 {
+    pub(crate) fn missing(
+        &self,
+        transaction: &Transaction,
+        table: tidewater_delta::TableId,
+        counts: &[(Arc<str>, u64)],
+    ) -> u64 {
         let part = transaction.part_of(table);
         let have = |name: &str| part.map_or(0, |part| part.count(name));
         self.expected(counts).map(|(name, count)| count.saturating_sub(have(name))).sum()
@@ -406,7 +411,7 @@ impl Step {
     }
 
     /// Whether the transaction comes before this step of `table`; `None` if nothing tells.
-    pub(crate) fn is_after(&self, transaction: &Transaction, table: delta::TableId) -> Option<bool> {
+    pub(crate) fn is_after(&self, transaction: &Transaction, table: tidewater_delta::TableId) -> Option<bool> {
         // What was written whole before a snapshot's first row is part of it, wherever the binlog has it.
         if let (StepKind::Snapshot(incoming), Some(end)) = (&self.kind, &transaction.end)
             && end.timestamp_ms < incoming.first_ms

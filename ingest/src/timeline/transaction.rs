@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{Op, TableId};
+use tidewater_delta::{Op, TableId};
 
 use super::known::Known;
 use super::packed::{PackedOps, Unpacked};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use delta::{Op, Row};
-use ingest::avro::{self, AvroDecoder};
-use ingest::defaults::DEFAULT;
-use ingest::event::RecordMeta;
-use ingest::json::JsonDecoder;
-use ingest::schema::Node;
+use tidewater_delta::{Op, Row};
+use tidewater_ingest::avro::{self, AvroDecoder};
+use tidewater_ingest::defaults::DEFAULT;
+use tidewater_ingest::event::RecordMeta;
+use tidewater_ingest::json::JsonDecoder;
+use tidewater_ingest::schema::Node;
 use tidewater_types::{Column, ColumnType, Datum, Settings, TableSchema, output};
 
 const META: RecordMeta = RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
@@ -86,7 +86,7 @@ fn finding_11_json_with_schemas_knows_defaults_too() {
     let id = r#"{"type":"int64","field":"id"}"#;
     let latest =
         record(&format!(r#"{id},{{"type":"int32","optional":true,"default":7,"field":"n"}}"#), r#"{"id":1,"n":null}"#);
-    let table = ingest::json::debezium_table(latest.as_bytes(), None).expect("JSON").expect("a table");
+    let table = tidewater_ingest::json::debezium_table(latest.as_bytes(), None).expect("JSON").expect("a table");
     let mut decoder = JsonDecoder::debezium(&table).expect("a decoder");
     let mut n = |record: &str| {
         let event = decoder.decode(None, record.as_bytes()).expect("an event");

@@ -1,9 +1,9 @@
 //! Debezium's envelopes, written by hand: what an event says of where it came from, and what is refused.
 
-use ingest::avro::AvroDecoder;
-use ingest::event::{Event, Snapshot};
-use ingest::json::JsonDecoder;
-use ingest::schema::Node;
+use tidewater_ingest::avro::AvroDecoder;
+use tidewater_ingest::event::{Event, Snapshot};
+use tidewater_ingest::json::JsonDecoder;
+use tidewater_ingest::schema::Node;
 use tidewater_types::{Column, TableSchema, Type};
 
 fn table() -> TableSchema {
@@ -169,12 +169,12 @@ fn finding_12_records_of_other_kinds_are_named() {
         Node::parse(r#"{"type":"record","name":"Value","fields":[{"name":"id","type":"long"}]}"#).expect("a schema");
     let error = AvroDecoder::debezium(&table(), None, &flat).err().expect("no envelope").to_string();
     assert!(error.contains("ExtractNewRecordState"), "{error}");
-    let error = ingest::avro::debezium_table(None, &flat).expect_err("at CREATE, too").to_string();
+    let error = tidewater_ingest::avro::debezium_table(None, &flat).expect_err("at CREATE, too").to_string();
     assert!(error.contains("ExtractNewRecordState"), "{error}");
 
     let envelope = r#"{"before":null,"after":{"id":1},"source":{},"op":"c"}"#;
     let mut plain = JsonDecoder::plain(&table(), &[]).expect("a decoder");
-    let meta = ingest::event::RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
+    let meta = tidewater_ingest::event::RecordMeta { partition: 0, offset: 0, timestamp_ms: 0 };
     for record in [envelope.to_owned(), format!(r#"{{"schema":{{"type":"struct","fields":[]}},"payload":{envelope}}}"#)]
     {
         for _ in 0..2 {
@@ -274,7 +274,7 @@ fn a_key_with_a_schema_is_only_a_key() {
     let expected = decoder.decode(Some(key), created).expect("an event");
     let deleted =
         decoder.decode(Some(key), br#"{"before":null,"after":null,"op":"d"}"#).expect("a deletion by its key");
-    let [delta::Op::Delete(row)] = &deleted.ops[..] else { panic!("a deletion") };
+    let [tidewater_delta::Op::Delete(row)] = &deleted.ops[..] else { panic!("a deletion") };
     assert_eq!(row.as_ref().slot(0), 1);
     assert_eq!(decoder.decode(Some(key), created), Ok(expected));
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use delta::{Op, Position, Reached, RowBuilder, TableId, Width};
-use ingest::OnError;
-use ingest::event::Boundary;
-use ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
+use tidewater_delta::{Op, Position, Reached, RowBuilder, TableId, Width};
+use tidewater_ingest::OnError;
+use tidewater_ingest::event::Boundary;
+use tidewater_ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
 
 const TABLE: TableId = TableId(1);
 

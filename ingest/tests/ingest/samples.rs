@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use apache_avro::types::Value as AvroValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use delta::{Op, RowRef};
-use ingest::avro::{self, AvroDecoder};
-use ingest::defaults;
-use ingest::event::{Boundary, Event, Snapshot};
-use ingest::json::{self, JsonDecoder};
-use ingest::schema::Node;
 use proptest::prelude::*;
 use serde::Deserialize;
+use tidewater_delta::{Op, RowRef};
+use tidewater_ingest::avro::{self, AvroDecoder};
+use tidewater_ingest::defaults;
+use tidewater_ingest::event::{Boundary, Event, Snapshot};
+use tidewater_ingest::json::{self, JsonDecoder};
+use tidewater_ingest::schema::Node;
 use tidewater_types::{Column, ColumnType, Datum, Numeric, TableSchema, Type};
 
 const TABLES: [&str; 9] =
@@ -517,7 +517,7 @@ fn broken(mut value: Vec<u8>, at: prop::sample::Index, to: prop::sample::Index, 
 
 const CUT: u8 = 0;
 
-type Decode<'a> = dyn FnMut(&[u8]) -> Result<Event, ingest::Undecodable> + 'a;
+type Decode<'a> = dyn FnMut(&[u8]) -> Result<Event, tidewater_ingest::Undecodable> + 'a;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use delta::{Op, Row};
-use ingest::avro::AvroDecoder;
-use ingest::column;
-use ingest::event::{Event, MetaColumn, RecordMeta};
-use ingest::json::JsonDecoder;
-use ingest::schema::Node;
+use tidewater_delta::{Op, Row};
+use tidewater_ingest::avro::AvroDecoder;
+use tidewater_ingest::column;
+use tidewater_ingest::event::{Event, MetaColumn, RecordMeta};
+use tidewater_ingest::json::JsonDecoder;
+use tidewater_ingest::schema::Node;
 use tidewater_types::{Column, ColumnType, Datum, Settings, TableSchema, output};
 
 const META: RecordMeta = RecordMeta { partition: 3, offset: 7, timestamp_ms: i64::MAX };

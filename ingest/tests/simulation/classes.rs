@@ -1,6 +1,6 @@
 //! Which stories there are: each class has its own accidents; `Mixed` takes from all.
 
-use ingest::OnError;
+use tidewater_ingest::OnError;
 
 use crate::debezium::Options;
 use crate::model::Table;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use delta::{Op, Row, RowBuilder, Width};
-use ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
+use tidewater_delta::{Op, Row, RowBuilder, Width};
+use tidewater_ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
 
 use crate::kafka::{Kafka, Payload};
 use crate::model::{Action, Database, RowChange, STRIDE, State, Statement, Transaction, Values, by_key};

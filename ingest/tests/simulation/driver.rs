@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use delta::{Op, TableId};
-use ingest::event::{Boundary, Event, Operation};
-use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec};
-use ingest::{Health, State};
+use tidewater_delta::{Op, TableId};
+use tidewater_ingest::event::{Boundary, Event, Operation};
+use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec};
+use tidewater_ingest::{Health, State};
 
 use crate::debezium::key_row;
 use crate::judge::{Judge, op_text};

@@ -1,6 +1,6 @@
 //! What was found wrong once, each as a story of plain data, read in many interleavings.
 
-use ingest::OnError;
+use tidewater_ingest::OnError;
 
 use crate::debezium::Options;
 use crate::model::{Action, Statement, Table};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use delta::{Change, Op, Position, Row, TableId};
-use ingest::event::Operation;
-use ingest::timeline::Output;
+use tidewater_delta::{Change, Op, Position, Row, TableId};
+use tidewater_ingest::event::Operation;
+use tidewater_ingest::timeline::Output;
 
 use crate::kafka::Payload;
 use crate::model::{State, Values};
 use crate::story::{Outcome, Story};
-use ingest::OnError;
+use tidewater_ingest::OnError;
 
 /// What of a table may be wrong, because records of it were lost by permission.
 #[derive(Debug, Default, Clone)]

@@ -3,7 +3,7 @@
 //! Time is a number that grows with every record written. A record is visible a little after it was written; within a
 //! partition the order is kept, across partitions it is not.
 
-use ingest::event::{Boundary, Event};
+use tidewater_ingest::event::{Boundary, Event};
 
 use crate::model::Values;
 use crate::random::Random;

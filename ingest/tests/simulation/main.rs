@@ -22,7 +22,7 @@ mod wrong;
 
 use std::collections::BTreeMap;
 
-use ingest::timeline::Timeline;
+use tidewater_ingest::timeline::Timeline;
 
 use crate::story::{CLASSES, Class};
 use crate::subject::Subject;

@@ -1,6 +1,6 @@
 //! Stories: what happens to the servers in one run, made from a seed, and small enough to be shrunk and read.
 
-use ingest::OnError;
+use tidewater_ingest::OnError;
 
 use crate::debezium::{Options, World};
 use crate::kafka::Kafka;

@@ -1,9 +1,9 @@
 //! What is driven: a timeline, or a wrong one.
 
-use delta::{Op, TableId};
-use ingest::Health;
-use ingest::event::{Boundary, Event};
-use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
+use tidewater_delta::{Op, TableId};
+use tidewater_ingest::Health;
+use tidewater_ingest::event::{Boundary, Event};
+use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
 
 /// The interface of [`Timeline`], so that a test can put something between it and its reader.
 pub(crate) trait Subject {

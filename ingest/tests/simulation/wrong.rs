@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use delta::{Op, TableId};
-use ingest::event::{Boundary, Event, Operation, Snapshot};
-use ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
-use ingest::{Health, OnError};
+use tidewater_delta::{Op, TableId};
+use tidewater_ingest::event::{Boundary, Event, Operation, Snapshot};
+use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
+use tidewater_ingest::{Health, OnError};
 
 use crate::classes::story;
 use crate::shrink::outcome_of;

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use delta::{Row, RowBuilder, RowRef};
+use tidewater_delta::{Row, RowBuilder, RowRef};
 use tidewater_query::Relation;
 use tidewater_query::catalog::Rows;
 use tidewater_types::{ArrayRef, Datum, Dimension, Packing, Result, Scratch, SqlError, Type};

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use delta::{RowBuilder, RowRef, Weight};
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
+use tidewater_delta::{RowBuilder, RowRef, Weight};
 use tidewater_types::{
     ColumnType, Datum, Expr, MAX_VALUE, Numeric, NumericSum, Packing, Result, Scratch, SqlError, key,
 };

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use delta::{RowRef, Weight};
+use tidewater_delta::{RowRef, Weight};
 
 /// Names a row of one arrangement as long as the row lives: chunk number and place in it, in units of 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -314,7 +314,7 @@ fn next<'a>(
 
 #[cfg(test)]
 mod tests {
-    use delta::{RowBuilder, Width};
+    use tidewater_delta::{RowBuilder, Width};
 
     use super::*;
 

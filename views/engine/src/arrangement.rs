@@ -5,8 +5,8 @@
 
 use std::sync::OnceLock;
 
-use delta::{KeyColumn, RowRef, Weight, same_key};
 use rustc_hash::FxHashMap;
+use tidewater_delta::{KeyColumn, RowRef, Weight, same_key};
 use tidewater_types::SqlError;
 
 use crate::arena::{Arena, RowId, Snapshot};

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use delta::Weight;
+use tidewater_delta::Weight;
 
 use crate::arena::RowId;
 use crate::circuit::{Circuit, Operator};

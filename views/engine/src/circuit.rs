@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use delta::{Op, Row, RowRef, Weight};
+use tidewater_delta::{Op, Row, RowRef, Weight};
 use tidewater_types::{ColumnType, SqlError};
 
 use crate::arena::Snapshot;

@@ -1,8 +1,8 @@
 //! The groups that a tick touches, each once, without an allocation for each.
 
-use delta::{RowRef, hash_bytes};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use tidewater_delta::{RowRef, hash_bytes};
 
 /// Rows of key columns, each once, in the order in which they came.
 #[derive(Debug, Default)]

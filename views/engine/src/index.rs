@@ -5,9 +5,9 @@
 
 use std::cmp::Ordering;
 
-use delta::{KeyColumn, RowRef, hash_bytes, hash_key, same_key};
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use tidewater_delta::{KeyColumn, RowRef, hash_bytes, hash_key, same_key};
 use tidewater_types::{Packing, Type, compare};
 
 use crate::arena::{Arena, RowId};

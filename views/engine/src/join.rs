@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Row, RowBuilder, Width};
+use tidewater_delta::{KeyColumn, Row, RowBuilder, Width};
 use tidewater_types::{ColumnType, Expr};
 
 use crate::arrangement::Version;

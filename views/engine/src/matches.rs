@@ -1,6 +1,6 @@
 //! What the matches of an input say together: whether there is one, whether it is the only one.
 
-use delta::Weight;
+use tidewater_delta::Weight;
 
 use crate::arena::RowId;
 use crate::join::Role;

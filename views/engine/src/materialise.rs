@@ -1,7 +1,7 @@
 //! Makes the tuples of row ids that a join's walks found into rows of its output: values are read only here (late
 //! materialisation), after tuples that cancel within the tick are gone.
 
-use delta::{RowBuilder, RowRef, Weight, same_key};
+use tidewater_delta::{RowBuilder, RowRef, Weight, same_key};
 use tidewater_types::{Result, Scratch, SqlError};
 
 use crate::arena::RowId;

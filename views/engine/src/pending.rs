@@ -2,10 +2,10 @@
 
 use std::hash::Hasher;
 
-use delta::Weight;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
+use tidewater_delta::Weight;
 
 use crate::arena::RowId;
 

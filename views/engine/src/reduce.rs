@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key, same_key};
 use rustc_hash::{FxHashMap, FxHashSet};
+use tidewater_delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key, same_key};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
 use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values, write_joined};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::{RowBuilder, Width};
+use tidewater_delta::{RowBuilder, Width};
 use tidewater_types::{ColumnType, Packing};
 
 /// The columns of a node, shared by all who read it.

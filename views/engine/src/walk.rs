@@ -2,8 +2,8 @@
 //!
 //! Values are read through the ids only where a predicate needs them.
 
-use delta::{RowRef, Weight, same_key};
 use rustc_hash::FxHashMap;
+use tidewater_delta::{RowRef, Weight, same_key};
 use tidewater_types::{Datum, Scratch};
 
 use crate::arena::RowId;
@@ -373,7 +373,7 @@ impl<'a> Walk<'a> {
 
 #[cfg(test)]
 mod tests {
-    use delta::Width;
+    use tidewater_delta::Width;
     use tidewater_types::{ColumnType, Expr, Type};
 
     use super::*;
@@ -383,7 +383,7 @@ mod tests {
     fn sent(old: [u64; 4], new: [u64; 4], filtered: bool) -> usize {
         let types = |columns: usize| vec![ColumnType::from(Type::Int8); columns].into();
         let row = |cells: [u64; 4]| {
-            let mut builder = delta::RowBuilder::new(vec![Width::Fixed; 4]);
+            let mut builder = tidewater_delta::RowBuilder::new(vec![Width::Fixed; 4]);
             cells.into_iter().enumerate().for_each(|(column, cell)| builder.set_slot(column, cell));
             builder.take()
         };
@@ -401,7 +401,7 @@ mod tests {
         };
         let index_of = &mut |_, _: &[usize]| 0;
         let join = Join::plan(spec, vec![circuit.nodes.arrangement(table).shape.clone()], index_of);
-        circuit.tick([(table, delta::Op::Upsert(row(old)))]);
+        circuit.tick([(table, tidewater_delta::Op::Upsert(row(old)))]);
         let arrangement = circuit.nodes.arrangement_mut(table);
         arrangement.is_read = true;
         arrangement.replace(row(new).as_ref(), 1);

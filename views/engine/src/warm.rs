@@ -6,8 +6,8 @@
 
 use std::hint::black_box;
 
-use delta::RowRef;
 use smallvec::SmallVec;
+use tidewater_delta::RowRef;
 
 use crate::arena::{Arena, RowId};
 use crate::index::Index;

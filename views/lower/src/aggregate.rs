@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Fold, Folding, Function};
+use tidewater_engine::{Fold, Folding, Function};
 use tidewater_functions::{Accumulator, Session};
 use tidewater_query::plan::{FunctionRef, Scalar};
 use tidewater_types::{ColumnType, Datum, Result, Scratch, Type};

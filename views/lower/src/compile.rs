@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{NodeId, Role};
+use tidewater_engine::{NodeId, Role};
 use tidewater_query::plan::Scalar;
 use tidewater_query::run::compile_at;
 use tidewater_types::{ColumnType, Datum, Expr, Result, Type, key};

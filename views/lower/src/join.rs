@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::{ColumnAt, Equality, Role};
+use tidewater_engine::{ColumnAt, Equality, Role};
 use tidewater_query::plan::{Id, Join, JoinKind, Scalar, Test};
 use tidewater_types::Result;
 

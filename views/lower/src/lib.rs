@@ -25,7 +25,7 @@ mod store;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use engine::{Circuit, NodeId};
+use tidewater_engine::{Circuit, NodeId};
 use tidewater_functions::Session;
 use tidewater_query::catalog::Relation as Table;
 use tidewater_query::plan::{Columns, Get, Id, JoinKind, LetId, Rel, Scalar};

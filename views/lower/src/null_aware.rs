@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::Role;
+use tidewater_engine::Role;
 use tidewater_query::plan::{Case, Constant, Id, Join, JoinKind, Scalar, Test};
 use tidewater_types::{Result, Type};
 

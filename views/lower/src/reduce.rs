@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::{NodeId, OrderColumn, ReduceSpec};
+use tidewater_engine::{NodeId, OrderColumn, ReduceSpec};
 use tidewater_query::plan::{Aggregate, Case, Constant, Id, Rel, Scalar, TopK};
 use tidewater_query::run::evaluate;
 use tidewater_types::{ColumnType, Datum, Expr, Result, Type};
@@ -227,9 +227,9 @@ impl Lowering<'_> {
         Ok(node)
     }
 
-    fn aggregate(&self, input: NodeId, call: &Call) -> Result<engine::Aggregate> {
+    fn aggregate(&self, input: NodeId, call: &Call) -> Result<tidewater_engine::Aggregate> {
         let compile = |scalar: &Scalar| self.compile_over(input, scalar);
-        Ok(engine::Aggregate {
+        Ok(tidewater_engine::Aggregate {
             function: self.function(call)?,
             arguments: call.arguments.iter().map(compile).collect::<Result<_>>()?,
             types: call.arguments.iter().map(Scalar::ty).collect(),
@@ -329,7 +329,7 @@ fn draft(relation: &Relation, aggregate: &Aggregate, in_place: bool) -> Result<D
 
 /// How often a row of a set operation occurs, by how often it does on either side.
 fn occurrences(times: Times) -> Expr {
-    let of = |row: delta::RowRef<'_>, column: usize| row.slot(column) as i64;
+    let of = |row: tidewater_delta::RowRef<'_>, column: usize| row.slot(column) as i64;
     Expr::new(move |tuple, _| {
         let (left, right) = (of(tuple[0], times.left), of(tuple[0], times.right));
         Ok(Datum::Int(match (times.intersect, times.all) {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::{ColumnAt, Equality, JoinInput, NodeId, Role};
+use tidewater_engine::{ColumnAt, Equality, JoinInput, NodeId, Role};
 use tidewater_query::plan::{Id, Scalar};
 use tidewater_types::{ColumnType, Result, Type};
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::NodeId;
+use tidewater_engine::NodeId;
 use tidewater_functions::functions;
 use tidewater_query::plan::{Constant, Count, CountKind, FunctionRef, Id, Rel, Scalar};
 use tidewater_types::{ColumnType, Result, Type};

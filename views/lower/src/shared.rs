@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use engine::{ColumnAt, Equality, JoinInput, NodeId, OrderColumn};
+use tidewater_engine::{ColumnAt, Equality, JoinInput, NodeId, OrderColumn};
 use tidewater_query::plan::{FunctionRef, Scalar};
 use tidewater_types::ColumnType;
 

@@ -1,7 +1,7 @@
 //! From relations to nodes.
 
-use delta::{Row, RowBuilder};
-use engine::{ColumnAt, Filter, JoinSpec, NodeId, Output, Role};
+use tidewater_delta::{Row, RowBuilder};
+use tidewater_engine::{ColumnAt, Filter, JoinSpec, NodeId, Output, Role};
 use tidewater_query::plan::{Id, Scalar};
 use tidewater_query::run::evaluate;
 use tidewater_types::{ColumnType, Packing, Result};
@@ -150,7 +150,7 @@ fn determines(relation: &Relation, start: usize, keys: &[Option<Vec<usize>>]) ->
             // What is only tested has no row that a tuple could be known by.
             let known =
                 |at: ColumnAt| known[at.input] && !matches!(relation.role(at), Role::Semi | Role::Anti | Role::Mark);
-            let with = |equality: &engine::Equality| {
+            let with = |equality: &tidewater_engine::Equality| {
                 equality.left == here && known(equality.right) || equality.right == here && known(equality.left)
             };
             relation.equalities.iter().any(with)

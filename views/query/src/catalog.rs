@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use delta::RowRef;
 use sqlparser::ast;
+use tidewater_delta::RowRef;
 use tidewater_types::{Column, ColumnType, Result};
 
 /// Relations by name.

@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sql::Definition;
+use tidewater_sql::Definition;
 use tidewater_types::TableSchema;
 
 use table::KeptTable;

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use delta::TableId;
-use ingest::SourceEvent;
-use sql::Progress;
+use tidewater_delta::TableId;
+use tidewater_ingest::SourceEvent;
+use tidewater_sql::Progress;
 use tokio::sync::mpsc;
 
 use crate::coordinator::Loop;
@@ -84,19 +84,19 @@ impl Loop {
     }
 
     /// Takes changes of a source that nobody reads yet, in slices: others' readers and commits wait no longer than for one.
-    fn base(&self, table: TableId, ops: Vec<delta::Op>) {
-        let mut changes = ops.into_iter().map(|op| delta::Change { table, op });
+    fn base(&self, table: TableId, ops: Vec<tidewater_delta::Op>) {
+        let mut changes = ops.into_iter().map(|op| tidewater_delta::Change { table, op });
         loop {
             let slice: Vec<_> = changes.by_ref().take(BASE_SLICE).collect();
             if slice.is_empty() {
                 return;
             }
             let count = slice.len();
-            self.tick(vec![delta::Commit::local(slice)], count);
+            self.tick(vec![tidewater_delta::Commit::local(slice)], count);
         }
     }
 
-    fn tick(&self, commits: Vec<delta::Commit>, changes: usize) {
+    fn tick(&self, commits: Vec<tidewater_delta::Commit>, changes: usize) {
         if commits.is_empty() {
             return;
         }

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::{Readers, SourceConfig, SourceEvent};
 use parking_lot::RwLock;
-use sql::parse::ast::Statement;
-use sql::{Changes, Database, Error, Outcome, Parsed, Result};
 use tidewater_functions::Session;
+use tidewater_ingest::{Readers, SourceConfig, SourceEvent};
 use tidewater_query::plan::Constant;
+use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Result};
 use tidewater_types::TableSchema;
 use tokio::sync::{mpsc, oneshot, watch};
 

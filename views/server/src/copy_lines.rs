@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use sql::parse::ast::CopyFormat;
 use tidewater_functions::Session;
+use tidewater_sql::parse::ast::CopyFormat;
 use tidewater_types::{Column, ColumnType, output};
 
 use crate::encode::Encoder;

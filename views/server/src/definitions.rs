@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ingest::SourceConfig;
-use sql::parse::ast::{CreateSource, ObjectKind, SourceChange, Statement};
-use sql::{BrokenObject, Error, Notice, Outcome, Parsed, Result};
 use tidewater_functions::Session;
+use tidewater_ingest::SourceConfig;
+use tidewater_sql::parse::ast::{CreateSource, ObjectKind, SourceChange, Statement};
+use tidewater_sql::{BrokenObject, Error, Notice, Outcome, Parsed, Result};
 use tidewater_types::TableSchema;
 
 use crate::coordinator::{Request, stopping};
@@ -168,18 +168,18 @@ impl Handle {
 
 /// The CREATE SOURCE that a text is.
 fn source_of(text: &str) -> Result<Box<CreateSource>> {
-    match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
+    match tidewater_sql::parse(text)?.pop().map(|parsed| parsed.statement) {
         Some(Statement::CreateSource(source)) => Ok(source),
         _ => Err(Error::new(b"XX000", "the catalog holds no statement that makes the source")),
     }
 }
 
 /// Errors of Kafka and the registry are connection errors; everything else is the statement's.
-pub(crate) fn from_ingest(error: &ingest::Error) -> Error {
+pub(crate) fn from_ingest(error: &tidewater_ingest::Error) -> Error {
     let sqlstate = match error {
-        ingest::Error::Kafka { .. } | ingest::Error::RegistryUnreachable { .. } => b"08001",
-        ingest::Error::Schema(_) => b"42704",
-        ingest::Error::Decode(_) => b"22000",
+        tidewater_ingest::Error::Kafka { .. } | tidewater_ingest::Error::RegistryUnreachable { .. } => b"08001",
+        tidewater_ingest::Error::Schema(_) => b"42704",
+        tidewater_ingest::Error::Decode(_) => b"22000",
     };
     Error::new(sqlstate, error.to_string())
 }

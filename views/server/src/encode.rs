@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use pgwire::messages::data::{FieldDescription, RowDescription};
-use sql::{Error, Result};
 use tidewater_functions::Session;
+use tidewater_sql::{Error, Result};
 use tidewater_types::{Column, ColumnType, Datum, Settings, Type, output, output_binary};
 
 /// What writes one row behind what a buffer holds already.

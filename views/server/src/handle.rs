@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use delta::TableId;
-use ingest::SourceEvent;
 use parking_lot::{RwLock, RwLockReadGuard};
-use sql::parse::ast::Statement;
-use sql::{Changes, Database, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState};
+use tidewater_delta::TableId;
 use tidewater_functions::Session;
+use tidewater_ingest::SourceEvent;
 use tidewater_query::plan::Constant;
+use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::{Changes, Database, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState};
 use tidewater_types::ColumnType;
 use tokio::sync::{mpsc, oneshot, watch};
 

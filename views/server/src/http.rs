@@ -19,8 +19,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sql::parse::ast::Statement;
-use sql::{Error, Outcome, Parsed, Positions};
+use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::{Error, Outcome, Parsed, Positions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -164,7 +164,7 @@ async fn run_all(
 ) -> Result<Option<Body>, Error> {
     let texts = queries.len();
     for (text, Extended { query, params }) in queries.into_iter().enumerate() {
-        let statements = sql::parse(&query)?;
+        let statements = tidewater_sql::parse(&query)?;
         if extended && statements.len() != 1 {
             return Err(Error::new(b"42601", "each of the queries must contain exactly one statement"));
         }

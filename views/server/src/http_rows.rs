@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use futures::stream;
 use serde_json::{Value, json};
-use sql::{Error, Notice, Result};
 use tidewater_functions::Session;
+use tidewater_sql::{Error, Notice, Result};
 use tidewater_types::{Column, ColumnType, Datum, Type, output};
 
 use crate::encode::{Encoder, oid};

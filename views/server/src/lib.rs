@@ -25,7 +25,7 @@ mod topic_kind;
 mod variables;
 pub mod waits;
 
-use ingest::SourceEvent;
+use tidewater_ingest::SourceEvent;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sql::Database;
+use tidewater_sql::Database;
 
 use crate::source_events;
 

@@ -1,7 +1,7 @@
 //! Values that clients bind to parameters, in text or binary.
 
-use sql::{Error, Result};
 use tidewater_query::plan::Constant;
+use tidewater_sql::{Error, Result};
 use tidewater_types::{ColumnType, Datum, Scratch, Settings, Type, input, input_binary};
 
 /// The types that a client declares; `Type::Unknown` where the statement decides.

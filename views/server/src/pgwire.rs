@@ -63,16 +63,16 @@ pub async fn serve(listener: TcpListener, handle: Handle, most: usize, mut stopp
 }
 
 /// An error as the protocol sends it.
-pub(crate) fn wire_error(error: &sql::Error) -> PgWireError {
+pub(crate) fn wire_error(error: &tidewater_sql::Error) -> PgWireError {
     PgWireError::UserError(Box::new(error_info("ERROR", error)))
 }
 
 /// An error that ends the connection.
-fn fatal(error: &sql::Error) -> PgWireError {
+fn fatal(error: &tidewater_sql::Error) -> PgWireError {
     PgWireError::UserError(Box::new(error_info("FATAL", error)))
 }
 
-fn error_info(severity: &str, error: &sql::Error) -> ErrorInfo {
+fn error_info(severity: &str, error: &tidewater_sql::Error) -> ErrorInfo {
     let mut info = ErrorInfo::new(severity.into(), sqlstate(error), error.message.clone());
     info.detail.clone_from(&error.detail);
     info.hint.clone_from(&error.hint);
@@ -80,6 +80,6 @@ fn error_info(severity: &str, error: &sql::Error) -> ErrorInfo {
     info
 }
 
-fn sqlstate(error: &sql::Error) -> String {
+fn sqlstate(error: &tidewater_sql::Error) -> String {
     String::from_utf8_lossy(&error.sqlstate).into_owned()
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use sql::{Error, Query, Result, Rows};
 use tidewater_query::run::Limits;
+use tidewater_sql::{Error, Query, Result, Rows};
 use tidewater_types::{Datum, Packing};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sql::{Changes, Error, Notice, Positions, Result, Rows};
 use tidewater_query::run::pack_row;
+use tidewater_sql::{Changes, Error, Notice, Positions, Result, Rows};
 use tidewater_types::time::Zone;
 use tidewater_types::{Column, Datum, Settings, Type};
 

@@ -1,9 +1,9 @@
 //! What readers of Kafka tell, in the words of the database.
 
-use delta::Row;
-use ingest::{DeadLetter, Health, State};
-use sql::{Database, Error, Prepared, SourceHealth, SourceState};
+use tidewater_delta::Row;
+use tidewater_ingest::{DeadLetter, Health, State};
 use tidewater_query::run::pack_row;
+use tidewater_sql::{Database, Error, Prepared, SourceHealth, SourceState};
 use tidewater_types::{ColumnType, Datum};
 
 pub(crate) fn health_of(health: Health) -> SourceHealth {

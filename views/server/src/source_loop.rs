@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use delta::TableId;
-use ingest::{Health, SourceConfig};
-use sql::{Database, Notice, Outcome, Parsed, Progress, Result, SourceHealth};
+use tidewater_delta::TableId;
+use tidewater_ingest::{Health, SourceConfig};
+use tidewater_sql::{Database, Notice, Outcome, Parsed, Progress, Result, SourceHealth};
 use tidewater_types::TableSchema;
 
 use crate::coordinator::{Loop, PUBLISH};
@@ -113,7 +113,10 @@ impl Loop {
     /// The same for a source that stays whatever happens.
     fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
         if let Err(error) = self.start_reading(table, config, schema) {
-            self.health(table, Health { state: ingest::State::Stalled, ..Health::waiting(error.to_string()) });
+            self.health(
+                table,
+                Health { state: tidewater_ingest::State::Stalled, ..Health::waiting(error.to_string()) },
+            );
         }
     }
 

@@ -1,11 +1,13 @@
 //! What a `CREATE SOURCE` means for the readers of Kafka: names resolved, options as librdkafka calls them.
 
-use ingest::event::MetaColumn;
-use ingest::{Cluster, Envelope, Format, OnError, RegistryConfig, SourceConfig};
-use sql::parse::ast::{self, Broker, Connection, CreateSource, Metadata, ObjectKind, OptionValue, Registry, Statement};
-use sql::{Consistency, Database, Error, Result, TimelineKind};
 use sqlparser::ast::{ColumnDef, Ident};
 use tidewater_functions::Session;
+use tidewater_ingest::event::MetaColumn;
+use tidewater_ingest::{Cluster, Envelope, Format, OnError, RegistryConfig, SourceConfig};
+use tidewater_sql::parse::ast::{
+    self, Broker, Connection, CreateSource, Metadata, ObjectKind, OptionValue, Registry, Statement,
+};
+use tidewater_sql::{Consistency, Database, Error, Result, TimelineKind};
 use tidewater_types::Column;
 
 /// Option of a source that names its topic of transaction boundaries; `none` takes every event as a commit by itself.
@@ -179,7 +181,7 @@ impl Lookup<'_> {
                 return Err(Error::new(b"42P01", message).hint(hint));
             }
         };
-        match sql::parse(text)?.pop().map(|parsed| parsed.statement) {
+        match tidewater_sql::parse(text)?.pop().map(|parsed| parsed.statement) {
             Some(Statement::CreateSource(transactions)) => Ok(transactions.topic),
             _ => Err(Error::new(b"XX000", format!("source \"{name}\" has no statement that makes it"))),
         }
@@ -239,7 +241,7 @@ fn declared(source: &CreateSource) -> Result<Option<Declared>> {
         }
     };
     let columns = source.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
-    let columns = sql::declared_columns(&columns)?;
+    let columns = tidewater_sql::declared_columns(&columns)?;
     let key = source.primary_key.as_ref().map(|names| {
         let find = |name: &String| {
             let at = columns.iter().position(|column| column.name == *name);

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use ingest::{Envelope, Format, SourceConfig};
 use serde_json::{Map, Value};
-use sql::{Error, Result};
+use tidewater_ingest::{Envelope, Format, SourceConfig};
+use tidewater_sql::{Error, Result};
 
 /// A first record that is there comes much sooner; an empty topic is waited for this long.
 const WAIT: Duration = Duration::from_secs(2);

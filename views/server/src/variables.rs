@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sql::{After, Error, Result};
+use tidewater_sql::{After, Error, Result};
 use tidewater_types::DateOrder;
 use tidewater_types::time::Zone;
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sql::{After, Behind, Change, Changes, Database, Error, Positions, Prepared, Query, Result};
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
+use tidewater_sql::{After, Behind, Change, Changes, Database, Error, Positions, Prepared, Query, Result};
 
 use crate::handle::Handle;
 use crate::source_events;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use delta::TableId;
+use tidewater_delta::TableId;
 use tidewater_functions::Session;
 use tidewater_types::TableSchema;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use delta::TableId;
-use engine::{IndexId, NodeId};
+use tidewater_delta::TableId;
+use tidewater_engine::{IndexId, NodeId};
 use tidewater_query::{Relation, View};
 use tidewater_types::{Column, TableSchema};
 

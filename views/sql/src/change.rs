@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use delta::{Row, RowBuilder};
+use tidewater_delta::{Row, RowBuilder};
 use tidewater_functions::Session;
 use tidewater_query::plan::{Constant, Rel};
 use tidewater_query::run::{Limits, compile_over};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use delta::{Row, RowRef};
 use rustc_hash::FxHashSet;
 use sqlparser::ast;
+use tidewater_delta::{Row, RowRef};
 use tidewater_functions::Session;
 use tidewater_query::plan::{Rel, Scalar};
 use tidewater_query::run::{compile_over, unpack};

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use delta::{Commit, TableId};
-use engine::{Circuit, IndexId, NodeId};
+use tidewater_delta::{Commit, TableId};
+use tidewater_engine::{Circuit, IndexId, NodeId};
 use tidewater_functions::Session;
 use tidewater_lower::{Shared, lower};
 use tidewater_query::{Plan, Relation};

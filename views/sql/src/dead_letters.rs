@@ -1,8 +1,8 @@
 //! `tidewater.dead_letters`: records that could not be decoded, the newest ones. How many there were in all is counted
 //! elsewhere; here is what a user needs to see why.
 
-use delta::{Change, Commit, Op, Row, RowBuilder};
 use std::collections::{HashSet, VecDeque};
+use tidewater_delta::{Change, Commit, Op, Row, RowBuilder};
 use tidewater_types::{Column, Packing, Type};
 
 use crate::database::Database;

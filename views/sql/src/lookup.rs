@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use delta::{Row, RowBuilder, Width};
-use engine::{IndexId, NodeId};
+use tidewater_delta::{Row, RowBuilder, Width};
+use tidewater_engine::{IndexId, NodeId};
 use tidewater_query::Plan;
 use tidewater_query::plan::{Constant, Get, Id, Rel, Scalar, equality};
 use tidewater_types::{ColumnType, Packing, Type};

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use delta::TableId;
+use tidewater_delta::TableId;
 use tidewater_query::Plan;
 
 use crate::catalog::Body;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use delta::Row;
 use sqlparser::ast;
+use tidewater_delta::Row;
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
 use tidewater_query::run::{Limits, Sink, unpack};

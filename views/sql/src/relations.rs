@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use delta::{Row, RowRef};
-use engine::{RowsFrom, Snapshot};
+use tidewater_delta::{Row, RowRef};
+use tidewater_engine::{RowsFrom, Snapshot};
 use tidewater_functions::Session;
 use tidewater_query::catalog::Rows;
 use tidewater_query::{Catalog, Plan, Relation, Source, View};

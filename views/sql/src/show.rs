@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delta::Row;
+use tidewater_delta::Row;
 use tidewater_functions::Session;
 use tidewater_query::run::pack_row;
 use tidewater_types::{Column, ColumnType, Datum, Type};

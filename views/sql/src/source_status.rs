@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use delta::{Change, Commit, Op, Row, TableId};
+use tidewater_delta::{Change, Commit, Op, Row, TableId};
 use tidewater_query::run::pack_row;
 use tidewater_types::{Column, ColumnType, Datum, Type};
 

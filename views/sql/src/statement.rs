@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use delta::TableId;
 use sqlparser::ast::Expr;
+use tidewater_delta::TableId;
 use tidewater_functions::Session;
 use tidewater_query::View;
 use tidewater_query::plan::Constant;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use delta::{Commit, Position, Reached, Row, TableId};
+use tidewater_delta::{Commit, Position, Reached, Row, TableId};
 use tidewater_query::run::pack_row;
 use tidewater_types::{Column, ColumnType, Datum, Type};
 
@@ -134,7 +134,7 @@ impl FromStr for After {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parsed = text.split(',').map(str::parse).collect::<Result<_, delta::Error>>();
+        let parsed = text.split(',').map(str::parse).collect::<Result<_, tidewater_delta::Error>>();
         parsed.map(After).map_err(|error| Error::new(b"22023", error.to_string()))
     }
 }

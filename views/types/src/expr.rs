@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use delta::RowRef;
+use tidewater_delta::RowRef;
 
 use crate::{Datum, Result, Scratch};
 

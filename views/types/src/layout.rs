@@ -3,7 +3,7 @@
 //! Identity is bytes: two values of a column have the same packed bytes exactly if they print the same, so that rows are retracted
 //! by them. Where equal values always print the same, too, the packed bytes are also the key: [`ColumnType::key_is_packed`].
 
-use delta::{RowBuilder, RowRef, Width};
+use tidewater_delta::{RowBuilder, RowRef, Width};
 
 use crate::datum::{interval, interval_bytes, timetz, timetz_bytes};
 use crate::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use delta::Width;
+use tidewater_delta::Width;
 
 use crate::{ColumnType, Packing, Result, SqlError};
 

@@ -99,24 +99,24 @@ fn tables(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
 }
 
 fn views(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    created(catalog, out, Kind::View, "definition", |object| &object.query)
+}
+
+/// Objects that have one column besides what every created object has.
+fn created(
+    catalog: &Catalog,
+    out: &mut Out<'_, '_>,
+    kind: Kind,
+    column: &'static str,
+    own: fn(&Object) -> &str,
+) -> Done {
     let at =
-        out.columns(["id", "oid", "schema_id", "name", "definition", "owner_id", "create_sql", "redacted_create_sql"])?;
-    for object in of_kind(catalog, Kind::View) {
+        out.columns(["id", "oid", "schema_id", "name", column, "owner_id", "create_sql", "redacted_create_sql"])?;
+    for object in of_kind(catalog, kind) {
         let sql = maybe(object.shown_statement());
-        let schema = schema_id(catalog, &object.schema);
-        out.row(
-            &at,
-            [
-                text(&id(object.oid)),
-                oid(object.oid),
-                text(&schema),
-                text(&object.name),
-                text(&object.query),
-                text(&owner()),
-                sql,
-                sql,
-            ],
-        )?;
+        let (id, schema) = (id(object.oid), schema_id(catalog, &object.schema));
+        let own = text(own(object));
+        out.row(&at, [text(&id), oid(object.oid), text(&schema), text(&object.name), own, text(&owner()), sql, sql])?;
     }
     Ok(())
 }
@@ -273,26 +273,7 @@ pub(super) fn cluster_of(kind: &str) -> Datum<'static> {
 }
 
 fn connections(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
-    let at =
-        out.columns(["id", "oid", "schema_id", "name", "type", "owner_id", "create_sql", "redacted_create_sql"])?;
-    for object in of_kind(catalog, Kind::Connection) {
-        let sql = maybe(object.shown_statement());
-        let schema = schema_id(catalog, &object.schema);
-        out.row(
-            &at,
-            [
-                text(&id(object.oid)),
-                oid(object.oid),
-                text(&schema),
-                text(&object.name),
-                text(&object.flavour),
-                text(&owner()),
-                sql,
-                sql,
-            ],
-        )?;
-    }
-    Ok(())
+    created(catalog, out, Kind::Connection, "type", |object| &object.flavour)
 }
 
 fn secrets(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {

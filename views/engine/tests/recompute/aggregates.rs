@@ -43,7 +43,8 @@ type Shown = BTreeMap<(Option<i64>, Option<String>, Option<String>), i64>;
 
 fn shown(circuit: &Circuit, node: NodeId) -> Shown {
     let packing = Packing::of(&ColumnType::from(Type::Numeric));
-    let text = |row: delta::RowRef<'_>, column| match (!row.is_null(column)).then(|| packing.get(row, column)) {
+    let text = |row: tidewater_delta::RowRef<'_>, column| match (!row.is_null(column)).then(|| packing.get(row, column))
+    {
         None => None,
         Some(Datum::Numeric(value)) => Some(value.to_string()),
         Some(other) => panic!("{other:?} is no numeric"),

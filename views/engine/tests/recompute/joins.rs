@@ -1,7 +1,7 @@
 //! Joins, unions of them and groupings of them, as they change and while they are built.
 
-use delta::Op;
 use proptest::prelude::*;
+use tidewater_delta::Op;
 use tidewater_engine::{Circuit, ColumnAt, Role};
 use tidewater_types::Type;
 

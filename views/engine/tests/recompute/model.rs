@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use delta::{Op, Row, RowBuilder, RowRef, Width};
 use proptest::prelude::*;
+use tidewater_delta::{Op, Row, RowBuilder, RowRef, Width};
 use tidewater_engine::{Circuit, NodeId, Snapshot};
 use tidewater_types::{ColumnType, Type};
 

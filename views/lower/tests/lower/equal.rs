@@ -33,7 +33,7 @@ fn world(case: &Case) -> World {
     world
 }
 
-fn check(world: &World, views: &[(Plan, engine::NodeId)], when: &str) {
+fn check(world: &World, views: &[(Plan, tidewater_engine::NodeId)], when: &str) {
     for (plan, node) in views {
         let (held, answer) = (world.held(*node).expect("rows"), world.answer(plan).expect("an answer"));
         assert_eq!(world.shown(&held, plan), world.shown(&answer, plan), "{when}: {}", world.circuit.explain(*node));

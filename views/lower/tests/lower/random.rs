@@ -82,7 +82,7 @@ fn change(world: &mut World, chance: &mut Chance) {
 }
 
 /// Where the view differs from the query, if it does.
-fn difference(world: &World, plan: &Plan, node: engine::NodeId, when: &str) -> Option<String> {
+fn difference(world: &World, plan: &Plan, node: tidewater_engine::NodeId, when: &str) -> Option<String> {
     let open = ["distinct on", "limit 1", "fetch first 1"].iter().any(|words| when.contains(words));
     match (world.held(node), world.answer(plan)) {
         (Ok(held), Ok(answer)) if held == answer => None,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use delta::{Op, Row, RowBuilder, RowRef};
-use engine::{Circuit, NodeId};
 use sqlparser::ast::Statement;
+use tidewater_delta::{Op, Row, RowBuilder, RowRef};
+use tidewater_engine::{Circuit, NodeId};
 use tidewater_functions::Session;
 use tidewater_lower::{Shared, lower};
 use tidewater_query::catalog::{Catalog, Relation, Rows, Source};

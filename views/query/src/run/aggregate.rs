@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use delta::{Row, RowRef};
 use smallvec::SmallVec;
+use tidewater_delta::{Row, RowRef};
 use tidewater_functions::{Accumulator, Function, Session};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch};
 

@@ -1,8 +1,8 @@
 //! The kept side of a join: tuples by key, and those that a tuple of the other side may meet.
 
 use bumpalo::Bump;
-use delta::RowRef;
 use hashbrown::HashTable;
+use tidewater_delta::RowRef;
 use tidewater_types::Result;
 
 use super::node::Cx;
@@ -55,7 +55,7 @@ impl<'a> Built<'a> {
             State::Nothing => {}
             State::Perhaps => self.wild.push(at),
             State::Ready => {
-                let hash = delta::hash_bytes(key);
+                let hash = tidewater_delta::hash_bytes(key);
                 match self.table.find(hash, |head| self.heads[*head as usize].0 == key) {
                     Some(head) => {
                         let (_, _, last) = &mut self.heads[*head as usize];
@@ -68,7 +68,8 @@ impl<'a> Built<'a> {
                         let head = self.heads.len() as u32;
                         self.heads.push((kept, at, at));
                         let heads = &self.heads;
-                        self.table.insert_unique(hash, head, |head| delta::hash_bytes(heads[*head as usize].0));
+                        self.table
+                            .insert_unique(hash, head, |head| tidewater_delta::hash_bytes(heads[*head as usize].0));
                     }
                 }
             }
@@ -77,7 +78,7 @@ impl<'a> Built<'a> {
     }
 
     fn first(&self, key: &[u8]) -> u32 {
-        let hash = delta::hash_bytes(key);
+        let hash = tidewater_delta::hash_bytes(key);
         let found = self.table.find(hash, |head| self.heads[*head as usize].0 == key);
         found.map_or(NONE, |head| self.heads[*head as usize].1)
     }

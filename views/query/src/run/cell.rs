@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use delta::{RowBuilder, RowRef};
+use tidewater_delta::{RowBuilder, RowRef};
 use tidewater_types::{ColumnType, Datum, Packing, Type};
 
 /// A builder of rows of these columns.
@@ -12,7 +12,7 @@ pub(crate) fn builder(types: &[ColumnType]) -> RowBuilder {
 }
 
 /// A row whose columns are all NULL.
-pub(crate) fn null_row(types: &[ColumnType]) -> delta::Row {
+pub(crate) fn null_row(types: &[ColumnType]) -> tidewater_delta::Row {
     builder(types).take()
 }
 
@@ -53,7 +53,7 @@ impl Packer {
     }
 
     /// A row of its own.
-    pub(crate) fn row(&mut self, values: &[Datum<'_>]) -> delta::Row {
+    pub(crate) fn row(&mut self, values: &[Datum<'_>]) -> tidewater_delta::Row {
         self.set(values);
         self.builder.take()
     }
@@ -63,7 +63,7 @@ impl Packer {
 pub(crate) type Types = Arc<[ColumnType]>;
 
 /// A packed row of these values.
-pub fn pack_row(types: &[ColumnType], values: &[Datum<'_>]) -> delta::Row {
+pub fn pack_row(types: &[ColumnType], values: &[Datum<'_>]) -> tidewater_delta::Row {
     Packer::new(types).row(values)
 }
 

@@ -1,7 +1,7 @@
 //! INTERSECT and EXCEPT: how often each row occurs on either side.
 
-use delta::Row;
 use hashbrown::HashMap;
+use tidewater_delta::Row;
 use tidewater_types::{Result, Scratch};
 
 use super::compile::Builder;

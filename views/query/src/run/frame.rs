@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use delta::RowRef;
+use tidewater_delta::RowRef;
 use tidewater_functions::{Argument, CastContext, cast, operators};
 use tidewater_types::{Datum, Expr, Result, Scratch, SqlError, Tuple, Type, compare};
 

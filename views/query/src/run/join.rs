@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use delta::{Row, RowRef};
 use hashbrown::HashSet;
+use tidewater_delta::{Row, RowRef};
 use tidewater_types::{Datum, Expr, Result, Scratch, SqlError, Type};
 
 use super::built::{Built, Candidates, State};

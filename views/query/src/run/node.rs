@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use delta::RowRef;
+use tidewater_delta::RowRef;
 use tidewater_types::{Datum, Expr, Result, Scratch, SqlError};
 
 use super::Limits;

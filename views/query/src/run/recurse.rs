@@ -1,8 +1,8 @@
 //! WITH RECURSIVE: the step over the rows that the last step found, until it finds none.
 
 use bumpalo::Bump;
-use delta::{Row, RowRef};
 use hashbrown::HashSet;
+use tidewater_delta::{Row, RowRef};
 use tidewater_types::{Expr, Result, Scratch};
 
 use super::compile::Builder;

@@ -1,8 +1,8 @@
 //! Groups, by hash.
 
 use bumpalo::Bump;
-use delta::{Row, RowRef};
 use hashbrown::HashTable;
+use tidewater_delta::{Row, RowRef};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch};
 
 use super::aggregate::{Feed, State};
@@ -125,7 +125,7 @@ impl Reduce {
             // Without keys there is a group even if there are no rows.
             groups.push(self.group(self.keys.packer().row(&[]))?);
             found.push(&[]);
-            table.insert_unique(delta::hash_bytes(&[]), 0, |_| delta::hash_bytes(&[]));
+            table.insert_unique(tidewater_delta::hash_bytes(&[]), 0, |_| tidewater_delta::hash_bytes(&[]));
         }
         let mut scratch = Scratch::new();
         let mut key = Vec::new();
@@ -136,7 +136,7 @@ impl Reduce {
             let mut values = Vec::new();
             for tuple in batch.tuples() {
                 self.keys.read(tuple, &scratch, &mut values, &mut key)?;
-                let hash = delta::hash_bytes(&key);
+                let hash = tidewater_delta::hash_bytes(&key);
                 let at = match table.find(hash, |at| found[*at as usize] == key.as_slice()) {
                     Some(at) => {
                         let at = *at as usize;
@@ -151,7 +151,7 @@ impl Reduce {
                         groups.push(group);
                         found.push(arena.alloc_slice_copy(&key));
                         let at = groups.len() - 1;
-                        table.insert_unique(hash, at as u32, |at| delta::hash_bytes(found[*at as usize]));
+                        table.insert_unique(hash, at as u32, |at| tidewater_delta::hash_bytes(found[*at as usize]));
                         at
                     }
                 };

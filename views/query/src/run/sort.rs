@@ -1,7 +1,7 @@
 //! Sorting, and the first rows of an order or of each partition.
 
 use bumpalo::Bump;
-use delta::{Row, RowRef};
+use tidewater_delta::{Row, RowRef};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
 use super::cell;

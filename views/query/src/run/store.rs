@@ -1,7 +1,7 @@
 //! Rows that an operator keeps.
 
 use bumpalo::Bump;
-use delta::RowRef;
+use tidewater_delta::RowRef;
 use tidewater_types::Result;
 
 use super::memory::{Account, Held};

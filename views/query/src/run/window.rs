@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use delta::RowRef;
+use tidewater_delta::RowRef;
 use tidewater_functions::{Function, Kind, Session};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 

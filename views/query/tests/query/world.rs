@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use delta::{Row, RowRef};
+use tidewater_delta::{Row, RowRef};
 use tidewater_judge::{Connection, server};
 use tidewater_query::catalog::{Catalog, Relation, Rows, Source};
 use tidewater_query::run::pack_row;

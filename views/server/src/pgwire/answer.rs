@@ -11,7 +11,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
 use pgwire::messages::data::DataRow;
 use pgwire::messages::response::TransactionStatus;
-use sql::parse::ast::CopyFormat;
+use tidewater_sql::parse::ast::CopyFormat;
 use tidewater_types::Column;
 
 use super::wire_error;

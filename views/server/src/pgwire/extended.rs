@@ -19,9 +19,9 @@ use pgwire::messages::extendedquery::{
     TARGET_TYPE_BYTE_STATEMENT,
 };
 use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
-use sql::parse::ast::Statement;
-use sql::{Error, Prepared};
 use tidewater_query::plan::Constant;
+use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::{Error, Prepared};
 use tidewater_types::{Column, ColumnType};
 
 use super::answer::{Answer, binary, complete, response, row_tag, send};
@@ -133,7 +133,7 @@ impl Handler {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut statements = sql::parse(text).map_err(|error| wire_error(&error))?;
+        let mut statements = tidewater_sql::parse(text).map_err(|error| wire_error(&error))?;
         if statements.len() > 1 {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(wire_error(&Error::new(b"42601", message)));

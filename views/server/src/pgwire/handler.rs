@@ -23,7 +23,7 @@ use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::response::NoticeResponse;
 use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use sql::{Notice, Prepared};
+use tidewater_sql::{Notice, Prepared};
 
 use super::{fatal, wire_error};
 use crate::handle::Handle;

@@ -54,7 +54,7 @@ impl SimpleQueryHandler for Handler {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let statements = sql::parse(text).map_err(|error| wire_error(&error))?;
+        let statements = tidewater_sql::parse(text).map_err(|error| wire_error(&error))?;
         if statements.is_empty() {
             client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }

@@ -10,9 +10,9 @@ use pgwire::api::{ClientInfo, ClientPortalStore};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
-use sql::parse::ast::Statement;
-use sql::{Error, Outcome, Parsed, Prepared, Rows};
 use tidewater_query::plan::Constant;
+use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::{Error, Outcome, Parsed, Prepared, Rows};
 use tidewater_types::ColumnType;
 
 use super::answer::{Answer, binary};
@@ -222,7 +222,7 @@ impl Handler {
         }
         let tags: Vec<_> = held.iter().map(|changes| changes.tag()).collect();
         let held = session.lock().take_held();
-        self.handle.apply(sql::Changes::net(held)).await?;
+        self.handle.apply(tidewater_sql::Changes::net(held)).await?;
         let mut session = session.lock();
         tags.iter().for_each(|tag| session.took_effect(tag));
         Ok(())
@@ -334,7 +334,7 @@ impl Handler {
     {
         let mut held = Vec::new();
         changed(client, session, |session| held = session.commit()).await?;
-        self.handle.apply(sql::Changes::net(held)).await.map_err(|error| wire_error(&error))
+        self.handle.apply(tidewater_sql::Changes::net(held)).await.map_err(|error| wire_error(&error))
     }
 
     /// Ends the transaction, if there is one, and forgets what it holds back. Of a text's (`implicit`) the client is told what took

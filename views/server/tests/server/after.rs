@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use delta::{Change, Commit, Op};
-use ingest::SourceEvent;
 use serde_json::{Value, json};
 use tidewater::Running;
+use tidewater_delta::{Change, Commit, Op};
+use tidewater_ingest::SourceEvent;
 use tidewater_query::run::pack_row;
 use tidewater_types::{Datum, Type};
 use tokio_postgres::Client;

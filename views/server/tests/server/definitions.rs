@@ -103,7 +103,9 @@ fn old_catalog(url: &str) -> Vec<String> {
     [vec![source], others.map(str::to_owned).to_vec()].concat()
 }
 
-async fn begin(config: &Config) -> (tidewater::Running, tokio::sync::mpsc::Sender<ingest::SourceEvent>, Client) {
+async fn begin(
+    config: &Config,
+) -> (tidewater::Running, tokio::sync::mpsc::Sender<tidewater_ingest::SourceEvent>, Client) {
     let (running, events) = tidewater::start_without_kafka(config).await.expect("a server");
     let client = connect(&running).await;
     (running, events, client)
@@ -140,7 +142,7 @@ fn a_definition_whose_registry_fails_at_restart_is_broken_and_comes_back() {
             answer.send_replace(Some(Ok(schema(&[("id", "long")]))));
             until("the source is back", async || running.handle.source_id("orders").is_some()).await;
             let orders = running.handle.source_id("orders").expect("a source");
-            events.send(ingest::SourceEvent::Hydrated(orders)).await.expect("the loop runs");
+            events.send(tidewater_ingest::SourceEvent::Hydrated(orders)).await.expect("the loop runs");
             until("all is back", async || running.handle.ready().is_ok()).await;
             assert_eq!(client.query_one("SELECT n FROM plain", &[]).await.expect("a row").get::<_, i64>(0), 0);
             assert_eq!(catalog(&config.data_dir), expected, "their order is the same");
@@ -222,15 +224,15 @@ fn columns_are_those_of_the_source_s_beginning_until_it_is_refreshed() {
         // What readers of the old columns still send is passed over.
         let row = |id| {
             let values = [Datum::Int(id), Datum::Null, Datum::Null];
-            delta::Op::Insert(pack_row(&[Type::Int8.into(), Type::Text.into(), Type::Int8.into()], &values))
+            tidewater_delta::Op::Insert(pack_row(&[Type::Int8.into(), Type::Text.into(), Type::Int8.into()], &values))
         };
-        let old = delta::Change { table: before, op: row(1) };
-        let new = delta::Change { table: after, op: row(2) };
+        let old = tidewater_delta::Change { table: before, op: row(1) };
+        let new = tidewater_delta::Change { table: after, op: row(2) };
         for change in [old, new] {
-            let commit = delta::Commit::local(vec![change]);
-            events.send(ingest::SourceEvent::Commits(vec![commit])).await.expect("the loop runs");
+            let commit = tidewater_delta::Commit::local(vec![change]);
+            events.send(tidewater_ingest::SourceEvent::Commits(vec![commit])).await.expect("the loop runs");
         }
-        events.send(ingest::SourceEvent::Hydrated(after)).await.expect("the loop runs");
+        events.send(tidewater_ingest::SourceEvent::Hydrated(after)).await.expect("the loop runs");
         assert_eq!(
             within(client.query_one("SELECT id FROM ids WHERE id > 0", &[])).await.expect("one row").get::<_, i64>(0),
             2

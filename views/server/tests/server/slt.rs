@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sql::{Database, Outcome};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 use tidewater_query::run::Limits;
+use tidewater_sql::{Database, Outcome};
 use tidewater_types::{Column, Datum, Settings, output as write_text};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -40,10 +40,10 @@ struct InProcess(Database);
 
 #[async_trait]
 impl AsyncDB for InProcess {
-    type Error = sql::Error;
+    type Error = tidewater_sql::Error;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, sql::Error> {
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, tidewater_sql::Error> {
         let Some(Outcome::Rows(query)) = self.0.execute(statement)?.pop() else {
             return Ok(DBOutput::StatementComplete(0));
         };

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use delta::{Change, Commit, Op, TableId};
 use futures::StreamExt;
-use ingest::{DeadLetter, Health, SourceEvent, State};
 use serde_json::{Value, json};
 use tidewater::Running;
+use tidewater_delta::{Change, Commit, Op, TableId};
+use tidewater_ingest::{DeadLetter, Health, SourceEvent, State};
 use tidewater_query::run::pack_row;
 use tidewater_types::{Datum, Type};
 use tokio::sync::mpsc;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use delta::{Op, Row, RowBuilder, RowRef, Width};
-use engine::NodeId;
+use tidewater_delta::{Op, Row, RowBuilder, RowRef, Width};
+use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
 use super::Changes;

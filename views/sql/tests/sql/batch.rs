@@ -2,9 +2,9 @@
 //!
 //! The oracle is the batch executor, run over snapshots of the base tables; it is itself judged by PostgreSQL.
 
-use delta::{Change, Commit, Op, Row, RowBuilder, TableId};
 use proptest::prelude::*;
-use sql::Database;
+use tidewater_delta::{Change, Commit, Op, Row, RowBuilder, TableId};
+use tidewater_sql::Database;
 use tidewater_types::{Column, ColumnType, Datum, Numeric, Packing, TableSchema, Type};
 
 use super::answer;

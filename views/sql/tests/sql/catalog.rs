@@ -1,7 +1,7 @@
 //! What the catalogs tell of the database's own objects. What clients ask of them is tested where the catalogs are.
 
-use sql::Database;
-use sql::parse::ast::ObjectKind;
+use tidewater_sql::Database;
+use tidewater_sql::parse::ast::ObjectKind;
 
 use super::statements::fails;
 use super::{answer, try_answer};

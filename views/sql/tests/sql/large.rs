@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use delta::{Change, Commit, Op, Row, RowBuilder, TableId};
-use sql::Database;
+use tidewater_delta::{Change, Commit, Op, Row, RowBuilder, TableId};
 use tidewater_functions::Session;
+use tidewater_sql::Database;
 use tidewater_types::{Column, TableSchema, Type};
 
 use super::answer;
@@ -68,7 +68,7 @@ fn tick(table: TableId, schema: &TableSchema, number: u64) -> Commit {
 fn create_views(database: &mut Database) {
     for (number, text) in VIEWS.iter().enumerate() {
         let text = format!("CREATE MATERIALIZED VIEW v{number} AS {text}");
-        let parsed = sql::parse(&text).expect("a statement").remove(0);
+        let parsed = tidewater_sql::parse(&text).expect("a statement").remove(0);
         let session = Arc::new(Session::default());
         database.execute_statement(&Arc::new(parsed), &[], &session).unwrap_or_else(|error| panic!("{text}: {error}"));
     }

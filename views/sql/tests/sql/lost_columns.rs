@@ -1,7 +1,7 @@
 //! A column that MySQL dropped: who reads it gets an error, everybody else goes on.
 
-use delta::{Change, Commit, Op, RowBuilder};
-use sql::Database;
+use tidewater_delta::{Change, Commit, Op, RowBuilder};
+use tidewater_sql::Database;
 use tidewater_types::{Column, TableSchema, Type};
 
 use crate::answer;

@@ -12,8 +12,8 @@ mod timelines;
 
 use std::ops::ControlFlow;
 
-use sql::{Database, Error, Outcome};
 use tidewater_query::run::Limits;
+use tidewater_sql::{Database, Error, Outcome};
 use tidewater_types::{Settings, output};
 
 /// The rows of the last statement, each as the text forms of its values joined by `|`, sorted.

@@ -1,10 +1,10 @@
 //! Text to statements: both grammars, what a statement says, where an error is, and that no text makes the parser panic.
 
 use proptest::prelude::*;
-use sql::parse::ast::{
+use tidewater_sql::parse::ast::{
     CopyFormat, Envelope, ExplainTarget, Format, ObjectKind, OnError, OptionValue, Registry, SourceChange,
 };
-use sql::{Statement, parse};
+use tidewater_sql::{Statement, parse};
 
 fn one(text: &str) -> Statement {
     let mut statements = parse(text).unwrap_or_else(|error| panic!("{text}: {error} at {:?}", error.position));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sql::{Database, Statement, parse};
+use tidewater_sql::{Database, Statement, parse};
 
 use super::answer;
 

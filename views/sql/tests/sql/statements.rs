@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use sql::{Database, Error, Outcome, Prepared};
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
 use tidewater_query::run::Limits;
+use tidewater_sql::{Database, Error, Outcome, Prepared};
 use tidewater_types::{ColumnType, Datum, Type};
 
 use super::{answer, try_answer};
@@ -279,7 +279,7 @@ fn count(db: &Database, prepared: &Prepared, parameters: &[Constant]) -> Result<
 }
 
 fn prepared(db: &Database, text: &str) -> Prepared {
-    let parsed = Arc::new(sql::parse(text).expect("a query").remove(0));
+    let parsed = Arc::new(tidewater_sql::parse(text).expect("a query").remove(0));
     db.prepare(&parsed, &[], &Arc::new(Session::default())).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 

@@ -1,6 +1,6 @@
 //! Keys, checks and defaults of tables; schemas.
 
-use sql::Database;
+use tidewater_sql::Database;
 
 use super::answer;
 use super::statements::{fails, run};

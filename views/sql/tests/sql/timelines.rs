@@ -1,7 +1,7 @@
 //! Positions of timelines, and what waits for them.
 
-use delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId};
-use sql::{After, Behind, Database, TimelineKind};
+use tidewater_delta::{Change, Commit, Op, Position, Row, RowBuilder, TableId};
+use tidewater_sql::{After, Behind, Database, TimelineKind};
 use tidewater_types::{Column, TableSchema, Type};
 
 use crate::answer;

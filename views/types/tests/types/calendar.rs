@@ -1,5 +1,6 @@
 //! What dates, times and intervals compute.
 
+use crate::extremes::FIELDS;
 use tidewater_types::time::{self, Extracted, Zone};
 use tidewater_types::{Datum, Interval, Result, Scratch, Settings, input};
 
@@ -60,37 +61,8 @@ const SPANS: &[&str] = &[
     "300000 years",
 ];
 
-const FIELDS: &[&str] = &[
-    "microseconds",
-    "milliseconds",
-    "second",
-    "minute",
-    "hour",
-    "day",
-    "month",
-    "quarter",
-    "week",
-    "year",
-    "isoyear",
-    "decade",
-    "century",
-    "millennium",
-    "julian",
-    "dow",
-    "isodow",
-    "doy",
-    "epoch",
-    "timezone",
-    "timezone_hour",
-    "timezone_minute",
-    "mins",
-    "foo",
-    "YEARS",
-    "secs",
-    "msec",
-    "now",
-    "d",
-];
+/// Other names of fields, and what is none.
+const OTHER_FIELDS: &[&str] = &["mins", "foo", "YEARS", "secs", "msec", "now", "d"];
 
 fn span(text: &str) -> Interval {
     time::parse_interval(text, &ty("interval")).expect("an interval")
@@ -182,7 +154,7 @@ fn moments_in_zones() {
                 let statement = format!("select '{a}'::timestamptz + '{s}'::interval");
                 cases.push((statement, show(time::add_to_timestamptz(x, span(s), &zone))));
             }
-            for f in FIELDS {
+            for f in FIELDS.iter().chain(OTHER_FIELDS) {
                 let statement = format!("select date_trunc('{f}', '{a}'::timestamptz)");
                 cases.push((statement, show(time::truncate_timestamptz(f, x, &zone))));
                 let statement = format!("select extract('{f}' from '{a}'::timestamptz)");
@@ -232,7 +204,7 @@ fn intervals_as_zones() {
 #[test]
 fn parts() {
     let mut cases = Vec::new();
-    for f in FIELDS {
+    for f in FIELDS.iter().chain(OTHER_FIELDS) {
         for a in MOMENTS {
             let x = moment(a);
             cases.push((

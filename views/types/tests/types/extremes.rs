@@ -48,7 +48,8 @@ fn day() -> impl Strategy<Value = i64> {
     prop_oneof![time::FIRST_DAY..=time::LAST_DAY, proptest::sample::select(ends.to_vec())]
 }
 
-const FIELDS: [&str; 22] = [
+/// The fields of a time, as `extract` names them.
+pub(crate) const FIELDS: [&str; 22] = [
     "microseconds",
     "milliseconds",
     "second",

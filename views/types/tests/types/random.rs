@@ -24,7 +24,7 @@ fn laws(ty: &ColumnType, a: Datum<'_>, b: Datum<'_>) {
     assert_eq!(order, compare(&ty.ty, &b, &a).reverse());
     assert_eq!(order, key_of(&ty.ty, &a).cmp(&key_of(&ty.ty, &b)), "{a:?} and {b:?}");
     let packing = Packing::of(ty);
-    let mut builder = delta::RowBuilder::new(vec![packing.width()]);
+    let mut builder = tidewater_delta::RowBuilder::new(vec![packing.width()]);
     let rows = [a, b].map(|datum| {
         packing.set(&mut builder, 0, &datum);
         builder.take()

@@ -77,7 +77,7 @@ fn packed_values_come_back_and_are_identities() {
         let mut values = values(texts, &ty, &scratch);
         values.push(Datum::Null);
         let packing = Packing::of(&ty);
-        let mut builder = delta::RowBuilder::new(vec![packing.width(), packing.width()]);
+        let mut builder = tidewater_delta::RowBuilder::new(vec![packing.width(), packing.width()]);
         let mut rows = Vec::new();
         for datum in &values {
             packing.set(&mut builder, 1, &Datum::Null);
