@@ -255,7 +255,7 @@ async fn run(
         values.push(parameters::decode(number, text.map(str::as_bytes), false, ty, &named.settings)?);
     }
     let query = match &parsed.statement {
-        Statement::Query(_) => {
+        Statement::Query(_) | Statement::CheckView { .. } => {
             let (query, positions) = handle.query_at(&prepared, &values, &seen, &wait).await?;
             shown.extend(positions);
             query

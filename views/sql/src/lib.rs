@@ -6,6 +6,7 @@
 mod broken;
 mod catalog;
 mod change;
+mod check;
 mod constraint;
 mod database;
 mod dead_letters;

@@ -11,6 +11,7 @@ use tidewater_query::{Plan, bind, rewrite};
 use tidewater_types::{Column, ColumnType};
 
 use crate::change::{ChangePlan, Changes};
+use crate::check::{Check, Checked};
 use crate::database::Database;
 use crate::lookup::Lookup;
 use crate::parse::ast::{Parsed, Statement};
@@ -38,6 +39,8 @@ pub(crate) enum Work {
     Query(Arc<Planned>),
     /// It changes a table.
     Change(Arc<ChangePlan>),
+    /// It compares views with their queries.
+    Check(Arc<Vec<Checked>>),
     /// It is done by its words.
     Statement,
 }
@@ -74,6 +77,7 @@ pub struct Query {
 enum Body {
     Plan(Box<Running>),
     Rows(Vec<Row>),
+    Check(Vec<Check>),
 }
 
 /// All that a plan needs to run.
@@ -124,6 +128,7 @@ impl Query {
     pub fn run(&self, limits: &Limits, sink: &mut Sink<'_>) -> Result<()> {
         let rows = match &self.body {
             Body::Plan(running) => return running.run(limits, sink),
+            Body::Check(checks) => return crate::check::run(checks, limits, sink),
             Body::Rows(rows) => rows,
         };
         for row in rows {
@@ -161,6 +166,10 @@ impl Database {
                 let columns = Some(output_columns(&planned.plan));
                 Ok(prepared(planned.plan.parameters.clone(), columns, Work::Query(Arc::new(planned))))
             }
+            Statement::CheckView { name } => {
+                let checked = self.checked(name.as_deref(), session)?;
+                Ok(prepared(Vec::new(), Some(crate::check::columns()), Work::Check(Arc::new(checked))))
+            }
             Statement::Subscribe { subscribe, .. } => {
                 let (planned, columns) = self.subscription(subscribe, &parsed.whole, session)?;
                 Ok(prepared(Vec::new(), Some(columns), Work::Query(Arc::new(planned))))
@@ -197,10 +206,17 @@ impl Database {
     ) -> Result<Query> {
         let again = self.current(prepared, parameters, session)?;
         let prepared = again.as_ref().unwrap_or(prepared);
-        let Work::Query(planned) = &prepared.work else {
-            return Err(Error::new(b"XX000", "a statement that answers no rows was run as a query"));
-        };
         let columns = prepared.columns.clone().unwrap_or_default();
+        let planned = match &prepared.work {
+            Work::Query(planned) => planned,
+            Work::Check(checked) => {
+                let reads = self.reads(prepared);
+                self.readable(reads.iter().map(String::as_str))?;
+                let body = Body::Check(self.checks(checked)?);
+                return Ok(Query { columns, reads, notices: Vec::new(), body });
+            }
+            _ => return Err(Error::new(b"XX000", "a statement that answers no rows was run as a query")),
+        };
         let reads = || planned.reads.iter().map(String::as_str);
         self.readable(reads())?;
         if let Some(lookup) = &planned.lookup
@@ -247,6 +263,7 @@ impl Database {
         match &prepared.work {
             Work::Query(planned) => planned.reads.clone(),
             Work::Change(change) => change.plan.reads.clone(),
+            Work::Check(checked) => checked.iter().flat_map(Checked::reads).collect(),
             Work::Statement => Vec::new(),
         }
     }

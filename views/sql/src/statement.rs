@@ -59,7 +59,7 @@ impl Database {
         let (text, whole) = (parsed.text.as_str(), &parsed.whole);
         self.search_path.clone_from(&session.search_path);
         let tag = match &parsed.statement {
-            Statement::Query(_) | Statement::CopyOut { .. } => {
+            Statement::Query(_) | Statement::CopyOut { .. } | Statement::CheckView { .. } => {
                 let types: Vec<_> = parameters.iter().map(|value| value.ty.clone()).collect();
                 let prepared = self.prepare(parsed, &types, session)?;
                 return Ok(Outcome::Rows(Box::new(self.query(&prepared, parameters, session)?)));

@@ -139,7 +139,7 @@ impl Handler {
                 let shown = session.lock().show(name, || self.handle.positions());
                 shown.and_then(|rows| known(&rows, "SHOW", seen, format)).map_err(|error| wire_error(&error))
             }
-            Statement::Query(_) | Statement::CopyOut { .. } => {
+            Statement::Query(_) | Statement::CopyOut { .. } | Statement::CheckView { .. } => {
                 self.read(client, &session, prepared, &values, seen, format).await
             }
             Statement::Subscribe { subscribe, copy } => {
@@ -183,7 +183,8 @@ impl Handler {
         }
         let binary = binary(columns.len(), format);
         let batches = Batches::start(query, fields(&columns, binary.clone(), seen), allowance).map_err(told)?;
-        Ok(Answer::Rows { columns, binary, batches, tag: "SELECT" })
+        let tag = if matches!(prepared.parsed.statement, Statement::CheckView { .. }) { "CHECK" } else { "SELECT" };
+        Ok(Answer::Rows { columns, binary, batches, tag })
     }
 
     #[allow(clippy::too_many_arguments, reason = "what a statement needs, and two words of its own")]

@@ -114,6 +114,11 @@ pub enum Statement {
         /// How COPY writes it.
         copy: Option<CopyFormat>,
     },
+    /// `CHECK VIEW name`, `CHECK VIEWS`.
+    CheckView {
+        /// The view; `None` for all.
+        name: Option<String>,
+    },
     /// `SHOW SOURCES`, `SHOW VIEWS`, …
     ShowObjects {
         /// Kind of the objects; `None` for `SHOW OBJECTS`.

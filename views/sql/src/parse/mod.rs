@@ -57,6 +57,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             Ok(Statement::Reset { name: session::variable_name(cursor)? })
         }
         "COPY" => session::copy(cursor),
+        "CHECK" => check(cursor),
         "SUBSCRIBE" | "TAIL" => Ok(Statement::Subscribe { subscribe: subscribe::subscribe(cursor)?, copy: None }),
         "TABLE" => {
             cursor.word("TABLE");
@@ -104,6 +105,17 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
         })),
         _ => Statement::Unsupported { words },
     })
+}
+
+/// `CHECK [MATERIALIZED] VIEW name | VIEWS`.
+fn check(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("CHECK")?;
+    cursor.word("MATERIALIZED");
+    if cursor.word("VIEWS") {
+        return Ok(Statement::CheckView { name: None });
+    }
+    cursor.expect_word("VIEW")?;
+    Ok(Statement::CheckView { name: Some(cursor.name()?) })
 }
 
 fn drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
