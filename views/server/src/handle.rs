@@ -145,6 +145,12 @@ impl Handle {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
         match &parsed.statement {
             Statement::CreateSource(source) => return self.create_source(parsed, source, session).await,
+            Statement::Checkpoint => {
+                let (answer, answered) = oneshot::channel();
+                self.send(Request::Checkpoint { answer }).await?;
+                let written = answered.await.unwrap_or_else(|_| Err(stopping()));
+                return written.map(|()| Outcome::Tag("CHECKPOINT".into()));
+            }
             Statement::AlterSource { name, change } => return self.alter_source(name, *change, session).await,
             _ => {}
         }

@@ -75,7 +75,7 @@ impl Error {
     /// Whether there was no room.
     pub fn is_full(&self) -> bool {
         use io::ErrorKind as K;
-        matches!(self, Error::Io { source, .. } if matches!(source.kind(), K::StorageFull | K::QuotaExceeded))
+        matches!(self, Error::Io { source, .. } if matches!(source.kind(), K::StorageFull | K::QuotaExceeded | K::FileTooLarge))
     }
 
     /// Whether what is there cannot be trusted, so that an older checkpoint may help.

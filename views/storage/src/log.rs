@@ -12,7 +12,7 @@ use crate::names;
 use crate::record::Batch;
 
 /// Zeros written at once.
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// See the module.
 #[derive(Debug)]

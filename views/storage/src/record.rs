@@ -42,6 +42,9 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// What fits a batch.
+    pub const BYTES_MAX: usize = crate::frame::PAYLOAD_MAX;
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

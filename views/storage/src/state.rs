@@ -9,7 +9,7 @@ use crate::frame::{self, Found};
 use crate::record::{Record, RowList, each};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct State {
     /// Definitions by id.
     pub definitions: BTreeMap<u64, Vec<u8>>,
@@ -26,7 +26,7 @@ pub(crate) struct Base {
 }
 
 /// The rows of one table: those of the checkpoint, which stay in its file until they are asked for, and what changed since.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Table {
     base: Option<Arc<Base>>,
     /// Frames of the checkpoint that hold its rows: offset and number.
@@ -35,6 +35,11 @@ pub struct Table {
 }
 
 impl State {
+    /// The rows of a table, if it has any.
+    pub fn table(&self, id: u64) -> Option<&Table> {
+        self.tables.get(&id)
+    }
+
     /// Takes the rows of a table, if it has any.
     pub fn take_table(&mut self, id: u64) -> Option<Table> {
         self.tables.remove(&id)
