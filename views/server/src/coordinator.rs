@@ -312,7 +312,7 @@ impl Loop {
         self.durable.write_definitions(&definitions).map_err(|error| {
             // Its room was there, so that this is a disk that fails, not one that is full.
             let done = format!("the statement was done, but the catalog could not be written: {}", error.message);
-            Error { message: done.into(), ..error }
+            Error { message: done, ..error }
         })
     }
 }

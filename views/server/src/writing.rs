@@ -30,8 +30,12 @@ pub(crate) struct Writing {
 /// Changes that were checked and wait for their batch.
 struct Batched {
     task: JoinHandle<(Log, tidewater_storage::Result<()>)>,
-    waiting: Vec<(Checked, Answer)>,
+    waiting: Waiting,
 }
+
+/// Who waits for a batch. What is refused because of one before it in the batch is told together with that one: tried again before,
+/// it would find the rows as they were.
+type Waiting = Vec<(Result<Checked>, Answer)>;
 
 /// What has been written, or not.
 pub(crate) enum Written {
@@ -86,11 +90,9 @@ impl Loop {
             match self.check(changes, &mut ahead) {
                 Ok((checked, written)) => {
                     batch.extend(written);
-                    waiting.push((checked, answer));
+                    waiting.push((Ok(checked), answer));
                 }
-                Err(error) => {
-                    let _ = answer.send(Err(error));
-                }
+                Err(error) => waiting.push((Err(error), answer)),
             }
             next = if batch.len() < BATCH_BYTES { self.next_changes() } else { None };
         }
@@ -169,13 +171,18 @@ impl Loop {
         self.metrics.checkpoint_bytes.store(checkpoint, Ordering::Relaxed);
     }
 
-    fn end_changes(&self, waiting: Vec<(Checked, Answer)>, written: Result<()>) {
-        let (checked, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+    fn end_changes(&self, waiting: Waiting, written: Result<()>) {
+        let (mut checked, mut answers) = (Vec::new(), Vec::new());
+        for (found, answer) in waiting {
+            // What was refused because of what could not be written fails like that.
+            answers.push((answer, written.clone().and(found.as_ref().map(drop).map_err(Clone::clone))));
+            checked.extend(found);
+        }
         match &written {
             Ok(()) => self.database.write().apply_checked(checked),
             Err(_) => self.database.write().give_up(checked),
         }
-        answers.into_iter().for_each(|answer: Answer| drop(answer.send(written.clone())));
+        answers.into_iter().for_each(|(answer, told)| drop(answer.send(told)));
     }
 
     /// Writes a checkpoint in the background if the log has become long or somebody asks for one.

@@ -76,7 +76,7 @@ fn rows_come_back_after_a_restart_in_views_too() {
                  CREATE MATERIALIZED VIEW sums AS SELECT sum(c)::bigint AS n FROM keyed;
                  CREATE MATERIALIZED VIEW counts AS SELECT a, count(*) AS n FROM bag GROUP BY a;
                  CREATE INDEX ON counts (a);
-                 INSERT INTO keyed VALUES (1, 'one'), (2, 'two', 1.10), (3, NULL);
+                 INSERT INTO keyed VALUES (1, 'one', 7), (2, 'two', 1.10); INSERT INTO keyed VALUES (3, NULL);
                  INSERT INTO bag VALUES (5), (5), (5), (6);
                  UPDATE keyed SET b = 'deux' WHERE a = 2; DELETE FROM keyed WHERE a = 1;
                  DELETE FROM bag WHERE a = 6; INSERT INTO bag SELECT 7;
