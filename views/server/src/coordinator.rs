@@ -13,13 +13,14 @@ use tidewater_functions::Session;
 use tidewater_ingest::{Readers, SourceConfig, SourceEvent};
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
-use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Result};
+use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Prepared, Result};
 use tidewater_types::TableSchema;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::definitions::{restore, restoring};
 use crate::durable::Durable;
+use crate::feeds::{Feeds, Subscription};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::writing::{Writing, Written};
@@ -46,6 +47,12 @@ pub(crate) enum Request {
     Apply {
         changes: Vec<Changes>,
         answer: oneshot::Sender<Result<()>>,
+    },
+    /// Follows the query of a subscription.
+    Follow {
+        prepared: Prepared,
+        session: Arc<Session>,
+        answer: oneshot::Sender<Result<Subscription>>,
     },
     CreateSource {
         parsed: Arc<Parsed>,
@@ -88,6 +95,8 @@ enum Event {
     Build,
     /// `tidewater.sources` is behind.
     Publish,
+    /// Queries may be followed that nobody follows any more.
+    Sweep,
 }
 
 /// The thread of the loop.
@@ -137,6 +146,8 @@ impl Coordinator {
             building: None,
             published: tokio::time::Instant::now(),
             unpublished: false,
+            feeds: Feeds::default(),
+            subscribe_memory: config.subscribe_memory(),
         };
         let runtime = tokio::runtime::Handle::current();
         let (alive, ended) = oneshot::channel();
@@ -177,6 +188,13 @@ fn open(folder: &Path) -> std::io::Result<(Durable, Database)> {
     Ok((durable, database))
 }
 
+/// The time at which it is looked whether followed queries still are.
+async fn sweep(at: Option<tokio::time::Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at).await;
+    }
+}
+
 pub(crate) fn stopping() -> Error {
     Error::new(b"57P01", "the server is shutting down")
 }
@@ -199,6 +217,9 @@ pub(crate) struct Loop {
     pub(crate) published: tokio::time::Instant,
     /// Whether it is behind.
     pub(crate) unpublished: bool,
+    pub(crate) feeds: Feeds,
+    /// Bytes that are kept of the changes of each followed query.
+    pub(crate) subscribe_memory: usize,
 }
 
 impl Loop {
@@ -211,6 +232,7 @@ impl Loop {
                 Some(event) = sources.recv() => Event::Source(event),
                 () = tokio::time::sleep_until(self.published + PUBLISH), if self.unpublished => Event::Publish,
                 () = std::future::ready(()), if self.building.is_some() => Event::Build,
+                () = sweep(self.feeds.sweep), if self.feeds.sweep.is_some() => Event::Sweep,
                 else => break,
             };
             match event {
@@ -218,6 +240,7 @@ impl Loop {
                 Event::Written(written) => self.written(written),
                 Event::Source(event) => self.source(event, &mut sources),
                 Event::Publish => self.publish(),
+                Event::Sweep => self.sweep_feeds(),
                 Event::Build => {}
             }
             self.compact();
@@ -250,6 +273,9 @@ impl Loop {
             }
             Request::Apply { changes, answer } => self.begin_changes(changes, answer),
             Request::Checkpoint { answer } => self.writing.want_checkpoint(answer),
+            Request::Follow { prepared, session, answer } => {
+                let _ = answer.send(self.follow(&prepared, &session));
+            }
             Request::CreateSource { parsed, search_path, config, schema, answer } => {
                 let _ = answer.send(self.create_source(&parsed, search_path, *config, schema));
             }

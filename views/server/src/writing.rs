@@ -179,7 +179,11 @@ impl Loop {
             checked.extend(found);
         }
         match &written {
-            Ok(()) => self.database.write().apply_checked(checked),
+            Ok(()) => {
+                let mut database = self.database.write();
+                database.set_time(chrono::Utc::now().timestamp_millis());
+                database.apply_checked(checked);
+            }
             Err(_) => self.database.write().give_up(checked),
         }
         answers.into_iter().for_each(|(answer, told)| drop(answer.send(told)));

@@ -74,6 +74,7 @@ impl Database {
                 return Ok(());
             }
             self.circuit.tick(ops);
+            self.tell_followers();
         }
     }
 }
