@@ -334,10 +334,9 @@ impl Loop {
 
     /// All definitions are in the database at any time, those that are not restored yet too.
     pub(crate) fn write_catalog(&mut self) -> Result<()> {
-        let definitions = self.database.read().definitions();
-        self.durable.write_definitions(&definitions).map_err(|error| {
+        self.durable.write_definitions(&self.database.read()).map_err(|error| {
             // Its room was there, so that this is a disk that fails, not one that is full.
-            let done = format!("the statement was done, but the catalog could not be written: {}", error.message);
+            let done = format!("definitions that were changed could not be written: {}", error.message);
             Error { message: done, ..error }
         })
     }

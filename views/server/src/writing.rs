@@ -83,6 +83,13 @@ impl Writing {
 impl Loop {
     /// Begins a batch with these changes and all that wait behind them.
     pub(crate) fn begin_changes(&mut self, changes: Vec<Changes>, answer: Answer) {
+        // Rows are not written before the table that they are of.
+        if self.durable.is_behind()
+            && let Err(error) = self.write_catalog()
+        {
+            drop(answer.send(Err(error)));
+            return;
+        }
         let mut ahead = Ahead::default();
         let (mut batch, mut waiting) = (Batch::default(), Vec::new());
         let mut next = Some((changes, answer));

@@ -7,7 +7,7 @@ mod compact;
 mod entry;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidewater_delta::Weight;
-use tidewater_sql::{Checked, Definition, Error, Result};
+use tidewater_sql::{Checked, Database, Definition, Error, KeptRows, Result};
 use tidewater_storage::{Batch, Checkpoints, Folder, Log, Opened, State};
 
 /// Where versions before the log kept definitions, and what it is called once they are in the log.
@@ -32,6 +32,8 @@ pub(crate) struct Durable {
     checkpoints: Option<Checkpoints>,
     /// Definitions as the log has them.
     kept: BTreeMap<u64, Vec<u8>>,
+    /// Whether memory is ahead of them.
+    behind: bool,
     /// Rows of tables that could not be made again yet.
     rows: State,
     /// Bytes of the newest checkpoint.
@@ -70,6 +72,7 @@ impl Durable {
             log: Some(log),
             checkpoints: Some(checkpoints),
             kept,
+            behind: false,
             rows: state,
             checkpoint_bytes: 0,
             longest: compact::LOG_BYTES,
@@ -96,36 +99,57 @@ impl Durable {
         self.log()?.reserve(ROOM + 2 * (catalog + text.len())).map_err(|error| refused(&error))
     }
 
-    /// Writes what of the definitions has changed.
+    /// Writes what of the definitions has changed. A table that is new, or is defined otherwise now, is written with all of its rows: the
+    /// statement may have made them.
     ///
     /// # Errors
-    /// 53100 or 58030.
-    pub(crate) fn write_definitions(&mut self, definitions: &[Definition]) -> Result<()> {
-        let mut batch = Batch::default();
+    /// 53100 or 58030. What is in memory is ahead of the log then, and nothing else may be written before this.
+    pub(crate) fn write_definitions(&mut self, database: &Database) -> Result<()> {
         let mut now = BTreeMap::new();
-        for definition in definitions {
+        for definition in database.definitions() {
             // All objects have one.
             let Some(oid) = definition.oid else { continue };
-            now.insert(u64::from(oid), entry::bytes(definition));
+            now.insert(u64::from(oid), entry::bytes(&definition));
         }
-        let there: BTreeSet<u64> = now.keys().copied().collect();
-        self.kept.keys().filter(|id| !there.contains(id)).for_each(|id| batch.gone(*id));
-        let changed = now.iter().filter(|(id, bytes)| self.kept.get(id) != Some(bytes));
-        changed.for_each(|(id, bytes)| batch.define(*id, bytes));
-        if batch.is_empty() {
-            return Ok(());
+        let mut batch = Batch::default();
+        let gone: Vec<u64> = self.kept.keys().filter(|id| !now.contains_key(id)).copied().collect();
+        gone.iter().for_each(|id| batch.gone(*id));
+        for (id, bytes) in now.iter().filter(|(id, bytes)| self.kept.get(id) != Some(bytes)) {
+            if self.kept.contains_key(id) {
+                batch.gone(*id);
+            }
+            batch.define(*id, bytes);
+            let rows = u32::try_from(*id).ok().and_then(|oid| database.kept_rows_of(oid));
+            let mut rows = rows.iter().flat_map(KeptRows::rows).peekable();
+            if rows.peek().is_some() {
+                batch.rows(*id);
+            }
+            rows.for_each(|(row, weight)| batch.row(weight, row));
         }
-        self.log()?.append(batch).map_err(|error| refused(&error))?;
+        if !batch.is_empty() {
+            self.behind = true;
+            self.log()?.append(batch).map_err(|error| refused(&error))?;
+            self.taken_over();
+        }
+        self.behind = false;
+        gone.iter().for_each(|id| drop(self.rows.take_table(*id)));
+        self.kept = now;
+        Ok(())
+    }
+
+    /// Whether a statement was done that could not be written.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// The definitions of an older version are in the log.
+    fn taken_over(&mut self) {
         if let Some(before) = self.before.take() {
             let moved = fs::rename(&before, before.with_file_name(BEFORE[1]));
             moved.unwrap_or_else(
                 |error| tracing::error!(%error, "move {} away: it would be read again", before.display()),
             );
         }
-        let gone: Vec<u64> = self.kept.keys().filter(|id| !there.contains(id)).copied().collect();
-        gone.iter().for_each(|id| drop(self.rows.take_table(*id)));
-        self.kept = now;
-        Ok(())
     }
 
     /// The rows of a table that has not been made again yet.
@@ -197,4 +221,43 @@ pub fn statements(folder: &Path) -> io::Result<Vec<String>> {
     let definitions = state.map(|state| state.definitions).unwrap_or_default();
     let text = |bytes: &Vec<u8>| entry::definition(None, bytes).map(|definition| definition.text);
     definitions.values().map(|bytes| text(bytes).map_err(io::Error::other)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a folder holds: statements, and the number of rows of each table.
+    fn held(folder: &Path) -> (Vec<String>, Vec<usize>) {
+        let (durable, definitions) = Durable::open(folder).expect("a folder");
+        let oids = definitions.iter().filter_map(|definition| definition.oid);
+        let rows = oids.map(|oid| durable.rows(oid).expect("rows").iter().map(|(_, weight)| *weight as usize).sum());
+        let rows = rows.collect();
+        (definitions.into_iter().map(|definition| definition.text).collect(), rows)
+    }
+
+    #[test]
+    fn a_table_that_is_new_is_written_with_the_rows_that_its_statement_made() {
+        let folder = std::env::temp_dir().join(format!("tidewater-durable-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let mut database = Database::new();
+        let (mut durable, none) = Durable::open(&folder).expect("a folder");
+        assert!(none.is_empty());
+        database.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1), (2)").expect("rows");
+        durable.write_definitions(&database).expect("it is written");
+        // From now on its rows are written by whoever changes them.
+        database.execute("INSERT INTO t VALUES (3); CREATE VIEW v AS SELECT a FROM t").expect("a view");
+        durable.write_definitions(&database).expect("it is written");
+        drop(durable);
+        assert_eq!(
+            held(&folder),
+            (vec!["CREATE TABLE t (a int)".into(), "CREATE VIEW v AS SELECT a FROM t".into()], vec![3, 0])
+        );
+        let (mut durable, _) = Durable::open(&folder).expect("a folder");
+        database.execute("DROP TABLE t CASCADE; CREATE TABLE t (b text); INSERT INTO t VALUES ('x')").expect("another");
+        durable.write_definitions(&database).expect("it is written");
+        drop(durable);
+        assert_eq!(held(&folder), (vec!["CREATE TABLE t (b text)".into()], vec![1]));
+        let _ = fs::remove_dir_all(&folder);
+    }
 }

@@ -36,6 +36,15 @@ impl Database {
         tables.collect()
     }
 
+    /// The rows of the table of this number; `None` if it is no table.
+    pub fn kept_rows_of(&self, oid: u32) -> Option<KeptRows> {
+        let object = self.objects.values().find(|object| object.oid == oid)?;
+        match &object.body {
+            Body::Table { node, .. } => Some(KeptRows { oid, snapshot: self.circuit.snapshot(*node) }),
+            _ => None,
+        }
+    }
+
     /// The number of an object.
     pub fn oid(&self, name: &str) -> Option<u32> {
         self.objects.get(name).map(|object| object.oid)
