@@ -1,7 +1,7 @@
 //! The one loop that changes the database: commits from the readers, statements from sessions, in one order.
 //!
-//! Readers of the database take its lock for as long as it takes to make a query; ticks and statements take it for as long
-//! as they run. Everything arrives through bounded channels, so what cannot be taken holds its sender back.
+//! Readers of the database take its lock for as long as it takes to make a query; statements take it for as long as they run, ticks
+//! for some milliseconds at a time ([`Loop::do_all`]). Everything arrives through bounded channels, so what cannot be taken holds its sender back.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::definitions::{restore, restoring};
 use crate::feeds::{Feeds, Subscription};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 
 /// Statements that wait for the loop.
 const STATEMENTS: usize = 256;
@@ -131,6 +132,7 @@ impl Coordinator {
             hydrated: hydrated_sender,
             ticks: ticks_sender,
             metrics,
+            pace: Pace::default(),
             file,
             restored: handle.restored.clone(),
             building: None,
@@ -196,6 +198,7 @@ pub(crate) struct Loop {
     pub(crate) hydrated: watch::Sender<u64>,
     pub(crate) ticks: watch::Sender<u64>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pace: Pace,
     file: CatalogFile,
     pub(crate) restored: Arc<watch::Sender<bool>>,
     /// Since when views or indexes are being built.
@@ -227,9 +230,7 @@ impl Loop {
                     let _ = answer.send(self.execute(&parsed, &parameters, &session));
                 }
                 Event::Request(Request::Apply { changes, answer }) => {
-                    let mut database = self.database.write();
-                    database.set_time(chrono::Utc::now().timestamp_millis());
-                    let _ = answer.send(database.apply_changes(changes));
+                    let _ = answer.send(self.change(changes));
                 }
                 Event::Request(Request::Follow { prepared, session, answer }) => {
                     let _ = answer.send(self.follow(&prepared, &session));
@@ -253,6 +254,7 @@ impl Loop {
                 Event::Build => {}
             }
             self.build();
+            self.free();
         }
         drop(sources);
         if let Some(readers) = self.readers.take() {
@@ -274,6 +276,14 @@ impl Loop {
         self.building.get_or_insert_with(Instant::now);
         self.save(parsed)?;
         Ok(outcome)
+    }
+
+    /// Frees what was removed, without the lock and without keeping the loop: a large view takes a while.
+    fn free(&self) {
+        if self.database.read().has_gone() {
+            let gone = self.database.write().take_gone();
+            tokio::task::spawn_blocking(move || drop(gone));
+        }
     }
 
     /// Gives views and indexes that are being built a slice of time.

@@ -7,6 +7,7 @@ use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
 use super::Changes;
+use crate::applying::Applying;
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
@@ -18,31 +19,49 @@ impl Database {
     /// # Errors
     /// 40001 if a table, or a row that goes, is not there any more; 23505 for a second row of one key. Nothing has changed then.
     pub fn apply_changes(&mut self, all: Vec<Changes>) -> Result<()> {
-        for changes in &all {
-            self.still_there(changes)?;
-        }
+        self.check_changes(&all)?;
+        let mut applying = self.begin_changes(all)?;
+        self.advance(&mut applying, usize::MAX);
+        Ok(())
+    }
+
+    /// Whether what changes take out is still there.
+    ///
+    /// # Errors
+    /// 40001 if a table, or a row that goes, is not.
+    pub fn check_changes(&self, all: &[Changes]) -> Result<()> {
+        all.iter().try_for_each(|changes| self.still_there(changes))
+    }
+
+    /// Begins to do changes that [`Database::check_changes`] found to be possible, as one commit; [`Database::advance`] does it.
+    ///
+    /// # Errors
+    /// 23505 for a second row of one key. Nothing has changed then.
+    pub fn begin_changes(&self, all: Vec<Changes>) -> Result<Applying> {
         for (done, changes) in all.iter().enumerate() {
             if let Err(error) = self.take_keys(changes) {
                 all[..done].iter().rev().for_each(|changes| self.give_keys_back(changes, changes.added.len()));
                 return Err(error);
             }
         }
-        let mut ops = Vec::new();
+        let (mut ops, mut count): (Vec<Box<dyn Iterator<Item = (NodeId, Op)> + Send>>, _) = (Vec::new(), 0);
         for Changes { table, removed, added, .. } in all {
             let Some(node) = self.nodes.get(&table).copied() else { continue };
             let key = self.circuit.key(node);
-            let widths = self.widths(node);
-            let gone = |row: Row| match &key {
-                None => Op::Remove(row),
-                Some(key) => Op::Delete(key_row(&row, key, &widths)),
-            };
-            ops.extend(removed.into_iter().map(|row| (node, gone(row))));
             let keyed = key.is_some();
-            ops.extend(added.into_iter().map(|row| (node, if keyed { Op::Upsert(row) } else { Op::Insert(row) })));
+            let widths = self.widths(node);
+            count += removed.len() + added.len();
+            // Made when their turn comes: nobody waits for all of them.
+            let gone = move |row: Row| match &key {
+                None => (node, Op::Remove(row)),
+                Some(key) => (node, Op::Delete(key_row(&row, key, &widths))),
+            };
+            ops.push(Box::new(removed.into_iter().map(gone)));
+            ops.push(Box::new(
+                added.into_iter().map(move |row| (node, if keyed { Op::Upsert(row) } else { Op::Insert(row) })),
+            ));
         }
-        self.circuit.tick(ops);
-        self.tell_followers();
-        Ok(())
+        Ok(Applying::new(ops.into_iter().flatten(), count))
     }
 
     fn still_there(&self, changes: &Changes) -> Result<()> {
@@ -62,19 +81,19 @@ impl Database {
     }
 
     /// Takes note of the rows of changes in the table's unique constraints; all or nothing.
-    fn take_keys(&mut self, changes: &Changes) -> Result<()> {
+    fn take_keys(&self, changes: &Changes) -> Result<()> {
         let Some((columns, constraints)) = self.constraints_of(&changes.table) else { return Ok(()) };
         if constraints.uniques.is_empty() {
             return Ok(());
         }
-        for unique in &mut constraints.uniques {
+        for unique in &constraints.uniques {
             changes.removed.iter().for_each(|row| unique.remove(row.as_ref(), &columns));
         }
         let mut failed = None;
         'rows: for (done, row) in changes.added.iter().enumerate() {
-            for (number, unique) in constraints.uniques.iter_mut().enumerate() {
+            for (number, unique) in constraints.uniques.iter().enumerate() {
                 if let Err(error) = unique.add(row.as_ref(), &columns) {
-                    constraints.uniques[..number].iter_mut().for_each(|unique| unique.remove(row.as_ref(), &columns));
+                    constraints.uniques[..number].iter().for_each(|unique| unique.remove(row.as_ref(), &columns));
                     failed = Some((done, error));
                     break 'rows;
                 }
@@ -90,19 +109,19 @@ impl Database {
     }
 
     /// Undoes [`Database::take_keys`] of which the first `done` rows were added.
-    fn give_keys_back(&mut self, changes: &Changes, done: usize) {
+    fn give_keys_back(&self, changes: &Changes, done: usize) {
         let Some((columns, constraints)) = self.constraints_of(&changes.table) else { return };
-        for unique in &mut constraints.uniques {
+        for unique in &constraints.uniques {
             changes.added[..done].iter().for_each(|row| unique.remove(row.as_ref(), &columns));
             // They were there before, so that they are no second ones.
             changes.removed.iter().for_each(|row| drop(unique.add(row.as_ref(), &columns)));
         }
     }
 
-    fn constraints_of(&mut self, table: &str) -> Option<(Vec<Column>, &mut Constraints)> {
-        let object = self.objects.get_mut(table)?;
+    fn constraints_of(&self, table: &str) -> Option<(Vec<Column>, &Constraints)> {
+        let object = self.objects.get(table)?;
         let columns = object.relation.as_ref()?.columns.clone();
-        match &mut object.body {
+        match &object.body {
             Body::Table { constraints, .. } => Some((columns, constraints)),
             _ => None,
         }
