@@ -3,6 +3,7 @@
 
 mod after;
 mod catch_up;
+mod large_commit;
 mod live;
 mod order_summary;
 
@@ -25,6 +26,8 @@ enum Command {
     Freshness(live::Options),
     /// A write through the shop, then its read with ?after, on a running stack
     After(after::Options),
+    /// Lookups while a million rows are inserted by one statement on a running server
+    LargeCommit(large_commit::Options),
     /// Point lookups by prepared statement on a running server
     Lookups(live::LookupOptions),
 }
@@ -35,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),
+        Command::LargeCommit(options) => tokio::runtime::Runtime::new()?.block_on(large_commit::run(options)),
         Command::Lookups(options) => tokio::runtime::Runtime::new()?.block_on(live::lookups(options)),
     }
 }

@@ -207,7 +207,12 @@ pub(crate) fn over_rows<'a>(
 ) -> Result<Datum<'a>> {
     if let Function::Fold(fold) = &aggregate.function {
         let mut fold = fold.start()?;
-        each(aggregate, rows, scratch, |values, weight| (0..weight).try_for_each(|_| fold.add(values)))?;
+        each(aggregate, rows, scratch, |values, weight| {
+            if weight > REPEATED_MAX {
+                return Err(SqlError::new(b"54000", "a row occurs too often to be aggregated one by one"));
+            }
+            (0..weight).try_for_each(|_| fold.add(values))
+        })?;
         return fold.finish(scratch);
     }
     let mut totals = Totals::new(&aggregate.function);
@@ -217,6 +222,9 @@ pub(crate) fn over_rows<'a>(
     })?;
     totals.value(&aggregate.function, scratch)
 }
+
+/// As often an equal row is folded: it takes a second or so.
+const REPEATED_MAX: Weight = 1 << 26;
 
 /// Joins the texts of a group's rows right into the output row.
 pub(crate) fn write_joined<'a>(
@@ -231,6 +239,8 @@ pub(crate) fn write_joined<'a>(
     let joined = each(aggregate, rows, scratch, |values, weight| {
         let [Datum::Text(part) | Datum::Bytes(part), delimiter] = values else { return Ok(()) };
         let delimiter: &[u8] = if let Datum::Text(bytes) | Datum::Bytes(bytes) = delimiter { bytes } else { &[] };
+        // Nothing comes of nothing, however often.
+        let weight = if part.is_empty() && delimiter.is_empty() { weight.min(1) } else { weight };
         for _ in 0..weight {
             let out = builder.tail_buffer();
             if out.len() - start + delimiter.len() + part.len() > MAX_VALUE {

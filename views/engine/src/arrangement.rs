@@ -5,11 +5,11 @@
 
 use std::sync::OnceLock;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tidewater_delta::{KeyColumn, RowRef, Weight, same_key};
 use tidewater_types::SqlError;
 
-use crate::arena::{Arena, RowId, Snapshot};
+use crate::arena::{Arena, Limit, ROW_BYTES, RowId, Snapshot};
 use crate::index::{Ids, Index, OrderColumn, Probe, Slot};
 use crate::shape::Shape;
 use crate::warm::{Batch, warm, warm_rows};
@@ -57,6 +57,22 @@ pub(crate) struct Arrangement {
     before: OnceLock<FxHashMap<RowId, Weight>>,
     /// Rows that have no value but an error, with multiplicities. Every reader of the arrangement gets one of them instead.
     errors: FxHashMap<SqlError, Weight>,
+    /// Why it holds nothing any more: its readers get this until it is made anew.
+    failure: Option<SqlError>,
+    /// What readers see while a moment is held ([`crate::held`]).
+    pub(crate) held: Option<Box<Held>>,
+    /// Rows of the held moment that have left since: they stay in the indexes, where its readers find them.
+    pub(crate) leaving: FxHashSet<RowId>,
+    /// Those of the moment that was let go, still to be taken out.
+    pub(crate) sweeping: std::collections::hash_set::IntoIter<RowId>,
+}
+
+/// An arrangement at the held moment.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Its rows, if somebody may read them.
+    pub(crate) rows: Option<Snapshot>,
+    pub(crate) error: Option<SqlError>,
 }
 
 impl Arrangement {
@@ -80,6 +96,10 @@ impl Arrangement {
             touched: Vec::new(),
             before: OnceLock::new(),
             errors: FxHashMap::default(),
+            failure: None,
+            held: None,
+            leaving: FxHashSet::default(),
+            sweeping: FxHashSet::default().into_iter(),
         }
     }
 
@@ -197,7 +217,10 @@ impl Arrangement {
 
     /// Stores a row that is not there. The slot is that of its identity.
     fn store(&mut self, slot: Slot, row: RowRef<'_>, weight: Weight) {
-        let id = self.arena.insert(row, weight);
+        let id = match self.arena.insert(row, weight) {
+            Ok(id) => id,
+            Err(limit) => return self.fail(limit_error(limit, row.bytes().len())),
+        };
         self.remember(id, 0);
         self.indexes[0].insert_at(slot, &self.arena, id);
         self.indexes_of(id.chunk()).skip(1).for_each(|(index, arena)| index.insert(arena, id));
@@ -205,9 +228,25 @@ impl Arrangement {
 
     /// Changes the weight of a stored row.
     pub(crate) fn add_weight(&mut self, id: RowId, weight: Weight) {
-        if let Some(before) = self.arena.change_weight(id, weight) {
-            self.remember(id, before);
+        match self.arena.change_weight(id, weight) {
+            Ok(Some(before)) => self.remember(id, before),
+            Ok(None) => {}
+            Err(limit) => self.fail(limit_error(limit, 0)),
         }
+    }
+
+    /// Gives up: from the end of the tick on it holds no rows, and all who read it, through other nodes too, get this error. Others go on.
+    pub(crate) fn fail(&mut self, error: SqlError) {
+        self.failure.get_or_insert(error);
+    }
+
+    /// [`Arrangement::fail`] where weights are beyond 64 bits.
+    pub(crate) fn fail_by_weight(&mut self) {
+        self.fail(limit_error(Limit::Weight, 0));
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     fn remember(&mut self, id: RowId, before: Weight) {
@@ -276,7 +315,8 @@ impl Arrangement {
 
     /// What this tick changed so far: rows with the difference of their weights, never zero.
     pub(crate) fn delta(&self) -> impl Iterator<Item = (RowId, Weight)> {
-        let difference = |&(id, before): &(RowId, Weight)| (id, self.arena.weight(id) - before);
+        // Neither is negative but where one left that never came, which ends in an error.
+        let difference = |&(id, before): &(RowId, Weight)| (id, self.arena.weight(id).saturating_sub(before));
         self.touched.iter().map(difference).filter(|(_, weight)| *weight != 0)
     }
 
@@ -299,40 +339,102 @@ impl Arrangement {
 
     /// The least error of the rows without a value, so that every reader sees the same one.
     pub(crate) fn error(&self) -> Option<&SqlError> {
-        self.errors.keys().min()
+        match &self.held {
+            Some(held) => held.error.as_ref(),
+            None => self.failure.as_ref().or_else(|| self.errors.keys().min()),
+        }
+    }
+
+    /// Whether [`Arrangement::error`] may tell one.
+    pub(crate) fn has_error(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.error.is_some()) || self.failure.is_some() || !self.errors.is_empty()
     }
 
     /// Forgets the tick: rows of weight zero leave.
-    ///
-    /// # Panics
-    /// If a weight is negative, which would be a row taken out that was never there.
     pub(crate) fn end_tick(&mut self) {
-        if self.touched.is_empty() {
+        if self.touched.is_empty() && self.failure.is_none() {
             return;
         }
         self.before.take();
         let mut touched = std::mem::take(&mut self.touched);
+        let (mut gone, mut negative) = (false, false);
         for (id, _) in touched.drain(..) {
             let weight = self.arena.untouch(id);
-            assert!(weight >= 0, "a row left more often than it came");
-            if weight == 0 {
-                self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
-                self.arena.remove(id);
+            negative |= weight < 0;
+            if weight != 0 {
+                continue;
+            }
+            if self.held_rows().is_some_and(|rows| rows.get(id).is_some()) {
+                self.leaving.insert(id);
+            } else {
+                self.take_out(id);
+                gone = true;
             }
         }
         // A list for the next tick, but not for ever one as long as the longest.
         if touched.capacity() <= TOUCHED_KEPT {
             self.touched = touched;
         }
+        if negative {
+            let message = "a row of this view left more often than it came, which is a bug";
+            self.fail(SqlError::new(b"XX000", message).hint("make the view anew, and report it"));
+        }
+        if self.failure.is_some() {
+            self.give_up();
+        } else if gone {
+            self.tidy();
+        }
     }
 
+    /// Lets go of all rows.
+    fn give_up(&mut self) {
+        let is_held = self.arena.is_held;
+        self.arena = Arena::default();
+        self.arena.is_held = is_held;
+        self.indexes.iter_mut().for_each(Index::clear);
+        self.unfilled.clear();
+        self.errors.clear();
+        self.leaving.clear();
+        self.sweeping = FxHashSet::default().into_iter();
+    }
+
+    /// Gives memory back after a large deletion.
+    pub(crate) fn tidy(&mut self) {
+        self.arena.tidy();
+        self.indexes.iter_mut().for_each(Index::tidy);
+    }
+
+    /// Removes a row of weight zero from all indexes; its place is free then.
+    pub(crate) fn take_out(&mut self, id: RowId) {
+        self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
+        self.arena.remove(id);
+    }
+
+    fn held_rows(&self) -> Option<&Snapshot> {
+        self.held.as_ref()?.rows.as_ref()
+    }
+
+    /// The rows that readers see.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.arena.snapshot()
+        self.held_rows().cloned().unwrap_or_else(|| self.arena.snapshot())
     }
 
-    /// Distinct rows stored.
+    /// A row that an index led to, with its weight, if readers see it.
+    pub(crate) fn shown(&self, id: RowId) -> Option<(RowRef<'_>, Weight)> {
+        match self.held_rows() {
+            Some(rows) => rows.get(id),
+            None => Some((self.arena.row(id), self.arena.weight(id))).filter(|(_, weight)| *weight > 0),
+        }
+    }
+
+    /// Distinct rows stored, those of weight zero included.
     pub(crate) fn rows(&self) -> usize {
         self.arena.rows()
+    }
+
+    /// Distinct rows that readers see, approximately.
+    pub(crate) fn rows_shown(&self) -> usize {
+        self.held_rows().map_or_else(|| self.rows(), Snapshot::len)
     }
 
     /// Bytes of rows and indexes, approximately.
@@ -344,4 +446,18 @@ impl Arrangement {
     pub(crate) fn is_empty(&self) -> bool {
         self.rows() == 0 && self.errors.is_empty() && self.indexes.iter().all(|index| index.keys() == 0)
     }
+}
+
+fn limit_error(limit: Limit, bytes: usize) -> SqlError {
+    match limit {
+        Limit::Rows => SqlError::new(b"53100", "too many rows: a table or view holds at most 16 GiB")
+            .hint("drop it, or make it anew with fewer rows or columns"),
+        Limit::Row => row_too_big(bytes),
+        Limit::Weight => SqlError::new(b"54000", "a row occurs more than 2^63 times"),
+    }
+}
+
+/// The error that a computed row is too long.
+pub(crate) fn row_too_big(bytes: usize) -> SqlError {
+    SqlError::new(b"54000", format!("row is too big: size {bytes}, maximum size {}", ROW_BYTES - 1))
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tidewater_delta::{Op, Row, RowRef, Weight};
 use tidewater_types::{ColumnType, SqlError};
 
-use crate::arena::Snapshot;
+use crate::arena::{RowsFrom, Snapshot};
 use crate::arrangement::Arrangement;
 use crate::join::{Join, JoinSpec, Role};
 use crate::materialise::materialise;
@@ -52,13 +52,19 @@ pub struct Circuit {
     pub(crate) building: VecDeque<NodeId>,
     /// The part of its inputs that each node has taken in.
     pub(crate) fed: Vec<Fed>,
+    /// Rows that the next slice of a node's building takes in.
+    pub(crate) slice: usize,
     pending: Vec<Pending>,
     /// For each node, the nodes that read it and through which of their inputs.
     consumers: Vec<Vec<(NodeId, usize)>>,
     /// Operations of the running tick, by input node.
     waiting: Vec<Vec<Op>>,
     /// Nodes whose changes somebody wants to hear of, and what the last tick changed in each.
-    followed: Vec<(NodeId, Changes)>,
+    pub(crate) followed: Vec<(NodeId, Changes)>,
+    /// Whether a node may have an error.
+    pub(crate) fails: bool,
+    /// What was removed and is still to be freed.
+    pub(crate) gone: Vec<Box<dyn std::any::Any + Send + Sync>>,
 }
 
 /// Rows with the difference of their weights, never zero.
@@ -147,8 +153,8 @@ impl Circuit {
     }
 
     fn remove(&mut self, node: NodeId) {
-        self.nodes.0[node.0] = None;
-        self.operators[node.0] = None;
+        let parts = (self.nodes.0[node.0].take(), self.operators[node.0].take());
+        self.gone.push(Box::new(parts));
         self.building.retain(|other| *other != node);
         self.pending[node.0] = Pending::default();
         for consumers in &mut self.consumers {
@@ -175,6 +181,19 @@ impl Circuit {
                 self.waiting[node.0].push(op);
             }
         }
+        self.turn();
+    }
+
+    /// Takes up to `limit` rows out of a base table, in a tick; gives where to go on, or `None` once none is left.
+    pub fn empty(&mut self, node: NodeId, from: RowsFrom, limit: usize) -> Option<RowsFrom> {
+        let table = self.nodes.0[node.0].as_mut()?;
+        let (rows, from) = table.arena.some_rows(from, limit);
+        rows.iter().for_each(|&(id, weight)| table.add_weight(id, -weight));
+        self.turn();
+        from
+    }
+
+    fn turn(&mut self) {
         for number in 0..self.operators.len() {
             self.step(NodeId(number));
         }
@@ -185,6 +204,12 @@ impl Circuit {
         for arrangement in self.nodes.0.iter_mut().flatten() {
             arrangement.end_tick();
         }
+        self.look_for_errors();
+    }
+
+    /// Readers ask whether a node has an error for each row that they look up; hardly ever one has.
+    pub(crate) fn look_for_errors(&mut self) {
+        self.fails = self.nodes.0.iter().flatten().any(Arrangement::has_error);
     }
 
     /// From now on [`Circuit::changes`] tells what ticks change in a node; not what building it does.
@@ -217,6 +242,11 @@ impl Circuit {
         let fed = self.fed[node.0];
         match &mut operator {
             Operator::Values => {}
+            // It holds nothing any more.
+            _ if self.nodes.arrangement(node).has_failed() => {
+                self.waiting[node.0].clear();
+                self.pending[node.0] = Pending::default();
+            }
             Operator::Input => {
                 let ops = std::mem::take(&mut self.waiting[node.0]);
                 let arrangement = self.nodes.arrangement_mut(node);
@@ -275,13 +305,16 @@ impl Circuit {
         }
     }
 
-    /// The rows of a node as they are between two ticks.
+    /// The rows of a node as readers see them between two ticks.
     pub fn snapshot(&self, node: NodeId) -> Snapshot {
         self.nodes.arrangement(node).snapshot()
     }
 
     /// The error that readers of this node get instead of rows: one of its own or of a node it is made from.
     pub fn error(&self, node: NodeId) -> Option<&SqlError> {
+        if !self.fails {
+            return None;
+        }
         self.below(node).into_iter().find_map(|node| self.nodes.arrangement(node).error())
     }
 
@@ -311,8 +344,7 @@ impl Circuit {
     /// The rows whose indexed columns equal the columns of `key`, in order; NULL finds NULL.
     pub fn lookup<'a>(&'a self, index: IndexId, key: RowRef<'_>) -> Vec<(RowRef<'a>, Weight)> {
         let arrangement = self.nodes.arrangement(index.node);
-        let ids = arrangement.lookup(index.index, key);
-        ids.map(|id| (arrangement.arena.row(id), arrangement.arena.weight(id))).collect()
+        arrangement.lookup(index.index, key).filter_map(|id| arrangement.shown(id)).collect()
     }
 
     /// How often a row is in a node.
@@ -322,10 +354,15 @@ impl Circuit {
         id.map_or(0, |id| arrangement.arena.weight(id))
     }
 
+    /// Distinct rows of a node, none if it was removed, approximately.
+    pub fn rows(&self, node: NodeId) -> usize {
+        self.nodes.0[node.0].as_ref().map_or(0, Arrangement::rows)
+    }
+
     /// Distinct rows of a node, and the bytes that they and their indexes take, approximately.
     pub fn size(&self, node: NodeId) -> (usize, usize) {
         let arrangement = self.nodes.arrangement(node);
-        (arrangement.rows(), arrangement.bytes())
+        (arrangement.rows_shown(), arrangement.bytes())
     }
 
     /// How a node's rows are made, one line a node, inputs indented below; with rows and bytes of each.

@@ -4,6 +4,7 @@
 //! hand. A row stays in every index until the end of the tick in which its weight became zero.
 
 use std::cmp::Ordering;
+use std::mem::take;
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -37,6 +38,8 @@ struct Entry {
 const LIST: u32 = 1 << 31;
 /// Longer parts of a list are split, so that an insertion moves at most this many ids.
 const SPLIT: usize = 512;
+/// Keys of an index that is not worth being made smaller.
+const SMALL: usize = 1 << 12;
 
 /// The rows of one key in order, two or more: most keys have few, which lie in place.
 #[derive(Debug)]
@@ -102,7 +105,8 @@ impl List {
         match self {
             List::Few(ids) if ids.spilled() => ids.capacity() * 4,
             List::Few(_) => 0,
-            List::Many(parts) => parts.iter().map(|part| part.capacity() * 4 + 24).sum(),
+            // Each of its parts has room for so many, about; they are not walked for it.
+            List::Many(parts) => parts.len() * (SPLIT * 4 + 24),
         }
     }
 }
@@ -118,6 +122,8 @@ pub(crate) struct Index {
     table: HashTable<Entry>,
     lists: Vec<List>,
     free_lists: Vec<u32>,
+    /// Bytes of the lists outside of themselves.
+    list_bytes: usize,
 }
 
 /// Spreads the stored half of a hash over the bits that the table uses.
@@ -181,6 +187,7 @@ impl Index {
             table: HashTable::new(),
             lists: Vec::new(),
             free_lists: Vec::new(),
+            list_bytes: 0,
         }
     }
 
@@ -266,7 +273,10 @@ impl Index {
         };
         if posting & LIST != 0 {
             let (order, shape) = (&self.order, &self.shape);
-            self.lists[(posting & !LIST) as usize].insert(id, |other| compare_ids(order, shape, arena, other, id));
+            let list = &mut self.lists[(posting & !LIST) as usize];
+            self.list_bytes -= list.bytes();
+            list.insert(id, |other| compare_ids(order, shape, arena, other, id));
+            self.list_bytes += list.bytes();
             return;
         }
         let first = RowId(posting);
@@ -304,7 +314,10 @@ impl Index {
         let posting = posting.expect("a stored row is in every index of its arrangement");
         let number = (posting & !LIST) as usize;
         let (order, shape) = (&self.order, &self.shape);
-        let left = self.lists[number].remove(id, |other| compare_ids(order, shape, arena, other, id));
+        let list = &mut self.lists[number];
+        self.list_bytes -= list.bytes();
+        let left = list.remove(id, |other| compare_ids(order, shape, arena, other, id));
+        self.list_bytes += if left.is_some() { 0 } else { list.bytes() };
         if let Some(last) = left {
             self.lists[number] = List::Few(SmallVec::new());
             self.free_lists.push(number as u32);
@@ -319,8 +332,25 @@ impl Index {
 
     /// Bytes of the table and the lists, approximately.
     pub(crate) fn bytes(&self) -> usize {
-        let lists = self.lists.capacity() * size_of::<List>() + self.lists.iter().map(List::bytes).sum::<usize>();
-        self.table.capacity() * 9 + lists
+        self.table.capacity() * 9 + self.lists.capacity() * size_of::<List>() + self.list_bytes
+    }
+
+    /// Gives memory back where few keys are left of many.
+    pub(crate) fn tidy(&mut self) {
+        if self.table.capacity() > SMALL && self.table.len() * 8 < self.table.capacity() {
+            self.table.shrink_to(self.table.len() * 2, |entry| spread(entry.hash));
+        }
+        if self.lists.len() > SMALL && self.free_lists.len() == self.lists.len() {
+            (self.lists, self.free_lists) = (Vec::new(), Vec::new());
+        }
+    }
+
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        *self = Index {
+            whole_row: self.whole_row,
+            ..Index::new(take(&mut self.key), take(&mut self.order), self.shape.clone())
+        };
     }
 }
 

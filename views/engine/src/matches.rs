@@ -33,7 +33,8 @@ impl Found {
             return;
         }
         if truth == Truth::True {
-            self.count += times;
+            // Whether there is one and whether there are several is all that is asked.
+            self.count = self.count.saturating_add(times);
             self.first = Some(id);
         } else {
             self.unknown = true;

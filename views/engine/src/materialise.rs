@@ -4,8 +4,8 @@
 use tidewater_delta::{RowBuilder, RowRef, Weight, same_key};
 use tidewater_types::{Result, Scratch, SqlError};
 
-use crate::arena::RowId;
-use crate::arrangement::Arrangement;
+use crate::arena::{ROW_BYTES, RowId};
+use crate::arrangement::{Arrangement, row_too_big};
 use crate::index::{Probe, half};
 use crate::join::{Join, Output};
 use crate::nodes::Nodes;
@@ -17,8 +17,11 @@ use crate::warm::{BATCH, Batch, is_worth_it};
 pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, output: &mut Arrangement) {
     let width = join.spec.inputs.len();
     if pending.deltas > 1 {
-        pending.tuples.consolidate(width);
-        pending.suspects.consolidate(width);
+        pending.overflows |= !pending.tuples.consolidate(width);
+        pending.overflows |= !pending.suspects.consolidate(width);
+    }
+    if pending.overflows {
+        return output.fail_by_weight();
     }
     let shape = output.shape.clone();
     let builder = shape.builder();
@@ -59,6 +62,7 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
             None => writer.apply(weight, output),
         }
     }
+    writer.patch(&pending.patches, output);
 }
 
 /// The row that an id of an input stands for.
@@ -71,13 +75,14 @@ pub(crate) fn shown<'a>(join: &'a Join, nodes: &'a Nodes, input: usize, id: RowI
     }
 }
 
-struct Writer<'a> {
-    join: &'a Join,
-    nodes: &'a Nodes,
+/// Writes rows of the output.
+pub(crate) struct Writer<'a> {
+    pub(crate) join: &'a Join,
+    pub(crate) nodes: &'a Nodes,
     shape: Shape,
     /// Of the tuple that is being written.
     rows: Vec<RowRef<'a>>,
-    builder: RowBuilder,
+    pub(crate) builder: RowBuilder,
     /// The key of the tuple that leaves.
     leaving: Vec<u8>,
     scratch: Scratch,
@@ -124,6 +129,13 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// All columns of a row that an arrangement takes.
+    fn columns(&mut self) -> Result<()> {
+        (0..self.join.spec.output.len()).try_for_each(|column| self.column(column))?;
+        let bytes = self.builder.finish().bytes().len();
+        if bytes < ROW_BYTES { Ok(()) } else { Err(row_too_big(bytes)) }
+    }
+
     /// Puts the row of one tuple into the place of another's. False, and nothing is done, where they have no key in common or one of
     /// them has no value.
     fn exchange(&mut self, leaving: &[RowId], coming: &[RowId], weight: Weight, output: &mut Arrangement) -> bool {
@@ -137,7 +149,7 @@ impl Writer<'_> {
         self.leaving.extend_from_slice(self.builder.finish().bytes());
         self.load(coming);
         self.builder.reset();
-        if (0..self.join.spec.output.len()).any(|column| self.column(column).is_err()) {
+        if self.columns().is_err() {
             return false;
         }
         let row = self.builder.finish();
@@ -161,7 +173,7 @@ impl Writer<'_> {
 
     fn apply(&mut self, weight: Weight, output: &mut Arrangement) {
         self.builder.reset();
-        match (0..self.join.spec.output.len()).try_for_each(|column| self.column(column)) {
+        match self.columns() {
             Ok(()) => output.update(self.builder.finish(), weight),
             Err(error) => output.add_error(error, weight),
         }

@@ -35,22 +35,22 @@ impl Nodes {
     }
 }
 
-/// The part of its inputs that a node has taken in: all inputs before `input`, and of that one the chunks before `chunk`.
+/// The part of its inputs that a node has taken in: all inputs before `input`, and of that one the places before `upto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fed {
     pub(crate) input: usize,
-    pub(crate) chunk: usize,
+    pub(crate) upto: RowId,
 }
 
 impl Fed {
     /// Nothing yet.
-    pub(crate) const NONE: Fed = Fed { input: 0, chunk: 0 };
+    pub(crate) const NONE: Fed = Fed { input: 0, upto: RowId(0) };
     /// Everything.
-    pub(crate) const ALL: Fed = Fed { input: usize::MAX, chunk: 0 };
+    pub(crate) const ALL: Fed = Fed { input: usize::MAX, upto: RowId(0) };
 
     /// Whether a row of an input is taken in.
     #[inline]
     pub(crate) fn includes(self, input: usize, id: RowId) -> bool {
-        input < self.input || (input == self.input && id.chunk() < self.chunk)
+        input < self.input || (input == self.input && id < self.upto)
     }
 }

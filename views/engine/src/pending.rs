@@ -22,8 +22,10 @@ impl Tuples {
         self.weights.push(weight);
     }
 
-    /// Adds up the weights of equal tuples; those of weight zero are dropped. The others stay in their order.
-    pub(crate) fn consolidate(&mut self, width: usize) {
+    /// Adds up the weights of equal tuples; those of weight zero are dropped. The others stay in their order. False if a sum is beyond
+    /// 64 bits.
+    pub(crate) fn consolidate(&mut self, width: usize) -> bool {
+        let mut fits = true;
         let hash = |tuple: &[RowId]| {
             let mut hasher = FxHasher::default();
             tuple.iter().for_each(|id| hasher.write_u32(id.0));
@@ -36,7 +38,11 @@ impl Tuples {
             let entry =
                 table.entry(hash(tuple), |number| kept.ids[number * width..(number + 1) * width] == *tuple, known);
             match entry {
-                Entry::Occupied(number) => kept.weights[*number.get()] += weight,
+                Entry::Occupied(number) => {
+                    let sum = kept.weights[*number.get()].checked_add(weight);
+                    fits &= sum.is_some();
+                    kept.weights[*number.get()] = sum.unwrap_or(0);
+                }
                 Entry::Vacant(place) => {
                     place.insert(kept.weights.len());
                     kept.push(tuple, weight);
@@ -47,6 +53,7 @@ impl Tuples {
         for (tuple, weight) in kept.iter(width).filter(|(_, weight)| *weight != 0) {
             self.push(tuple, weight);
         }
+        fits
     }
 
     pub(crate) fn iter(&self, width: usize) -> impl Iterator<Item = (&[RowId], Weight)> {
@@ -60,12 +67,29 @@ pub(crate) struct Pending {
     pub(crate) tuples: Tuples,
     /// Tuples for which a predicate failed; it is decided again, in one fixed order, when they are made into rows.
     pub(crate) suspects: Tuples,
+    /// Rows of inputs whose columns are to be patched into the output ([`crate::patch`]).
+    pub(crate) patches: Vec<(usize, RowId)>,
     /// Number of deltas that went in: the tuples of one alone cannot cancel.
     pub(crate) deltas: usize,
+    /// A tuple occurs more than 2^63 times.
+    pub(crate) overflows: bool,
 }
 
 impl Pending {
+    /// The product of how often rows occur.
+    pub(crate) fn times(&mut self, one: Weight, other: Weight) -> Weight {
+        one.checked_mul(other).unwrap_or_else(|| {
+            self.overflows = true;
+            0
+        })
+    }
+
+    /// Tuples.
+    pub(crate) fn len(&self) -> usize {
+        self.tuples.weights.len() + self.suspects.weights.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.tuples.weights.is_empty() && self.suspects.weights.is_empty()
+        self.len() == 0 && self.patches.is_empty() && !self.overflows
     }
 }

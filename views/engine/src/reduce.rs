@@ -14,8 +14,8 @@ use tidewater_delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key, same
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
 use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values, write_joined};
-use crate::arena::RowId;
-use crate::arrangement::{Arrangement, Version};
+use crate::arena::{ROW_BYTES, RowId};
+use crate::arrangement::{Arrangement, Version, row_too_big};
 use crate::groups::Groups;
 use crate::index::{Ids, OrderColumn, half};
 use crate::nodes::NodeId;
@@ -183,7 +183,12 @@ impl Reduce {
                 self.groups.insert(group.into(), (0, self.totalled.iter().map(new).collect()));
             }
             let Some((count, totals)) = self.groups.get_mut(group.bytes()) else { continue };
-            *count += weight;
+            // All other totals are of no more rows, and so fit their bits where this does.
+            let Some(sum) = count.checked_add(weight) else {
+                output.fail_by_weight();
+                return groups;
+            };
+            *count = sum;
             for (&number, totals) in self.totalled.iter().zip(totals) {
                 match values(&self.spec.aggregates[number], row, &scratch) {
                     Ok(Some(values)) => totals.add(&values, weight),
@@ -222,7 +227,11 @@ impl Reduce {
             present |= self.rows(group, input, *index, &mut read).iter().next().is_some();
         }
         let result = if present { self.write(group, input, builder, scratch, &mut read) } else { Ok(()) };
-        let result = result.and_then(|()| if present { self.times(builder.finish(), scratch) } else { Ok(0) });
+        let result = result.and_then(|()| match builder.finish() {
+            row if row.bytes().len() >= ROW_BYTES => Err(row_too_big(row.bytes().len())),
+            row if present => self.times(row, scratch),
+            _ => Ok(0),
+        });
         if !self.failed.is_empty()
             && let Some(error) = self.failed.remove(group.bytes())
         {

@@ -13,6 +13,7 @@ use crate::join::{Join, JoinInput, Role, Step, Term};
 use crate::matches::{Found, Truth};
 use crate::materialise::shown;
 use crate::nodes::{Fed, Nodes};
+use crate::patch::split;
 use crate::pending::Pending;
 use crate::warm::{BATCH, is_worth_it};
 
@@ -47,10 +48,10 @@ pub(crate) fn run_term(join: &Join, term: &Term, nodes: &Nodes, fed: Fed, pendin
     run(join, term, nodes, fed, pending, start, start.delta().filter(|(id, _)| counts(id)));
 }
 
-/// Sends the rows of one chunk of the first input through the walk.
-pub(crate) fn run_chunk(join: &Join, nodes: &Nodes, chunk: usize, pending: &mut Pending) {
+/// Sends rows of the first input through the walk that computes everything.
+pub(crate) fn run_rows(join: &Join, nodes: &Nodes, rows: &[(RowId, Weight)], pending: &mut Pending) {
     let start = nodes.arrangement(join.spec.inputs[0].node);
-    run(join, &join.full, nodes, Fed::ALL, pending, start, start.arena.chunk_ids(chunk));
+    run(join, &join.full, nodes, Fed::ALL, pending, start, rows.iter().copied());
 }
 
 fn run(
@@ -71,7 +72,7 @@ fn run(
         walk.outer_delta(term, start, delta);
         return;
     }
-    let all: Vec<_> = delta.collect();
+    let all = split(term, start, delta, walk.pending);
     let mut warmed = 0;
     let mut delta = all.iter().copied().enumerate().peekable();
     while let Some((number, (id, weight))) = delta.next() {
@@ -176,7 +177,8 @@ impl<'a> Walk<'a> {
         for (id, row, _, times) in self.matches(step) {
             self.bind(step.input, id, row);
             if let Some(failed) = self.passes(&step.filters) {
-                self.steps(rest, weight * times, suspect | failed);
+                let weight = self.pending.times(weight, times);
+                self.steps(rest, weight, suspect | failed);
             }
         }
         self.unbind(step.input);
@@ -191,7 +193,8 @@ impl<'a> Walk<'a> {
             let mut any = false;
             for (id, row, _, times) in self.matches(step) {
                 self.bind(step.input, id, row);
-                any |= self.outer_match(step, rest, weight * times, suspect);
+                let weight = self.pending.times(weight, times);
+                any |= self.outer_match(step, rest, weight, suspect);
             }
             Weight::from(!any)
         };
@@ -222,7 +225,8 @@ impl<'a> Walk<'a> {
             let times = arrangement.weight(id, Version::New) - arrangement.weight(id, Version::Old);
             if times != 0 && arrangement.has_key(step.index, row, Probe { rows: &self.rows, parts: &step.parts }) {
                 self.bind(step.input, id, row);
-                self.outer_match(step, rest, weight * times, suspect);
+                let weight = self.pending.times(weight, times);
+                self.outer_match(step, rest, weight, suspect);
             }
         }
         self.changed = changed;
@@ -250,7 +254,8 @@ impl<'a> Walk<'a> {
                 Truth::Failed => {
                     // The pair has an error in place of an answer; it is read again from the tuple that has this row.
                     let times = if step.delta { new - old } else { new };
-                    self.fail(rest, weight * times);
+                    let weight = self.pending.times(weight, times);
+                    self.fail(rest, weight);
                 }
                 truth => {
                     before.take(id, old, truth);
@@ -347,7 +352,8 @@ impl<'a> Walk<'a> {
             self.bind(step.input, id, row);
             // An outer input that the walk passes through is looked up again later and does not count here.
             let times = if self.join.spec.inputs[step.input].role == Role::Inner { times } else { 1 };
-            self.discover(term, rest, weight * times, touched);
+            let weight = self.pending.times(weight, times);
+            self.discover(term, rest, weight, touched);
         }
         self.unbind(step.input);
     }

@@ -3,21 +3,20 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use tidewater_delta::TableId;
+use parking_lot::RwLockWriteGuard;
+use tidewater_delta::{Change, Commit, Op, TableId};
 use tidewater_ingest::SourceEvent;
-use tidewater_sql::Progress;
+use tidewater_sql::{Applying, Progress};
 use tokio::sync::mpsc;
 
 use crate::coordinator::Loop;
 use crate::source_events;
 
-/// Changes taken into one tick when more wait: readers see the state between two ticks.
-const TICK_CHANGES: usize = 50_000;
-/// Changes of a source that nobody reads yet taken into one tick.
-const BASE_SLICE: usize = 2_000;
+/// Changes taken from the readers before they are done: other events wait meanwhile.
+const CHANGES: usize = 50_000;
 
 impl Loop {
-    /// Takes an event of a reader, and with commits those that wait behind them, in one tick.
+    /// Takes an event of a reader, and with commits those that wait behind them.
     pub(crate) fn source(&mut self, event: SourceEvent, sources: &mut mpsc::Receiver<SourceEvent>) {
         let mut commits = Vec::new();
         let mut changes = 0;
@@ -32,7 +31,7 @@ impl Loop {
                 }
                 SourceEvent::Hydrated(table) => hydrated.push(table),
                 SourceEvent::Base { table, ops } => {
-                    self.tick(std::mem::take(&mut commits), changes);
+                    self.tick(std::mem::take(&mut commits));
                     changes = 0;
                     self.base(table, ops);
                 }
@@ -50,7 +49,7 @@ impl Loop {
                 SourceEvent::Health { table, health } => self.health(table, health),
                 SourceEvent::ColumnLost { table, column, reason } => self.lose_column(table, column, reason),
             }
-            next = if changes < TICK_CHANGES { sources.try_recv().ok() } else { None };
+            next = if changes < CHANGES { sources.try_recv().ok() } else { None };
         }
         if !letters.is_empty() {
             self.metrics.dead_letters.fetch_add(letters.len() as u64, Ordering::Relaxed);
@@ -58,7 +57,7 @@ impl Loop {
             let types = database.dead_letter_types().clone();
             database.add_dead_letters(letters.iter().map(|letter| source_events::row_of(letter, &types)).collect());
         }
-        self.tick(commits, changes);
+        self.tick(commits);
         if !hydrated.is_empty() {
             let mut database = self.database.write();
             for table in hydrated {
@@ -84,31 +83,60 @@ impl Loop {
     }
 
     /// Takes changes of a source that nobody reads yet, in slices: others' readers and commits wait no longer than for one.
-    fn base(&self, table: TableId, ops: Vec<tidewater_delta::Op>) {
-        let mut changes = ops.into_iter().map(|op| tidewater_delta::Change { table, op });
+    fn base(&mut self, table: TableId, ops: Vec<Op>) {
+        let mut changes = ops.into_iter().map(|op| Change { table, op });
         loop {
-            let slice: Vec<_> = changes.by_ref().take(BASE_SLICE).collect();
+            let slice: Vec<_> = changes.by_ref().take(self.pace.slice()).collect();
             if slice.is_empty() {
                 return;
             }
-            let count = slice.len();
-            self.tick(vec![tidewater_delta::Commit::local(slice)], count);
+            self.tick(vec![Commit::local(slice)]);
         }
     }
 
-    fn tick(&self, commits: Vec<tidewater_delta::Commit>, changes: usize) {
+    /// Takes commits through the views: as many of them in one tick as take a slice of time, a large one in parts.
+    fn tick(&mut self, commits: Vec<Commit>) {
+        let (mut together, mut changes) = (Vec::new(), 0);
+        for commit in commits {
+            if changes + commit.changes.len() > self.pace.slice() {
+                self.tick_together(std::mem::take(&mut together), changes);
+                changes = 0;
+            }
+            changes += commit.changes.len();
+            together.push(commit);
+        }
+        self.tick_together(together, changes);
+    }
+
+    fn tick_together(&mut self, commits: Vec<Commit>, changes: usize) {
         if commits.is_empty() {
             return;
         }
-        let begun = Instant::now();
         let newest = commits.iter().map(|commit| commit.committed_ms).max().unwrap_or(0);
         self.metrics.commits.fetch_add(commits.len() as u64, Ordering::Relaxed);
         self.metrics.changes.fetch_add(changes as u64, Ordering::Relaxed);
         self.metrics.committed_ms.fetch_max(newest.max(0) as u64, Ordering::Relaxed);
-        {
+        let applying = self.database.read().begin(commits);
+        self.do_all(applying);
+    }
+
+    /// Does changes so that readers wait for a few milliseconds at most: many in parts, between which they see the moment before.
+    pub(crate) fn do_all(&mut self, mut applying: Applying) {
+        let begun = Instant::now();
+        let mut limit = self.pace.whole();
+        loop {
+            let before = applying.left();
             let mut database = self.database.write();
+            let part = Instant::now();
             database.set_time(chrono::Utc::now().timestamp_millis());
-            database.apply(commits);
+            let more = database.advance(&mut applying, limit);
+            // Whoever waits is next, not the next part.
+            RwLockWriteGuard::unlock_fair(database);
+            self.pace.learn(before - applying.left(), part.elapsed());
+            if !more {
+                break;
+            }
+            limit = self.pace.slice();
         }
         self.ticks.send_modify(|ticks| *ticks += 1);
         self.metrics.ticks.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! The one loop that changes the database: commits from the readers, statements from sessions, in one order.
 //!
-//! Readers of the database take its lock for as long as it takes to make a query; ticks and statements take it for as long
-//! as they run. Everything arrives through bounded channels, so what cannot be taken holds its sender back.
+//! Readers of the database take its lock for as long as it takes to make a query; statements take it for as long as they run, ticks
+//! for some milliseconds at a time ([`Loop::do_all`]). Everything arrives through bounded channels, so what cannot be taken holds its sender back.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -23,6 +23,7 @@ use crate::durable::Durable;
 use crate::feeds::{Feeds, Subscription};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::writing::{Writing, Written};
 
 /// Statements that wait for the loop.
@@ -142,6 +143,7 @@ impl Coordinator {
             durable,
             queue: VecDeque::new(),
             writing: Writing::default(),
+            pace: Pace::default(),
             restored: handle.restored.clone(),
             building: None,
             published: tokio::time::Instant::now(),
@@ -210,6 +212,7 @@ pub(crate) struct Loop {
     /// Requests in their order, as far as they wait for what is being written.
     pub(crate) queue: VecDeque<Request>,
     pub(crate) writing: Writing,
+    pub(crate) pace: Pace,
     pub(crate) restored: Arc<watch::Sender<bool>>,
     /// Since when views or indexes are being built.
     pub(crate) building: Option<Instant>,
@@ -251,6 +254,7 @@ impl Loop {
                 self.compact();
             }
             self.build();
+            self.free();
         }
         drop(sources);
         if let Some(readers) = self.readers.take() {
@@ -309,6 +313,14 @@ impl Loop {
         self.building.get_or_insert_with(Instant::now);
         self.save(parsed)?;
         Ok(outcome)
+    }
+
+    /// Frees what was removed, without the lock and without keeping the loop: a large view takes a while.
+    fn free(&self) {
+        if self.database.read().has_gone() {
+            let gone = self.database.write().take_gone();
+            tokio::task::spawn_blocking(move || drop(gone));
+        }
     }
 
     /// Gives views and indexes that are being built a slice of time.

@@ -16,6 +16,7 @@ mod http_names;
 mod http_rows;
 mod http_subscribe;
 mod metrics;
+mod pace;
 mod parameters;
 pub mod pgwire;
 mod runner;

@@ -130,7 +130,8 @@ impl Loop {
     }
 
     fn check(&self, changes: Vec<Changes>, ahead: &mut Ahead) -> Result<(Checked, Batch)> {
-        let mut database = self.database.write();
+        // Nobody else writes, so nothing changes in between, and readers need not wait for the checks.
+        let database = self.database.read();
         let checked = database.check_changes(changes, ahead)?;
         let batch = batch_of(&checked);
         if batch.len() > Batch::BYTES_MAX {
@@ -178,7 +179,7 @@ impl Loop {
         self.metrics.checkpoint_bytes.store(checkpoint, Ordering::Relaxed);
     }
 
-    fn end_changes(&self, waiting: Waiting, written: Result<()>) {
+    fn end_changes(&mut self, waiting: Waiting, written: Result<()>) {
         let (mut checked, mut answers) = (Vec::new(), Vec::new());
         for (found, answer) in waiting {
             // What was refused because of what could not be written fails like that.
@@ -187,11 +188,10 @@ impl Loop {
         }
         match &written {
             Ok(()) => {
-                let mut database = self.database.write();
-                database.set_time(chrono::Utc::now().timestamp_millis());
-                database.apply_checked(checked);
+                let applying = self.database.read().begin_checked(checked);
+                self.do_all(applying);
             }
-            Err(_) => self.database.write().give_up(checked),
+            Err(_) => self.database.read().give_up(checked),
         }
         answers.into_iter().for_each(|(answer, told)| drop(answer.send(told)));
     }

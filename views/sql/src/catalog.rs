@@ -52,7 +52,7 @@ pub(crate) enum Body {
     Table {
         node: NodeId,
         /// What its rows must be like.
-        constraints: Box<Constraints>,
+        constraints: Arc<Constraints>,
     },
     /// Rows come by commits from outside.
     Source {

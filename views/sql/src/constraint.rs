@@ -1,6 +1,6 @@
 //! What the rows of a table must be like: NOT NULL, CHECK, PRIMARY KEY, UNIQUE; and what a column is where nothing is said of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashSet;
 use sqlparser::ast;
@@ -13,7 +13,7 @@ use tidewater_types::{Column, Datum, Expr, Scratch, Settings, key, output};
 use crate::{Error, Result};
 
 /// The constraints of one table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Constraints {
     /// Of each column, what it is where an INSERT says nothing.
     pub(crate) defaults: Vec<Option<Default>>,
@@ -61,18 +61,18 @@ impl Check {
 }
 
 /// PRIMARY KEY or UNIQUE.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Unique {
     pub(crate) name: String,
     pub(crate) columns: Vec<usize>,
     pub(crate) primary: bool,
-    /// The key forms of the rows that there are.
-    held: FxHashSet<Box<[u8]>>,
+    /// The key forms of the rows that there are. Only who changes the table reads them, while others read the database.
+    held: Mutex<FxHashSet<Box<[u8]>>>,
 }
 
 impl Unique {
     pub(crate) fn new(name: String, columns: Vec<usize>, primary: bool) -> Self {
-        Unique { name, columns, primary, held: FxHashSet::default() }
+        Unique { name, columns, primary, held: Mutex::default() }
     }
 
     /// The key form of a row's columns; `None` if one is NULL, which equals nothing.
@@ -88,9 +88,9 @@ impl Unique {
         Some(form.into())
     }
 
-    pub(crate) fn remove(&mut self, row: RowRef<'_>, columns: &[Column]) {
+    pub(crate) fn remove(&self, row: RowRef<'_>, columns: &[Column]) {
         if let Some(key) = self.key(row, columns) {
-            self.held.remove(&key);
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         }
     }
 
@@ -98,9 +98,10 @@ impl Unique {
     ///
     /// # Errors
     /// 23505 if there is one of its key.
-    pub(crate) fn add(&mut self, row: RowRef<'_>, columns: &[Column]) -> Result<()> {
+    pub(crate) fn add(&self, row: RowRef<'_>, columns: &[Column]) -> Result<()> {
         let Some(key) = self.key(row, columns) else { return Ok(()) };
-        if self.held.insert(key) { Ok(()) } else { Err(self.violated(row, columns)) }
+        let is_new = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        if is_new { Ok(()) } else { Err(self.violated(row, columns)) }
     }
 
     fn violated(&self, row: RowRef<'_>, columns: &[Column]) -> Error {

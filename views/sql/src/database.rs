@@ -268,7 +268,7 @@ impl Database {
             key: primary.map(|unique| unique.columns.clone()),
             has_primary_key: primary.is_some(),
         };
-        self.define(name, text, Body::Table { node, constraints: Box::new(constraints) }, Some(shown));
+        self.define(name, text, Body::Table { node, constraints: Arc::new(constraints) }, Some(shown));
     }
 
     /// Forgets names; gives the sources among them. Rows that no other object is made from go.

@@ -3,6 +3,7 @@
 //! A statement's way: text, `parse` (ours), `tidewater-query` binds and rewrites it, and then it runs once over snapshots or is
 //! lowered to the circuit by `tidewater-lower`.
 
+mod applying;
 mod broken;
 mod catalog;
 mod change;
@@ -24,6 +25,7 @@ mod system;
 mod table;
 mod timelines;
 
+pub use applying::Applying;
 pub use broken::{BrokenObject, Definition, Replaced};
 pub use catalog::CatalogObject;
 pub use change::{Ahead, Change, Changes, Checked, KeptRows};
@@ -35,5 +37,6 @@ pub use query::{Prepared, Query, Rows};
 pub use source_status::{Consistency, Notice, SourceHealth, SourceState, SourceStatus};
 pub use statement::Outcome;
 pub use table::declared_columns;
+pub use tidewater_engine::Gone;
 pub use tidewater_types::{Result, SqlError as Error};
 pub use timelines::{After, Behind, Positions, TimelineKind};

@@ -5,7 +5,9 @@
 
 mod aggregates;
 mod groups;
+mod held;
 mod joins;
+mod limits;
 mod model;
 mod oracle;
 mod plans;

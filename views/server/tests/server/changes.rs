@@ -112,3 +112,47 @@ fn http_sends_rows_as_they_are_computed() {
         running.stop().await;
     });
 }
+
+#[test]
+fn a_large_change_is_seen_as_a_whole_by_those_who_read_meanwhile() {
+    const READ: &str = "SELECT (SELECT count(*) FROM t), (SELECT sum(c)::bigint FROM v), (SELECT count(*) FROM w)";
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let (client, other) = (connect(&running).await, connect(&running).await);
+        client
+            .batch_execute(
+                "CREATE TABLE t (id int PRIMARY KEY, g int);
+                 CREATE MATERIALIZED VIEW v AS SELECT g, count(*) AS c FROM t GROUP BY g;
+                 CREATE MATERIALIZED VIEW w AS SELECT a.id, b.g FROM t a JOIN t b ON b.id = a.g;
+                 INSERT INTO t VALUES (0, 0)",
+            )
+            .await
+            .expect("a table with views");
+        for (change, rows) in [
+            ("INSERT INTO t SELECT i, i % 7 FROM generate_series(1, 19999) AS i", [1, 20_000]),
+            ("UPDATE t SET g = id", [20_000, 20_000]),
+            ("DELETE FROM t WHERE id >= 3", [20_000, 3]),
+        ] {
+            let changing = within(client.batch_execute(change));
+            tokio::pin!(changing);
+            loop {
+                // It goes on while others read.
+                let done = tokio::select! {
+                    done = &mut changing => { done.expect("it is done"); true }
+                    seen = other.query_one(READ, &[]) => {
+                        let row = seen.expect("an answer");
+                        let seen: i64 = row.get(0);
+                        assert!(rows.contains(&seen), "{seen} rows: {change}");
+                        assert_eq!((row.get::<_, i64>(1), row.get::<_, i64>(2)), (seen, seen));
+                        false
+                    }
+                };
+                if done {
+                    break;
+                }
+            }
+            let row = other.query_one(READ, &[]).await.expect("an answer");
+            assert_eq!([0, 1, 2].map(|column| row.get::<_, i64>(column)), [rows[1]; 3]);
+        }
+    });
+}

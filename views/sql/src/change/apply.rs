@@ -7,6 +7,7 @@ use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
 use super::Changes;
+use crate::applying::Applying;
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
@@ -59,7 +60,7 @@ impl Database {
     ///
     /// # Errors
     /// 40001 if a table, or a row that goes, is not there any more; 23505 for a second row of one key. Nothing has changed then.
-    pub fn check_changes(&mut self, all: Vec<Changes>, ahead: &mut Ahead) -> Result<Checked> {
+    pub fn check_changes(&self, all: Vec<Changes>, ahead: &mut Ahead) -> Result<Checked> {
         for changes in &all {
             self.still_there(changes, ahead)?;
         }
@@ -74,7 +75,7 @@ impl Database {
     }
 
     /// Does not do what was checked.
-    pub fn give_up(&mut self, checked: Vec<Checked>) {
+    pub fn give_up(&self, checked: Vec<Checked>) {
         for changes in checked.iter().rev().flat_map(|checked| checked.0.iter().rev()) {
             self.give_keys_back(changes, changes.added.len());
         }
@@ -82,21 +83,30 @@ impl Database {
 
     /// Does what was checked, in one tick.
     pub fn apply_checked(&mut self, checked: impl IntoIterator<Item = Checked>) {
-        let mut ops = Vec::new();
+        let mut applying = self.begin_checked(checked);
+        self.advance(&mut applying, usize::MAX);
+    }
+
+    /// Begins to do what was checked, as one commit; [`Database::advance`] does it.
+    pub fn begin_checked(&self, checked: impl IntoIterator<Item = Checked>) -> Applying {
+        let (mut ops, mut count): (Vec<Box<dyn Iterator<Item = (NodeId, Op)> + Send>>, _) = (Vec::new(), 0);
         for Changes { table, removed, added, .. } in checked.into_iter().flat_map(|checked| checked.0) {
             let Some(node) = self.nodes.get(&table).copied() else { continue };
             let key = self.circuit.key(node);
-            let widths = self.widths(node);
-            let gone = |row: Row| match &key {
-                None => Op::Remove(row),
-                Some(key) => Op::Delete(key_row(&row, key, &widths)),
-            };
-            ops.extend(removed.into_iter().map(|row| (node, gone(row))));
             let keyed = key.is_some();
-            ops.extend(added.into_iter().map(|row| (node, if keyed { Op::Upsert(row) } else { Op::Insert(row) })));
+            let widths = self.widths(node);
+            count += removed.len() + added.len();
+            // Made when their turn comes: nobody waits for all of them.
+            let gone = move |row: Row| match &key {
+                None => (node, Op::Remove(row)),
+                Some(key) => (node, Op::Delete(key_row(&row, key, &widths))),
+            };
+            ops.push(Box::new(removed.into_iter().map(gone)));
+            ops.push(Box::new(
+                added.into_iter().map(move |row| (node, if keyed { Op::Upsert(row) } else { Op::Insert(row) })),
+            ));
         }
-        self.circuit.tick(ops);
-        self.tell_followers();
+        Applying::new(ops.into_iter().flatten(), count)
     }
 
     fn still_there(&self, changes: &Changes, ahead: &Ahead) -> Result<()> {
@@ -117,19 +127,19 @@ impl Database {
     }
 
     /// Takes note of the rows of changes in the table's unique constraints; all or nothing.
-    fn take_keys(&mut self, changes: &Changes) -> Result<()> {
+    fn take_keys(&self, changes: &Changes) -> Result<()> {
         let Some((columns, constraints)) = self.constraints_of(&changes.table) else { return Ok(()) };
         if constraints.uniques.is_empty() {
             return Ok(());
         }
-        for unique in &mut constraints.uniques {
+        for unique in &constraints.uniques {
             changes.removed.iter().for_each(|row| unique.remove(row.as_ref(), &columns));
         }
         let mut failed = None;
         'rows: for (done, row) in changes.added.iter().enumerate() {
-            for (number, unique) in constraints.uniques.iter_mut().enumerate() {
+            for (number, unique) in constraints.uniques.iter().enumerate() {
                 if let Err(error) = unique.add(row.as_ref(), &columns) {
-                    constraints.uniques[..number].iter_mut().for_each(|unique| unique.remove(row.as_ref(), &columns));
+                    constraints.uniques[..number].iter().for_each(|unique| unique.remove(row.as_ref(), &columns));
                     failed = Some((done, error));
                     break 'rows;
                 }
@@ -145,19 +155,19 @@ impl Database {
     }
 
     /// Undoes [`Database::take_keys`] of which the first `done` rows were added.
-    fn give_keys_back(&mut self, changes: &Changes, done: usize) {
+    fn give_keys_back(&self, changes: &Changes, done: usize) {
         let Some((columns, constraints)) = self.constraints_of(&changes.table) else { return };
-        for unique in &mut constraints.uniques {
+        for unique in &constraints.uniques {
             changes.added[..done].iter().for_each(|row| unique.remove(row.as_ref(), &columns));
             // They were there before, so that they are no second ones.
             changes.removed.iter().for_each(|row| drop(unique.add(row.as_ref(), &columns)));
         }
     }
 
-    fn constraints_of(&mut self, table: &str) -> Option<(Vec<Column>, &mut Constraints)> {
-        let object = self.objects.get_mut(table)?;
+    fn constraints_of(&self, table: &str) -> Option<(Vec<Column>, &Constraints)> {
+        let object = self.objects.get(table)?;
         let columns = object.relation.as_ref()?.columns.clone();
-        match &mut object.body {
+        match &object.body {
             Body::Table { constraints, .. } => Some((columns, constraints)),
             _ => None,
         }

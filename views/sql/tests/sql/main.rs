@@ -1,5 +1,6 @@
 //! SQL from statement to answer, in process.
 
+mod applying;
 mod batch;
 mod catalog;
 mod large;
