@@ -327,9 +327,12 @@ fn small(datum: Datum<'_>) -> Value {
     }
 }
 
+/// Digits and scale of two numbers to those of a third, if 128 bits hold them.
+type Step = fn(i128, u16, i128, u16) -> Option<(i128, u16)>;
+
 fn arithmetic(call: &Call, layout: &Layout, compiler: Compiler<'_>) -> Option<Number> {
     let [a, b] = &call.args[..] else { return None };
-    let of: fn(i128, u16, i128, u16) -> Option<(i128, u16)> = match call.function.0.name {
+    let of: Step = match call.function.0.name {
         "+" => |a, x, b, y| aligned(a, x, b, y).and_then(|(a, b, scale)| Some((a.checked_add(b)?, scale))),
         "-" => |a, x, b, y| aligned(a, x, b, y).and_then(|(a, b, scale)| Some((a.checked_sub(b)?, scale))),
         "*" => |a, x, b, y| Some((product(a, b)?, x.checked_add(y).filter(|scale| *scale < SCALE_MAX)?)),
