@@ -1,6 +1,6 @@
 //! Aggregates as accumulators: rows of arguments in, one value out.
 
-use tidewater_types::{Datum, Result, Scratch};
+use tidewater_types::{Datum, Numeric, Result, Scratch};
 
 /// The state of an aggregate over one group. DISTINCT, FILTER and ORDER BY are the caller's: it brings the rows that count, in order.
 pub trait Accumulator: Send {
@@ -11,6 +11,14 @@ pub trait Accumulator: Send {
     /// # Errors
     /// What SQL calls an error of this row.
     fn add(&mut self, args: &[Datum<'_>]) -> Result<()>;
+
+    /// [`Accumulator::add`] of one numeric: its digits, and how many of them stand after the point.
+    ///
+    /// # Errors
+    /// As there.
+    fn add_small(&mut self, digits: i128, scale: u16) -> Result<()> {
+        self.add(&[Datum::Numeric(Numeric::Small(digits, scale))])
+    }
 
     /// The value over the rows so far.
     ///

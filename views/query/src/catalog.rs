@@ -70,6 +70,9 @@ pub struct View {
 /// Takes rows of a relation, batch by batch; says whether it wants more.
 pub type Rows<'s> = dyn FnMut(&[RowRef<'_>]) -> Result<ControlFlow<()>> + 's;
 
+/// Takes rows that stay where they are, batch by batch; says whether it wants more.
+pub type KeptRows<'r, 's> = dyn FnMut(&[RowRef<'r>]) -> Result<ControlFlow<()>> + 's;
+
 /// The rows of relations at one moment.
 pub trait Source {
     /// Hands all rows of `relation` to `rows`, until it wants no more.
@@ -77,6 +80,14 @@ pub trait Source {
     /// # Errors
     /// What `rows` says, and why the relation can't be read.
     fn scan(&self, relation: &Relation, rows: &mut Rows<'_>) -> Result<ControlFlow<()>>;
+
+    /// [`Source::scan`], if the rows stay where they are as long as the source does; `false` if they do not, and none was handed on.
+    ///
+    /// # Errors
+    /// As there.
+    fn scan_kept<'r>(&'r self, _relation: &Relation, _rows: &mut KeptRows<'r, '_>) -> Result<bool> {
+        Ok(false)
+    }
 
     /// How many rows there are, about.
     fn estimate(&self, _relation: &Relation) -> Option<u64> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tidewater_functions::{Argument, Session, cast};
 use tidewater_types::{
-    ColumnType, Datum, Expr, Result, Scratch, Settings, SqlError, Type, apply_modifier, decode, encode, input, output,
+    ColumnType, Datum, Expr, Numeric, Result, Scratch, Settings, SqlError, Type, apply_modifier, decode, encode, input,
+    output,
 };
 
 use crate::plan::Constant;
@@ -64,6 +65,10 @@ pub(crate) fn expr(constant: &Constant) -> Expr {
             Datum::Int(value) => Expr::new(move |_, _| Ok(Datum::Int(value))),
             Datum::Bool(value) => Expr::new(move |_, _| Ok(Datum::Bool(value))),
             Datum::Float(value) => Expr::new(move |_, _| Ok(Datum::Float(value))),
+            Datum::Interval(value) => Expr::new(move |_, _| Ok(Datum::Interval(value))),
+            Datum::Numeric(Numeric::Small(digits, scale)) => {
+                Expr::new(move |_, _| Ok(Datum::Numeric(Numeric::Small(digits, scale))))
+            }
             _ => Expr::new(move |_, scratch| Ok(decode(scratch.alloc_slice_copy(&bytes)))),
         },
     }

@@ -8,6 +8,7 @@ mod parse;
 pub mod plan;
 pub mod rewrite;
 pub mod run;
+mod sizes;
 mod stack;
 
 pub use bind::{Target, bind, bind_assigned, bind_scalar, column_type};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidewater_delta::{Row, RowRef};
 use tidewater_engine::{RowsFrom, Snapshot};
 use tidewater_functions::Session;
-use tidewater_query::catalog::Rows;
+use tidewater_query::catalog::{KeptRows, Rows};
 use tidewater_query::{Catalog, Plan, Relation, Source, View};
 use tidewater_types::Result;
 
@@ -106,6 +106,13 @@ impl Source for Moment {
         }
     }
 
+    fn scan_kept<'r>(&'r self, relation: &Relation, rows: &mut KeptRows<'r, '_>) -> Result<bool> {
+        match self.snapshots.get(&relation.id) {
+            Some(snapshot) if !self.own.contains_key(&relation.id) => scan(snapshot, rows).map(|_| true),
+            _ => Ok(false),
+        }
+    }
+
     fn estimate(&self, relation: &Relation) -> Option<u64> {
         if tidewater_catalog::is_system(relation) {
             return Some(tidewater_catalog::estimate(relation));
@@ -114,7 +121,7 @@ impl Source for Moment {
     }
 }
 
-fn scan(snapshot: &Snapshot, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
+fn scan<'r>(snapshot: &'r Snapshot, rows: &mut KeptRows<'r, '_>) -> Result<ControlFlow<()>> {
     let (mut from, mut batch) = (RowsFrom::default(), Vec::<RowRef<'_>>::with_capacity(BATCH));
     while let Some((row, weight)) = snapshot.next_row(&mut from) {
         for _ in 0..weight {

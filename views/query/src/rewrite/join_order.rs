@@ -1,12 +1,10 @@
-//! The order of inner joins: from the smallest relation on, next always one that an equality connects, pairs of everything last.
+//! The order of inner joins: from one relation on, next always the one that an equality connects and that leaves the fewest rows,
+//! pairs of everything last. Each relation is tried as the first; of equal orders the one that begins with the smallest is taken.
 
 use std::collections::BTreeSet;
 
-use super::Estimate;
 use crate::plan::{Id, JoinKind, Rel, Scalar, equality};
-
-/// What is assumed of a relation that says nothing.
-const UNKNOWN_ROWS: f64 = 1000.0;
+use crate::sizes::{Estimate, pairs, rows};
 
 pub(super) fn order(mut rel: Rel, estimate: &Estimate<'_>) -> Rel {
     if matches!(&rel, Rel::Join(join) if join.kind == JoinKind::Inner) {
@@ -40,20 +38,34 @@ struct Leaf {
     rows: f64,
 }
 
+/// With more relations than this only the smallest is tried as the first.
+const STARTS_MAX: usize = 12;
+
 fn greedy(leaves: Vec<Rel>, mut predicates: Vec<Scalar>, estimate: &Estimate<'_>) -> Rel {
     let leaf = |rel: Rel| Leaf { columns: rel.columns().into_iter().collect(), rows: rows(&rel, estimate), rel };
-    let mut leaves: Vec<Leaf> = leaves.into_iter().map(leaf).collect();
+    let leaves: Vec<Leaf> = leaves.into_iter().map(leaf).collect();
+    let mut starts: Vec<usize> = (0..leaves.len()).collect();
+    starts.sort_by(|a, b| leaves[*a].rows.total_cmp(&leaves[*b].rows));
     // What nothing connects comes last.
-    let has_partner = |leaf: &Leaf| {
-        let others = || leaves.iter().filter(|other| other.columns != leaf.columns);
-        predicates.iter().any(|predicate| others().any(|other| connects(predicate, &leaf.columns, &other.columns)))
+    let has_partner = |at: usize| {
+        let others = || leaves.iter().filter(|other| other.columns != leaves[at].columns);
+        predicates
+            .iter()
+            .any(|predicate| others().any(|other| connects(predicate, &leaves[at].columns, &other.columns)))
     };
-    let first = smallest(&leaves, has_partner).or_else(|| smallest(&leaves, |_| true)).unwrap_or(0);
-    let Leaf { mut rel, columns: mut known, .. } = leaves.remove(first);
-    while !leaves.is_empty() {
-        let connected = |leaf: &Leaf| predicates.iter().any(|predicate| connects(predicate, &known, &leaf.columns));
-        let next = smallest(&leaves, connected).or_else(|| smallest(&leaves, |_| true)).unwrap_or(0);
-        let leaf = leaves.remove(next);
+    let connected: Vec<usize> = starts.iter().copied().filter(|at| has_partner(*at)).collect();
+    if !connected.is_empty() {
+        starts = connected;
+    }
+    starts.truncate(if leaves.len() > STARTS_MAX { 1 } else { STARTS_MAX });
+    let tried = starts.into_iter().map(|first| from(first, &leaves, &predicates, estimate));
+    let Some((_, order)) = tried.reduce(|best, next| if next.0 < best.0 { next } else { best }) else {
+        return Rel::unit().filter(predicates);
+    };
+    let mut leaves: Vec<Option<Leaf>> = leaves.into_iter().map(Some).collect();
+    let mut ordered = order.into_iter().filter_map(|at| leaves[at].take());
+    let Some(Leaf { mut rel, columns: mut known, .. }) = ordered.next() else { return Rel::unit().filter(predicates) };
+    for leaf in ordered {
         known.extend(leaf.columns);
         let (on, rest): (Vec<_>, Vec<_>) =
             predicates.into_iter().partition(|predicate| predicate.free().is_subset(&known));
@@ -63,9 +75,41 @@ fn greedy(leaves: Vec<Rel>, mut predicates: Vec<Scalar>, estimate: &Estimate<'_>
     rel.filter(predicates)
 }
 
-fn smallest(leaves: &[Leaf], fits: impl Fn(&Leaf) -> bool) -> Option<usize> {
-    let fitting = leaves.iter().enumerate().filter(|(_, leaf)| fits(leaf));
-    fitting.min_by(|(_, a), (_, b)| a.rows.total_cmp(&b.rows)).map(|(at, _)| at)
+/// The order that begins with `first` and goes on with what makes the fewest rows; and what it costs: rows that are made and kept.
+fn from(first: usize, leaves: &[Leaf], predicates: &[Scalar], estimate: &Estimate<'_>) -> (f64, Vec<usize>) {
+    let mut order = vec![first];
+    let mut known = leaves[first].columns.clone();
+    let (mut rows, mut cost) = (leaves[first].rows, 0.0);
+    while order.len() < leaves.len() {
+        let step = |at: usize| {
+            let leaf = &leaves[at];
+            let connected = predicates.iter().any(|predicate| connects(predicate, &known, &leaf.columns));
+            let together = |predicate: &&Scalar| {
+                let free = predicate.free();
+                !free.is_subset(&known)
+                    && !free.is_subset(&leaf.columns)
+                    && free.iter().all(|id| known.contains(id) || leaf.columns.contains(id))
+            };
+            let on: Vec<Scalar> = predicates.iter().filter(together).cloned().collect();
+            // Of what is joined so far only the relations count that the conditions read: their keys tell how many rows meet.
+            let made = order
+                .iter()
+                .filter(|other| on.iter().any(|predicate| !predicate.free().is_disjoint(&leaves[**other].columns)))
+                .map(|other| pairs((&leaves[*other].rel, rows), (&leaf.rel, leaf.rows), &on, estimate))
+                .fold(f64::INFINITY, f64::min);
+            (at, !connected, if made.is_finite() { made } else { rows * leaf.rows })
+        };
+        let open = (0..leaves.len()).filter(|at| !order.contains(at)).map(step);
+        let better = |a: &(usize, bool, f64), b: &(usize, bool, f64)| {
+            (a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)).then(leaves[a.0].rows.total_cmp(&leaves[b.0].rows))
+        };
+        let Some((next, _, made)) = open.min_by(better) else { break };
+        cost += made + rows.min(leaves[next].rows);
+        rows = made;
+        known.extend(leaves[next].columns.iter().copied());
+        order.push(next);
+    }
+    (cost, order)
 }
 
 /// Whether an equality has one side in each set of columns.
@@ -80,21 +124,4 @@ fn connects(predicate: &Scalar, a: &BTreeSet<Id>, b: &BTreeSet<Id>) -> bool {
     let Some((x, y)) = sides else { return false };
     let (x, y) = (x.free(), y.free());
     !x.is_empty() && !y.is_empty() && (x.is_subset(a) && y.is_subset(b) || x.is_subset(b) && y.is_subset(a))
-}
-
-/// How many rows a leaf has, about.
-fn rows(rel: &Rel, estimate: &Estimate<'_>) -> f64 {
-    match rel {
-        Rel::Get(get) => estimate(&get.relation).map_or(UNKNOWN_ROWS, |rows| rows as f64),
-        Rel::Values { rows, .. } => rows.len() as f64,
-        Rel::Filter { input, predicates } => {
-            let share = |predicate| if equality(predicate).is_some() { 0.05 } else { 0.4 };
-            rows(input, estimate) * predicates.iter().map(share).product::<f64>()
-        }
-        Rel::Reduce { keys, .. } if keys.is_empty() => 1.0,
-        Rel::Reduce { input, .. } => rows(input, estimate) * 0.3,
-        Rel::Join(join) => rows(&join.left, estimate).max(rows(&join.right, estimate)),
-        Rel::Ref { .. } => UNKNOWN_ROWS,
-        other => other.inputs().into_iter().map(|input| rows(input, estimate)).fold(1.0, f64::max),
-    }
 }

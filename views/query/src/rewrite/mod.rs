@@ -3,7 +3,9 @@
 mod apply;
 mod constants;
 mod correlated;
+mod disjunction;
 mod join_order;
+mod keys;
 mod lets;
 mod prune;
 mod push_down;
@@ -11,11 +13,8 @@ mod unnest;
 
 use tidewater_types::Result;
 
-use crate::catalog::Relation;
 use crate::plan::{Columns, LetId, Plan, Rel};
-
-/// How many rows a relation has, about.
-pub type Estimate<'e> = dyn Fn(&Relation) -> Option<u64> + 'e;
+pub use crate::sizes::Estimate;
 
 /// What rules need to make new columns and shared relations.
 pub(crate) struct Names<'a> {
@@ -46,7 +45,9 @@ fn rules(plan: &mut Plan, estimate: &Estimate<'_>) -> Result<()> {
     let rel = unnest::unnest(rel, &mut names)?;
     let rel = lets::in_place(rel, &mut names);
     let rel = constants::fold(rel);
+    let rel = disjunction::factor(rel);
     let rel = push_down::push_down(rel);
+    let rel = keys::distinct(rel);
     let rel = join_order::order(rel, estimate);
     let wanted = plan.output.iter().map(|(_, id)| *id).collect();
     plan.rel = prune::prune(rel, wanted, &mut prune::Reads::new());

@@ -151,7 +151,11 @@ fn push_join(join: Join, above: Vec<Scalar>) -> Rel {
             JoinKind::Full => stay.push(predicate),
             _ if only(&predicate, &left_ids) => to_left.push(predicate),
             JoinKind::Inner if only(&predicate, &right_ids) => to_right.push(predicate),
-            JoinKind::Inner => condition.push(predicate),
+            JoinKind::Inner => {
+                to_left.extend(super::disjunction::implied(&predicate, &left_ids));
+                to_right.extend(super::disjunction::implied(&predicate, &right_ids));
+                condition.push(predicate);
+            }
             _ => stay.push(predicate),
         }
     }
@@ -161,6 +165,11 @@ fn push_join(join: Join, above: Vec<Scalar>) -> Rel {
             _ if volatile => condition.push(predicate),
             JoinKind::Inner | JoinKind::Semi if only(&predicate, &left_ids) => to_left.push(predicate),
             JoinKind::Full | JoinKind::Mark(_) => condition.push(predicate),
+            JoinKind::Inner if !only(&predicate, &right_ids) => {
+                to_left.extend(super::disjunction::implied(&predicate, &left_ids));
+                to_right.extend(super::disjunction::implied(&predicate, &right_ids));
+                condition.push(predicate);
+            }
             _ if only(&predicate, &right_ids) => to_right.push(predicate),
             _ => condition.push(predicate),
         }

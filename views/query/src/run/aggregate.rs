@@ -10,7 +10,8 @@ use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch};
 use super::cell::{self, Packer, Types};
 use super::layout::Layout;
 use super::memory::Held;
-use super::scalar::Compiler;
+use super::quick::{Number, Value};
+use super::scalar::{Compiler, Condition};
 use super::sort::Direction;
 use crate::plan::{Aggregate, Scalar};
 
@@ -20,7 +21,9 @@ pub(crate) struct Feed {
     args: Vec<Expr>,
     arg_types: Types,
     result: ColumnType,
-    filter: Option<Expr>,
+    filter: Option<Condition>,
+    /// The only argument of a sum or mean of numerics.
+    number: Option<Number>,
     distinct: bool,
     order: Vec<(Expr, Direction)>,
     session: Arc<Session>,
@@ -44,12 +47,17 @@ impl Feed {
             let direction = Direction::new(key.scalar.ty(), key.descending, key.nulls_first);
             order.push((compiler.scalar(&key.scalar, layout)?, direction));
         }
+        let number = match &call.args[..] {
+            [arg] if matches!(call.function.0.name, "sum" | "avg") => Number::of(arg, layout, compiler),
+            _ => None,
+        };
         Ok(Feed {
             function: call.function.0,
             args: compiler.all(&call.args, layout)?,
             arg_types: call.args.iter().map(Scalar::ty).collect(),
             result: call.ty.clone(),
-            filter: aggregate.filter.as_ref().map(|filter| compiler.scalar(filter, layout)).transpose()?,
+            filter: aggregate.filter.as_ref().map(|filter| compiler.condition(filter, layout)).transpose()?,
+            number,
             distinct: aggregate.distinct,
             order,
             session: compiler.session.clone(),
@@ -76,9 +84,16 @@ impl Feed {
         held: &Held<'_>,
     ) -> Result<()> {
         if let Some(filter) = &self.filter
-            && !matches!(filter.eval(tuple, scratch)?, Datum::Bool(true))
+            && !filter.is_true(tuple, scratch)?
         {
             return Ok(());
+        }
+        if let (Some(number), State::Running(accumulator)) = (&self.number, &mut *state) {
+            match number.value(tuple, scratch)? {
+                Value::Null => return Ok(()),
+                Value::Small(digits, scale) => return accumulator.add_small(digits, scale),
+                Value::Other => {}
+            }
         }
         let mut values = Values::new();
         for arg in &self.args {

@@ -104,7 +104,7 @@ impl Builder<'_> {
         if let (Node::Scan { relation, lookup }, Rel::Get(get)) = (&mut node, input) {
             *lookup = self.lookup(get, relation, predicates)?;
         }
-        let predicates = self.compiler.all(predicates, &layout)?;
+        let predicates = self.compiler.conditions(predicates, &layout)?;
         Ok((Node::Filter { input: Box::new(node), predicates }, layout))
     }
 

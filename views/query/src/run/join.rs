@@ -12,11 +12,13 @@ use hashbrown::HashSet;
 use tidewater_delta::{Row, RowRef};
 use tidewater_types::{Datum, Expr, Result, Scratch, SqlError, Type};
 
-use super::built::{Built, Candidates, State};
+use super::built::{self, Built, Candidates, State};
 use super::cell::{self, Packer, Types};
 use super::compile::Builder;
 use super::layout::Layout;
 use super::node::{BATCH_ROWS, Batch, Cx, Flow, Node, Out};
+use super::quick::{Place, by_slot};
+use super::scalar::Condition;
 use crate::catalog::Relation;
 use crate::plan::{Id, Join as Written, JoinKind, Rel, Scalar, Test};
 
@@ -26,6 +28,10 @@ pub(crate) struct Join {
     left: Node,
     right: Right,
     keys: Vec<Key>,
+    /// The places of the keys' columns on the left and on the right, where they are whole numbers or the like and NULL equals nothing.
+    numbers: Option<Vec<[Place; 2]>>,
+    /// The left side is kept and the right one streams: a semi or anti join of few rows with many.
+    keeps_left: bool,
     /// The whole condition, and what of it the keys leave.
     on: Vec<Expr>,
     rest: Vec<Expr>,
@@ -50,7 +56,7 @@ struct Index {
     /// The left side's values for these columns.
     key: Vec<Expr>,
     types: Types,
-    filter: Vec<Expr>,
+    filter: Vec<Condition>,
 }
 
 /// Columns that are compared for equality.
@@ -59,6 +65,8 @@ struct Key {
     right: Expr,
     ty: Type,
     nulls: Nulls,
+    /// Where they lie, if both are columns that are compared as their slots are.
+    places: Option<[Place; 2]>,
 }
 
 /// What NULL equals in a key.
@@ -80,8 +88,7 @@ pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, 
     if let (JoinKind::Inner, None) = (written.kind, &forward) {
         // Either side may be the one that is kept: better the smaller, or one that an index reads.
         let back = index(builder, written, (&written.right, &written.left), &right_layout, &left_layout)?;
-        let smaller = super::estimate::rows(&written.left, builder.source)
-            < super::estimate::rows(&written.right, builder.source);
+        let smaller = size(builder, &written.left) < size(builder, &written.right);
         if back.is_some() || smaller {
             let kept = back.map_or(Right::Kept(left), Right::Index);
             return joined(builder, written, (right, right_layout), (kept, left_layout));
@@ -106,9 +113,17 @@ fn joined(
             None => rest.push(predicate),
         }
     }
+    let numbers = numbers(&keys);
+    let plain = !keys.is_empty() && keys.iter().all(|key| key.nulls == Nulls::Nothing);
+    let keeps_left = plain
+        && matches!(written.kind, JoinKind::Semi | JoinKind::Anti)
+        && matches!(right, Right::Kept(_))
+        && size(builder, &written.left) < size(builder, &written.right);
     let nulls = |layout: &Layout| layout.inputs.iter().map(|types| cell::null_row(types)).collect();
     let join = Join {
         kind: written.kind,
+        numbers,
+        keeps_left,
         keys,
         on: builder.compiler.all(&written.on, &both)?,
         rest: builder.compiler.all(rest, &both)?,
@@ -146,7 +161,7 @@ fn index(
         _ => return Ok(None),
     };
     let Some(rows) = builder.source.estimate(&get.relation) else { return Ok(None) };
-    if written.kind == JoinKind::Full || super::estimate::rows(left, builder.source) > rows as f64 * INDEX_SHARE {
+    if written.kind == JoinKind::Full || size(builder, left) > rows as f64 * INDEX_SHARE {
         return Ok(None);
     }
     let mut found: Vec<(usize, &Scalar)> = Vec::new();
@@ -177,7 +192,7 @@ fn index(
         key: builder.compiler.all(found.iter().map(|(_, value)| *value), left_layout)?,
         types: columns.iter().map(|at| get.relation.columns[*at].ty.clone()).collect(),
         columns,
-        filter: builder.compiler.all(filter, right_layout)?,
+        filter: builder.compiler.conditions(filter, right_layout)?,
     }))
 }
 
@@ -215,9 +230,25 @@ fn key(builder: Builder<'_>, kind: JoinKind, predicate: &Scalar, left: &Layout, 
     if super::is_volatile(on_left) || super::is_volatile(on_right) {
         return Ok(None);
     }
+    let places = match (Place::of(on_left, left), Place::of(on_right, right)) {
+        (Some(a), Some(b)) if by_slot(&on_left.ty().ty, &on_right.ty().ty) => Some([a, b]),
+        _ => None,
+    };
     let left = builder.compiler.scalar(on_left, left)?;
     let right = builder.compiler.scalar(on_right, right)?;
-    Ok(Some(Key { left, right, ty, nulls }))
+    Ok(Some(Key { left, right, ty, nulls, places }))
+}
+
+/// The places of keys that fit two numbers.
+fn numbers(keys: &[Key]) -> Option<Vec<[Place; 2]>> {
+    if keys.is_empty() || keys.len() > 2 || keys.iter().any(|key| key.nulls != Nulls::Nothing) {
+        return None;
+    }
+    keys.iter().map(|key| key.places).collect()
+}
+
+fn size(builder: Builder<'_>, rel: &Rel) -> f64 {
+    crate::sizes::rows(rel, &|relation| builder.source.estimate(relation))
 }
 
 /// The type under whose key form values of both types are equal exactly if they are equal.
@@ -269,20 +300,12 @@ impl Join {
                 });
             }
         };
+        if self.keeps_left {
+            return self.by_left(right, cx, out);
+        }
         let arena = Bump::new();
-        let mut built = Built::new(&arena, self.right_nulls.len(), cx);
         let keep = self.kind == JoinKind::Full;
-        let mut scratch = Scratch::new();
-        let mut key = Vec::new();
-        let _ = right.run(cx, &mut |batch| {
-            cx.limits.check()?;
-            for tuple in batch.tuples() {
-                let state = self.key_of(tuple, false, &mut key, &scratch)?;
-                built.insert(tuple, &key, state, keep)?;
-            }
-            scratch.reset();
-            Ok(Flow::Continue(()))
-        })?;
+        let built = self.build(right, false, keep, &arena, cx)?;
         if built.store.len() == 0 && matches!(self.kind, JoinKind::Inner | JoinKind::Semi) {
             return Ok(Flow::Continue(()));
         }
@@ -294,12 +317,96 @@ impl Join {
         self.unmatched(&built, &matched, out)
     }
 
+    /// The tuples of a side, by their keys.
+    fn build<'a>(&self, side: &Node, left: bool, keep: bool, arena: &'a Bump, cx: &Cx<'a>) -> Result<Built<'a>> {
+        let arity = if left { self.left_nulls.len() } else { self.right_nulls.len() };
+        let mut built = Built::new(arena, arity, self.numbers.is_some(), cx);
+        let mut scratch = Scratch::new();
+        let mut key = built::Key::default();
+        if let Some((relation, conditions)) = side.plain_scan() {
+            let kept = cx.source.scan_kept(relation, &mut |rows| {
+                cx.limits.check()?;
+                scratch.reset();
+                for row in rows {
+                    let tuple = std::slice::from_ref(row);
+                    if super::node::all_true(conditions, tuple, &scratch)? {
+                        let state = self.key_of(tuple, left, &mut key, &scratch)?;
+                        built.refer(*row, &key, state, keep)?;
+                    }
+                }
+                Ok(Flow::Continue(()))
+            })?;
+            if kept {
+                return Ok(built);
+            }
+        }
+        let _ = side.run(cx, &mut |batch| {
+            cx.limits.check()?;
+            for tuple in batch.tuples() {
+                let state = self.key_of(tuple, left, &mut key, &scratch)?;
+                built.insert(tuple, &key, state, keep)?;
+            }
+            scratch.reset();
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(built)
+    }
+
+    /// A semi or anti join: right rows mark the kept left rows that they meet.
+    fn by_left(&self, right: &Node, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
+        let arena = Bump::new();
+        // A row whose key is NULL meets none, which an anti join gives.
+        let built = self.build(&self.left, true, self.kind == JoinKind::Anti, &arena, cx)?;
+        let mut met = vec![false; built.store.len()];
+        if !met.is_empty() {
+            self.mark(right, &built, &mut met, cx)?;
+        }
+        let wanted = self.kind == JoinKind::Semi;
+        let mut made = Made { rows: Vec::new(), arity: built.store.arity, out };
+        for (at, _) in met.iter().enumerate().filter(|(_, met)| **met == wanted) {
+            if made.push(built.store.tuple(at), &[])?.is_break() {
+                return Ok(Flow::Break(()));
+            }
+        }
+        made.flush()
+    }
+
+    fn mark(&self, right: &Node, built: &Built<'_>, met: &mut [bool], cx: &Cx<'_>) -> Result<()> {
+        let mut scratch = Scratch::new();
+        let mut key = built::Key::default();
+        let mut looked = 0_usize;
+        let _ = right.run(cx, &mut |batch| {
+            cx.limits.check()?;
+            let mut pair: Vec<RowRef<'_>> = Vec::new();
+            for tuple in batch.tuples() {
+                scratch.reset();
+                let state = self.key_of(tuple, false, &mut key, &scratch)?;
+                let mut candidates = Candidates::new(built, &key, state);
+                while let Some((at, _)) = candidates.next(built) {
+                    looked += 1;
+                    if looked.is_multiple_of(BATCH_ROWS) {
+                        cx.limits.check()?;
+                    }
+                    if met[at as usize] {
+                        continue;
+                    }
+                    pair.clear();
+                    pair.extend_from_slice(built.store.tuple(at as usize));
+                    pair.extend_from_slice(tuple);
+                    met[at as usize] = self.test(&self.rest, &pair, &scratch)? == Some(true);
+                }
+            }
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(())
+    }
+
     /// The right rows that may meet a batch's left rows.
     fn find<'a>(&self, index: &Index, batch: &Batch<'_>, arena: &'a Bump, cx: &Cx<'a>) -> Result<Built<'a>> {
-        let mut built = Built::new(arena, self.right_nulls.len(), cx);
+        let mut built = Built::new(arena, self.right_nulls.len(), self.numbers.is_some(), cx);
         let mut packer = Packer::new(&index.types);
         let mut seen: HashSet<Box<[u8]>> = HashSet::new();
-        let mut key = Vec::new();
+        let mut key = built::Key::default();
         for tuple in batch.tuples() {
             let scratch = Scratch::new();
             let values = index.key.iter().map(|expr| expr.eval(tuple, &scratch)).collect::<Result<Vec<_>>>()?;
@@ -325,7 +432,17 @@ impl Join {
         Ok(built)
     }
 
-    fn key_of(&self, tuple: &[RowRef<'_>], left: bool, out: &mut Vec<u8>, scratch: &Scratch) -> Result<State> {
+    fn key_of(&self, tuple: &[RowRef<'_>], left: bool, key: &mut built::Key, scratch: &Scratch) -> Result<State> {
+        if let Some(numbers) = &self.numbers {
+            for (places, word) in numbers.iter().zip(&mut key.words) {
+                match places[usize::from(!left)].int(tuple) {
+                    Some(value) => *word = value as u64,
+                    None => return Ok(State::Nothing),
+                }
+            }
+            return Ok(State::Ready);
+        }
+        let out = &mut key.bytes;
         out.clear();
         let mut state = State::Ready;
         for key in &self.keys {
@@ -358,7 +475,7 @@ impl Join {
         };
         let mut made = Made { rows: Vec::new(), arity, out };
         let mut scratch = Scratch::new();
-        let mut key = Vec::new();
+        let mut key = built::Key::default();
         let mut pair: Vec<RowRef<'_>> = Vec::new();
         let mut looked = 0_usize;
         for tuple in batch.tuples() {

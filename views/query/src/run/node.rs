@@ -10,6 +10,7 @@ use tidewater_types::{Datum, Expr, Result, Scratch, SqlError};
 use super::Limits;
 use super::cell::{Packer, Types};
 use super::memory::Account;
+use super::scalar::Condition;
 use crate::catalog::{Relation, Source};
 use crate::plan::LetId;
 
@@ -99,7 +100,7 @@ pub(crate) enum Node {
     /// The tuples for which all predicates are true.
     Filter {
         input: Box<Node>,
-        predicates: Vec<Expr>,
+        predicates: Vec<Condition>,
     },
     /// One row of computed columns in place of each tuple.
     Pack {
@@ -134,6 +135,18 @@ pub(crate) struct Lookup {
 }
 
 impl Node {
+    /// The relation that it reads all of, and the conditions on its rows, if it does nothing else.
+    pub(crate) fn plain_scan(&self) -> Option<(&Relation, &[Condition])> {
+        match self {
+            Node::Scan { relation, lookup: None } => Some((relation, &[])),
+            Node::Filter { input, predicates } => match &**input {
+                Node::Scan { relation, lookup: None } => Some((relation, predicates)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Hands all tuples to `out`, until it wants no more.
     pub(crate) fn run(&self, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
         match self {
@@ -248,7 +261,7 @@ fn map(input: &Node, exprs: &[Expr], types: &Types, cx: &Cx<'_>, out: &mut Out<'
     })
 }
 
-fn filter(input: &Node, predicates: &[Expr], cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
+fn filter(input: &Node, predicates: &[Condition], cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
     let mut scratch = Scratch::new();
     input.run(cx, &mut |batch| {
         cx.limits.check()?;
@@ -267,9 +280,9 @@ fn filter(input: &Node, predicates: &[Expr], cx: &Cx<'_>, out: &mut Out<'_>) -> 
 }
 
 /// Whether all predicates are true of a tuple.
-pub(crate) fn all_true<'a>(predicates: &[Expr], tuple: &'a [RowRef<'a>], scratch: &'a Scratch) -> Result<bool> {
+pub(crate) fn all_true<'a>(predicates: &[Condition], tuple: &'a [RowRef<'a>], scratch: &'a Scratch) -> Result<bool> {
     for predicate in predicates {
-        if !matches!(predicate.eval(tuple, scratch)?, Datum::Bool(true)) {
+        if !predicate.is_true(tuple, scratch)? {
             return Ok(false);
         }
     }

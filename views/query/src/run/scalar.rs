@@ -7,6 +7,7 @@ use tidewater_types::{ArrayRef, Datum, Expr, RecordRef, Result, Scratch, SqlErro
 
 use super::cell::{self, Types};
 use super::layout::Layout;
+use super::quick::{Number, Quick};
 use crate::constant;
 use crate::plan::{Call, Case, Constant, FunctionRef, Quantified, Scalar, Subscript, SubscriptPart, Test};
 
@@ -23,8 +24,38 @@ impl Compiler<'_> {
         scalars.into_iter().map(|scalar| self.scalar(scalar, layout)).collect()
     }
 
+    /// The value of a scalar that reads no row and is cheap to have; none where it fails, which a row that needs it will tell.
+    pub(crate) fn constant(self, scalar: &Scalar) -> Option<Constant> {
+        if let Scalar::Literal(constant) = scalar {
+            return Some(constant.clone());
+        }
+        if !is_constant(scalar) || scalar.any(&mut |inner| !is_cheap(inner)) {
+            return None;
+        }
+        let expr = self.general(scalar, &Layout::default()).ok()?;
+        let scratch = Scratch::new();
+        let value = expr.eval(&[], &scratch).ok()?;
+        Some(Constant::new(&value, scalar.ty()))
+    }
+
     /// The expression that computes `scalar` over tuples of `layout`.
     pub(crate) fn scalar(self, scalar: &Scalar, layout: &Layout) -> Result<Expr> {
+        let computed = matches!(scalar, Scalar::Call(_) | Scalar::Cast(_));
+        if computed && let Some(constant) = self.constant(scalar) {
+            return Ok(constant::expr(&constant));
+        }
+        let general = self.general(scalar, layout)?;
+        match scalar {
+            Scalar::Call(_) => Ok(match Number::of(scalar, layout, self) {
+                Some(number) => number.expr(general),
+                None => general,
+            }),
+            _ => Ok(general),
+        }
+    }
+
+    /// [`Compiler::scalar`], without a quicker way for some.
+    pub(crate) fn general(self, scalar: &Scalar, layout: &Layout) -> Result<Expr> {
         let inner = |scalar: &Scalar| self.scalar(scalar, layout);
         Ok(match scalar {
             Scalar::Column(id, _) => layout.read(*id)?,
@@ -101,6 +132,26 @@ impl Compiler<'_> {
         })
     }
 
+    /// A condition of which only the truth counts.
+    pub(crate) fn condition(self, scalar: &Scalar, layout: &Layout) -> Result<Condition> {
+        if let Some(quick) = Quick::of(scalar, layout, self) {
+            return Ok(Condition::Quick(quick));
+        }
+        Ok(Condition::General(self.scalar(scalar, layout)?))
+    }
+
+    /// Conditions that all have to be true, the quick ones first.
+    pub(crate) fn conditions<'s>(
+        self,
+        scalars: impl IntoIterator<Item = &'s Scalar>,
+        layout: &Layout,
+    ) -> Result<Vec<Condition>> {
+        let mut all =
+            scalars.into_iter().map(|scalar| self.condition(scalar, layout)).collect::<Result<Vec<Condition>>>()?;
+        all.sort_by_key(|condition| matches!(condition, Condition::General(_)));
+        Ok(all)
+    }
+
     pub(crate) fn argument(self, scalar: &Scalar, layout: &Layout) -> Result<Argument> {
         Ok(Argument {
             expr: self.scalar(scalar, layout)?,
@@ -131,12 +182,12 @@ impl Compiler<'_> {
     fn case(self, case: &Case, layout: &Layout) -> Result<Expr> {
         let mut branches = Vec::with_capacity(case.branches.len());
         for (condition, value) in &case.branches {
-            branches.push((self.scalar(condition, layout)?, self.scalar(value, layout)?));
+            branches.push((self.condition(condition, layout)?, self.scalar(value, layout)?));
         }
         let otherwise = self.scalar(&case.otherwise, layout)?;
         Ok(Expr::new(move |tuple, scratch| {
             for (condition, value) in &branches {
-                if let Datum::Bool(true) = condition.eval(tuple, scratch)? {
+                if condition.is_true(tuple, scratch)? {
                     return value.eval(tuple, scratch);
                 }
             }
@@ -191,6 +242,57 @@ impl Compiler<'_> {
             Ok(if seen_null { Datum::Null } else { Datum::Bool(all) })
         }))
     }
+}
+
+/// A compiled condition.
+pub(crate) enum Condition {
+    Quick(Quick),
+    General(Expr),
+}
+
+impl Condition {
+    /// Whether it is true: neither false nor NULL.
+    #[inline]
+    pub(crate) fn is_true<'a>(&self, tuple: Tuple<'a>, scratch: &'a Scratch) -> Result<bool> {
+        match self {
+            Condition::Quick(quick) => quick.is_true(tuple, scratch),
+            Condition::General(expr) => Ok(matches!(expr.eval(tuple, scratch)?, Datum::Bool(true))),
+        }
+    }
+}
+
+/// Whether a scalar is computed at once and gives a value of few bytes, so that it may be computed though no row asks for it.
+fn is_cheap(scalar: &Scalar) -> bool {
+    match scalar {
+        Scalar::Literal(_) | Scalar::Parameter(..) => true,
+        Scalar::Call(call) if !STEPS.contains(&call.function.0.name) => false,
+        Scalar::Call(call) => is_short(&call.ty.ty) && call.args.iter().all(|arg| is_short(&arg.ty().ty)),
+        Scalar::Cast(cast) => is_short(&cast.ty.ty) && is_short(&cast.input.ty().ty),
+        _ => false,
+    }
+}
+
+/// Operators that take as long for any values.
+const STEPS: [&str; 10] = ["+", "-", "*", "/", "=", "<>", "<", "<=", ">", ">="];
+
+/// Types whose values take few bytes; a numeric's may be many, but arithmetic makes no more of them than it is given.
+fn is_short(ty: &Type) -> bool {
+    matches!(
+        ty,
+        Type::Bool
+            | Type::Int2
+            | Type::Int4
+            | Type::Int8
+            | Type::Float4
+            | Type::Float8
+            | Type::Numeric
+            | Type::Date
+            | Type::Time
+            | Type::Timestamp
+            | Type::TimestampTz
+            | Type::Interval
+            | Type::Uuid
+    )
 }
 
 /// Expressions that read the two columns of a row.

@@ -30,6 +30,13 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
+    /// Keeps a row that stays where it is.
+    pub(crate) fn refer(&mut self, row: RowRef<'a>) -> Result<()> {
+        self.held.reserve(size_of::<RowRef<'_>>())?;
+        self.rows.push(row);
+        Ok(())
+    }
+
     /// Copies all tuples of a batch.
     pub(crate) fn extend(&mut self, batch: &Batch<'_>) -> Result<()> {
         batch.tuples().try_for_each(|tuple| self.push(tuple))

@@ -12,6 +12,7 @@ use super::compile::Builder;
 use super::frame::{Bounds, Partition};
 use super::layout::{Layout, types};
 use super::node::{BATCH_ROWS, Batch, Cx, Flow, Node, Out, all_true};
+use super::scalar::Condition;
 use super::sort::{Keys, Sorted};
 use crate::plan::{Id, Order, Rel, WindowCall};
 
@@ -31,7 +32,7 @@ pub(crate) struct Call {
     args: Vec<Expr>,
     arg_types: Vec<ColumnType>,
     result: ColumnType,
-    filter: Vec<Expr>,
+    filter: Vec<Condition>,
     bounds: Bounds,
     session: Arc<Session>,
 }
@@ -52,7 +53,7 @@ pub(crate) fn compile(
             args: builder.compiler.all(&window.call.args, &layout)?,
             arg_types: window.call.args.iter().map(crate::plan::Scalar::ty).collect(),
             result: window.call.ty.clone(),
-            filter: builder.compiler.all(&window.filter, &layout)?,
+            filter: builder.compiler.conditions(&window.filter, &layout)?,
             bounds: Bounds::compile(builder.compiler, &window.frame, order, &layout)?,
             session: builder.compiler.session.clone(),
         });

@@ -72,3 +72,8 @@ fn positions_of_errors() {
         assert_eq!(ours, theirs, "{line}");
     }
 }
+
+#[test]
+fn quick_ways() {
+    judge_lines(include_str!("features/quick.sql"));
+}

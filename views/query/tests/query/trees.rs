@@ -52,6 +52,16 @@ fn constants() {
 }
 
 #[test]
+fn disjunction() {
+    judge_trees("disjunction");
+}
+
+#[test]
+fn keys() {
+    judge_trees("keys");
+}
+
+#[test]
 fn push_down() {
     judge_trees("push_down");
 }

@@ -126,6 +126,19 @@ impl Accumulator for Exact {
         Ok(())
     }
 
+    fn add_small(&mut self, digits: i128, scale: u16) -> Result<()> {
+        if let NumericBuf::Small(sum, of) = &mut self.sum
+            && *of == scale
+            && let Some(total) = sum.checked_add(digits)
+        {
+            *sum = total;
+        } else {
+            self.sum = self.sum.add(Numeric::Small(digits, scale))?;
+        }
+        self.count += 1;
+        Ok(())
+    }
+
     fn finish<'a>(&self, scratch: &'a Scratch) -> Result<Datum<'a>> {
         if self.count == 0 {
             return Ok(Datum::Null);
