@@ -90,6 +90,16 @@ impl Running {
     }
 }
 
+impl Prepared {
+    /// The columns of the rows that it reads; a subscription shows them in another form.
+    pub fn query_columns(&self) -> Arc<[Column]> {
+        match &self.work {
+            Work::Query(planned) => output_columns(&planned.plan),
+            _ => Arc::default(),
+        }
+    }
+}
+
 impl Query {
     /// A query whose rows are known.
     pub(crate) fn of(rows: Rows) -> Self {
@@ -150,6 +160,10 @@ impl Database {
                 let planned = self.planned(query, &parsed.whole, types, &self.informed(session))?;
                 let columns = Some(output_columns(&planned.plan));
                 Ok(prepared(planned.plan.parameters.clone(), columns, Work::Query(Arc::new(planned))))
+            }
+            Statement::Subscribe { subscribe, .. } => {
+                let (planned, columns) = self.subscription(subscribe, &parsed.whole, session)?;
+                Ok(prepared(Vec::new(), Some(columns), Work::Query(Arc::new(planned))))
             }
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
                 let change = self.change_plan(&parsed.statement, &parsed.whole, types, &self.informed(session))?;

@@ -300,7 +300,7 @@ impl Database {
 }
 
 /// What the expressions of a materialized view see: the same for whoever makes it and whenever. The time zone is UTC.
-fn kept_session(session: &Session) -> Arc<Session> {
+pub(crate) fn kept_session(session: &Session) -> Arc<Session> {
     let mut kept = Session { search_path: session.search_path.clone(), ..Session::default() };
     kept.settings.now = Settings::NO_MOMENT;
     Arc::new(kept)

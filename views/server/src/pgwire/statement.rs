@@ -11,7 +11,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use tidewater_query::plan::Constant;
-use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::parse::ast::{CopyFormat, Statement, Subscribe};
 use tidewater_sql::{Error, Outcome, Parsed, Prepared, Rows};
 use tidewater_types::ColumnType;
 
@@ -22,6 +22,7 @@ use crate::copy_lines::lines;
 use crate::encode::fields;
 use crate::runner::Batches;
 use crate::session::Session;
+use crate::subscribe;
 
 /// What the expressions of a statement see of its session.
 pub(super) type Seen = Arc<tidewater_functions::Session>;
@@ -141,6 +142,9 @@ impl Handler {
             Statement::Query(_) | Statement::CopyOut { .. } => {
                 self.read(client, &session, prepared, &values, seen, format).await
             }
+            Statement::Subscribe { subscribe, copy } => {
+                self.subscribe(client, &session, prepared, subscribe, copy.as_ref(), seen, format).await
+            }
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
                 let tag = self.change(&session, prepared, &values, seen).await;
                 tag.map(Answer::Tag).map_err(|error| wire_error(&error))
@@ -180,6 +184,38 @@ impl Handler {
         let binary = binary(columns.len(), format);
         let batches = Batches::start(query, fields(&columns, binary.clone(), seen), allowance).map_err(told)?;
         Ok(Answer::Rows { columns, binary, batches, tag: "SELECT" })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what a statement needs, and two words of its own")]
+    async fn subscribe<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        subscribe: &Subscribe,
+        copy: Option<&CopyFormat>,
+        seen: &Seen,
+        format: &Format,
+    ) -> PgWireResult<Answer>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let told = |error: Error| wire_error(&error);
+        let wait = session.lock().wait();
+        let followed = self.handle.follow(prepared, seen, &wait).await.map_err(told)?;
+        let notices = self.handle.notices(prepared);
+        tell(client, session, notices).await?;
+        let (own, columns) = (prepared.query_columns(), prepared.columns.clone().unwrap_or_default());
+        let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
+        let start = |encoder| subscribe::batches(&self.handle, subscribe, &own, columns.len(), followed, encoder);
+        if let Some(format) = copy {
+            let batches = start(lines(&columns, format.clone(), seen));
+            return Ok(Answer::Copy { columns, batches, format: format.clone() });
+        }
+        let binary = binary(columns.len(), format);
+        let batches = start(fields(&columns, binary.clone(), seen));
+        Ok(Answer::Rows { columns, binary, batches, tag: "SUBSCRIBE" })
     }
 
     /// INSERT, UPDATE and DELETE: done at once, or at the end of the transaction.
