@@ -62,7 +62,7 @@ views/catalog: tidewater-delta tidewater-types tidewater-functions tidewater-que
 views/sql: tidewater-delta tidewater-engine tidewater-types tidewater-functions tidewater-query tidewater-lower tidewater-catalog
 ingest: tidewater-delta tidewater-types
 views/storage:
-views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-storage tidewater-types tidewater-functions tidewater-query
+views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-storage tidewater-types tidewater-functions tidewater-query tidewater-judge
 api:
 tests: shop tidewater
 ARROWS

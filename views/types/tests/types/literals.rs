@@ -313,6 +313,25 @@ fn json() {
 }
 
 #[test]
+fn jsonpath() {
+    let texts = [
+        "$", "strict $", "lax $.a", "STRICT $", "$.a.b.*", "$[*]", "$[0, 1 to 3, last]", "$.**{2}", "$.**{1 to 3}.a",
+        "$.**{last}", "$.**{2 to last}", "$.\"a b\"", "$.a.size()", "$.a . b", "$.type", "$.type ()", "$.is.last.to",
+        "$.a ? (@.b > 1 && @.c == \"x\" || !(@.d < 2))", "$ ? (exists (@.a ? (@ == 1)))", "$ ? ((@ > 1) is unknown)",
+        "$.a + 1 * 2", "($.a + 1) * 2", "-$.a", "- -1", "-1", "+$.a", "1 - 2 - 3", "1 - (2 - 3)", "-(1 + 2)", "(-1).abs()",
+        "$.a == $b", "$.a <> $\"b c\"", "$ ? (@ starts with \"x\")", "$ ? (@ starts with $x)",
+        "$ ? (@ like_regex \"^a\" flag \"i\")", "$ ? (@ like_regex \"a\" flag \"qmis\")", "1.50", "1e2", ".5", "\"str\\n\"",
+        "null", "true", "false", "True", "(1).type()", "($.a == 1).type()", "\"a\".type()", "$[$.n - 1]", "$.a[last - 1 to last]",
+        "(($))", "!($.a == 1)", "!exists ($.a)", "$.a == 1 && ($.b == 2 || $.c == 3)", "($.a == 1 && $.b == 2) || $.c == 3",
+        "$.a /* comment */ .b", "$.\"\\u0061\\x62\\u{63}\"", "$ ? (@ == 1) ? (@ == 2).a", "$.datetime()", "$.keyvalue().key",
+        "@", "last", "$.a ?", "$ ? (@.a >)", "$[1", "", " ", "$ ? ($.a)", "1a", "\"abc", "$ ? (@ like_regex \"a\" flag \"z\")",
+        "$ ? (@ like_regex \"a\" flag \"x\")", "$.", "$..a", "x", "$ $", "$.a = 1", "$.a == 1 == 2", "1 + ($.a == 1)", "!$.a",
+        "$.**{a}", "$[]", "exists $.a", "$.a is unknown", "/* x", "00", "1.type()", "$a.b", "\"\\u0000\"", "\"\\ud800\"",
+    ];
+    agree_on_texts(&settings(), &[("jsonpath", strings(&texts))]);
+}
+
+#[test]
 fn arrays() {
     agree_on_texts(
         &settings(),
