@@ -118,7 +118,7 @@ pub(crate) fn run(checks: &[Check], limits: &Limits, sink: &mut Sink<'_>) -> Res
         let found = check.compare(limits)?;
         if found.missing + found.surplus > 0 {
             wrong.push((check, found));
-        } else if sink(&[Datum::from(shown(&check.name).as_str()), Datum::Int(found.rows)])?.is_break() {
+        } else if sink(&[Datum::from(shown(&check.name)), Datum::Int(found.rows)])?.is_break() {
             break;
         }
     }

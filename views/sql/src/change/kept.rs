@@ -64,7 +64,7 @@ impl Database {
             return Err(Error::new(b"XX000", format!("rows are kept for \"{name}\", which is no table")));
         };
         for (row, _) in &rows {
-            for unique in &mut constraints.uniques {
+            for unique in &constraints.uniques {
                 unique.add(RowRef::new(row), &relation.columns)?;
             }
         }
