@@ -45,7 +45,7 @@ crate_arrows() {
   local line crate allowed dependency status=0
   while read -r line; do
     crate=${line%%:*} allowed=" ${line#*:} "
-    for dependency in shop tidewater tidewater-{delta,types,functions,query,judge,engine,lower,catalog,sql,ingest}; do
+    for dependency in shop tidewater tidewater-{delta,types,functions,query,judge,engine,lower,catalog,sql,storage,ingest}; do
       if grep -qE "^$dependency(\.workspace)? *=" "$crate/Cargo.toml" && [[ $allowed != *" $dependency "* ]]; then
         echo "$crate must not depend on $dependency" >&2; status=1
       fi
@@ -61,7 +61,8 @@ views/lower: tidewater-delta tidewater-engine tidewater-types tidewater-function
 views/catalog: tidewater-delta tidewater-types tidewater-functions tidewater-query tidewater-judge
 views/sql: tidewater-delta tidewater-engine tidewater-types tidewater-functions tidewater-query tidewater-lower tidewater-catalog
 ingest: tidewater-delta tidewater-types
-views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-types tidewater-functions tidewater-query
+views/storage:
+views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-storage tidewater-types tidewater-functions tidewater-query
 api:
 tests: shop tidewater
 ARROWS
