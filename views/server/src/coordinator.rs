@@ -3,6 +3,7 @@
 //! Readers of the database take its lock for as long as it takes to make a query; ticks and statements take it for as long
 //! as they run. Everything arrives through bounded channels, so what cannot be taken holds its sender back.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +17,13 @@ use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Prepared, Result}
 use tidewater_types::TableSchema;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::catalog_file::CatalogFile;
 use crate::config::Config;
 use crate::definitions::{restore, restoring};
+use crate::durable::Durable;
 use crate::feeds::{Feeds, Subscription};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
+use crate::writing::{Writing, Written};
 
 /// Statements that wait for the loop.
 const STATEMENTS: usize = 256;
@@ -73,6 +75,10 @@ pub(crate) enum Request {
         source: Option<Result<Box<(SourceConfig, TableSchema)>>>,
         answer: oneshot::Sender<Result<()>>,
     },
+    /// Writes a checkpoint of what is there.
+    Checkpoint {
+        answer: oneshot::Sender<Result<()>>,
+    },
     /// The catalog is back; from now on changes are written.
     Restored {
         answer: oneshot::Sender<Result<()>>,
@@ -82,6 +88,8 @@ pub(crate) enum Request {
 
 enum Event {
     Request(Request),
+    /// What is written in the background has come to an end.
+    Written(Written),
     Source(SourceEvent),
     /// Nothing came, and views are being built.
     Build,
@@ -105,7 +113,7 @@ impl Coordinator {
     /// # Errors
     /// If the catalog cannot be read or no thread can be started.
     pub fn start(config: &Config, kafka: bool) -> std::io::Result<(Coordinator, Handle, mpsc::Sender<SourceEvent>)> {
-        let (file, mut database) = open(&config.data_dir)?;
+        let (durable, mut database) = open(&config.data_dir)?;
         database.keep_dead_letters(config.dead_letters);
         let restored = database.broken().is_empty();
         let database = Arc::new(RwLock::new(database));
@@ -131,7 +139,9 @@ impl Coordinator {
             hydrated: hydrated_sender,
             ticks: ticks_sender,
             metrics,
-            file,
+            durable,
+            queue: VecDeque::new(),
+            writing: Writing::default(),
             restored: handle.restored.clone(),
             building: None,
             published: tokio::time::Instant::now(),
@@ -168,14 +178,14 @@ impl Coordinator {
     }
 }
 
-/// The catalog's file, and a database that holds all its definitions as such: none is made yet.
-fn open(folder: &Path) -> std::io::Result<(CatalogFile, Database)> {
-    let (file, definitions) = CatalogFile::open(folder)?;
+/// What the folder keeps, and a database that holds all its definitions as such: none is made yet.
+fn open(folder: &Path) -> std::io::Result<(Durable, Database)> {
+    let (durable, definitions) = Durable::open(folder)?;
     let mut database = Database::new();
     for definition in definitions {
         database.add_broken(definition, restoring());
     }
-    Ok((file, database))
+    Ok((durable, database))
 }
 
 /// The time at which it is looked whether followed queries still are.
@@ -196,7 +206,10 @@ pub(crate) struct Loop {
     pub(crate) hydrated: watch::Sender<u64>,
     pub(crate) ticks: watch::Sender<u64>,
     pub(crate) metrics: Arc<Metrics>,
-    file: CatalogFile,
+    pub(crate) durable: Durable,
+    /// Requests in their order, as far as they wait for what is being written.
+    pub(crate) queue: VecDeque<Request>,
+    pub(crate) writing: Writing,
     pub(crate) restored: Arc<watch::Sender<bool>>,
     /// Since when views or indexes are being built.
     pub(crate) building: Option<Instant>,
@@ -211,9 +224,11 @@ pub(crate) struct Loop {
 
 impl Loop {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut sources: mpsc::Receiver<SourceEvent>) {
-        loop {
+        let mut stopping = false;
+        while !(stopping && self.writing.is_idle()) {
             let event = tokio::select! {
-                Some(request) = requests.recv() => Event::Request(request),
+                written = self.writing.next() => Event::Written(written),
+                Some(request) = requests.recv(), if !stopping && self.queue.len() < STATEMENTS => Event::Request(request),
                 Some(event) = sources.recv() => Event::Source(event),
                 () = tokio::time::sleep_until(self.published + PUBLISH), if self.unpublished => Event::Publish,
                 () = std::future::ready(()), if self.building.is_some() => Event::Build,
@@ -221,36 +236,19 @@ impl Loop {
                 else => break,
             };
             match event {
-                Event::Request(Request::Stop) => break,
-                Event::Request(Request::Execute { parsed, parameters, session, answer }) => {
-                    // A session that has gone does not want its answer.
-                    let _ = answer.send(self.execute(&parsed, &parameters, &session));
-                }
-                Event::Request(Request::Apply { changes, answer }) => {
-                    let mut database = self.database.write();
-                    database.set_time(chrono::Utc::now().timestamp_millis());
-                    let _ = answer.send(database.apply_changes(changes));
-                }
-                Event::Request(Request::Follow { prepared, session, answer }) => {
-                    let _ = answer.send(self.follow(&prepared, &session));
-                }
-                Event::Request(Request::CreateSource { parsed, search_path, config, schema, answer }) => {
-                    let _ = answer.send(self.create_source(&parsed, search_path, *config, schema));
-                }
-                Event::Request(Request::ReplaceSource { name, text, config, schema, answer }) => {
-                    let _ = answer.send(self.replace_source(&name, &text, *config, schema));
-                }
-                Event::Request(Request::Mend { name, source, answer }) => {
-                    let _ = answer.send(self.mend(&name, source));
-                }
-                Event::Request(Request::Restored { answer }) => {
-                    self.restored.send_replace(true);
-                    let _ = answer.send(self.write_catalog());
-                }
+                Event::Request(request) => self.queue.push_back(request),
+                Event::Written(written) => self.written(written),
                 Event::Source(event) => self.source(event, &mut sources),
                 Event::Publish => self.publish(),
                 Event::Sweep => self.sweep_feeds(),
                 Event::Build => {}
+            }
+            self.compact();
+            // Whatever changes durable state waits for what is being written: it may build on that.
+            while let Some(request) = self.next_request() {
+                stopping |= matches!(request, Request::Stop);
+                self.answer(request);
+                self.compact();
             }
             self.build();
         }
@@ -260,7 +258,44 @@ impl Loop {
         }
     }
 
+    /// The next request, unless it has to wait.
+    fn next_request(&mut self) -> Option<Request> {
+        if self.writing.has_changes() { None } else { self.queue.pop_front() }
+    }
+
+    /// Does what is asked. A session that has gone does not want its answer.
+    fn answer(&mut self, request: Request) {
+        match request {
+            // What waits behind it is told by its sender's end.
+            Request::Stop => self.queue.clear(),
+            Request::Execute { parsed, parameters, session, answer } => {
+                let _ = answer.send(self.execute(&parsed, &parameters, &session));
+            }
+            Request::Apply { changes, answer } => self.begin_changes(changes, answer),
+            Request::Checkpoint { answer } => self.writing.want_checkpoint(answer),
+            Request::Follow { prepared, session, answer } => {
+                let _ = answer.send(self.follow(&prepared, &session));
+            }
+            Request::CreateSource { parsed, search_path, config, schema, answer } => {
+                let _ = answer.send(self.create_source(&parsed, search_path, *config, schema));
+            }
+            Request::ReplaceSource { name, text, config, schema, answer } => {
+                let _ = answer.send(self.replace_source(&name, &text, *config, schema));
+            }
+            Request::Mend { name, source, answer } => {
+                let _ = answer.send(self.mend(&name, source));
+            }
+            Request::Restored { answer } => {
+                self.restored.send_replace(true);
+                let _ = answer.send(self.write_catalog());
+            }
+        }
+    }
+
     fn execute(&mut self, parsed: &Arc<Parsed>, parameters: &[Constant], session: &Arc<Session>) -> Result<Outcome> {
+        if changes_catalog(&parsed.statement) {
+            self.durable.reserve(&parsed.text)?;
+        }
         let outcome = self.database.write().execute_statement(parsed, parameters, session)?;
         let outcome = match outcome {
             Outcome::Dropped(tag, tables) => {
@@ -293,28 +328,32 @@ impl Loop {
     }
 
     /// Writes the catalog if the statement changed it.
-    pub(crate) fn save(&self, parsed: &Parsed) -> Result<()> {
-        use Statement as S;
-        let changes = matches!(
-            parsed.statement,
-            S::CreateSchema { .. }
-                | S::CreateSecret { .. }
-                | S::CreateConnection { .. }
-                | S::CreateSource(_)
-                | S::CreateTable(_)
-                | S::CreateView(_)
-                | S::CreateIndex { .. }
-                | S::Drop { .. }
-        );
-        if changes { self.write_catalog() } else { Ok(()) }
+    pub(crate) fn save(&mut self, parsed: &Parsed) -> Result<()> {
+        if changes_catalog(&parsed.statement) { self.write_catalog() } else { Ok(()) }
     }
 
     /// All definitions are in the database at any time, those that are not restored yet too.
-    pub(crate) fn write_catalog(&self) -> Result<()> {
-        let definitions = self.database.read().definitions();
-        self.file.write(&definitions).map_err(|error| {
-            Error::new(b"58030", format!("the statement was done, but the catalog could not be written: {error}"))
-                .hint("make room or rights in the folder given by --data-dir, then run any CREATE again")
+    pub(crate) fn write_catalog(&mut self) -> Result<()> {
+        self.durable.write_definitions(&self.database.read()).map_err(|error| {
+            // Its room was there, so that this is a disk that fails, not one that is full.
+            let done = format!("definitions that were changed could not be written: {}", error.message);
+            Error { message: done, ..error }
         })
     }
+}
+
+/// Whether a statement changes what is kept of the catalog.
+fn changes_catalog(statement: &Statement) -> bool {
+    use Statement as S;
+    matches!(
+        statement,
+        S::CreateSchema { .. }
+            | S::CreateSecret { .. }
+            | S::CreateConnection { .. }
+            | S::CreateSource(_)
+            | S::CreateTable(_)
+            | S::CreateView(_)
+            | S::CreateIndex { .. }
+            | S::Drop { .. }
+    )
 }

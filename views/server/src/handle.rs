@@ -24,9 +24,6 @@ use crate::metrics::Metrics;
 use crate::runner::{Allowance, compute};
 use crate::waits::Wait;
 
-/// How often a change is evaluated anew because rows that it takes out have gone since.
-const ATTEMPTS: usize = 20;
-
 /// What sessions hold to reach the database.
 #[derive(Clone)]
 pub struct Handle {
@@ -153,6 +150,12 @@ impl Handle {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
         match &parsed.statement {
             Statement::CreateSource(source) => return self.create_source(parsed, source, session).await,
+            Statement::Checkpoint => {
+                let (answer, answered) = oneshot::channel();
+                self.send(Request::Checkpoint { answer }).await?;
+                let written = answered.await.unwrap_or_else(|_| Err(stopping()));
+                return written.map(|()| Outcome::Tag("CHECKPOINT".into()));
+            }
             Statement::AlterSource { name, change } => return self.alter_source(name, *change, session).await,
             _ => {}
         }
@@ -181,7 +184,7 @@ impl Handle {
     /// Evaluates and does an INSERT, UPDATE or DELETE; gives its tag. If rows that it takes out go meanwhile, it begins again.
     ///
     /// # Errors
-    /// What is wrong with it; 40001 if others were faster every time.
+    /// What is wrong with it; 40001 if others were faster every time, until `statement_timeout`.
     pub(crate) async fn evaluate_and_apply(
         &self,
         prepared: &Prepared,
@@ -190,15 +193,14 @@ impl Handle {
         wait: &Wait,
     ) -> Result<String> {
         let deadline = Instant::now() + wait.limit;
-        let mut attempts = 0;
         loop {
             let limit = deadline.saturating_duration_since(Instant::now());
             let wait = Wait { limit, ..wait.clone() };
             let changes = self.evaluate(&[], prepared, parameters, session, &wait).await?;
             let tag = changes.tag();
-            attempts += 1;
+            // Whoever was faster is done by now, so that all get their turn.
             match self.apply(vec![changes]).await {
-                Err(error) if error.sqlstate == *b"40001" && attempts < ATTEMPTS => {}
+                Err(error) if error.sqlstate == *b"40001" && Instant::now() < deadline => {}
                 done => return done.map(|()| tag),
             }
         }

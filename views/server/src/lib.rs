@@ -2,12 +2,12 @@
 //!
 //! [`coordinator`] is the one loop that changes the database, reached by a [`handle`]; [`pgwire`] and [`http`] are its faces.
 
-mod catalog_file;
 mod commit_loop;
 pub mod config;
 pub mod coordinator;
 mod copy_lines;
 mod definitions;
+mod durable;
 mod encode;
 mod feeds;
 pub mod handle;
@@ -27,6 +27,7 @@ mod subscribe;
 mod topic_kind;
 mod variables;
 pub mod waits;
+mod writing;
 
 use tidewater_ingest::SourceEvent;
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ use tokio::sync::{mpsc, watch};
 
 use config::Config;
 use coordinator::Coordinator;
+pub use durable::statements;
 use handle::Handle;
 
 /// A server that runs.

@@ -17,6 +17,9 @@ pub(crate) struct Metrics {
     pub(crate) queries: AtomicU64,
     pub(crate) statements: AtomicU64,
     pub(crate) committed_ms: AtomicU64,
+    pub(crate) log_syncs: AtomicU64,
+    pub(crate) log_bytes: AtomicU64,
+    pub(crate) checkpoint_bytes: AtomicU64,
 }
 
 impl Metrics {
@@ -44,6 +47,14 @@ impl Metrics {
             "gauge",
             "When the newest commit was made upstream.",
             &[(String::new(), committed)],
+        );
+        put("log_syncs_total", "counter", "Batches of changes that were made durable.", &one(&self.log_syncs));
+        put("log_bytes", "gauge", "Bytes of the log since its newest checkpoint.", &one(&self.log_bytes));
+        put(
+            "checkpoint_bytes",
+            "gauge",
+            "Bytes of the newest checkpoint of this process.",
+            &one(&self.checkpoint_bytes),
         );
         let sizes = database.sizes();
         let escaped = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");

@@ -34,6 +34,7 @@ impl Loop {
         schema: TableSchema,
     ) -> Result<Outcome> {
         let name = config.name.clone();
+        self.durable.reserve(&parsed.text)?;
         let table = {
             let mut database = self.database.write();
             database.set_search_path(search_path);
@@ -54,6 +55,7 @@ impl Loop {
         config: SourceConfig,
         schema: TableSchema,
     ) -> Result<Outcome> {
+        self.durable.reserve(text)?;
         let (table, replaced) = self.database.write().replace_source(name, &schema, text)?;
         self.stop_reading(replaced.gone);
         self.building.get_or_insert_with(Instant::now);
@@ -73,7 +75,7 @@ impl Loop {
 
     pub(crate) fn mend(&mut self, name: &str, source: Option<Result<Box<(SourceConfig, TableSchema)>>>) -> Result<()> {
         match source {
-            None => self.database.write().mend_by_statement(name)?,
+            None => self.mend_by_statement(name)?,
             Some(asked) => {
                 let text = self.database.read().definition(name).map(|(_, text)| text.to_owned()).unwrap_or_default();
                 let mut made = None;
@@ -92,6 +94,19 @@ impl Loop {
         self.building.get_or_insert_with(Instant::now);
         self.hydrated.send_modify(|changes| *changes += 1);
         if *self.restored.borrow() { self.write_catalog() } else { Ok(()) }
+    }
+
+    /// Makes what needs nothing from outside; a table with the rows that it had.
+    fn mend_by_statement(&mut self, name: &str) -> Result<()> {
+        let mut database = self.database.write();
+        let oid = database.oid(name).unwrap_or_default();
+        let rows = match self.durable.rows(oid) {
+            Ok(rows) => rows,
+            Err(error) => return database.mend(name, |_| Err(error)),
+        };
+        database.mend_with_rows(name, rows)?;
+        self.durable.loaded(oid);
+        Ok(())
     }
 
     /// Begins to read a source that was made.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tidewater_delta::TableId;
+use tidewater_delta::{TableId, Weight};
 use tidewater_functions::Session;
 use tidewater_types::TableSchema;
 
@@ -32,6 +32,8 @@ pub(crate) struct Broken {
 /// What the catalog must keep of an object to make it again.
 #[derive(Debug, Clone)]
 pub struct Definition {
+    /// The object's number in the catalogs, which stays over restarts; `None` for the next one.
+    pub oid: Option<u32>,
     /// The statement.
     pub text: String,
     /// Where names without a schema are looked for in it.
@@ -73,7 +75,8 @@ impl Database {
                 Body::Broken(broken) => broken.table.clone(),
                 _ => None,
             };
-            Definition { text: object.definition.clone(), search_path: object.search_path.clone(), table }
+            let (text, search_path) = (object.definition.clone(), object.search_path.clone());
+            Definition { oid: Some(object.oid), text, search_path, table }
         };
         objects.into_iter().map(definition).collect()
     }
@@ -104,7 +107,7 @@ impl Database {
         let show = |(name, object): (&String, &Object)| {
             let Body::Broken(broken) = &object.body else { return None };
             let (text, search_path) = (object.definition.clone(), object.search_path.clone());
-            let definition = Definition { text, search_path, table: broken.table.clone() };
+            let definition = Definition { oid: Some(object.oid), text, search_path, table: broken.table.clone() };
             Some(BrokenObject { name: name.clone(), kind: broken.kind, definition, error: broken.error.clone() })
         };
         found.into_iter().filter_map(show).collect()
@@ -122,7 +125,10 @@ impl Database {
         }
         let broken = Broken { kind, reads, error, table: definition.table };
         self.search_path = definition.search_path;
+        let next = self.next_oid;
+        self.next_oid = definition.oid.unwrap_or(next);
         self.define(&name, &definition.text, Body::Broken(broken), None);
+        self.next_oid = self.next_oid.max(next);
         name
     }
 
@@ -149,6 +155,8 @@ impl Database {
                     broken.error = error.clone();
                 }
                 self.objects.insert(name.to_owned(), object);
+                // What was made before it failed is nobody's.
+                self.nodes.remove(name);
                 self.changed();
                 Err(error)
             }
@@ -160,6 +168,14 @@ impl Database {
     /// # Errors
     /// As [`Database::mend`].
     pub fn mend_by_statement(&mut self, name: &str) -> Result<()> {
+        self.mend_with_rows(name, Vec::new())
+    }
+
+    /// The same for a table that has rows: it has them or stays broken.
+    ///
+    /// # Errors
+    /// As [`Database::mend`].
+    pub fn mend_with_rows(&mut self, name: &str, rows: Vec<(Box<[u8]>, Weight)>) -> Result<()> {
         let object = self.objects.get(name);
         let text = object.map(|object| object.definition.clone()).unwrap_or_default();
         let mut session = Session::default();
@@ -169,7 +185,10 @@ impl Database {
         let session = Arc::new(session);
         let parsed = crate::parse::parse(&text)
             .and_then(|mut all| all.pop().ok_or_else(|| Error::new(b"42601", "the catalog holds no statement for it")));
-        self.mend(name, |database| database.execute_statement(&Arc::new(parsed?), &[], &session).map(drop))
+        self.mend(name, |database| {
+            database.execute_statement(&Arc::new(parsed?), &[], &session)?;
+            if rows.is_empty() { Ok(()) } else { database.load_rows(name, rows) }
+        })
     }
 
     /// Makes an object anew under its name by `make`, and all that reads it. What reads it and cannot be made again is broken.
@@ -269,7 +288,7 @@ impl Database {
 
 /// What makes an object again that needs nothing from outside.
 fn definition_of(object: &Object) -> Definition {
-    Definition { text: object.definition.clone(), search_path: object.search_path.clone(), table: None }
+    Definition { oid: None, text: object.definition.clone(), search_path: object.search_path.clone(), table: None }
 }
 
 /// Makes objects by their statements; gives those that are broken now.

@@ -1,6 +1,7 @@
 //! INSERT, UPDATE and DELETE: planned as queries, evaluated over snapshots without any lock, done as one commit.
 
 mod apply;
+mod kept;
 mod plan;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +20,8 @@ use crate::database::Database;
 use crate::names::split;
 use crate::query::{Prepared, Running, Work};
 use crate::{Error, Result};
+pub use apply::{Ahead, Checked};
+pub use kept::KeptRows;
 pub(crate) use plan::ChangePlan;
 use plan::Verb;
 

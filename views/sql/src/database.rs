@@ -23,8 +23,10 @@ use crate::source_status::{Published, Source};
 use crate::timelines::{Timelines, timeline_columns};
 use crate::{Error, Result, broken, dead_letters, source_status};
 
-/// The first number of an object of the user's, as in PostgreSQL.
+/// The first number of an object of the user's, as in PostgreSQL. Numbers outlive the process.
 const FIRST_OID: u32 = 16_384;
+/// The first number of a relation that this system keeps about itself.
+const FIRST_SYSTEM_OID: u32 = 15_900;
 
 /// How much of its first rows a source has read or a view was computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,7 +87,7 @@ impl Database {
             told: OnceLock::new(),
             search_path: vec![PUBLIC.to_owned()],
             generation: 0,
-            next_oid: FIRST_OID,
+            next_oid: FIRST_SYSTEM_OID,
             sources: BTreeMap::new(),
             columns_lost: false,
             troubled: false,
@@ -100,6 +102,7 @@ impl Database {
         database.sources_table = database.system_table(SOURCES, source_status::columns(), &[0]);
         let shown = Shown { columns: timeline_columns(), key: None, has_primary_key: false };
         database.define(TIMELINES, "", Body::Timelines, Some(shown));
+        database.next_oid = FIRST_OID;
         database
     }
 

@@ -25,7 +25,7 @@ mod timelines;
 
 pub use broken::{BrokenObject, Definition, Replaced};
 pub use catalog::CatalogObject;
-pub use change::{Change, Changes};
+pub use change::{Ahead, Change, Changes, Checked, KeptRows};
 pub use database::{Database, Progress};
 pub use follow::{Changed, FollowId, FollowedRows, Follower};
 pub use parse::ast::{Parsed, Statement};

@@ -1,6 +1,6 @@
 //! Definitions are never lost: catalogs that cannot be restored, columns that change upstream, sources that are altered.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -53,6 +53,7 @@ fn schema(columns: &[(&str, &str)]) -> String {
     json!({"type": "record", "name": "t", "fields": columns.iter().map(field).collect::<Value>()}).to_string()
 }
 
+/// The catalog as versions before the log kept it.
 fn write_catalog(folder: &Path, statements: &[String]) {
     std::fs::create_dir_all(folder).expect("a folder");
     let entry = |statement: &String| json!({"statement": statement, "search_path": ["public"]});
@@ -60,12 +61,9 @@ fn write_catalog(folder: &Path, statements: &[String]) {
     std::fs::write(folder.join("catalog.json"), file.to_string()).expect("a file");
 }
 
-/// The statements that the catalog's file holds.
+/// The statements that the folder holds.
 fn catalog(folder: &Path) -> Vec<String> {
-    let text = std::fs::read(folder.join("catalog.json")).expect("a catalog");
-    let file: Value = serde_json::from_slice(&text).expect("JSON");
-    let statement = |entry: &Value| entry["statement"].as_str().expect("a statement").to_owned();
-    file["definitions"].as_array().expect("definitions").iter().map(statement).collect()
+    tidewater::statements(folder).expect("what is kept can be read")
 }
 
 async fn code(client: &Client, statement: &str) -> (String, String) {
@@ -348,25 +346,6 @@ fn a_view_that_cannot_be_replaced_stays_as_it_was() {
             .expect("replaced");
         assert_eq!(client.query_one("SELECT b FROM v WHERE a = 7", &[]).await.expect("a row").get::<_, i32>(0), -7);
         assert_eq!(catalog(&config.data_dir).len(), 3, "its index is there still");
-        running.stop().await;
-    });
-}
-
-#[test]
-fn a_catalog_that_cannot_be_written_is_said() {
-    RUNTIME.block_on(async {
-        let config = config();
-        let (running, _events, client) = begin(&config).await;
-        client.batch_execute("CREATE TABLE t (a int)").await.expect("a table");
-        // A folder in the place of the file that is written beside.
-        let beside: PathBuf = config.data_dir.join("catalog.json.new");
-        std::fs::create_dir(&beside).expect("a folder");
-        let (sqlstate, message) = code(&client, "CREATE TABLE u (a int)").await;
-        assert!(sqlstate == "58030" && message.contains("could not be written"), "{message}");
-        assert_eq!(catalog(&config.data_dir), ["CREATE TABLE t (a int)"]);
-        std::fs::remove_dir(&beside).expect("it goes");
-        client.batch_execute("CREATE TABLE w (a int)").await.expect("a table");
-        assert_eq!(catalog(&config.data_dir).len(), 3);
         running.stop().await;
     });
 }

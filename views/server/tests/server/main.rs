@@ -5,6 +5,7 @@ mod build;
 mod changes;
 mod clients;
 mod definitions;
+mod durable;
 mod http;
 mod limits;
 mod protocol;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tidewater_delta::{Op, Row, RowBuilder, RowRef, Width};
+use tidewater_delta::{Op, Row, RowBuilder, RowRef, Weight, Width};
 use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
@@ -12,14 +12,56 @@ use crate::constraint::Constraints;
 use crate::database::Database;
 use crate::{Error, Result};
 
+/// What changes that were checked, and are not done yet, will have done to each table's rows.
+#[derive(Debug, Default)]
+pub struct Ahead(HashMap<u32, HashMap<Row, Weight>>);
+
+impl Ahead {
+    fn weight(&self, table: u32, row: &[u8]) -> Weight {
+        self.0.get(&table).and_then(|rows| rows.get(row)).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, changes: &Changes) {
+        let rows = self.0.entry(changes.oid).or_default();
+        changes.removed.iter().for_each(|row| *rows.entry(row.clone()).or_default() -= 1);
+        changes.added.iter().for_each(|row| *rows.entry(row.clone()).or_default() += 1);
+    }
+}
+
+/// Changes that can be done: what they take out is there, and their keys are theirs. They are done, or given up, before anything
+/// else happens to their tables, in the order in which they were checked.
+#[derive(Debug)]
+#[must_use]
+pub struct Checked(Vec<Changes>);
+
+impl Checked {
+    /// The rows, with the number of their table: those that go have weight -1.
+    pub fn tables(&self) -> impl Iterator<Item = (u32, impl Iterator<Item = (Weight, &Row)>)> {
+        self.0.iter().map(|changes| {
+            let gone = changes.removed.iter().map(|row| (-1, row));
+            (changes.oid, gone.chain(changes.added.iter().map(|row| (1, row))))
+        })
+    }
+}
+
 impl Database {
     /// Does changes as one commit: readers see all of them or none.
     ///
     /// # Errors
-    /// 40001 if a table, or a row that goes, is not there any more; 23505 for a second row of one key. Nothing has changed then.
+    /// As [`Database::check_changes`].
     pub fn apply_changes(&mut self, all: Vec<Changes>) -> Result<()> {
+        let checked = self.check_changes(all, &mut Ahead::default())?;
+        self.apply_checked([checked]);
+        Ok(())
+    }
+
+    /// Looks whether changes can be done behind those that are `ahead`, to which they are added then.
+    ///
+    /// # Errors
+    /// 40001 if a table, or a row that goes, is not there any more; 23505 for a second row of one key. Nothing has changed then.
+    pub fn check_changes(&mut self, all: Vec<Changes>, ahead: &mut Ahead) -> Result<Checked> {
         for changes in &all {
-            self.still_there(changes)?;
+            self.still_there(changes, ahead)?;
         }
         for (done, changes) in all.iter().enumerate() {
             if let Err(error) = self.take_keys(changes) {
@@ -27,8 +69,21 @@ impl Database {
                 return Err(error);
             }
         }
+        all.iter().for_each(|changes| ahead.add(changes));
+        Ok(Checked(all))
+    }
+
+    /// Does not do what was checked.
+    pub fn give_up(&mut self, checked: Vec<Checked>) {
+        for changes in checked.iter().rev().flat_map(|checked| checked.0.iter().rev()) {
+            self.give_keys_back(changes, changes.added.len());
+        }
+    }
+
+    /// Does what was checked, in one tick.
+    pub fn apply_checked(&mut self, checked: impl IntoIterator<Item = Checked>) {
         let mut ops = Vec::new();
-        for Changes { table, removed, added, .. } in all {
+        for Changes { table, removed, added, .. } in checked.into_iter().flat_map(|checked| checked.0) {
             let Some(node) = self.nodes.get(&table).copied() else { continue };
             let key = self.circuit.key(node);
             let widths = self.widths(node);
@@ -42,10 +97,9 @@ impl Database {
         }
         self.circuit.tick(ops);
         self.tell_followers();
-        Ok(())
     }
 
-    fn still_there(&self, changes: &Changes) -> Result<()> {
+    fn still_there(&self, changes: &Changes, ahead: &Ahead) -> Result<()> {
         let table = &changes.table;
         let Some(node) = self.objects.get(table).filter(|object| object.oid == changes.oid).and_then(|o| o.node())
         else {
@@ -54,7 +108,8 @@ impl Database {
         };
         let mut wanted = HashMap::<&[u8], i64>::new();
         changes.removed.iter().for_each(|row| *wanted.entry(row.bytes()).or_default() += 1);
-        let gone = wanted.iter().any(|(row, count)| self.circuit.weight(node, RowRef::new(row)) < *count);
+        let there = |row: &[u8]| self.circuit.weight(node, RowRef::new(row)) + ahead.weight(changes.oid, row);
+        let gone = wanted.iter().any(|(row, count)| there(row) < *count);
         match gone {
             false => Ok(()),
             true => Err(Error::new(b"40001", "could not serialize access due to concurrent update").hint("try again")),

@@ -66,6 +66,8 @@ pub enum Statement {
         /// What changes.
         change: SourceChange,
     },
+    /// `CHECKPOINT`: what is kept is written anew, so that the log is short.
+    Checkpoint,
     /// `CREATE TABLE`, as sqlparser has it.
     CreateTable(Box<sql::CreateTable>),
     /// `CREATE [MATERIALIZED] VIEW`.

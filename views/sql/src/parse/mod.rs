@@ -49,6 +49,10 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "CREATE" => create::create(cursor),
         "DROP" => drop(cursor),
         "ALTER" if cursor.words(&["ALTER", "SOURCE"]) => alter::source(cursor),
+        "CHECKPOINT" => {
+            cursor.word("CHECKPOINT");
+            Ok(Statement::Checkpoint)
+        }
         "SHOW" => session::show(cursor),
         "EXPLAIN" => session::explain(cursor),
         "SET" => session::set(cursor),
