@@ -7,5 +7,6 @@ mod features;
 mod limits;
 mod parameters;
 mod random;
+mod tpch;
 mod trees;
 mod world;

@@ -32,6 +32,9 @@ insert into d values (1,1.0),(1,1.00),(2,1),(2,2.5),(3,2.50),(null,null),(3,10.0
 insert into x values (44,1),(1,2),(null,2),(null,null),(2,3);
 ";
 
+/// Those of TPC-H, each definition on a line.
+const TPCH: &str = include_str!("tpch/tables.sql");
+
 /// Tables in memory.
 pub(crate) struct World {
     relations: BTreeMap<String, Arc<Relation>>,
@@ -44,7 +47,9 @@ pub(crate) fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let mut judge = server().connect();
         judge.ask(TABLES).expect("the judge makes the tables");
-        let names: Vec<&str> = TABLES.lines().filter_map(|line| line.strip_prefix("create table ")).collect();
+        judge.ask(TPCH).expect("the judge makes the tables of TPC-H");
+        let names: Vec<&str> =
+            TABLES.lines().chain(TPCH.lines()).filter_map(|line| line.strip_prefix("create table ")).collect();
         let mut world = World { relations: BTreeMap::new(), rows: BTreeMap::new() };
         for (id, line) in names.into_iter().enumerate() {
             let name = line.split(' ').next().expect("a table has a name");
