@@ -1,7 +1,7 @@
 //! What a subscriber is sent: the rows that are there, then what each tick changes, whole, in the envelope that it asked for.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tidewater_delta::{Row, Weight};
@@ -22,6 +22,9 @@ const BATCH: usize = 64 << 10;
 /// Batches that wait for a client to take them.
 const AHEAD: usize = 4;
 
+/// Rows with their counts.
+type Counted = Vec<(Row, Weight)>;
+
 /// The followed query's own columns, and how its rows are shown.
 struct Shown {
     types: Vec<ColumnType>,
@@ -32,10 +35,13 @@ struct Shown {
     subscribe: Subscribe,
     /// Of WITHIN TIMESTAMP ORDER BY: place, whether descending, whether NULLs come first.
     order: Vec<(usize, bool, bool)>,
+    /// With an envelope, the rows of each key: what changes does not tell what else has the key. Not needed where keys are unique.
+    held: Option<HashMap<Vec<u8>, Counted>>,
 }
 
 impl Shown {
-    fn new(subscribe: &Subscribe, columns: &[Column]) -> Self {
+    /// `unique` are columns that identify a row of the followed query, if any do.
+    fn new(subscribe: &Subscribe, columns: &[Column], unique: Option<&[usize]>) -> Self {
         let place = |name: &String| columns.iter().position(|column| column.name == *name);
         let (mut key, mut order) = (Vec::new(), Vec::new());
         match &subscribe.envelope {
@@ -50,6 +56,8 @@ impl Shown {
             types: columns.iter().map(|column| column.ty.clone()).collect(),
             packings: columns.iter().map(|column| Packing::of(&column.ty)).collect(),
             others: (0..columns.len()).filter(|at| !key.contains(at)).collect(),
+            held: (!key.is_empty() && unique.is_none_or(|unique| unique.iter().any(|at| !key.contains(at))))
+                .then(HashMap::new),
             key,
             subscribe: subscribe.clone(),
             order,
@@ -62,20 +70,25 @@ impl Shown {
     }
 
     /// Puts the changes of one moment into the envelope, and hands the values of each row to `put`.
-    fn show(&self, moment: u64, rows: &[(Row, Weight)], put: &mut dyn FnMut(&[Datum<'_>]) -> Result<()>) -> Result<()> {
+    fn show(
+        &mut self,
+        moment: u64,
+        rows: &[(Row, Weight)],
+        put: &mut dyn FnMut(&[Datum<'_>]) -> Result<()>,
+    ) -> Result<()> {
         let mut head = vec![time(moment)];
         if self.subscribe.progress {
             head.push(Datum::Bool(false));
         }
         match &self.subscribe.envelope {
-            ChangeEnvelope::Diff(_) => self.differences(head, rows, put),
-            ChangeEnvelope::Upsert(_) | ChangeEnvelope::Debezium(_) => self.by_key(head, rows, put),
+            ChangeEnvelope::Diff(_) => self.differences(&head, rows, put),
+            ChangeEnvelope::Upsert(_) | ChangeEnvelope::Debezium(_) => self.by_key(&head, rows, put),
         }
     }
 
     fn differences(
         &self,
-        head: Vec<Datum<'_>>,
+        head: &[Datum<'_>],
         rows: &[(Row, Weight)],
         put: &mut dyn FnMut(&[Datum<'_>]) -> Result<()>,
     ) -> Result<()> {
@@ -85,7 +98,7 @@ impl Shown {
         }
         let all: Vec<usize> = (0..self.types.len()).collect();
         for (row, weight) in sorted {
-            let mut values = head.clone();
+            let mut values = head.to_vec();
             values.push(Datum::Int(*weight));
             values.extend(self.values(row, &all));
             put(&values)?;
@@ -125,59 +138,76 @@ impl Shown {
         Ordering::Equal
     }
 
-    /// One row for each key that changed. A key that more than one row has is said to be violated.
+    /// One row for each key that changed.
     fn by_key(
-        &self,
-        head: Vec<Datum<'_>>,
+        &mut self,
+        head: &[Datum<'_>],
         rows: &[(Row, Weight)],
         put: &mut dyn FnMut(&[Datum<'_>]) -> Result<()>,
     ) -> Result<()> {
         let debezium = matches!(self.subscribe.envelope, ChangeEnvelope::Debezium(_));
-        let mut keys: BTreeMap<Vec<u8>, (Vec<&Row>, Vec<&Row>, bool)> = BTreeMap::new();
+        let mut changed: BTreeMap<Vec<u8>, Vec<(&Row, Weight)>> = BTreeMap::new();
         for (row, weight) in rows {
-            let mut key = Vec::new();
-            for (value, &at) in self.values(row, &self.key).zip(&self.key) {
-                tidewater_types::key(&self.types[at].ty, &value, &mut key);
-            }
-            let (gone, come, many) = keys.entry(key).or_default();
-            if *weight < 0 {
-                gone.push(row)
-            } else {
-                come.push(row)
-            }
-            *many |= weight.abs() > 1;
+            changed.entry(self.key_of(row)).or_default().push((row, *weight));
         }
-        for (gone, come, many) in keys.values() {
-            let violated = *many || gone.len() > 1 || come.len() > 1;
-            let (old, new) = (gone.first().copied(), come.first().copied());
-            let Some(any) = new.or(old) else { continue };
-            let state = match (old, new) {
-                _ if violated => "key_violation",
-                (_, None) => "delete",
-                (None, Some(_)) if debezium => "insert",
-                (_, Some(_)) => "upsert",
+        for (key, rows) in &changed {
+            let before = match &mut self.held {
+                // A key has one row at most, so what went is what was.
+                None => rows.iter().filter(|(_, weight)| *weight < 0).map(|(row, _)| ((*row).clone(), 1)).collect(),
+                Some(held) => held.get(key).cloned().unwrap_or_default(),
             };
-            let mut values = head.clone();
+            let mut after = before.clone();
+            rows.iter().for_each(|(row, weight)| add(&mut after, row, *weight));
+            let only = |rows: &[(Row, Weight)]| match rows {
+                [(row, 1)] => Some(row.clone()),
+                _ => None,
+            };
+            let (old, new) = (only(&before), only(&after));
+            let state = match (before.is_empty(), after.is_empty()) {
+                (_, true) => "delete",
+                _ if new.is_none() => "key_violation",
+                (true, _) if debezium => "insert",
+                _ => "upsert",
+            };
+            let Some((any, _)) = rows.first() else { continue };
+            let mut values = head.to_vec();
             values.push(Datum::from(state));
             values.extend(self.values(any, &self.key));
-            let side = |row: Option<&'_ Row>, values: &mut Vec<Datum<'_>>| match row {
-                _ if violated => values.extend(self.others.iter().map(|_| Datum::Null)),
-                None => values.extend(self.others.iter().map(|_| Datum::Null)),
-                Some(_) => {}
-            };
-            if debezium {
-                side(old, &mut values);
-                if let Some(old) = old.filter(|_| !violated) {
-                    values.extend(self.values(old, &self.others));
+            let sides = if debezium { &[&old, &new][..] } else { &[&new][..] };
+            for side in sides {
+                match side {
+                    Some(row) => values.extend(self.values(row, &self.others)),
+                    None => values.extend(self.others.iter().map(|_| Datum::Null)),
                 }
             }
-            side(new, &mut values);
-            if let Some(new) = new.filter(|_| !violated) {
-                values.extend(self.values(new, &self.others));
-            }
             put(&values)?;
+            match &mut self.held {
+                Some(held) if after.is_empty() => drop(held.remove(key)),
+                Some(held) => drop(held.insert(key.clone(), after)),
+                None => {}
+            }
         }
         Ok(())
+    }
+
+    fn key_of(&self, row: &Row) -> Vec<u8> {
+        let mut key = Vec::new();
+        for (value, &at) in self.values(row, &self.key).zip(&self.key) {
+            tidewater_types::key(&self.types[at].ty, &value, &mut key);
+        }
+        key
+    }
+
+    /// Takes rows as they were at a moment that is not shown, if rows are held at all.
+    fn hold<'r>(&mut self, rows: impl Iterator<Item = (&'r Row, Weight)>) {
+        let Some(mut held) = self.held.take() else { return };
+        for (row, weight) in rows {
+            let key = self.key_of(row);
+            let of_key = held.entry(key).or_default();
+            add(of_key, row, weight);
+        }
+        held.retain(|_, rows| !rows.is_empty());
+        self.held = Some(held);
     }
 
     /// Says that all that changed before a moment has been shown.
@@ -187,6 +217,15 @@ impl Shown {
         values[1] = Datum::Bool(true);
         put(&values)
     }
+}
+
+/// Changes the count of a row among others.
+fn add(rows: &mut Counted, row: &Row, weight: Weight) {
+    match rows.iter().position(|(there, _)| there.bytes() == row.bytes()) {
+        Some(at) => rows[at].1 += weight,
+        None => rows.push((row.clone(), weight)),
+    }
+    rows.retain(|(_, weight)| *weight != 0);
 }
 
 /// A moment as it is shown.
@@ -242,7 +281,7 @@ pub(crate) fn batches(
     let mut subscriber = Subscriber {
         handle: handle.clone(),
         subscription,
-        shown: Shown::new(subscribe, own),
+        shown: Shown::new(subscribe, own, rows.key.as_deref()),
         columns,
         encode,
         sender,
@@ -285,6 +324,8 @@ impl Subscriber {
         let ends = |moment: u64| subscribe.up_to.is_some_and(|end| moment >= end);
         if subscribe.snapshot && !ends(moment) {
             self.snapshot(&rows).await?;
+        } else {
+            self.hold(&rows, moment)?;
         }
         drop(rows);
         if subscribe.progress {
@@ -328,6 +369,19 @@ impl Subscriber {
                 () = self.sender.closed() => return Err(End::Left),
             }
         }
+    }
+
+    /// Takes the rows as they were at a moment that changes are shown from: those of now without what changed since.
+    fn hold(&mut self, rows: &FollowedRows, moment: u64) -> Result<()> {
+        if self.shown.held.is_none() {
+            return Ok(());
+        }
+        let there: Vec<_> = rows.snapshot.rows().map(|(row, weight)| (Row::from(row), weight)).collect();
+        self.shown.hold(there.iter().map(|(row, weight)| (row, *weight)));
+        for changed in self.subscription.feed.after(moment)?.iter().filter(|changed| changed.moment <= rows.moment) {
+            self.shown.hold(changed.rows.iter().map(|(row, weight)| (row, -weight)));
+        }
+        Ok(())
     }
 
     async fn snapshot(&mut self, rows: &FollowedRows) -> std::result::Result<(), End> {

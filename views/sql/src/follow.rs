@@ -181,7 +181,8 @@ impl Database {
         }
         let positions = self.positions_of(query.planned.reads.iter().map(String::as_str));
         let snapshot = self.circuit.snapshot(query.node);
-        Ok(Some(FollowedRows { moment: self.followed.moment, since, positions, snapshot }))
+        let key = self.circuit.key(query.node);
+        Ok(Some(FollowedRows { moment: self.followed.moment, since, positions, snapshot, key }))
     }
 
     /// The moment of the newest tick: what changed up to it has been told.
@@ -256,4 +257,6 @@ pub struct FollowedRows {
     pub positions: Positions,
     /// The rows.
     pub snapshot: Snapshot,
+    /// Columns that identify a row, if any are known to.
+    pub key: Option<Vec<usize>>,
 }

@@ -113,6 +113,13 @@ fn envelopes() {
         assert_eq!(take(&mut debezium, 1).await, ["insert 3 \\N new"]);
         execute(&client, "INSERT INTO t VALUES (4, 'p'), (4, 'q')").await;
         assert_eq!(take(&mut upsert, 2).await, ["upsert 3 new", "key_violation 4 \\N"]);
+        // A key is violated by a row that comes later, too, and is mended when one of its rows goes.
+        execute(&client, "INSERT INTO t VALUES (1, 'second')").await;
+        assert_eq!(take(&mut upsert, 1).await, ["key_violation 1 \\N"]);
+        execute(&client, "DELETE FROM t WHERE v = 'z'").await;
+        assert_eq!(take(&mut upsert, 1).await, ["upsert 1 second"]);
+        let _ = take(&mut debezium, 1).await;
+        assert_eq!(take(&mut debezium, 2).await, ["key_violation 1 z \\N", "upsert 1 \\N second"]);
         running.stop().await;
     });
 }
