@@ -37,9 +37,7 @@ impl<'a> Walk<'_, 'a> {
             Step::Key(key) => match (value.field(key.as_bytes()), value.get()) {
                 (Some(member), _) => next(member, at),
                 (None, _) if !at.structural => Ok(()),
-                (None, Json::Object(_)) => {
-                    Err(quiet(b"2203A", format!("JSON object does not contain key \"{key}\"")))
-                }
+                (None, Json::Object(_)) => Err(quiet(b"2203A", format!("JSON object does not contain key \"{key}\""))),
                 (None, _) => Err(quiet(b"2203A", "jsonpath member accessor can only be applied to an object")),
             },
             Step::AnyKey => match value.get() {
@@ -61,7 +59,11 @@ impl<'a> Walk<'_, 'a> {
                 self.levels((*from, *to), 1, rest, value, At { structural: false, ..at }, out)
             }
             Step::Filter(predicate) => {
-                if self.test(predicate, At { current: value, ..at })? == Some(true) { next(value, at) } else { Ok(()) }
+                if self.test(predicate, At { current: value, ..at })? == Some(true) {
+                    next(value, at)
+                } else {
+                    Ok(())
+                }
             }
             Step::Method(method) => {
                 let mut made = Vec::new();

@@ -245,9 +245,8 @@ fn in_order(with: &ast::With) -> Vec<&ast::Cte> {
         .collect();
     let mut order: Vec<usize> = Vec::with_capacity(written.len());
     while order.len() < written.len() {
-        let is_ready = |i: &usize| {
-            !order.contains(i) && (0..written.len()).all(|j| !reads[*i][j] || order.contains(&j))
-        };
+        let is_ready =
+            |i: &usize| !order.contains(i) && (0..written.len()).all(|j| !reads[*i][j] || order.contains(&j));
         match (0..written.len()).find(is_ready) {
             Some(next) => order.push(next),
             None => return written,

@@ -20,7 +20,10 @@ impl Binder<'_> {
         let args = self.arguments(&function.args)?;
         let (_, order) = self.aggregate_clauses(function)?;
         if function.over.is_some() {
-            return Err(SqlError::new(b"0A000", format!("OVER is not supported for hypothetical-set aggregate {name}")));
+            return Err(SqlError::new(
+                b"0A000",
+                format!("OVER is not supported for hypothetical-set aggregate {name}"),
+            ));
         }
         if args.star || args.packed || !args.names.is_empty() || args.scalars.len() != order.len() {
             let types = args.scalars.iter().chain(order.iter().map(|key| &key.scalar)).map(|scalar| scalar.ty().ty);

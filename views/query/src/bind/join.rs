@@ -138,7 +138,8 @@ impl Binder<'_> {
     /// statement may read: those whose names stand in it more often than where they are named.
     fn mark_present(&mut self, rel: Rel, scope: &mut Scope) -> Rel {
         let text = self.text.clone();
-        let is_read = |table: &ScopeTable| table.present.is_none() && !table.is_value && bare_uses(&text, &table.name) > 1;
+        let is_read =
+            |table: &ScopeTable| table.present.is_none() && !table.is_value && bare_uses(&text, &table.name) > 1;
         if !scope.tables.iter().any(is_read) {
             return rel;
         }

@@ -24,6 +24,7 @@ pub(super) fn respell(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWi
                 "trim" => trim_open,
                 "exclude" => exclude,
                 "interval" => interval,
+                "array" => array_type,
                 "with" => mutually_recursive,
                 "search" => search,
                 "cycle" => cycle,
@@ -46,10 +47,7 @@ fn continued_string(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWith
     while let Some(next) = following(tokens, end) {
         let Token::SingleQuotedString(more) = &tokens[next].token else { break };
         let is_break = |token: &TokenWithSpan| {
-            matches!(
-                token.token,
-                Token::Whitespace(Whitespace::Newline | Whitespace::SingleLineComment { .. })
-            )
+            matches!(token.token, Token::Whitespace(Whitespace::Newline | Whitespace::SingleLineComment { .. }))
         };
         if !tokens[end + 1..next].iter().any(is_break) {
             break;
@@ -113,12 +111,7 @@ fn using(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> O
     Some(next + 1)
 }
 
-fn merged_alias(
-    tokens: &[TokenWithSpan],
-    at: usize,
-    open: usize,
-    out: &mut Vec<TokenWithSpan>,
-) -> Option<usize> {
+fn merged_alias(tokens: &[TokenWithSpan], at: usize, open: usize, out: &mut Vec<TokenWithSpan>) -> Option<usize> {
     if begins_subquery(&tokens[following(tokens, open)?]) {
         return None;
     }
@@ -166,8 +159,7 @@ fn not_like_any(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan
         return None;
     }
     let end = quantifier(tokens, like)?;
-    let operator =
-        if folds { Token::ExclamationMarkDoubleTildeAsterisk } else { Token::ExclamationMarkDoubleTilde };
+    let operator = if folds { Token::ExclamationMarkDoubleTildeAsterisk } else { Token::ExclamationMarkDoubleTilde };
     push(out, operator, &tokens[at]);
     Some(end)
 }
@@ -232,6 +224,21 @@ fn trim_open(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) 
     push(out, name(["ltrim", "rtrim", "btrim"][function]), &tokens[at]);
     out.push(tokens[open].clone());
     Some(first + 1)
+}
+
+/// `int ARRAY[3]` and `int ARRAY` are `int[]`.
+fn array_type(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> Option<usize> {
+    let before = out.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_)))?;
+    let Token::Word(word) = &before.token else { return None };
+    tidewater_types::Type::from_name(&word.value.to_lowercase())?;
+    let mut end = at;
+    if let Some(open) = following(tokens, at).filter(|open| tokens[*open].token == Token::LBracket) {
+        let size = following(tokens, open).filter(|size| matches!(tokens[*size].token, Token::Number(..)))?;
+        end = following(tokens, size).filter(|close| tokens[*close].token == Token::RBracket)?;
+    }
+    push(out, Token::LBracket, &tokens[at]);
+    push(out, Token::RBracket, &tokens[at]);
+    Some(end + 1)
 }
 
 /// `interval(1) 'x'` is `interval 'x' second(1)`.
@@ -325,11 +332,8 @@ fn exclude(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) ->
         let frame = out.iter().rposition(|token| units.iter().any(|word| is_word(token, word)))?;
         let is_ordered = is_ordered(out, frame)?;
         let span = tokens[at].span;
-        let head = if is_ordered {
-            vec![Token::Comma]
-        } else {
-            vec![Token::make_keyword("ORDER"), Token::make_keyword("BY")]
-        };
+        let head =
+            if is_ordered { vec![Token::Comma] } else { vec![Token::make_keyword("ORDER"), Token::make_keyword("BY")] };
         let item = head.into_iter().chain([name(kind)]).map(|token| TokenWithSpan { token, span });
         out.splice(frame..frame, item);
     }

@@ -105,6 +105,14 @@ fn begins_query(before: &[TokenWithSpan]) -> bool {
         Some(last) => {
             matches!(last.token, Token::SemiColon | Token::LParen)
                 || ["union", "except", "intersect", "all"].iter().any(|word| is_word(last, word))
+                || (!is_word(last, "into") && is_insert(before))
         }
     }
+}
+
+/// Whether the statement that these tokens begin is an INSERT.
+fn is_insert(before: &[TokenWithSpan]) -> bool {
+    let start = before.iter().rposition(|token| token.token == Token::SemiColon).map_or(0, |end| end + 1);
+    let first = before[start..].iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
+    first.is_some_and(|first| is_word(first, "insert"))
 }

@@ -273,12 +273,7 @@ fn shifted<'a>(
 }
 
 /// The place in the frame of nth_value's row.
-fn nth<'a>(
-    call: &Call,
-    partition: &'a Partition<'a, 'a>,
-    row: usize,
-    scratch: &'a Scratch,
-) -> Result<Option<usize>> {
+fn nth<'a>(call: &Call, partition: &'a Partition<'a, 'a>, row: usize, scratch: &'a Scratch) -> Result<Option<usize>> {
     match call.args[1].eval(partition.tuple(row), scratch)? {
         Datum::Int(nth) if nth > 0 => Ok(Some(nth as usize - 1)),
         Datum::Null => Ok(None),

@@ -128,9 +128,8 @@ impl AsyncDB for Judge {
 
 #[test]
 fn on_postgresql() {
-    let is_shared = |file: &PathBuf| {
-        file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("pg_"))
-    };
+    let is_shared =
+        |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("pg_"));
     let shared: Vec<PathBuf> = files().into_iter().filter(is_shared).collect();
     assert!(!shared.is_empty());
     for file in shared {

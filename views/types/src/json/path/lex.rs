@@ -19,8 +19,8 @@ pub(super) enum Token {
 
 /// Signs, longer ones first.
 const SIGNS: [&str; 27] = [
-    "**", "&&", "||", "==", "!=", "<>", "<=", ">=", "<", ">", "!", "$", "@", "?", "(", ")", "[", "]", "{", "}", ".", ",",
-    "*", "+", "-", "/", "%",
+    "**", "&&", "||", "==", "!=", "<>", "<=", ">=", "<", ">", "!", "$", "@", "?", "(", ")", "[", "]", "{", "}", ".",
+    ",", "*", "+", "-", "/", "%",
 ];
 
 pub(super) fn syntax_error(at: Option<&Token>) -> SqlError {
@@ -44,7 +44,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>> {
     loop {
         rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\u{c}']);
         if let Some(comment) = rest.strip_prefix("/*") {
-            let end = comment.find("*/").ok_or_else(|| SqlError::new(b"42601", "unexpected end of comment at end of jsonpath input"))?;
+            let end = comment
+                .find("*/")
+                .ok_or_else(|| SqlError::new(b"42601", "unexpected end of comment at end of jsonpath input"))?;
             rest = &comment[end + 2..];
             continue;
         }
@@ -87,7 +89,10 @@ fn number(text: &str) -> Result<(String, &str)> {
     let digits = |from: usize| from + text[from..].bytes().take_while(u8::is_ascii_digit).count();
     let mut end = digits(0);
     if end > 1 && text.starts_with('0') && text.as_bytes()[1].is_ascii_digit() {
-        return Err(SqlError::new(b"42601", format!("trailing junk after numeric literal at or near \"{text}\" of jsonpath input")));
+        return Err(SqlError::new(
+            b"42601",
+            format!("trailing junk after numeric literal at or near \"{text}\" of jsonpath input"),
+        ));
     }
     if text[end..].starts_with('.') && !text[end..].starts_with(".*") {
         let after = digits(end + 1);
@@ -103,7 +108,10 @@ fn number(text: &str) -> Result<(String, &str)> {
     }
     if text[end..].starts_with(is_name) {
         let junk = &text[..end + text[end..].chars().next().map_or(0, char::len_utf8)];
-        return Err(SqlError::new(b"42601", format!("trailing junk after numeric literal at or near \"{junk}\" of jsonpath input")));
+        return Err(SqlError::new(
+            b"42601",
+            format!("trailing junk after numeric literal at or near \"{junk}\" of jsonpath input"),
+        ));
     }
     Ok((text[..end].to_owned(), &text[end..]))
 }
@@ -128,7 +136,7 @@ fn string(text: &str) -> Result<(String, &str)> {
     let mut rest = &text[1..];
     loop {
         match rest.chars().next() {
-            None => return Err(SqlError::new(b"42601", "unterminated quoted string at end of jsonpath input")),
+            None => return Err(SqlError::new(b"42601", "unexpected end of quoted string at end of jsonpath input")),
             Some('"') => return Ok((out, &rest[1..])),
             Some('\\') => rest = escape(&rest[1..], &mut out)?,
             Some(c) => {

@@ -210,7 +210,12 @@ impl<'t> Reader<'t> {
         if inner.is_predicate() {
             return self.wrong();
         }
-        Ok(PathItem::Sign(sign, Box::new(inner)))
+        Ok(match (sign, inner) {
+            // A signed number is a number.
+            ('-', PathItem::Number(number)) => PathItem::Number(number.borrow(&mut Vec::new()).neg()),
+            ('+', PathItem::Number(number)) => PathItem::Number(number),
+            (sign, inner) => PathItem::Sign(sign, Box::new(inner)),
+        })
     }
 
     fn path(&mut self) -> Result<PathItem> {
