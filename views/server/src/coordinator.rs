@@ -12,7 +12,7 @@ use tidewater_functions::Session;
 use tidewater_ingest::{Readers, SourceConfig, SourceEvent};
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
-use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Result};
+use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Result, Rows};
 use tidewater_types::TableSchema;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -39,6 +39,13 @@ pub(crate) enum Request {
         parameters: Vec<Constant>,
         session: Arc<Session>,
         answer: oneshot::Sender<Result<Outcome>>,
+    },
+    /// Makes a table with the rows of its query.
+    CreateTableAs {
+        parsed: Arc<Parsed>,
+        rows: Rows,
+        session: Arc<Session>,
+        answer: oneshot::Sender<Result<String>>,
     },
     /// Does changes that were evaluated, as one.
     Apply {
@@ -204,6 +211,9 @@ impl Loop {
                     // A session that has gone does not want its answer.
                     let _ = answer.send(self.execute(&parsed, &parameters, &session));
                 }
+                Event::Request(Request::CreateTableAs { parsed, rows, session, answer }) => {
+                    let _ = answer.send(self.create_table_as(&parsed, &rows, &session));
+                }
                 Event::Request(Request::Apply { changes, answer }) => {
                     let _ = answer.send(self.database.write().apply_changes(changes));
                 }
@@ -248,6 +258,19 @@ impl Loop {
         Ok(outcome)
     }
 
+    fn create_table_as(&mut self, parsed: &Parsed, rows: &Rows, session: &Arc<Session>) -> Result<String> {
+        let Statement::CreateTableAs(create) = &parsed.statement else {
+            return Err(Error::new(b"XX000", "not CREATE TABLE AS"));
+        };
+        let tag = {
+            let mut database = self.database.write();
+            database.set_search_path(session.search_path.clone());
+            database.create_table_as(create, rows, session)?
+        };
+        self.save(parsed)?;
+        Ok(tag)
+    }
+
     /// Gives views and indexes that are being built a slice of time.
     fn build(&mut self) {
         let Some(since) = self.building else { return };
@@ -274,6 +297,7 @@ impl Loop {
                 | S::CreateConnection { .. }
                 | S::CreateSource(_)
                 | S::CreateTable(_)
+                | S::CreateTableAs(_)
                 | S::CreateView(_)
                 | S::CreateIndex { .. }
                 | S::Drop { .. }

@@ -24,7 +24,7 @@ mod timelines;
 
 pub use broken::{BrokenObject, Definition, Replaced};
 pub use catalog::CatalogObject;
-pub use change::{Change, Changes};
+pub use change::{Change, Changes, Evaluated, HeldKeys};
 pub use database::{Database, Progress};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;

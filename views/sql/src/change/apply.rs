@@ -6,7 +6,7 @@ use tidewater_delta::{Op, Row, RowBuilder, RowRef, Width};
 use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
-use super::Changes;
+use super::{Changes, conflict};
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
@@ -56,7 +56,7 @@ impl Database {
         let gone = wanted.iter().any(|(row, count)| self.circuit.weight(node, RowRef::new(row)) < *count);
         match gone {
             false => Ok(()),
-            true => Err(Error::new(b"40001", "could not serialize access due to concurrent update").hint("try again")),
+            true => Err(conflict()),
         }
     }
 
@@ -74,7 +74,7 @@ impl Database {
             for (number, unique) in constraints.uniques.iter_mut().enumerate() {
                 if let Err(error) = unique.add(row.as_ref(), &columns) {
                     constraints.uniques[..number].iter_mut().for_each(|unique| unique.remove(row.as_ref(), &columns));
-                    failed = Some((done, error));
+                    failed = Some((done, changes.refusal(&constraints.uniques[number].name, error)));
                     break 'rows;
                 }
             }
