@@ -99,6 +99,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         http_names: Vec::new(),
         max_connections: tidewater::config::MAX_CONNECTIONS,
         query_memory_mib: tidewater::config::QUERY_MEMORY_MIB,
+        subscribe_memory_mib: tidewater::config::SUBSCRIBE_MEMORY_MIB,
         dead_letters: 1_000,
         data_dir: data_dir.into(),
     };

@@ -57,7 +57,12 @@ pub struct Circuit {
     consumers: Vec<Vec<(NodeId, usize)>>,
     /// Operations of the running tick, by input node.
     waiting: Vec<Vec<Op>>,
+    /// Nodes whose changes somebody wants to hear of, and what the last tick changed in each.
+    followed: Vec<(NodeId, Changes)>,
 }
+
+/// Rows with the difference of their weights, never zero.
+pub type Changes = Vec<(Row, Weight)>;
 
 impl Circuit {
     /// A circuit without nodes.
@@ -149,8 +154,16 @@ impl Circuit {
         for consumers in &mut self.consumers {
             consumers.retain(|(consumer, _)| *consumer != node);
         }
-        for (arrangement, consumers) in self.nodes.0.iter_mut().zip(&self.consumers) {
-            arrangement.iter_mut().for_each(|arrangement| arrangement.is_read = !consumers.is_empty());
+        self.followed.retain(|(followed, _)| *followed != node);
+        self.look_who_reads();
+    }
+
+    fn look_who_reads(&mut self) {
+        for number in 0..self.nodes.0.len() {
+            let is_read = !self.consumers[number].is_empty() || self.is_followed(NodeId(number));
+            if let Some(arrangement) = &mut self.nodes.0[number] {
+                arrangement.is_read = is_read;
+            }
         }
     }
 
@@ -165,9 +178,37 @@ impl Circuit {
         for number in 0..self.operators.len() {
             self.step(NodeId(number));
         }
+        for (node, changes) in &mut self.followed {
+            let arrangement = self.nodes.arrangement(*node);
+            changes.extend(arrangement.delta().map(|(id, weight)| (Row::from(arrangement.arena.row(id)), weight)));
+        }
         for arrangement in self.nodes.0.iter_mut().flatten() {
             arrangement.end_tick();
         }
+    }
+
+    /// From now on [`Circuit::changes`] tells what ticks change in a node; not what building it does.
+    pub fn follow(&mut self, node: NodeId) {
+        if !self.is_followed(node) {
+            self.followed.push((node, Vec::new()));
+            self.nodes.arrangement_mut(node).is_read = true;
+        }
+    }
+
+    /// Ends [`Circuit::follow`].
+    pub fn unfollow(&mut self, node: NodeId) {
+        self.followed.retain(|(followed, _)| *followed != node);
+        self.look_who_reads();
+    }
+
+    fn is_followed(&self, node: NodeId) -> bool {
+        self.followed.iter().any(|(followed, _)| *followed == node)
+    }
+
+    /// What ticks changed since the last call, of each followed node in which they changed anything.
+    pub fn changes(&mut self) -> Vec<(NodeId, Changes)> {
+        let changed = self.followed.iter_mut().filter(|(_, changes)| !changes.is_empty());
+        changed.map(|(node, changes)| (*node, std::mem::take(changes))).collect()
     }
 
     /// Brings one node up to date, its inputs being so, and sends its delta on to the joins that read it.

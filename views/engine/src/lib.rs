@@ -25,7 +25,7 @@ mod warm;
 
 pub use aggregate::{Aggregate, Fold, Folding, Function};
 pub use arena::{RowsFrom, Snapshot};
-pub use circuit::{Circuit, IndexId};
+pub use circuit::{Changes, Circuit, IndexId};
 pub use index::OrderColumn;
 pub use join::{ColumnAt, Equality, Filter, JoinInput, JoinSpec, Output, Role};
 pub use nodes::NodeId;

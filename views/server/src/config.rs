@@ -11,6 +11,9 @@ pub const MAX_CONNECTIONS: usize = 500;
 /// Some of a machine's memory: several queries may need as much at once.
 pub const QUERY_MEMORY_MIB: usize = 1_024;
 
+/// Some seconds of a busy view, minutes of a usual one.
+pub const SUBSCRIBE_MEMORY_MIB: usize = 64;
+
 /// Where the server listens and keeps its data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -38,6 +41,9 @@ pub struct Config {
     /// MiB of memory that a statement may use; 0 is no limit
     #[arg(long = "query-memory", env = "TIDEWATER_QUERY_MEMORY", value_name = "MIB", default_value_t = QUERY_MEMORY_MIB)]
     pub query_memory_mib: usize,
+    /// MiB of changes of each followed query that are kept for subscribers that fall behind or come back
+    #[arg(long = "subscribe-memory", env = "TIDEWATER_SUBSCRIBE_MEMORY", value_name = "MIB", default_value_t = SUBSCRIBE_MEMORY_MIB)]
+    pub subscribe_memory_mib: usize,
 }
 
 impl Config {
@@ -47,5 +53,10 @@ impl Config {
             0 => usize::MAX,
             mib => mib.saturating_mul(1 << 20),
         }
+    }
+
+    /// The same in bytes.
+    pub(crate) fn subscribe_memory(&self) -> usize {
+        self.subscribe_memory_mib.saturating_mul(1 << 20)
     }
 }

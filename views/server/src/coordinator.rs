@@ -12,13 +12,14 @@ use tidewater_functions::Session;
 use tidewater_ingest::{Readers, SourceConfig, SourceEvent};
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
-use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Result, Rows};
+use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Prepared, Result, Rows};
 use tidewater_types::TableSchema;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::catalog_file::CatalogFile;
 use crate::config::Config;
 use crate::definitions::{restore, restoring};
+use crate::feeds::{Feeds, Subscription};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
 
@@ -51,6 +52,12 @@ pub(crate) enum Request {
     Apply {
         changes: Vec<Changes>,
         answer: oneshot::Sender<Result<()>>,
+    },
+    /// Follows the query of a subscription.
+    Follow {
+        prepared: Prepared,
+        session: Arc<Session>,
+        answer: oneshot::Sender<Result<Subscription>>,
     },
     CreateSource {
         parsed: Arc<Parsed>,
@@ -87,6 +94,8 @@ enum Event {
     Build,
     /// `tidewater.sources` is behind.
     Publish,
+    /// Queries may be followed that nobody follows any more.
+    Sweep,
 }
 
 /// The thread of the loop.
@@ -134,6 +143,8 @@ impl Coordinator {
             building: None,
             published: tokio::time::Instant::now(),
             unpublished: false,
+            feeds: Feeds::default(),
+            subscribe_memory: config.subscribe_memory(),
         };
         let runtime = tokio::runtime::Handle::current();
         let (alive, ended) = oneshot::channel();
@@ -174,6 +185,13 @@ fn open(folder: &Path) -> std::io::Result<(CatalogFile, Database)> {
     Ok((file, database))
 }
 
+/// The time at which it is looked whether followed queries still are.
+async fn sweep(at: Option<tokio::time::Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at).await;
+    }
+}
+
 pub(crate) fn stopping() -> Error {
     Error::new(b"57P01", "the server is shutting down")
 }
@@ -193,6 +211,9 @@ pub(crate) struct Loop {
     pub(crate) published: tokio::time::Instant,
     /// Whether it is behind.
     pub(crate) unpublished: bool,
+    pub(crate) feeds: Feeds,
+    /// Bytes that are kept of the changes of each followed query.
+    pub(crate) subscribe_memory: usize,
 }
 
 impl Loop {
@@ -203,6 +224,7 @@ impl Loop {
                 Some(event) = sources.recv() => Event::Source(event),
                 () = tokio::time::sleep_until(self.published + PUBLISH), if self.unpublished => Event::Publish,
                 () = std::future::ready(()), if self.building.is_some() => Event::Build,
+                () = sweep(self.feeds.sweep), if self.feeds.sweep.is_some() => Event::Sweep,
                 else => break,
             };
             match event {
@@ -215,7 +237,12 @@ impl Loop {
                     let _ = answer.send(self.create_table_as(&parsed, &rows, &session));
                 }
                 Event::Request(Request::Apply { changes, answer }) => {
-                    let _ = answer.send(self.database.write().apply_changes(changes));
+                    let mut database = self.database.write();
+                    database.set_time(chrono::Utc::now().timestamp_millis());
+                    let _ = answer.send(database.apply_changes(changes));
+                }
+                Event::Request(Request::Follow { prepared, session, answer }) => {
+                    let _ = answer.send(self.follow(&prepared, &session));
                 }
                 Event::Request(Request::CreateSource { parsed, search_path, config, schema, answer }) => {
                     let _ = answer.send(self.create_source(&parsed, search_path, *config, schema));
@@ -232,6 +259,7 @@ impl Loop {
                 }
                 Event::Source(event) => self.source(event, &mut sources),
                 Event::Publish => self.publish(),
+                Event::Sweep => self.sweep_feeds(),
                 Event::Build => {}
             }
             self.build();
@@ -265,6 +293,7 @@ impl Loop {
         let tag = {
             let mut database = self.database.write();
             database.set_search_path(session.search_path.clone());
+            database.set_time(chrono::Utc::now().timestamp_millis());
             database.create_table_as(create, rows, session)?
         };
         self.save(parsed)?;

@@ -11,7 +11,10 @@ use tidewater_functions::Session;
 use tidewater_ingest::SourceEvent;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
-use tidewater_sql::{Changes, Database, Evaluated, HeldKeys, Outcome, Parsed, Positions, Prepared, Result, Rows, SourceHealth, SourceState};
+use tidewater_sql::{
+    Changes, Database, Evaluated, HeldKeys, Notice, Outcome, Parsed, Positions, Prepared, Result, Rows, SourceHealth,
+    SourceState,
+};
 use tidewater_types::ColumnType;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -77,6 +80,12 @@ impl Handle {
     /// What a statement may use that may compute for as long as `time`.
     pub(crate) fn allowance(&self, time: Duration) -> Allowance {
         Allowance { time, memory: self.query_memory }
+    }
+
+    /// What readers of a statement's relations are told beside their rows.
+    pub(crate) fn notices(&self, prepared: &Prepared) -> Vec<Notice> {
+        let database = self.read();
+        database.notices(database.reads(prepared).iter().map(String::as_str))
     }
 
     pub(crate) fn count_query(&self) {

@@ -4,6 +4,8 @@
 //! `{"queries": [{"query": "…", "params": ["…", null]}]}`. Statements stop at the first error. The rows of the last one are sent as
 //! they are computed.
 //!
+//! `GET /api/subscribe` follows a view: `http_subscribe.rs`.
+//!
 //! The header `Tidewater-Position` tells the positions of the moment that the answer shows. `?after=position` lets queries
 //! wait until what they read includes it, `&timeout=5s` for how long; a wait in vain is answered with status 504.
 
@@ -27,6 +29,7 @@ use tokio::sync::watch;
 use crate::handle::Handle;
 use crate::http_names::{self, Names};
 use crate::http_rows::{Rows, json_rows, shown_error, shown_notices};
+use crate::http_subscribe;
 use crate::parameters;
 use crate::runner::Batches;
 use crate::session::{AFTER, Session};
@@ -50,6 +53,7 @@ pub(crate) async fn serve(
     // What machines ask for holds no rows, and they use any name.
     let rows = Router::new()
         .route("/api/sql", post(api_sql).layer(DefaultBodyLimit::max(BODY)))
+        .route("/api/subscribe", get(http_subscribe::subscribe))
         .layer(from_fn_with_state(names, http_names::check));
     let router = Router::new()
         .route("/health", get(|| async { "ok\n" }))
@@ -234,6 +238,10 @@ async fn run(
             return Err(Error::new(b"0A000", "CREATE TABLE AS is not supported over HTTP")
                 .hint("CREATE TABLE, then INSERT … SELECT"));
         }
+        Statement::Subscribe { .. } => {
+            return Err(Error::new(b"0A000", "SUBSCRIBE is not supported in /api/sql")
+                .hint("GET /api/subscribe?view=name follows a view by Server-Sent Events"));
+        }
         _ => {}
     }
     let wait = session.wait();
@@ -255,6 +263,11 @@ async fn run(
             let (query, positions) = handle.query_at(&prepared, &values, &seen, &wait).await?;
             shown.extend(positions);
             query
+        }
+        Statement::Truncate(tables) => {
+            let tables = tables.iter().map(|table| handle.prepare(table, &[], &seen)).collect::<Result<Vec<_>, _>>()?;
+            handle.evaluate_and_apply_all(&tables, &seen, &wait).await?;
+            return done("TRUNCATE TABLE");
         }
         Statement::Change(_) => {
             let (tag, rows) = handle.evaluate_and_apply(&prepared, &values, &seen, &wait).await?;

@@ -36,7 +36,13 @@ pub(crate) fn json_rows(columns: &[Column], session: Arc<Session>) -> Encoder {
 }
 
 /// Truth values and integers that JSON's readers hold exactly as they are, everything else as text.
-fn cell(value: &Datum<'_>, ty: &ColumnType, session: &Session, text: &mut String, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn cell(
+    value: &Datum<'_>,
+    ty: &ColumnType,
+    session: &Session,
+    text: &mut String,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let plain = match (value, &ty.ty) {
         (Datum::Null, _) => json!(null),
         (Datum::Bool(value), _) => json!(value),

@@ -94,7 +94,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    fn new(bytes: Vec<u8>, lengths: Vec<usize>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>, lengths: Vec<usize>) -> Self {
         Batch { bytes: BytesMut::from(Bytes::from(bytes)), lengths: lengths.into_iter() }
     }
 }
@@ -162,6 +162,16 @@ impl Batches {
         let task = THREADS.spawn_blocking(move || run(&query, encode, &limits, &sender));
         let running = Running { receiver, task, left: allowance.time, _stop: stop };
         Ok(Batches { ready: None, running: Some(running) })
+    }
+
+    /// Rows that come for as long as somebody takes them; the task that makes them ends with them.
+    pub(crate) fn unending(receiver: mpsc::Receiver<Result<Batch>>, task: JoinHandle<()>) -> Self {
+        Batches { ready: None, running: Some(Running { receiver, task, left: Duration::MAX, _stop: Stop::default() }) }
+    }
+
+    /// Whether the next rows have to be waited for: what was sent before should be on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ready.is_none() && self.running.as_ref().is_some_and(|running| running.receiver.is_empty())
     }
 
     /// The next rows; `None` after the last.

@@ -47,7 +47,25 @@ impl OfMoment for Change {
     }
 }
 
+/// What is only waited for.
+struct Reads(Vec<String>);
+
+impl OfMoment for Reads {
+    fn reads(&self) -> &[String] {
+        &self.0
+    }
+}
+
 impl Handle {
+    /// Waits for the initial rows of what a statement reads, and for the position asked for.
+    ///
+    /// # Errors
+    /// As [`Handle::query`].
+    pub(crate) async fn rows_of(&self, prepared: &Prepared, wait: &Wait) -> Result<()> {
+        let make = |database: &Database| Ok(Reads(database.reads(prepared)));
+        self.made(prepared, wait, make, |_, _| ()).await.map(|_| ())
+    }
+
     /// A query over this moment's rows and what its transaction changed (`held`). It waits for sources and views that have not all of their initial rows, and for the
     /// position asked for.
     ///

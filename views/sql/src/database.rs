@@ -14,6 +14,7 @@ use tidewater_types::{Column, ColumnType, TableSchema};
 
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, SOURCES, TIMELINES, is_system};
 use crate::constraint::Constraints;
+use crate::follow::Followed;
 use crate::lost_columns::columns_read;
 use crate::names::{self, PUBLIC};
 use crate::parse::ast::{Connection, ObjectKind};
@@ -40,7 +41,7 @@ pub struct Database {
     pub(crate) objects: BTreeMap<String, Object>,
     pub(crate) nodes: HashMap<String, NodeId>,
     /// Nodes by what they compute, so that equal subplans share one.
-    shared: Shared,
+    pub(crate) shared: Shared,
     /// Of nodes that have a key: its columns and its index.
     pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
     pub(crate) tables: Vec<NodeId>,
@@ -62,6 +63,7 @@ pub struct Database {
     pub(crate) dead_letters: TableId,
     pub(crate) held: dead_letters::Held,
     pub(crate) timelines: Timelines,
+    pub(crate) followed: Followed,
 }
 
 impl Default for Database {
@@ -92,6 +94,7 @@ impl Database {
             dead_letters: TableId(0),
             held: dead_letters::Held::default(),
             timelines: Timelines::default(),
+            followed: Followed::default(),
         };
         database.dead_letters = database.system_table(DEAD_LETTERS, dead_letters::columns(), &dead_letters::KEY);
         database.sources_table = database.system_table(SOURCES, source_status::columns(), &[0]);
@@ -191,6 +194,7 @@ impl Database {
         });
         let circuit = &mut self.circuit;
         circuit.tick(changes.map(|change| (tables[change.table.0 as usize], change.op)));
+        self.tell_followers();
     }
 
     /// Fails if `name` is taken.
@@ -276,19 +280,30 @@ impl Database {
                 sources.push(table);
             }
         }
+        self.end_followers_of(names);
         self.look_at_sources();
         self.changed();
-        let gone = self.circuit.retain(self.nodes.values().copied());
+        self.release_nodes();
+        sources
+    }
+
+    /// Rows that no object is made from, and that nobody follows, go.
+    pub(crate) fn release_nodes(&mut self) {
+        let kept: Vec<_> = self.nodes.values().copied().chain(self.followed.nodes()).collect();
+        let gone = self.circuit.retain(kept);
         self.shared.forget(&gone);
         for node in gone {
             self.key_indexes.remove(&node);
         }
-        sources
     }
 
     /// Computes a slice of what views and indexes that were made lately still lack; false once they lack nothing.
     pub fn build(&mut self) -> bool {
-        self.circuit.build()
+        let more = self.circuit.build();
+        if !more {
+            self.begin_followed();
+        }
+        more
     }
 
     /// The names that depend on `name` directly.
@@ -328,8 +343,7 @@ impl Database {
             Ok(node) => node,
             Err(error) => {
                 // A refusal leaves nothing behind.
-                let gone = self.circuit.retain(self.nodes.values().copied());
-                self.shared.forget(&gone);
+                self.release_nodes();
                 return Err(error);
             }
         };

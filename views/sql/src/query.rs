@@ -98,6 +98,16 @@ impl Running {
     }
 }
 
+impl Prepared {
+    /// The columns of the rows that it reads; a subscription shows them in another form.
+    pub fn query_columns(&self) -> Arc<[Column]> {
+        match &self.work {
+            Work::Query(planned) => output_columns(&planned.plan),
+            _ => Arc::default(),
+        }
+    }
+}
+
 impl Query {
     /// A query whose rows are known.
     pub(crate) fn of(rows: Rows) -> Self {
@@ -183,6 +193,10 @@ impl Database {
                 let columns = change.returning.as_ref().map(|planned| output_columns(&planned.plan));
                 Ok(prepared(change.read.plan.parameters.clone(), columns, Work::Change(Arc::new(change))))
             }
+            Statement::Subscribe { subscribe, .. } => {
+                let (planned, columns) = self.subscription(subscribe, &parsed.whole, session)?;
+                Ok(prepared(Vec::new(), Some(columns), Work::Query(Arc::new(planned))))
+            }
             statement => {
                 let columns = self.show(statement, session)?.map(|rows| rows.columns);
                 Ok(prepared(Vec::new(), columns, Work::Statement))
@@ -260,7 +274,12 @@ impl Database {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn prepare_named(&self, parsed: &Arc<Parsed>, types: &[ast::DataType], session: &Arc<Session>) -> Result<Prepared> {
+    pub fn prepare_named(
+        &self,
+        parsed: &Arc<Parsed>,
+        types: &[ast::DataType],
+        session: &Arc<Session>,
+    ) -> Result<Prepared> {
         let types = types.iter().map(column_type).collect::<Result<Vec<_>>>()?;
         self.prepare(parsed, &types, session)
     }

@@ -67,7 +67,8 @@ impl Database {
             Statement::Change(_) => {
                 let types: Vec<_> = parameters.iter().map(|value| value.ty.clone()).collect();
                 let prepared = self.prepare(parsed, &types, session)?;
-                let Evaluated { changes, rows } = self.change(&prepared, parameters, session)?.evaluate(&Limits::default())?;
+                let Evaluated { changes, rows } =
+                    self.change(&prepared, parameters, session)?.evaluate(&Limits::default())?;
                 let tag = changes.tag().to_owned();
                 self.apply_changes(vec![changes])?;
                 if let Some(rows) = rows {
@@ -317,7 +318,7 @@ impl Database {
 }
 
 /// What the expressions of a materialized view see: the same for whoever makes it and whenever. The time zone is UTC.
-fn kept_session(session: &Session) -> Arc<Session> {
+pub(crate) fn kept_session(session: &Session) -> Arc<Session> {
     let mut kept = Session { search_path: session.search_path.clone(), ..Session::default() };
     kept.settings.now = Settings::NO_MOMENT;
     Arc::new(kept)

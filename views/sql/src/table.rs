@@ -282,6 +282,10 @@ fn refuse_clauses(table: &CreateTable, name: &str) -> Result<()> {
     if table.temporary {
         return refused("temporary tables are").map_err(|error: Error| error.hint("leave out the word TEMPORARY"));
     }
+    let serial = |column: &ColumnDef| column.data_type.to_string().to_lowercase().contains("serial");
+    if table.columns.iter().any(serial) {
+        return refused("a column of type serial is");
+    }
     if table.or_replace {
         return refused("OR REPLACE is");
     }

@@ -156,6 +156,13 @@ pub struct Behind {
     pub applied_ms: i64,
 }
 
+impl Timelines {
+    /// What time it is, in milliseconds since 1970, as it was told last.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+}
+
 impl Database {
     /// Says what time it is, in milliseconds since 1970, before [`Database::apply`].
     pub fn set_time(&mut self, now_ms: i64) {

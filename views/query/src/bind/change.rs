@@ -181,12 +181,7 @@ impl Binder<'_> {
         self.levels.push(Level::default());
         let (mut rel, scope) = self.get(table.relation.clone(), None);
         let old: Vec<Id> = scope.columns.iter().map(|column| column.id).collect();
-        // LATERAL does not see the table, and says so.
-        self.level().scope = Scope::table(named(table, name, &old)).hidden(Hidden::Elsewhere);
-        self.levels.push(Level::default());
-        let items = self.within(Clause::From, |binder| binder.from(from));
-        self.levels.pop();
-        let (items, others) = items?;
+        let (items, others) = self.within(Clause::From, |binder| binder.from(from))?;
         if !from.is_empty() {
             rel = Rel::join(JoinKind::Inner, rel, items, Vec::new());
         }
@@ -199,13 +194,7 @@ impl Binder<'_> {
     }
 
     /// The columns of the new row, which are those of the old one but for what SET says.
-    fn set(
-        &mut self,
-        rel: Rel,
-        old: &[Id],
-        table: &Changed<'_>,
-        assignments: &[Assignment],
-    ) -> Result<(Rel, Vec<Id>)> {
+    fn set(&mut self, rel: Rel, old: &[Id], table: &Changed<'_>, assignments: &[Assignment]) -> Result<(Rel, Vec<Id>)> {
         let (mut new, mut made, mut set) = (old.to_vec(), Vec::new(), Vec::new());
         for Assignment { target, value } in assignments {
             let (columns, scalars) = self.within(Clause::Update, |binder| binder.assignment(table, target, value))?;
@@ -269,12 +258,7 @@ impl Binder<'_> {
     }
 
     /// DO UPDATE: over the row that there is, by the table's name, and the row that was to come, by the name `excluded`.
-    fn do_update(
-        &mut self,
-        update: &ast::DoUpdate,
-        table: &Changed<'_>,
-        name: Option<&ast::Ident>,
-    ) -> Result<Bound> {
+    fn do_update(&mut self, update: &ast::DoUpdate, table: &Changed<'_>, name: Option<&ast::Ident>) -> Result<Bound> {
         let mut columns = vec![Column::new("number", Type::Int8).not_null()];
         columns.extend(table.relation.columns.iter().cloned());
         columns.extend(table.relation.columns.iter().cloned());
@@ -355,7 +339,13 @@ impl Binder<'_> {
             let bound = Bound { rel: around(bound.rel, bindings.clone()), ..bound };
             crate::stack::enough(bound.rel.depth(), || self.finished(bound))
         };
-        Ok(BoundChange { read: plan(read), targets, conflict: conflict.map(plan), returning: returning.map(plan), others })
+        Ok(BoundChange {
+            read: plan(read),
+            targets,
+            conflict: conflict.map(plan),
+            returning: returning.map(plan),
+            others,
+        })
     }
 }
 

@@ -43,8 +43,8 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 pub use assign::Target;
-pub use change::{BoundChange, Changed, MADE, bind_delete, bind_insert, bind_update};
 pub(crate) use call::VARIADIC;
+pub use change::{BoundChange, Changed, MADE, bind_delete, bind_insert, bind_update};
 use cte::CteScope;
 use scope::Scope;
 pub(crate) use special::ONE_VALUE;
@@ -211,9 +211,7 @@ impl<'a> Binder<'a> {
     fn known_parameters(&self) -> Result<()> {
         match self.parameters.iter().position(|ty| ty.ty == Type::Unknown) {
             None => Ok(()),
-            Some(i) => {
-                Err(SqlError::new(b"42P18", format!("could not determine data type of parameter ${}", i + 1)))
-            }
+            Some(i) => Err(SqlError::new(b"42P18", format!("could not determine data type of parameter ${}", i + 1))),
         }
     }
 

@@ -12,6 +12,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
 use pgwire::messages::data::DataRow;
 use pgwire::messages::response::TransactionStatus;
+use tidewater_sql::Error;
 use tidewater_sql::parse::ast::CopyFormat;
 use tidewater_types::Column;
 
@@ -79,7 +80,7 @@ where
         Answer::Rows { columns, binary, mut batches, tag } => {
             client.feed(PgWireBackendMessage::RowDescription(description(&columns, &binary))).await?;
             let mut count = 0;
-            while let Some(batch) = batches.next().await {
+            while let Some(batch) = next(client, &mut batches).await? {
                 for row in batch.map_err(|error| wire_error(&error))? {
                     count += 1;
                     let row = DataRow::new(row, columns.len() as i16);
@@ -96,7 +97,7 @@ where
                 client.feed(PgWireBackendMessage::CopyData(header)).await?;
             }
             let mut count = 0;
-            while let Some(batch) = batches.next().await {
+            while let Some(batch) = next(client, &mut batches).await? {
                 for line in batch.map_err(|error| wire_error(&error))? {
                     count += 1;
                     client.feed(PgWireBackendMessage::CopyData(CopyData::new(line.freeze()))).await?;
@@ -106,6 +107,18 @@ where
             Ok(Tag::new("COPY").with_rows(count))
         }
     }
+}
+
+/// The next rows. What was written before goes to the client first if they have to be waited for.
+async fn next<C>(client: &mut C, batches: &mut Batches) -> PgWireResult<Option<Result<Batch, Error>>>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    if batches.is_idle() {
+        client.flush().await?;
+    }
+    Ok(batches.next().await)
 }
 
 /// The rows of a portal, as they are fetched.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{Sink, SinkExt, StreamExt};
+use futures::{FutureExt, Sink, SinkExt, StreamExt};
 use pgwire::api::portal::{Format, Portal, PortalExecutionState};
 use pgwire::api::query::{ExtendedQueryHandler, send_ready_for_query};
 use pgwire::api::results::{FieldInfo, QueryResponse, Response};
@@ -69,7 +69,7 @@ fn wire_type(ty: &ColumnType) -> Type {
 fn result_columns(prepared: &Prepared) -> Option<Arc<[Column]>> {
     match (&prepared.parsed.statement, &prepared.columns) {
         (Statement::ShowVariable { name }, _) => Some(Session::columns(name)),
-        (Statement::CopyOut { .. }, _) | (_, None) => None,
+        (Statement::CopyOut { .. } | Statement::Subscribe { copy: Some(_), .. }, _) | (_, None) => None,
         (_, Some(columns)) => Some(columns.clone()),
     }
 }
@@ -115,7 +115,15 @@ where
 {
     let mut count = 0;
     while limit == 0 || count < limit {
-        let Some(row) = response.data_rows().next().await else {
+        // What was written goes to the client before the next row has to be waited for.
+        let next = match response.data_rows().next().now_or_never() {
+            Some(row) => row,
+            None => {
+                client.flush().await?;
+                response.data_rows().next().await
+            }
+        };
+        let Some(row) = next else {
             let tag = row_tag(response.command_tag(), count);
             complete(client, tag).await?;
             return Ok(true);

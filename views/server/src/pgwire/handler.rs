@@ -207,8 +207,6 @@ where
     client.portal_store().rm_statement(name);
     match session.statements.remove(name) | session.prepared.remove(name).is_some() {
         true => Ok(()),
-        false => {
-            Err(tidewater_sql::Error::new(b"26000", format!("prepared statement \"{name}\" does not exist")))
-        }
+        false => Err(tidewater_sql::Error::new(b"26000", format!("prepared statement \"{name}\" does not exist"))),
     }
 }

@@ -135,6 +135,7 @@ impl Handler {
             let message = "CREATE TABLE AS cannot run in a transaction block that has changed tables";
             return Err(told(Error::new(b"25001", message).hint("COMMIT first")));
         }
+        self.take_effect(session).await.map_err(told)?;
         let rows = self.rows_of(session, &create.query, seen).await.map_err(told)?;
         let tag = self.handle.create_table_as(parsed, rows, seen).await.map_err(told)?;
         if in_block {

@@ -12,7 +12,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use tidewater_query::plan::Constant;
-use tidewater_sql::parse::ast::Statement;
+use tidewater_sql::parse::ast::{CopyFormat, Statement, Subscribe};
 use tidewater_sql::{Error, Evaluated, Outcome, Parsed, Prepared, Rows};
 use tidewater_types::ColumnType;
 
@@ -23,6 +23,7 @@ use crate::copy_lines::lines;
 use crate::encode::fields;
 use crate::runner::Batches;
 use crate::session::Session;
+use crate::subscribe;
 
 /// What the expressions of a statement see of its session.
 pub(super) type Seen = Arc<tidewater_functions::Session>;
@@ -184,6 +185,9 @@ impl Handler {
                 writable(&session, prepared).map_err(told)?;
                 self.create_table_as(client, &session, create, &prepared.parsed, seen).await
             }
+            Statement::Subscribe { subscribe, copy } => {
+                self.subscribe(client, &session, prepared, subscribe, copy.as_ref(), seen, format).await
+            }
             _ => self.define(client, &session, prepared, values, seen, format).await,
         }
     }
@@ -249,6 +253,38 @@ impl Handler {
         Ok(Answer::Rows { columns, binary, batches, tag: "SELECT".into() })
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what a statement needs, and two words of its own")]
+    async fn subscribe<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        subscribe: &Subscribe,
+        copy: Option<&CopyFormat>,
+        seen: &Seen,
+        format: &Format,
+    ) -> PgWireResult<Answer>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let told = |error: Error| wire_error(&error);
+        let wait = session.lock().wait();
+        let followed = self.handle.follow(prepared, seen, &wait).await.map_err(told)?;
+        let notices = self.handle.notices(prepared);
+        tell(client, session, notices).await?;
+        let (own, columns) = (prepared.query_columns(), prepared.columns.clone().unwrap_or_default());
+        let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
+        let start = |encoder| subscribe::batches(&self.handle, subscribe, &own, columns.len(), followed, encoder);
+        if let Some(format) = copy {
+            let batches = start(lines(&columns, format.clone(), seen));
+            return Ok(Answer::Copy { columns, batches, format: format.clone() });
+        }
+        let binary = binary(columns.len(), format);
+        let batches = start(fields(&columns, binary.clone(), seen));
+        Ok(Answer::Rows { columns, binary, batches, tag: "SUBSCRIBE".into() })
+    }
+
     /// INSERT, UPDATE and DELETE: done at once, or at the end of the transaction. Gives the tag and what RETURNING shows.
     pub(super) async fn change(
         &self,
@@ -291,8 +327,13 @@ impl Handler {
             let message = "a materialized view of what this transaction changed can be read after its COMMIT only";
             return Err(Error::new(b"25001", message).hint("COMMIT first, or let statements commit by themselves"));
         }
-        let tags: Vec<_> = held.iter().map(|changes| changes.tag().to_owned()).collect();
+        self.take_effect(session).await
+    }
+
+    /// What the statements before this one in its text changed takes effect now.
+    pub(super) async fn take_effect(&self, session: &Shared) -> Result<(), Error> {
         let held = session.lock().take_held();
+        let tags: Vec<_> = held.iter().map(|changes| changes.tag().to_owned()).collect();
         self.handle.apply(tidewater_sql::Changes::net(held)).await?;
         let mut session = session.lock();
         tags.iter().for_each(|tag| session.took_effect(tag));

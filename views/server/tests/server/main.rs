@@ -12,6 +12,7 @@ mod psql;
 mod sessions;
 mod slt;
 mod sources;
+mod subscribe;
 mod transactions;
 mod types;
 
@@ -44,8 +45,19 @@ fn config_in(data_dir: std::path::PathBuf) -> Config {
     let dead_letters = tidewater::config::DEAD_LETTERS;
     let max_connections = tidewater::config::MAX_CONNECTIONS;
     let query_memory_mib = tidewater::config::QUERY_MEMORY_MIB;
+    let subscribe_memory_mib = tidewater::config::SUBSCRIBE_MEMORY_MIB;
     let (host, http_names) = ("127.0.0.1".into(), Vec::new());
-    Config { host, pg_port: 0, http_port: 0, http_names, max_connections, data_dir, dead_letters, query_memory_mib }
+    Config {
+        host,
+        pg_port: 0,
+        http_port: 0,
+        http_names,
+        max_connections,
+        data_dir,
+        dead_letters,
+        query_memory_mib,
+        subscribe_memory_mib,
+    }
 }
 
 async fn connect(running: &Running) -> Client {

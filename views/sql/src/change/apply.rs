@@ -41,6 +41,7 @@ impl Database {
             ops.extend(added.into_iter().map(|row| (node, if keyed { Op::Upsert(row) } else { Op::Insert(row) })));
         }
         self.circuit.tick(ops);
+        self.tell_followers();
         Ok(())
     }
 

@@ -277,7 +277,8 @@ impl Change {
     ) -> Result<HashMap<usize, Row>> {
         let types: Vec<ColumnType> = self.schema.columns.iter().map(|column| column.ty.clone()).collect();
         let number = ColumnType::from(tidewater_types::Type::Int8);
-        let widths: Vec<_> = std::iter::once(&number).chain(&types).chain(&types).map(|ty| Packing::of(ty).width()).collect();
+        let widths: Vec<_> =
+            std::iter::once(&number).chain(&types).chain(&types).map(|ty| Packing::of(ty).width()).collect();
         let mut builder = RowBuilder::new(widths);
         let mut pairs = Vec::new();
         for (place, row) in proposed.iter().enumerate() {
@@ -310,8 +311,7 @@ impl Change {
     /// RETURNING.
     fn returned(&self, returning: &Planned, steps: &[Step], limits: &Limits) -> Result<Rows> {
         let types: Vec<&ColumnType> = self.schema.columns.iter().map(|column| &column.ty).collect();
-        let widths: Vec<_> =
-            types.iter().copied().chain(&self.plan.others).map(|ty| Packing::of(ty).width()).collect();
+        let widths: Vec<_> = types.iter().copied().chain(&self.plan.others).map(|ty| Packing::of(ty).width()).collect();
         let mut builder = RowBuilder::new(widths);
         let mut made = Vec::with_capacity(steps.len());
         for step in steps {

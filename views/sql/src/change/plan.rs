@@ -102,8 +102,7 @@ impl Local<'_> {
                 };
                 let found: Vec<usize> = (0..uniques.len()).filter(|&at| same(&uniques[at].columns)).collect();
                 if found.is_empty() {
-                    let message =
-                        "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+                    let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
                     return Err(Error::new(b"42P10", message));
                 }
                 Ok(found)

@@ -148,6 +148,13 @@ pub enum Statement {
         /// How it is written.
         format: CopyFormat,
     },
+    /// `SUBSCRIBE …`, `TAIL …`; with a format: `COPY (SUBSCRIBE …) TO STDOUT`.
+    Subscribe {
+        /// What is followed, and how it is shown.
+        subscribe: Box<Subscribe>,
+        /// How COPY writes it.
+        copy: Option<CopyFormat>,
+    },
     /// `SHOW SOURCES`, `SHOW VIEWS`, …
     ShowObjects {
         /// Kind of the objects; `None` for `SHOW OBJECTS`.
@@ -276,11 +283,49 @@ pub struct ChangeStatement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChangeVerb {
     /// `INSERT`.
-    Insert(sql::Insert),
+    Insert(Box<sql::Insert>),
     /// `UPDATE`.
-    Update(sql::Update),
+    Update(Box<sql::Update>),
     /// `DELETE`.
-    Delete(sql::Delete),
+    Delete(Box<sql::Delete>),
+}
+
+/// `SUBSCRIBE [TO] name | (query) …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscribe {
+    /// The query that is followed.
+    pub query: Box<sql::Query>,
+    /// How changes are shown.
+    pub envelope: ChangeEnvelope,
+    /// Whether the rows that are there come first.
+    pub snapshot: bool,
+    /// Whether it is said how far all changes have come.
+    pub progress: bool,
+    /// After this moment: `AS OF`.
+    pub as_of: Option<AsOf>,
+    /// Before this moment: `UP TO`.
+    pub up_to: Option<u64>,
+}
+
+/// `AS OF [AT LEAST] moment`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsOf {
+    /// Milliseconds since 1970.
+    pub moment: u64,
+    /// Whether a later moment will do.
+    pub at_least: bool,
+}
+
+/// How the changes of a moment are shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeEnvelope {
+    /// Rows that come and go, by their counts, in no order or in that of `WITHIN TIMESTAMP ORDER BY`: columns, and whether descending
+    /// and NULLs first.
+    Diff(Vec<(String, bool, bool)>),
+    /// The row of each key that changed, or that it is gone.
+    Upsert(Vec<String>),
+    /// The row of each key that changed, before and after.
+    Debezium(Vec<String>),
 }
 
 /// How COPY writes rows.

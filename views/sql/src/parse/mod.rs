@@ -9,6 +9,7 @@ mod create;
 mod cursor;
 mod prepared;
 mod session;
+mod subscribe;
 
 use std::sync::Arc;
 
@@ -38,21 +39,8 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
 }
 
 /// First words of statements that the field knows and this system does not do.
-const UNSUPPORTED: [&str; 13] = [
-    "ALTER",
-    "CALL",
-    "COMMENT",
-    "GRANT",
-    "LISTEN",
-    "LOCK",
-    "MERGE",
-    "NOTIFY",
-    "REVOKE",
-    "SUBSCRIBE",
-    "TAIL",
-    "UNLISTEN",
-    "VACUUM",
-];
+const UNSUPPORTED: [&str; 11] =
+    ["ALTER", "CALL", "COMMENT", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY", "REVOKE", "UNLISTEN", "VACUUM"];
 
 fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let first = cursor.peek_word().unwrap_or_default();
@@ -68,6 +56,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             Ok(Statement::Reset { name: session::variable_name(cursor)? })
         }
         "COPY" => session::copy(cursor),
+        "SUBSCRIBE" | "TAIL" => Ok(Statement::Subscribe { subscribe: subscribe::subscribe(cursor)?, copy: None }),
         "TABLE" => {
             cursor.word("TABLE");
             session::whole(cursor).map(Statement::Query)
@@ -160,7 +149,9 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
                 _ => Statement::Unsupported { words },
             },
             mut query => match into(&mut query) {
-                Some(into) if into.temporary || into.unlogged => Statement::Unsupported { words: "SELECT INTO TEMPORARY".into() },
+                Some(into) if into.temporary || into.unlogged => {
+                    Statement::Unsupported { words: "SELECT INTO TEMPORARY".into() }
+                }
                 Some(into) => create_table_as(cursor, &into.name, false, Vec::new(), query.into())?,
                 None => Statement::Query(query.into()),
             },
@@ -196,9 +187,9 @@ fn changes(body: &sql::SetExpr) -> bool {
 
 fn change(with: Option<sql::With>, statement: sql::Statement) -> Option<Statement> {
     let verb = match statement {
-        sql::Statement::Insert(insert) => ChangeVerb::Insert(insert),
-        sql::Statement::Update(update) => ChangeVerb::Update(update),
-        sql::Statement::Delete(delete) => ChangeVerb::Delete(delete),
+        sql::Statement::Insert(insert) => ChangeVerb::Insert(insert.into()),
+        sql::Statement::Update(update) => ChangeVerb::Update(update.into()),
+        sql::Statement::Delete(delete) => ChangeVerb::Delete(delete.into()),
         _ => return None,
     };
     Some(Statement::Change(Box::new(ChangeStatement { with, verb })))

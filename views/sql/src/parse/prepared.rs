@@ -24,7 +24,9 @@ pub(super) fn prepare(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("AS")?;
     let statement = nested(cursor)?;
     match &statement.statement {
-        Statement::Query(_) | Statement::Change(_) => Ok(Statement::Prepare { name, types, statement: statement.into() }),
+        Statement::Query(_) | Statement::Change(_) => {
+            Ok(Statement::Prepare { name, types, statement: statement.into() })
+        }
         _ => Err(cursor.unexpected("SELECT, INSERT, UPDATE, DELETE or VALUES")),
     }
 }

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::Token;
 use super::ast::{CopyFormat, ExplainTarget, Statement};
 use super::create::scalar;
 use super::cursor::Cursor;
-use super::{object_kind, statement};
+use super::{object_kind, statement, subscribe};
 use crate::{Error, Result};
 
 /// `BEGIN [WORK | TRANSACTION] [mode [, …]]`, `START TRANSACTION [mode [, …]]`.
@@ -257,7 +257,10 @@ fn explain_options(cursor: &mut Cursor<'_>) -> Result<()> {
                 return Err(Error::new(b"0A000", format!("EXPLAIN ({}) is not supported", option.to_uppercase())));
             }
             "format" if value != "text" => {
-                return Err(Error::new(b"0A000", format!("EXPLAIN (FORMAT {}) is not supported", value.to_uppercase())));
+                return Err(Error::new(
+                    b"0A000",
+                    format!("EXPLAIN (FORMAT {}) is not supported", value.to_uppercase()),
+                ));
             }
             "analyze" | "buffers" | "wal" | "timing" | "format" | "verbose" | "costs" | "settings" | "summary" => {}
             _ => return Err(Error::new(b"42601", format!("unrecognized EXPLAIN option \"{option}\""))),
@@ -325,9 +328,10 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("COPY");
     let query = if cursor.token(&Token::LParen) {
         if matches!(cursor.peek_word().as_deref(), Some("SUBSCRIBE" | "TAIL")) {
-            let words = cursor.first_words(1);
-            cursor.skip_statement();
-            return Ok(Statement::Unsupported { words });
+            let subscribe = subscribe::subscribe(cursor)?;
+            cursor.expect(&Token::RParen)?;
+            cursor.words(&["TO", "STDOUT"]);
+            return Ok(Statement::Subscribe { subscribe, copy: Some(copy_format(cursor)?) });
         }
         let query = cursor.sqlparser(|parser| parser.parse_query())?;
         cursor.expect(&Token::RParen)?;
