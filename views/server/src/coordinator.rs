@@ -13,7 +13,7 @@ use tidewater_functions::Session;
 use tidewater_ingest::{Readers, SourceConfig, SourceEvent};
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
-use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Prepared, Result};
+use tidewater_sql::{Changes, Database, Error, Outcome, Parsed, Prepared, Result, Rows};
 use tidewater_types::TableSchema;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -43,6 +43,13 @@ pub(crate) enum Request {
         parameters: Vec<Constant>,
         session: Arc<Session>,
         answer: oneshot::Sender<Result<Outcome>>,
+    },
+    /// Makes a table with the rows of its query.
+    CreateTableAs {
+        parsed: Arc<Parsed>,
+        rows: Rows,
+        session: Arc<Session>,
+        answer: oneshot::Sender<Result<String>>,
     },
     /// Does changes that were evaluated, as one.
     Apply {
@@ -275,6 +282,9 @@ impl Loop {
             Request::Execute { parsed, parameters, session, answer } => {
                 let _ = answer.send(self.execute(&parsed, &parameters, &session));
             }
+            Request::CreateTableAs { parsed, rows, session, answer } => {
+                let _ = answer.send(self.create_table_as(&parsed, &rows, &session));
+            }
             Request::Apply { changes, answer } => self.begin_changes(changes, answer),
             Request::Checkpoint { answer } => self.writing.want_checkpoint(answer),
             Request::Follow { prepared, session, answer } => {
@@ -321,6 +331,21 @@ impl Loop {
             let gone = self.database.write().take_gone();
             tokio::task::spawn_blocking(move || drop(gone));
         }
+    }
+
+    fn create_table_as(&mut self, parsed: &Parsed, rows: &Rows, session: &Arc<Session>) -> Result<String> {
+        let Statement::CreateTableAs(create) = &parsed.statement else {
+            return Err(Error::new(b"XX000", "not CREATE TABLE AS"));
+        };
+        self.durable.reserve(&parsed.text)?;
+        let tag = {
+            let mut database = self.database.write();
+            database.set_search_path(session.search_path.clone());
+            database.set_time(chrono::Utc::now().timestamp_millis());
+            database.create_table_as(create, rows, session)?
+        };
+        self.save(parsed)?;
+        Ok(tag)
     }
 
     /// Gives views and indexes that are being built a slice of time.

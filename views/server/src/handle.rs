@@ -12,7 +12,8 @@ use tidewater_ingest::SourceEvent;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
 use tidewater_sql::{
-    Changes, Database, Notice, Outcome, Parsed, Positions, Prepared, Result, SourceHealth, SourceState,
+    Changes, Database, Evaluated, HeldKeys, Notice, Outcome, Parsed, Positions, Prepared, Result, Rows, SourceHealth,
+    SourceState,
 };
 use tidewater_types::ColumnType;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -175,13 +176,21 @@ impl Handle {
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
-    ) -> Result<Changes> {
+    ) -> Result<Evaluated> {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
         let change = self.change(held, prepared, parameters, session, wait).await?;
         compute(self.allowance(wait.limit), move |limits| change.evaluate(limits)).await
     }
 
-    /// Evaluates and does an INSERT, UPDATE or DELETE; gives its tag. If rows that it takes out go meanwhile, it begins again.
+    /// Takes note of the keys of what a transaction holds back.
+    ///
+    /// # Errors
+    /// 23505 for a second row of one key.
+    pub(crate) fn check_keys(&self, keys: &mut HeldKeys, held: &[Arc<Changes>]) -> Result<()> {
+        self.read().check_keys(keys, held)
+    }
+
+    /// Evaluates and does an INSERT, UPDATE or DELETE; gives its tag and what RETURNING shows. If rows that it takes out go meanwhile, it begins again.
     ///
     /// # Errors
     /// What is wrong with it; 40001 if others were faster every time, until `statement_timeout`.
@@ -191,19 +200,63 @@ impl Handle {
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
-    ) -> Result<String> {
+    ) -> Result<(String, Option<Rows>)> {
         let deadline = Instant::now() + wait.limit;
         loop {
             let limit = deadline.saturating_duration_since(Instant::now());
             let wait = Wait { limit, ..wait.clone() };
-            let changes = self.evaluate(&[], prepared, parameters, session, &wait).await?;
-            let tag = changes.tag();
+            let Evaluated { changes, rows } = self.evaluate(&[], prepared, parameters, session, &wait).await?;
+            let tag = changes.tag().to_owned();
             // Whoever was faster is done by now, so that all get their turn.
             match self.apply(vec![changes]).await {
                 Err(error) if error.sqlstate == *b"40001" && Instant::now() < deadline => {}
-                done => return done.map(|()| tag),
+                done => return done.map(|()| (tag, rows)),
             }
         }
+    }
+
+    /// Evaluates and does several changes as one; begins again as [`Handle::evaluate_and_apply`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn evaluate_and_apply_all(
+        &self,
+        prepared: &[Prepared],
+        session: &Arc<Session>,
+        wait: &Wait,
+    ) -> Result<()> {
+        let deadline = Instant::now() + wait.limit;
+        loop {
+            let mut all = Vec::with_capacity(prepared.len());
+            for prepared in prepared {
+                let limit = deadline.saturating_duration_since(Instant::now());
+                let wait = Wait { limit, ..wait.clone() };
+                all.push(Arc::new(self.evaluate(&[], prepared, &[], session, &wait).await?.changes));
+            }
+            // A table that is named twice is emptied once.
+            all.sort_by(|a, b| a.table().cmp(b.table()));
+            all.dedup_by(|a, b| a.table() == b.table());
+            match self.apply(Changes::net(all)).await {
+                Err(error) if error.sqlstate == *b"40001" && Instant::now() < deadline => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Makes a table with these rows; gives the tag.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing is made then.
+    pub(crate) async fn create_table_as(
+        &self,
+        parsed: &Arc<Parsed>,
+        rows: Rows,
+        session: &Arc<Session>,
+    ) -> Result<String> {
+        let (answer, answered) = oneshot::channel();
+        let (parsed, session) = (parsed.clone(), session.clone());
+        self.send(Request::CreateTableAs { parsed, rows, session, answer }).await?;
+        answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     /// Does changes as one.

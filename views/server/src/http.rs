@@ -234,6 +234,10 @@ async fn run(
             return Ok(Answer::Rows(Rows { columns: rows.columns, batches, notices: Vec::new() }));
         }
         Statement::CopyOut { .. } => return Err(Error::new(b"0A000", "COPY is not supported over HTTP")),
+        Statement::CreateTableAs(_) => {
+            return Err(Error::new(b"0A000", "CREATE TABLE AS is not supported over HTTP")
+                .hint("CREATE TABLE, then INSERT … SELECT"));
+        }
         Statement::Subscribe { .. } => {
             return Err(Error::new(b"0A000", "SUBSCRIBE is not supported in /api/sql")
                 .hint("GET /api/subscribe?view=name follows a view by Server-Sent Events"));
@@ -260,8 +264,18 @@ async fn run(
             shown.extend(positions);
             query
         }
-        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-            return done(&handle.evaluate_and_apply(&prepared, &values, &seen, &wait).await?);
+        Statement::Truncate(tables) => {
+            let tables = tables.iter().map(|table| handle.prepare(table, &[], &seen)).collect::<Result<Vec<_>, _>>()?;
+            handle.evaluate_and_apply_all(&tables, &seen, &wait).await?;
+            return done("TRUNCATE TABLE");
+        }
+        Statement::Change(_) => {
+            let (tag, rows) = handle.evaluate_and_apply(&prepared, &values, &seen, &wait).await?;
+            let Some(rows) = rows else { return done(&tag) };
+            let columns = rows.columns.clone();
+            let encoder = json_rows(&columns, handle.naming(columns.iter().map(|column| &column.ty), &seen));
+            let batches = Batches::of(&rows, encoder)?;
+            return Ok(Answer::Rows(Rows { columns, batches, notices: Vec::new() }));
         }
         _ => match handle.run(parsed, values, &seen).await? {
             Outcome::Tag(tag) | Outcome::Dropped(tag, _) => return done(&tag),

@@ -6,6 +6,7 @@ mod commit_loop;
 pub mod config;
 pub mod coordinator;
 mod copy_lines;
+mod cursors;
 mod definitions;
 mod durable;
 mod encode;

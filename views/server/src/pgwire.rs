@@ -7,6 +7,7 @@ mod answer;
 mod connection;
 mod extended;
 mod handler;
+mod named;
 mod simple;
 mod statement;
 

@@ -7,15 +7,16 @@
 //! A transaction is a block from BEGIN to COMMIT, or the statements of one text, which are a transaction without these words
 //! (<https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidewater_query::run::pack_row;
-use tidewater_sql::{Changes, Error, Notice, Positions, Result, Rows};
+use tidewater_sql::{Changes, Error, HeldKeys, Notice, Positions, Prepared, Result, Rows};
 use tidewater_types::time::Zone;
 use tidewater_types::{Column, Datum, Settings, Type};
 
+use crate::cursors::Cursors;
 pub use crate::variables::{AFTER, POSITION, REPORTED, SERVER_VERSION};
 use crate::variables::{
     DATABASE, DATE_STYLE, DEFAULT_READ_ONLY, DEFAULTS, READ_ONLY, SEARCH_PATH, STATEMENT_TIMEOUT, TIME_ZONE,
@@ -39,6 +40,9 @@ pub struct Session {
     told: bool,
     /// Names of the prepared statements, so that all of them can be forgotten.
     pub(crate) statements: HashSet<String>,
+    /// What PREPARE named.
+    pub(crate) prepared: HashMap<String, Arc<Prepared>>,
+    pub(crate) cursors: Cursors,
     /// By which clients know it.
     pub(crate) backend_pid: i32,
     /// What expressions see of these variables.
@@ -58,6 +62,8 @@ struct Transaction {
     local: BTreeMap<String, Option<String>>,
     /// What COMMIT does to tables.
     changes: Vec<Arc<Changes>>,
+    /// Their keys, as far as they are known.
+    keys: HeldKeys,
     /// What has taken effect already.
     done: Vec<String>,
     savepoints: Vec<Savepoint>,
@@ -181,6 +187,11 @@ impl Session {
         self.transaction.as_ref().is_some_and(|transaction| !transaction.block)
     }
 
+    /// How many savepoints the transaction has.
+    pub(crate) fn savepoints(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |transaction| transaction.savepoints.len())
+    }
+
     /// Whether there is a transaction.
     pub fn in_transaction(&self) -> bool {
         self.transaction.is_some()
@@ -197,6 +208,7 @@ impl Session {
 
     /// Ends the transaction and keeps what it set; gives what it changes.
     pub fn commit(&mut self) -> Vec<Arc<Changes>> {
+        self.cursors.commit();
         let Some(transaction) = self.transaction.take() else { return Vec::new() };
         for (name, value) in transaction.local {
             self.put(&name, value);
@@ -206,16 +218,23 @@ impl Session {
 
     /// Ends the transaction and takes back what it set; gives what of it has taken effect all the same. `None` if there is none.
     pub fn rollback(&mut self) -> Option<Vec<String>> {
+        self.cursors.roll_back();
         let transaction = self.transaction.take()?;
         self.set = transaction.before;
         Some(transaction.done)
     }
 
-    /// Keeps changes until COMMIT.
-    pub fn hold(&mut self, changes: Changes) {
+    /// Keeps changes until COMMIT, and what is known of the keys of all of them.
+    pub fn hold(&mut self, changes: Arc<Changes>, keys: HeldKeys) {
         if let Some(transaction) = &mut self.transaction {
-            transaction.changes.push(Arc::new(changes));
+            transaction.changes.push(changes);
+            transaction.keys = keys;
         }
+    }
+
+    /// The keys of changes that wait for COMMIT; they are to be given back by [`Session::hold`].
+    pub fn take_keys(&mut self) -> HeldKeys {
+        self.transaction.as_mut().map(|transaction| std::mem::take(&mut transaction.keys)).unwrap_or_default()
     }
 
     /// Changes that wait for COMMIT.
@@ -225,7 +244,9 @@ impl Session {
 
     /// Gives the changes that wait, which take effect before the end of their text.
     pub fn take_held(&mut self) -> Vec<Arc<Changes>> {
-        self.transaction.as_mut().map(|transaction| std::mem::take(&mut transaction.changes)).unwrap_or_default()
+        let Some(transaction) = &mut self.transaction else { return Vec::new() };
+        transaction.keys = HeldKeys::default();
+        std::mem::take(&mut transaction.changes)
     }
 
     /// Takes note of what no error and no ROLLBACK undoes.
@@ -273,8 +294,10 @@ impl Session {
         block.savepoints.truncate(at + 1);
         let savepoint = &block.savepoints[at];
         block.changes.truncate(savepoint.changes);
+        block.keys = HeldKeys::default();
         block.local.clone_from(&savepoint.local);
         self.set = savepoint.set.clone();
+        self.cursors.roll_back_to(at + 1);
         Ok(())
     }
 

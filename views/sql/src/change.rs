@@ -1,36 +1,39 @@
 //! INSERT, UPDATE and DELETE: planned as queries, evaluated over snapshots without any lock, done as one commit.
 
 mod apply;
+mod evaluate;
 mod kept;
+mod keys;
 mod plan;
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tidewater_delta::{Row, RowBuilder};
+use tidewater_delta::Row;
 use tidewater_functions::Session;
-use tidewater_query::plan::{Constant, Rel};
-use tidewater_query::run::{Limits, compile_over};
-use tidewater_types::{Datum, Expr, Scratch, TableSchema};
+use tidewater_query::plan::Constant;
+use tidewater_types::TableSchema;
 
 use crate::catalog::Body;
-use crate::constraint::{Constraints, Default, RowChecks};
+use crate::constraint::Constraints;
 use crate::database::Database;
-use crate::names::split;
-use crate::query::{Prepared, Running, Work};
+use crate::query::{Prepared, Work};
+use crate::relations::Moment;
 use crate::{Error, Result};
 pub use apply::{Ahead, Checked};
+pub use evaluate::Evaluated;
 pub use kept::KeptRows;
+pub use keys::HeldKeys;
 pub(crate) use plan::ChangePlan;
-use plan::Verb;
 
 /// A change with the snapshots that it reads, not evaluated yet.
 pub struct Change {
     table: String,
     oid: u32,
     plan: Arc<ChangePlan>,
-    running: Running,
+    moment: Moment,
+    session: Arc<Session>,
+    parameters: Vec<Constant>,
     schema: TableSchema,
     constraints: Arc<Constraints>,
     /// Relations that it reads, those inside views included.
@@ -42,7 +45,9 @@ pub struct Change {
 pub struct Changes {
     table: String,
     oid: u32,
-    verb: &'static str,
+    tag: String,
+    /// The unique constraints of its ON CONFLICT: a row that came meanwhile is a reason to evaluate it again.
+    arbiters: Vec<String>,
     removed: Vec<Row>,
     added: Vec<Row>,
 }
@@ -75,91 +80,30 @@ impl Changes {
                 let some = weights.iter().map(move |(row, weight)| (row, (sign * weight).max(0) as usize));
                 some.flat_map(|(row, count)| std::iter::repeat_n(row.clone(), count)).collect()
             };
-            Changes { table, oid, verb: "", removed: rows(-1), added: rows(1) }
+            let arbiters = changes.iter().flat_map(|changes| changes.arbiters.iter().cloned()).collect();
+            Changes { table, oid, tag: String::new(), arbiters, removed: rows(-1), added: rows(1) }
         };
         tables.into_iter().map(net).collect()
     }
 
     /// The command tag.
-    pub fn tag(&self) -> String {
-        let count = self.removed.len().max(self.added.len());
-        format!("{}{count}", self.verb)
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The error of a second row of one key of the constraint `name`.
+    fn refusal(&self, name: &str, error: Error) -> Error {
+        match self.arbiters.iter().any(|arbiter| arbiter == name) {
+            // Evaluated again, its ON CONFLICT would see the row.
+            true => conflict(),
+            false => error,
+        }
     }
 }
 
-impl Change {
-    /// Evaluates it over its snapshots; nothing is changed.
-    ///
-    /// # Errors
-    /// What a row's evaluation gives, 23502 and 23514 for rows that may not be in the table, 57014, 53200.
-    pub fn evaluate(&self, limits: &Limits) -> Result<Changes> {
-        let verb = match self.plan.verb {
-            Verb::Insert(_) => "INSERT 0 ",
-            Verb::Update => "UPDATE ",
-            Verb::Delete => "DELETE ",
-        };
-        let mut changes =
-            Changes { table: self.table.clone(), oid: self.oid, verb, removed: Vec::new(), added: Vec::new() };
-        let (_, name) = split(&self.table);
-        let checks = RowChecks::new(name, &self.schema.columns, &self.constraints, &self.running.session)?;
-        let defaults = self.defaults()?;
-        let mut builder = RowBuilder::new(self.schema.widths.clone());
-        let all: Vec<usize> = (0..self.schema.columns.len()).collect();
-        let (targets, width) = match &self.plan.verb {
-            Verb::Insert(targets) => (targets, 0),
-            Verb::Update | Verb::Delete => (&all, all.len()),
-        };
-        let mut kept = 0;
-        self.running.run(limits, &mut |values| {
-            let (old, new) = values.split_at(width);
-            if width > 0 {
-                changes.removed.push(self.row(&mut builder, old, &all, &[])?);
-            }
-            if !matches!(self.plan.verb, Verb::Delete) {
-                let row = self.row(&mut builder, new, targets, &defaults)?;
-                checks.check(&row)?;
-                changes.added.push(row);
-            }
-            let last = [changes.removed.last(), changes.added.last()].into_iter().flatten();
-            kept += last.map(|row| row.bytes().len() + size_of::<Row>()).sum::<usize>();
-            match kept > limits.memory {
-                true => Err(Error::new(b"53200", "out of memory").detail("The rows of the statement do not fit.")),
-                false => Ok(ControlFlow::Continue(())),
-            }
-        })?;
-        Ok(changes)
-    }
-
-    /// A row of the table that has these values in `targets`, and defaults elsewhere.
-    fn row(
-        &self,
-        builder: &mut RowBuilder,
-        values: &[Datum<'_>],
-        targets: &[usize],
-        defaults: &[(usize, Expr)],
-    ) -> Result<Row> {
-        for (value, &at) in values.iter().zip(targets) {
-            self.schema.packings[at].set(builder, at, value);
-        }
-        let scratch = Scratch::new();
-        for (at, default) in defaults.iter().filter(|(at, _)| !targets.contains(at)) {
-            self.schema.packings[*at].set(builder, *at, &default.eval(&[], &scratch)?);
-        }
-        Ok(builder.take())
-    }
-
-    /// The values of columns of which an INSERT says nothing.
-    fn defaults(&self) -> Result<Vec<(usize, Expr)>> {
-        if !matches!(self.plan.verb, Verb::Insert(_)) {
-            return Ok(Vec::new());
-        }
-        let defaults = self.constraints.defaults.iter().enumerate();
-        let compiled = |(at, default): (usize, &Option<Default>)| {
-            let default = default.as_ref()?;
-            Some(compile_over(&default.scalar, &Rel::unit(), &self.running.session, &[]).map(|expr| (at, expr)))
-        };
-        defaults.filter_map(compiled).collect()
-    }
+/// What a change is told whose rows others were faster to change.
+fn conflict() -> Error {
+    Error::new(b"40001", "could not serialize access due to concurrent update").hint("try again")
 }
 
 /// How often each row comes (positive) or goes.
@@ -190,7 +134,7 @@ impl Database {
         let Work::Change(plan) = &again.as_ref().unwrap_or(prepared).work else {
             return Err(Error::new(b"42601", "expected INSERT, UPDATE or DELETE"));
         };
-        let reads = || plan.plan.reads.iter().map(String::as_str);
+        let reads = || plan.reads.iter().map(String::as_str);
         self.readable(reads())?;
         if let Some((name, _)) = self.hydrating(reads()).first() {
             let message = format!("\"{name}\" does not hold all of its initial rows yet");
@@ -201,15 +145,26 @@ impl Database {
         let (Body::Table { constraints, .. }, Some(relation)) = (&object.body, &object.relation) else {
             return Err(unknown(&plan.table));
         };
-        let running = self.running(&plan.plan, parameters, &self.informed(session), held)?;
+        let session = self.informed(session);
+        let update = plan.conflict.as_ref().and_then(|conflict| conflict.update.as_ref());
+        let mut relations = Vec::new();
+        if plan.conflict.is_some() || plan.joins {
+            relations.push(relation.clone());
+        }
+        for planned in [Some(&plan.read), update, plan.returning.as_ref()].into_iter().flatten() {
+            self.columns_readable(&planned.plan)?;
+            relations.extend(planned.relations());
+        }
         Ok(Change {
             table: plan.table.clone(),
             oid: object.oid,
             plan: plan.clone(),
-            running,
+            moment: self.moment(relations, &session, held)?,
+            session,
+            parameters: parameters.to_vec(),
             schema: TableSchema::new(relation.columns.clone(), None)?,
             constraints: Arc::new(constraints.declared()),
-            reads: plan.plan.reads.clone(),
+            reads: plan.reads.clone(),
         })
     }
 
@@ -219,6 +174,15 @@ impl Database {
     /// The same.
     pub fn change(&self, prepared: &Prepared, parameters: &[Constant], session: &Arc<Session>) -> Result<Change> {
         self.change_after(&[], prepared, parameters, session)
+    }
+}
+
+impl Database {
+    /// Rows that come to a table.
+    pub(crate) fn added(&self, table: &str, rows: Vec<Row>, tag: &str) -> Result<Changes> {
+        let oid = self.objects.get(table).ok_or_else(|| unknown(table))?.oid;
+        let (table, tag) = (table.to_owned(), tag.to_owned());
+        Ok(Changes { table, oid, tag, arbiters: Vec::new(), removed: Vec::new(), added: rows })
     }
 }
 

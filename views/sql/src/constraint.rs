@@ -76,7 +76,7 @@ impl Unique {
     }
 
     /// The key form of a row's columns; `None` if one is NULL, which equals nothing.
-    fn key(&self, row: RowRef<'_>, columns: &[Column]) -> Option<Box<[u8]>> {
+    pub(crate) fn key(&self, row: RowRef<'_>, columns: &[Column]) -> Option<Box<[u8]>> {
         let mut form = Vec::new();
         for &at in &self.columns {
             if row.is_null(at) {
@@ -94,6 +94,11 @@ impl Unique {
         }
     }
 
+    /// Whether there is a row of this key form.
+    pub(crate) fn holds(&self, key: &[u8]) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
     /// Takes note of a row.
     ///
     /// # Errors
@@ -104,7 +109,7 @@ impl Unique {
         if is_new { Ok(()) } else { Err(self.violated(row, columns)) }
     }
 
-    fn violated(&self, row: RowRef<'_>, columns: &[Column]) -> Error {
+    pub(crate) fn violated(&self, row: RowRef<'_>, columns: &[Column]) -> Error {
         let names: Vec<&str> = self.columns.iter().map(|&at| columns[at].name.as_str()).collect();
         let values: Vec<String> = self.columns.iter().map(|&at| shown(row, at, columns)).collect();
         let detail = format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "));

@@ -28,7 +28,7 @@ mod timelines;
 pub use applying::Applying;
 pub use broken::{BrokenObject, Definition, Replaced};
 pub use catalog::CatalogObject;
-pub use change::{Ahead, Change, Changes, Checked, KeptRows};
+pub use change::{Ahead, Change, Changes, Checked, Evaluated, HeldKeys, KeptRows};
 pub use database::{Database, Progress};
 pub use follow::{Changed, FollowId, FollowedRows, Follower};
 pub use parse::ast::{Parsed, Statement};

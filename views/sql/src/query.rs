@@ -1,13 +1,14 @@
 //! Queries: bound and planned once against the columns of what they name, run over snapshots of one moment.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast;
 use tidewater_delta::Row;
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
-use tidewater_query::run::{Limits, Sink, unpack};
-use tidewater_query::{Plan, bind, rewrite};
+use tidewater_query::run::{Limits, Sink, evaluate, pack_row, unpack};
+use tidewater_query::{Plan, Relation, bind, bind_scalar, column_type, rewrite};
 use tidewater_types::{Column, ColumnType};
 
 use crate::change::{ChangePlan, Changes};
@@ -52,6 +53,13 @@ pub(crate) struct Planned {
     pub(crate) lookup: Option<Lookup>,
     /// Objects that it names, those inside views included.
     pub(crate) reads: Vec<String>,
+}
+
+impl Planned {
+    /// The relations that it reads.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = Arc<Relation>> {
+        self.plan.reads().into_iter().map(|(relation, _)| relation)
+    }
 }
 
 /// Rows that are known.
@@ -121,6 +129,25 @@ impl Query {
         }
     }
 
+    /// All rows.
+    ///
+    /// # Errors
+    /// As [`Query::run`]; 53200 where they need too much memory.
+    pub fn collect(&self, limits: &Limits) -> Result<Rows> {
+        let types: Vec<ColumnType> = self.columns.iter().map(|column| column.ty.clone()).collect();
+        let (mut rows, mut kept) = (Vec::new(), 0);
+        self.run(limits, &mut |values| {
+            let row = pack_row(&types, values);
+            kept += row.bytes().len() + size_of::<Row>();
+            rows.push(row);
+            match kept > limits.memory {
+                true => Err(Error::new(b"53200", "out of memory").detail("The rows of the query do not fit.")),
+                false => Ok(ControlFlow::Continue(())),
+            }
+        })?;
+        Ok(Rows { columns: self.columns.clone(), rows })
+    }
+
     /// Hands the values of each row to `sink`, until it wants no more.
     ///
     /// # Errors
@@ -170,13 +197,14 @@ impl Database {
                 let checked = self.checked(name.as_deref(), session)?;
                 Ok(prepared(Vec::new(), Some(crate::check::columns()), Work::Check(Arc::new(checked))))
             }
+            Statement::Change(change) => {
+                let change = self.change_plan(change, &parsed.whole, types, &self.informed(session))?;
+                let columns = change.returning.as_ref().map(|planned| output_columns(&planned.plan));
+                Ok(prepared(change.read.plan.parameters.clone(), columns, Work::Change(Arc::new(change))))
+            }
             Statement::Subscribe { subscribe, .. } => {
                 let (planned, columns) = self.subscription(subscribe, &parsed.whole, session)?;
                 Ok(prepared(Vec::new(), Some(columns), Work::Query(Arc::new(planned))))
-            }
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-                let change = self.change_plan(&parsed.statement, &parsed.whole, types, &self.informed(session))?;
-                Ok(prepared(change.plan.plan.parameters.clone(), None, Work::Change(Arc::new(change))))
             }
             statement => {
                 let columns = self.show(statement, session)?.map(|rows| rows.columns);
@@ -258,11 +286,51 @@ impl Database {
         Ok(Some(again))
     }
 
+    /// The statement of PREPARE, understood.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn prepare_named(
+        &self,
+        parsed: &Arc<Parsed>,
+        types: &[ast::DataType],
+        session: &Arc<Session>,
+    ) -> Result<Prepared> {
+        let types = types.iter().map(column_type).collect::<Result<Vec<_>>>()?;
+        self.prepare(parsed, &types, session)
+    }
+
+    /// The values of EXECUTE: each is assigned to its parameter.
+    ///
+    /// # Errors
+    /// 42601 for another number of them, and what is wrong with one.
+    pub fn arguments(
+        &self,
+        name: &str,
+        values: &[ast::Expr],
+        prepared: &Prepared,
+        text: &str,
+        session: &Arc<Session>,
+    ) -> Result<Vec<Constant>> {
+        let (wanted, given) = (prepared.parameters.len(), values.len());
+        if wanted != given {
+            let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+            return Err(Error::new(b"42601", message).detail(format!("Expected {wanted} parameters but got {given}.")));
+        }
+        let session = self.informed(session);
+        let names = Names::new(self, &session);
+        let value = |(expr, ty): (&ast::Expr, &ColumnType)| {
+            let (scalar, _, _) = names.told(bind_scalar(expr, text, &names, &session, None, Some(ty)))?;
+            evaluate(&scalar, &session, &[])
+        };
+        values.iter().zip(&prepared.parameters).map(value).collect()
+    }
+
     /// What a statement reads, whatever the values of its parameters are.
     pub fn reads(&self, prepared: &Prepared) -> Vec<String> {
         match &prepared.work {
             Work::Query(planned) => planned.reads.clone(),
-            Work::Change(change) => change.plan.reads.clone(),
+            Work::Change(change) => change.reads.clone(),
             Work::Check(checked) => checked.iter().flat_map(Checked::reads).collect(),
             Work::Statement => Vec::new(),
         }
@@ -278,11 +346,11 @@ impl Database {
     ) -> Result<Planned> {
         let names = Names::new(self, session);
         let plan = names.told(bind(query, text, &names, session, types))?;
-        self.rewritten(plan, names)
+        self.rewritten(plan, &names)
     }
 
     /// The plan as it runs.
-    pub(crate) fn rewritten(&self, mut plan: Plan, names: Names<'_>) -> Result<Planned> {
+    pub(crate) fn rewritten(&self, mut plan: Plan, names: &Names<'_>) -> Result<Planned> {
         rewrite(&mut plan, &|relation| self.estimate(relation))?;
         let lookup = self.lookup_of(&plan);
         Ok(Planned { plan, lookup, reads: names.named() })
@@ -297,7 +365,7 @@ impl Database {
         held: &[Arc<Changes>],
     ) -> Result<Running> {
         self.columns_readable(&planned.plan)?;
-        let moment = self.moment(&planned.plan, session, held)?;
+        let moment = self.moment(planned.relations(), session, held)?;
         Ok(Running { planned: planned.clone(), moment, session: session.clone(), parameters: parameters.to_vec() })
     }
 }

@@ -9,7 +9,7 @@ use tidewater_delta::{Row, RowRef};
 use tidewater_engine::{RowsFrom, Snapshot};
 use tidewater_functions::Session;
 use tidewater_query::catalog::{KeptRows, Rows};
-use tidewater_query::{Catalog, Plan, Relation, Source, View};
+use tidewater_query::{Catalog, MADE, Relation, Source, View};
 use tidewater_types::Result;
 
 use crate::catalog::{Body, Object, TIMELINES};
@@ -42,8 +42,8 @@ impl<'a> Names<'a> {
     }
 
     /// The objects that have been named.
-    pub(crate) fn named(self) -> Vec<String> {
-        self.named.into_inner().into_iter().collect()
+    pub(crate) fn named(&self) -> Vec<String> {
+        self.named.borrow().iter().cloned().collect()
     }
 }
 
@@ -118,6 +118,30 @@ impl Source for Moment {
             return Some(tidewater_catalog::estimate(relation));
         }
         self.snapshots.get(&relation.id).map(|snapshot| snapshot.len() as u64)
+    }
+}
+
+/// A moment with rows that a statement makes, the relation [`MADE`].
+pub(crate) struct WithMade<'a> {
+    pub(crate) moment: &'a Moment,
+    pub(crate) rows: &'a [Row],
+}
+
+impl Source for WithMade<'_> {
+    fn scan(&self, relation: &Relation, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
+        if relation.id != MADE {
+            return self.moment.scan(relation, rows);
+        }
+        for batch in self.rows.chunks(BATCH) {
+            if rows(&batch.iter().map(Row::as_ref).collect::<Vec<_>>())?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn estimate(&self, relation: &Relation) -> Option<u64> {
+        if relation.id == MADE { Some(self.rows.len() as u64) } else { self.moment.estimate(relation) }
     }
 }
 
@@ -202,13 +226,18 @@ impl Database {
         Some(self.circuit.size(node).0 as u64)
     }
 
-    /// This moment's rows of all that a plan reads.
+    /// This moment's rows of relations.
     ///
     /// # Errors
     /// The error that a row of a view has instead of a value.
-    pub(crate) fn moment(&self, plan: &Plan, session: &Arc<Session>, held: &[Arc<Changes>]) -> Result<Moment> {
+    pub(crate) fn moment(
+        &self,
+        relations: impl IntoIterator<Item = Arc<Relation>>,
+        session: &Arc<Session>,
+        held: &[Arc<Changes>],
+    ) -> Result<Moment> {
         let mut moment = Moment { snapshots: HashMap::new(), own: HashMap::new(), made: HashMap::new(), catalog: None };
-        for (relation, _) in plan.reads() {
+        for relation in relations {
             let object = self.object_of(&relation);
             match object.map(|object| (&object.body, object.node())) {
                 Some((_, Some(node))) => {
@@ -227,6 +256,8 @@ impl Database {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
                     moment.made.insert(relation.id, timelines::rows(&self.timelines));
                 }
+                // Whoever runs the plan has its rows.
+                _ if relation.id == MADE => {}
                 _ => moment.catalog = Some(tidewater_catalog::Catalog::new(&self.catalog_snapshot(), session)),
             }
         }

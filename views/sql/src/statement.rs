@@ -11,7 +11,7 @@ use tidewater_query::run::Limits;
 use tidewater_types::{Column, Settings};
 
 use crate::catalog::Body;
-use crate::change::unknown;
+use crate::change::{Evaluated, unknown};
 use crate::database::{Database, Shown, is_system_schema, view_columns};
 use crate::names::{fold, schema_key, shown};
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
@@ -64,13 +64,31 @@ impl Database {
                 let prepared = self.prepare(parsed, &types, session)?;
                 return Ok(Outcome::Rows(Box::new(self.query(&prepared, parameters, session)?)));
             }
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Change(_) => {
                 let types: Vec<_> = parameters.iter().map(|value| value.ty.clone()).collect();
                 let prepared = self.prepare(parsed, &types, session)?;
-                let changes = self.change(&prepared, parameters, session)?.evaluate(&Limits::default())?;
-                let tag = changes.tag();
+                let Evaluated { changes, rows } =
+                    self.change(&prepared, parameters, session)?.evaluate(&Limits::default())?;
+                let tag = changes.tag().to_owned();
                 self.apply_changes(vec![changes])?;
+                if let Some(rows) = rows {
+                    return Ok(Outcome::Rows(Box::new(Query::of(rows))));
+                }
                 tag
+            }
+            Statement::Truncate(tables) => {
+                let mut all = Vec::with_capacity(tables.len());
+                for table in tables {
+                    let prepared = self.prepare(table, &[], session)?;
+                    all.push(self.change(&prepared, &[], session)?.evaluate(&Limits::default())?.changes);
+                }
+                self.apply_changes(all)?;
+                "TRUNCATE TABLE".into()
+            }
+            Statement::CreateTableAs(create) => {
+                let prepared = self.prepare(&create.query, &[], session)?;
+                let rows = self.query(&prepared, &[], session)?.collect(&Limits::default())?;
+                self.create_table_as(create, &rows, session)?
             }
             Statement::CreateSchema { name, if_not_exists } => {
                 if tidewater_catalog::has_schema(name) || is_system_schema(name) || name.contains('.') {

@@ -10,6 +10,8 @@ use tidewater_types::{Column, ColumnType, TableSchema, Type};
 use crate::constraint::{Check, Constraints, Default, Unique};
 use crate::database::Database;
 use crate::names::{self, fold};
+use crate::parse::ast::{CreateTableAs, Statement};
+use crate::query::Rows;
 use crate::relations::Names;
 use crate::{Error, Result};
 
@@ -177,6 +179,42 @@ impl Database {
         Ok("CREATE TABLE".into())
     }
 
+    /// Makes a table with the columns and rows of a query.
+    ///
+    /// # Errors
+    /// 42P07 if there is one, 42601 for too many names, 42P16 for a column that no table can have; nothing is made then.
+    pub fn create_table_as(&mut self, create: &CreateTableAs, rows: &Rows, session: &Arc<Session>) -> Result<String> {
+        let key = self.new_key(&create.name, session)?;
+        if create.if_not_exists && self.exists(&key) {
+            return Ok("CREATE TABLE AS".into());
+        }
+        self.free(&key)?;
+        if create.columns.len() > rows.columns.len() {
+            return Err(Error::new(b"42601", "too many column names were specified"));
+        }
+        let (schema, name) = names::split(&key);
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let mut columns = Vec::with_capacity(rows.columns.len());
+        for (at, column) in rows.columns.iter().enumerate() {
+            let name = create.columns.get(at).unwrap_or(&column.name);
+            if matches!(column.ty.ty, Type::Record(_) | Type::Unknown) {
+                let message = format!("column \"{name}\" has pseudo-type {}", column.ty);
+                return Err(Error::new(b"42P16", message));
+            }
+            columns.push(format!("{} {}", quoted(name), column.ty.name()));
+        }
+        let text = format!("CREATE TABLE {}.{} ({})", quoted(schema), quoted(name), columns.join(", "));
+        let parsed = crate::parse::parse(&text)?.pop().map(|parsed| parsed.statement);
+        let Some(Statement::CreateTable(table)) = parsed else {
+            return Err(Error::new(b"XX000", "CREATE TABLE is no statement"));
+        };
+        self.create_table_statement(&table, &text, &text, session)?;
+        let tag = format!("SELECT {}", rows.rows.len());
+        let added = self.added(&key, rows.rows.clone(), &tag)?;
+        self.apply_changes(vec![added])?;
+        Ok(tag)
+    }
+
     fn constraints(
         &self,
         declarations: Declarations<'_>,
@@ -241,13 +279,12 @@ fn in_default(error: Error, expr: &ast::Expr) -> Error {
 /// What CREATE TABLE may say and this system does not do.
 fn refuse_clauses(table: &CreateTable, name: &str) -> Result<()> {
     let refused = |what: &str| Err(Error::new(b"0A000", format!("table \"{name}\": {what} not supported")));
-    if table.query.is_some() {
-        return refused("CREATE TABLE AS is").map_err(|error: Error| {
-            error.hint("CREATE MATERIALIZED VIEW name AS query keeps a query's rows, and keeps them fresh")
-        });
-    }
     if table.temporary {
         return refused("temporary tables are").map_err(|error: Error| error.hint("leave out the word TEMPORARY"));
+    }
+    let serial = |column: &ColumnDef| column.data_type.to_string().to_lowercase().contains("serial");
+    if table.columns.iter().any(serial) {
+        return refused("a column of type serial is");
     }
     if table.or_replace {
         return refused("OR REPLACE is");

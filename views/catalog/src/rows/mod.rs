@@ -29,9 +29,11 @@ type Make = fn(&Catalog, &mut Out<'_, '_>) -> Done;
 pub(crate) const REFUSED: &[&str] = &[
     "pg_backend_memory_contexts",
     "pg_config",
+    "pg_cursors",
     "pg_file_settings",
     "pg_hba_file_rules",
     "pg_ident_file_mappings",
+    "pg_prepared_statements",
     "pg_shmem_allocations",
     "pg_stat_activity",
     "pg_stat_archiver",

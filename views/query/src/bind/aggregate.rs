@@ -193,6 +193,8 @@ impl Binder<'_> {
             Clause::Offset => "OFFSET",
             Clause::Values => "VALUES",
             Clause::Filter => "FILTER",
+            Clause::Update => "UPDATE",
+            Clause::Returning => "RETURNING",
         };
         Err(SqlError::new(b"42803", format!("aggregate functions are not allowed in {place}")))
     }

@@ -1,14 +1,10 @@
 //! Values on their way into a table: each becomes what its column holds, by an assignment cast.
 
-use std::sync::Arc;
-
 use sqlparser::ast::{self, Expr, SetExpr, Values};
-use tidewater_functions::Session;
 use tidewater_types::{ColumnType, Result, SqlError, Type};
 
 use super::{Binder, Bound, Clause, Level, names};
-use crate::catalog::Catalog;
-use crate::plan::{Id, Plan, Scalar};
+use crate::plan::{Id, Scalar};
 
 /// A column that a query's rows are stored in.
 pub struct Target<'a> {
@@ -20,37 +16,29 @@ pub struct Target<'a> {
     pub default: Option<&'a Expr>,
 }
 
-/// Binds the query of an INSERT: its columns are of the targets' types, in their order.
-///
-/// # Errors
-/// What is wrong with the query, and 42601 or 42804 where it does not fit the targets.
-pub fn bind_assigned(
-    query: &ast::Query,
-    text: &str,
-    catalog: &dyn Catalog,
-    session: &Arc<Session>,
-    parameters: &[ColumnType],
-    targets: &[Target<'_>],
-) -> Result<Plan> {
-    let mut binder = Binder::new(text, catalog, session, parameters);
-    let plain =
-        query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
-    let bound = match &*query.body {
-        SetExpr::Values(values) if plain => {
-            binder.levels.push(Level { clause: Clause::Values, ..Level::default() });
-            let bound = binder.assigned_rows(values, targets);
-            binder.levels.pop();
-            bound?
-        }
-        _ => {
-            let bound = binder.query(query, false)?;
-            binder.assigned_query(bound, targets)?
-        }
-    };
-    binder.finish(bound)
-}
-
 impl Binder<'_> {
+    /// The rows of an INSERT: they are of the targets' types. Without a list of columns there may be fewer values than columns, and
+    /// the rest is what it is by default.
+    pub(super) fn assigned(&mut self, query: &ast::Query, targets: &[Target<'_>], listed: bool) -> Result<Bound> {
+        let plain =
+            query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+        let first = |width: usize| if listed { targets } else { &targets[..width.min(targets.len())] };
+        match &*query.body {
+            SetExpr::Values(values) if plain => {
+                self.levels.push(Level { clause: Clause::Values, ..Level::default() });
+                let width = values.rows.first().map_or(0, |row| row.content.len());
+                let bound = self.assigned_rows(values, first(width));
+                self.levels.pop();
+                bound
+            }
+            _ => {
+                let bound = self.query(query, false)?;
+                let targets = first(bound.output.len());
+                self.assigned_query(bound, targets)
+            }
+        }
+    }
+
     /// VALUES: every value finds its column's type alone.
     fn assigned_rows(&mut self, values: &Values, targets: &[Target<'_>]) -> Result<Bound> {
         let width = values.rows.first().map_or(0, |row| row.content.len());
@@ -72,7 +60,8 @@ impl Binder<'_> {
         Ok(Bound { rel, output, order: Vec::new() })
     }
 
-    fn assigned_value(&mut self, expr: &Expr, target: &Target<'_>) -> Result<Scalar> {
+    /// A value of a column; DEFAULT is what the column is by default.
+    pub(super) fn assigned_value(&mut self, expr: &Expr, target: &Target<'_>) -> Result<Scalar> {
         let expr = match expr {
             Expr::Identifier(ident) if ident.quote_style.is_none() && names::fold(ident) == "default" => {
                 match target.default {

@@ -184,6 +184,8 @@ impl Binder<'_> {
             Clause::Values => Some("VALUES"),
             Clause::Filter => Some("FILTER"),
             Clause::Window => Some("window definitions"),
+            Clause::Update => Some("UPDATE"),
+            Clause::Returning => Some("RETURNING"),
             Clause::From => {
                 return Err(SqlError::new(b"0A000", "set-returning functions must appear at top level of FROM"));
             }

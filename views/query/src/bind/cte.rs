@@ -5,7 +5,7 @@ use sqlparser::ast::{self, SetExpr, SetOperator, SetQuantifier};
 use tidewater_types::{Result, SqlError};
 
 use super::scope::ScopeColumn;
-use super::{Binder, Bound, names, unsupported};
+use super::{Binder, Bound, has_volatile, names, unsupported};
 use crate::plan::{Id, JoinKind, Let, LetId, LetRec, Rel};
 
 /// Queries that the parser's text puts where a clause of WITH stands that is not done; each has its name.
@@ -27,7 +27,8 @@ enum State {
 }
 
 /// What stands around a query's body.
-enum Binding {
+#[derive(Clone)]
+pub(super) enum Binding {
     Plain { id: LetId, value: Rel, columns: Vec<Id> },
     Recursive { id: LetId, columns: Vec<Id>, base: (Rel, Vec<Id>), step: (Rel, Vec<Id>), distinct: bool },
 }
@@ -47,37 +48,43 @@ impl Binder<'_> {
         let merged = without_parentheses(query)?;
         let query = merged.as_ref().unwrap_or(query);
         refuse(query)?;
-        let mut bindings = Vec::new();
-        if let Some(with) = &query.with {
-            let first = self.ctes.len();
-            let named = with.cte_tables.iter().map(|cte| cte.alias.name.value.as_str());
-            if let Some(refused) = named.into_iter().find(|name| REFUSED_WITH.contains(name)) {
-                return Err(unsupported(refused));
-            }
-            for cte in in_order(with) {
-                let name = names::fold(&cte.alias.name);
-                if self.ctes[first..].iter().any(|known| known.name == name) {
-                    let message = format!("WITH query name \"{name}\" specified more than once");
-                    return Err(SqlError::new(b"42712", message));
-                }
-                bindings.push(self.define(&name, cte, with.recursive)?);
-            }
-        }
+        let bindings = match &query.with {
+            Some(with) => self.bindings(with)?,
+            None => Vec::new(),
+        };
         let mut bound = self.query_body(query, resolve)?;
-        for binding in bindings.into_iter().rev() {
-            bound.rel = match binding {
-                Binding::Plain { id, value, columns } => {
-                    Rel::Let(Box::new(Let { id, value, columns, body: bound.rel }))
-                }
-                Binding::Recursive { id, columns, base, step, distinct } => {
-                    Rel::LetRec(Box::new(LetRec { id, columns, base, step, distinct, body: bound.rel }))
-                }
-            };
-        }
+        bound.rel = around(bound.rel, bindings);
         Ok(bound)
     }
 
+    /// The queries of WITH, each of which may be read from now on.
+    pub(super) fn bindings(&mut self, with: &ast::With) -> Result<Vec<Binding>> {
+        let (first, mut bindings) = (self.ctes.len(), Vec::with_capacity(with.cte_tables.len()));
+        let named = with.cte_tables.iter().map(|cte| cte.alias.name.value.as_str());
+        if let Some(refused) = named.into_iter().find(|name| REFUSED_WITH.contains(name)) {
+            return Err(unsupported(refused));
+        }
+        for cte in in_order(with) {
+            let name = names::fold(&cte.alias.name);
+            if self.ctes[first..].iter().any(|known| known.name == name) {
+                let message = format!("WITH query name \"{name}\" specified more than once");
+                return Err(SqlError::new(b"42712", message));
+            }
+            bindings.push(self.define(&name, cte, with.recursive)?);
+        }
+        Ok(bindings)
+    }
+
     fn define(&mut self, name: &str, cte: &ast::Cte, recursive: bool) -> Result<Binding> {
+        let verb = match &*cte.query.body {
+            SetExpr::Insert(_) => Some("INSERT"),
+            SetExpr::Update(_) => Some("UPDATE"),
+            SetExpr::Delete(_) => Some("DELETE"),
+            _ => None,
+        };
+        if let Some(verb) = verb {
+            return Err(unsupported(format!("{verb} in WITH")));
+        }
         if let (true, SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right }) =
             (recursive, &*cte.query.body)
         {
@@ -169,6 +176,26 @@ impl Binder<'_> {
                 let ids = own.iter().map(|column| column.id).collect();
                 Ok(Some((Rel::Ref { id, columns: ids }, own)))
             }
+        }
+    }
+}
+
+/// A query's body with what stands around it.
+pub(super) fn around(body: Rel, bindings: Vec<Binding>) -> Rel {
+    bindings.into_iter().rev().fold(body, |body, binding| match binding {
+        Binding::Plain { id, value, columns } => Rel::Let(Box::new(Let { id, value, columns, body })),
+        Binding::Recursive { id, columns, base, step, distinct } => {
+            Rel::LetRec(Box::new(LetRec { id, columns, base, step, distinct, body }))
+        }
+    })
+}
+
+impl Binding {
+    /// Whether it may be another whenever it is evaluated.
+    pub(super) fn is_volatile(&self) -> bool {
+        match self {
+            Binding::Plain { value, .. } => has_volatile(value),
+            Binding::Recursive { base, step, .. } => has_volatile(&base.0) || has_volatile(&step.0),
         }
     }
 }

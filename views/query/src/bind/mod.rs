@@ -7,6 +7,7 @@ mod aggregate;
 mod array;
 mod assign;
 mod call;
+mod change;
 mod coerce;
 mod cte;
 mod expr;
@@ -42,8 +43,9 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
-pub use assign::{Target, bind_assigned};
+pub use assign::Target;
 pub(crate) use call::VARIADIC;
+pub use change::{BoundChange, Changed, MADE, bind_delete, bind_insert, bind_update};
 use cte::CteScope;
 pub(crate) use cte::REFUSED_WITH;
 pub(crate) use group::DISTINCT_SETS;
@@ -154,6 +156,10 @@ pub(crate) enum Clause {
     Values,
     /// FILTER.
     Filter,
+    /// UPDATE … SET.
+    Update,
+    /// RETURNING.
+    Returning,
     /// A window's PARTITION BY, ORDER BY or frame.
     Window,
 }
@@ -204,15 +210,19 @@ impl<'a> Binder<'a> {
     }
 
     fn finish(self, bound: Bound) -> Result<Plan> {
-        crate::stack::enough(bound.rel.depth(), || self.finished(bound))
+        self.known_parameters()?;
+        crate::stack::enough(bound.rel.depth(), || Ok(self.finished(bound)))
     }
 
-    fn finished(self, bound: Bound) -> Result<Plan> {
-        for (i, ty) in self.parameters.iter().enumerate() {
-            if ty.ty == Type::Unknown {
-                return Err(SqlError::new(b"42P18", format!("could not determine data type of parameter ${}", i + 1)));
-            }
+    fn known_parameters(&self) -> Result<()> {
+        match self.parameters.iter().position(|ty| ty.ty == Type::Unknown) {
+            None => Ok(()),
+            Some(i) => Err(SqlError::new(b"42P18", format!("could not determine data type of parameter ${}", i + 1))),
         }
+    }
+
+    /// The plan of what was bound; a statement may have several, of the same parameters.
+    fn finished(&self, bound: Bound) -> Plan {
         let mut rel = bound.rel;
         // A parameter whose type was found after its first use.
         rel.rewrite_scalars(&mut |scalar| {
@@ -222,8 +232,8 @@ impl<'a> Binder<'a> {
                 *ty = self.parameters[*number as usize - 1].clone();
             }
         });
-        let Binder { columns, parameters, lets, .. } = self;
-        Ok(Plan { rel, output: bound.output, columns, parameters, lets })
+        let (columns, parameters) = (self.columns.clone(), self.parameters.clone());
+        Plan { rel, output: bound.output, columns, parameters, lets: self.lets }
     }
 
     /// The query that is being bound.
@@ -312,7 +322,7 @@ pub(crate) fn is_volatile(scalar: &Scalar) -> bool {
     })
 }
 
-fn has_volatile(rel: &Rel) -> bool {
+pub(crate) fn has_volatile(rel: &Rel) -> bool {
     rel.any(&mut |rel| rel.scalars().into_iter().any(is_volatile))
 }
 

@@ -90,19 +90,25 @@ impl Binder<'_> {
     /// `(a, b) = (SELECT …)`: the subquery's only row, as a record.
     pub(super) fn compare_row_subquery(&mut self, left: &Expr, op: &str, query: &Query) -> Result<Scalar> {
         let left = self.fields_of(left)?;
-        let mut bound = self.query(query, true)?;
-        if bound.output.len() != left.len() {
-            let much = if bound.output.len() > left.len() { "many" } else { "few" };
+        let value = self.row_subquery(query)?;
+        let right = row::fields(value);
+        if right.len() != left.len() {
+            let much = if right.len() > left.len() { "many" } else { "few" };
             return Err(SqlError::new(b"42601", format!("subquery has too {much} columns")));
         }
+        self.compare_fields(left, op, right)
+    }
+
+    /// A subquery's only row, as a record.
+    pub(super) fn row_subquery(&mut self, query: &Query) -> Result<Scalar> {
+        let mut bound = self.query(query, true)?;
         let scalars = bound.output.iter().map(|(_, id)| self.column(*id)).collect();
         let record = self.row_of(scalars);
         let ty = record.ty();
         let id = self.columns.add("row", ty.clone());
         bound.rel = bound.rel.map(vec![(id, record)]);
         bound.output = vec![("row".to_owned(), id)];
-        let value = self.subquery(SubqueryKind::Value(ty), bound);
-        self.compare_fields(left, op, row::fields(value))
+        Ok(self.subquery(SubqueryKind::Value(ty), bound))
     }
 }
 

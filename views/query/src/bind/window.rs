@@ -82,6 +82,8 @@ impl Binder<'_> {
             Clause::Values => "VALUES",
             Clause::Filter => "FILTER",
             Clause::Window => "window definitions",
+            Clause::Update => "UPDATE",
+            Clause::Returning => "RETURNING",
         };
         Err(SqlError::new(b"42P20", format!("window functions are not allowed in {place}")))
     }

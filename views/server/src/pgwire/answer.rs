@@ -1,5 +1,6 @@
 //! What a statement answers, and how it is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures::{Sink, SinkExt, Stream, stream};
@@ -30,7 +31,7 @@ pub(super) enum Answer {
         /// Which columns are sent in binary.
         binary: Vec<bool>,
         batches: Batches,
-        tag: &'static str,
+        tag: Cow<'static, str>,
     },
     Copy {
         columns: Arc<[Column]>,
@@ -48,7 +49,7 @@ pub(super) fn binary(columns: usize, format: &Format) -> Vec<bool> {
     (0..columns).map(wanted).collect()
 }
 
-/// `SELECT 3`, `SHOW`.
+/// `SELECT 3`, `SHOW`, `INSERT 0 3`.
 pub(super) fn row_tag(tag: &str, rows: usize) -> Tag {
     if tag == "SELECT" { Tag::new(tag).with_rows(rows) } else { Tag::new(tag) }
 }
@@ -86,7 +87,7 @@ where
                     client.feed(PgWireBackendMessage::DataRow(row)).await?;
                 }
             }
-            Ok(row_tag(tag, count))
+            Ok(row_tag(&tag, count))
         }
         Answer::Copy { columns, mut batches, format } => {
             let begin = CopyOutResponse::new(0, columns.len() as i16, vec![0; columns.len()]);

@@ -358,7 +358,7 @@ impl ExtendedQueryHandler for Handler {
         let prepared = &portal.statement.statement.0;
         let values = values(portal, &self.handle.naming(prepared.parameters.iter(), &seen))?;
         match self.run(client, prepared, values, &seen, &portal.result_column_format).await? {
-            Answer::Rows { columns, batches, tag, .. } => Ok(Response::Query(response(columns.len(), batches, tag))),
+            Answer::Rows { columns, batches, tag, .. } => Ok(Response::Query(response(columns.len(), batches, &tag))),
             answer => {
                 let tag = send(client, answer).await?;
                 complete(client, tag).await?;

@@ -190,17 +190,23 @@ where
 }
 
 /// Drops a prepared statement, or all.
-pub(super) fn forget<C>(client: &C, session: &Shared, name: Option<&str>)
+///
+/// # Errors
+/// 26000 if there is none of this name.
+pub(super) fn forget<C>(client: &C, session: &Shared, name: Option<&str>) -> tidewater_sql::Result<()>
 where
     C: ClientPortalStore,
     C::PortalStore: PortalStore,
 {
     let mut session = session.lock();
-    match name {
-        Some(name) => {
-            client.portal_store().rm_statement(name);
-            session.statements.remove(name);
-        }
-        None => session.statements.drain().for_each(|name| client.portal_store().rm_statement(&name)),
+    let Some(name) = name else {
+        session.statements.drain().for_each(|name| client.portal_store().rm_statement(&name));
+        session.prepared.clear();
+        return Ok(());
+    };
+    client.portal_store().rm_statement(name);
+    match session.statements.remove(name) | session.prepared.remove(name).is_some() {
+        true => Ok(()),
+        false => Err(tidewater_sql::Error::new(b"26000", format!("prepared statement \"{name}\" does not exist"))),
     }
 }

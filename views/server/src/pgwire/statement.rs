@@ -1,5 +1,6 @@
 //! What the server does for a statement of a client: it reads, it changes, it begins and ends transactions.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::{CopyFormat, Statement, Subscribe};
-use tidewater_sql::{Error, Outcome, Parsed, Prepared, Rows};
+use tidewater_sql::{Error, Evaluated, Outcome, Parsed, Prepared, Rows};
 use tidewater_types::ColumnType;
 
 use super::answer::{Answer, binary};
@@ -63,6 +64,8 @@ fn needs_catalog(statement: &Statement) -> bool {
             | S::ShowVariable { .. }
             | S::DiscardAll
             | S::Deallocate { .. }
+            | S::Fetch { .. }
+            | S::Close { .. }
             | S::Nothing { .. }
     );
     !session
@@ -84,7 +87,11 @@ impl Handler {
             let patience = session(client).lock().statement_timeout();
             self.handle.restored(patience).await.map_err(|error| wire_error(&error))?;
         }
-        self.handle.prepare(&Arc::new(parsed), types, seen).map_err(|error| wire_error(&error))
+        let mut prepared = self.handle.prepare(&Arc::new(parsed), types, seen).map_err(|error| wire_error(&error))?;
+        if let Some(columns) = self.named_columns(&session(client), &prepared.parsed.statement) {
+            prepared.columns = Some(columns);
+        }
+        Ok(prepared)
     }
 
     /// Runs a statement for a session; its rows are in the format that the client wants.
@@ -107,6 +114,7 @@ impl Handler {
             return Err(wire_error(&aborted()));
         }
         let session = session(client);
+        let told = |error: Error| wire_error(&error);
         match statement {
             Statement::Begin { .. }
             | Statement::Commit
@@ -125,32 +133,92 @@ impl Handler {
             Statement::Reset { .. } | Statement::DiscardAll => {
                 let discard = matches!(statement, Statement::DiscardAll);
                 if discard {
-                    forget(client, &session, None);
+                    forget(client, &session, None).map_err(told)?;
+                    session.lock().cursors.close(None).map_err(told)?;
                 }
                 changed(client, &session, Session::reset).await?;
                 Ok(Answer::Tag(if discard { "DISCARD ALL" } else { "RESET" }.into()))
             }
             Statement::Deallocate { name } => {
-                forget(client, &session, name.as_deref());
+                forget(client, &session, name.as_deref()).map_err(told)?;
                 Ok(Answer::Tag(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" }.into()))
             }
             Statement::Nothing { tag } => Ok(Answer::Tag((*tag).into())),
             Statement::ShowVariable { name } => {
                 let shown = session.lock().show(name, || self.handle.positions());
-                shown.and_then(|rows| known(&rows, "SHOW", seen, format)).map_err(|error| wire_error(&error))
+                shown.and_then(|rows| known(&rows, "SHOW".into(), seen, format)).map_err(|error| wire_error(&error))
             }
-            Statement::Query(_) | Statement::CopyOut { .. } | Statement::CheckView { .. } => {
-                self.read(client, &session, prepared, &values, seen, format).await
+            Statement::CheckView { .. } => self.read(client, &session, prepared, &values, seen, format).await,
+            Statement::Query(_) | Statement::CopyOut { .. } | Statement::Change(_) => {
+                self.rows_or_tag(client, &session, prepared, &values, seen, format).await
+            }
+            Statement::Execute { .. } => {
+                let (prepared, values) = self.executed(&session, &prepared.parsed, seen).map_err(told)?;
+                self.rows_or_tag(client, &session, &prepared, &values, seen, format).await
+            }
+            Statement::Prepare { .. } => {
+                self.name_statement(&session, statement, seen).map_err(told)?;
+                Ok(Answer::Tag("PREPARE".into()))
+            }
+            Statement::Declare { .. } => {
+                self.declare(&session, statement, seen).await.map_err(told)?;
+                Ok(Answer::Tag("DECLARE CURSOR".into()))
+            }
+            Statement::Fetch { name, direction, moves } => {
+                let rows = session.lock().cursors.fetch(name, *direction).map_err(told)?;
+                let tag = format!("{} {}", if *moves { "MOVE" } else { "FETCH" }, rows.rows.len());
+                if *moves {
+                    return Ok(Answer::Tag(tag));
+                }
+                let seen = self.handle.naming(rows.columns.iter().map(|column| &column.ty), seen);
+                known(&rows, tag.into(), &seen, format).map_err(told)
+            }
+            Statement::Close { name } => {
+                session.lock().cursors.close(name.as_deref()).map_err(told)?;
+                Ok(Answer::Tag(if name.is_some() { "CLOSE CURSOR" } else { "CLOSE CURSOR ALL" }.into()))
+            }
+            Statement::Truncate(tables) => {
+                writable(&session, prepared).map_err(told)?;
+                self.truncate(&session, tables, seen).await.map_err(told)?;
+                Ok(Answer::Tag("TRUNCATE TABLE".into()))
+            }
+            Statement::CreateTableAs(create) => {
+                writable(&session, prepared).map_err(told)?;
+                self.create_table_as(client, &session, create, &prepared.parsed, seen).await
             }
             Statement::Subscribe { subscribe, copy } => {
                 self.subscribe(client, &session, prepared, subscribe, copy.as_ref(), seen, format).await
             }
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-                let tag = self.change(&session, prepared, &values, seen).await;
-                tag.map(Answer::Tag).map_err(|error| wire_error(&error))
-            }
             _ => self.define(client, &session, prepared, values, seen, format).await,
         }
+    }
+
+    /// Rows, or the tag of a change.
+    async fn rows_or_tag<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        prepared: &Prepared,
+        values: &[Constant],
+        seen: &Seen,
+        format: &Format,
+    ) -> PgWireResult<Answer>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !matches!(prepared.parsed.statement, Statement::Change(_)) {
+            return self.read(client, session, prepared, values, seen, format).await;
+        }
+        let done = self.change(session, prepared, values, seen).await;
+        let answer = done.and_then(|(tag, rows)| match rows {
+            Some(rows) => {
+                let seen = self.handle.naming(rows.columns.iter().map(|column| &column.ty), seen);
+                known(&rows, tag.into(), &seen, format)
+            }
+            None => Ok(Answer::Tag(tag)),
+        });
+        answer.map_err(|error| wire_error(&error))
     }
 
     async fn read<C>(
@@ -184,7 +252,7 @@ impl Handler {
         let binary = binary(columns.len(), format);
         let batches = Batches::start(query, fields(&columns, binary.clone(), seen), allowance).map_err(told)?;
         let tag = if matches!(prepared.parsed.statement, Statement::CheckView { .. }) { "CHECK" } else { "SELECT" };
-        Ok(Answer::Rows { columns, binary, batches, tag })
+        Ok(Answer::Rows { columns, binary, batches, tag: tag.into() })
     }
 
     #[allow(clippy::too_many_arguments, reason = "what a statement needs, and two words of its own")]
@@ -216,35 +284,39 @@ impl Handler {
         }
         let binary = binary(columns.len(), format);
         let batches = start(fields(&columns, binary.clone(), seen));
-        Ok(Answer::Rows { columns, binary, batches, tag: "SUBSCRIBE" })
+        Ok(Answer::Rows { columns, binary, batches, tag: "SUBSCRIBE".into() })
     }
 
-    /// INSERT, UPDATE and DELETE: done at once, or at the end of the transaction.
-    async fn change(
+    /// INSERT, UPDATE and DELETE: done at once, or at the end of the transaction. Gives the tag and what RETURNING shows.
+    pub(super) async fn change(
         &self,
         session: &Shared,
         prepared: &Prepared,
         values: &[Constant],
         seen: &Seen,
-    ) -> Result<String, Error> {
+    ) -> Result<(String, Option<Rows>), Error> {
         writable(session, prepared)?;
         self.settle(session, prepared).await?;
         let (wait, held) = {
             let session = session.lock();
             (session.wait(), session.in_transaction().then(|| session.held()))
         };
-        let Some(held) = held else {
+        let Some(mut held) = held else {
             return self.handle.evaluate_and_apply(prepared, values, seen, &wait).await;
         };
-        let changes = self.handle.evaluate(&held, prepared, values, seen, &wait).await?;
-        let tag = changes.tag();
-        session.lock().hold(changes);
-        Ok(tag)
+        let Evaluated { changes, rows } = self.handle.evaluate(&held, prepared, values, seen, &wait).await?;
+        let changes = Arc::new(changes);
+        let mut keys = session.lock().take_keys();
+        held.push(changes.clone());
+        self.handle.check_keys(&mut keys, &held)?;
+        let tag = changes.tag().to_owned();
+        session.lock().hold(changes, keys);
+        Ok((tag, rows))
     }
 
     /// Before a statement that reads a materialized view of what its transaction changed, or drops a table of it: a block refuses
     /// the first; what the statements before it in its text changed takes effect now.
-    async fn settle(&self, session: &Shared, prepared: &Prepared) -> Result<(), Error> {
+    pub(super) async fn settle(&self, session: &Shared, prepared: &Prepared) -> Result<(), Error> {
         let (held, implicit) = {
             let session = session.lock();
             (session.held(), session.is_implicit())
@@ -257,8 +329,13 @@ impl Handler {
             let message = "a materialized view of what this transaction changed can be read after its COMMIT only";
             return Err(Error::new(b"25001", message).hint("COMMIT first, or let statements commit by themselves"));
         }
-        let tags: Vec<_> = held.iter().map(|changes| changes.tag()).collect();
+        self.take_effect(session).await
+    }
+
+    /// What the statements before this one in its text changed takes effect now.
+    pub(super) async fn take_effect(&self, session: &Shared) -> Result<(), Error> {
         let held = session.lock().take_held();
+        let tags: Vec<_> = held.iter().map(|changes| changes.tag().to_owned()).collect();
         self.handle.apply(tidewater_sql::Changes::net(held)).await?;
         let mut session = session.lock();
         tags.iter().for_each(|tag| session.took_effect(tag));
@@ -307,7 +384,7 @@ impl Handler {
                 let (columns, binary) = (query.columns.clone(), binary(query.columns.len(), format));
                 let encoder = fields(&columns, binary.clone(), seen.clone());
                 let batches = Batches::start(*query, encoder, allowance).map_err(told)?;
-                Answer::Rows { columns, binary, batches, tag }
+                Answer::Rows { columns, binary, batches, tag: tag.into() }
             }
         })
     }
@@ -409,7 +486,7 @@ fn writable(session: &Shared, prepared: &Prepared) -> Result<(), Error> {
 }
 
 /// Rows that are known.
-fn known(rows: &Rows, tag: &'static str, seen: &Seen, format: &Format) -> Result<Answer, Error> {
+fn known(rows: &Rows, tag: Cow<'static, str>, seen: &Seen, format: &Format) -> Result<Answer, Error> {
     let (columns, binary) = (rows.columns.clone(), binary(rows.columns.len(), format));
     let batches = Batches::of(rows, fields(&columns, binary.clone(), seen.clone()))?;
     Ok(Answer::Rows { columns, binary, batches, tag })

@@ -156,3 +156,60 @@ fn a_large_change_is_seen_as_a_whole_by_those_who_read_meanwhile() {
         }
     });
 }
+
+#[test]
+fn returning_answers_rows_by_the_extended_protocol() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (id bigint PRIMARY KEY, n numeric DEFAULT 1.5)").await.expect("a table");
+        let insert = client.prepare("INSERT INTO t (id) VALUES ($1), ($2) RETURNING id + 1 AS next, n").await;
+        let insert = insert.expect("a statement");
+        let columns: Vec<_> = insert.columns().iter().map(|column| (column.name(), column.type_().name())).collect();
+        assert_eq!(columns, [("next", "int8"), ("n", "numeric")]);
+        let rows = client.query(&insert, &[&1_i64, &2_i64]).await.expect("rows");
+        assert_eq!(rows.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>(), [2, 3]);
+        let again = client.query(&insert, &[&3_i64, &2_i64]).await.expect_err("2 is there");
+        assert_eq!(again.code(), Some(&SqlState::UNIQUE_VIOLATION));
+        let count = client.execute("DELETE FROM t WHERE id < $1 RETURNING id", &[&9_i64]).await.expect("rows");
+        assert_eq!(count, 2, "the tag says how many");
+        // Over HTTP, too.
+        let body = json!({ "query": "INSERT INTO t VALUES (7, 7) RETURNING id" }).to_string();
+        let answer = request(running.http_address, "POST /api/sql", &body).await;
+        let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
+        assert_eq!(answer["results"][0]["rows"], json!([[7]]), "{answer}");
+        running.stop().await;
+    });
+}
+
+#[test]
+fn upserts_of_one_key_by_many_clients_lose_none() {
+    const CLIENTS: usize = 4;
+    const EACH: usize = 25;
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, n int)").await.expect("a table");
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..CLIENTS {
+            let client = connect(&running).await;
+            clients.spawn(async move {
+                let upsert = "INSERT INTO t VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = t.n + excluded.n";
+                let mut done = 0;
+                while done < EACH {
+                    match client.batch_execute(upsert).await {
+                        Ok(()) => done += 1,
+                        // Others were faster every time.
+                        Err(error) => assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE)),
+                    }
+                }
+            });
+        }
+        while let Some(ended) = clients.join_next().await {
+            ended.expect("no panic");
+        }
+        let n: i32 = client.query_one("SELECT n FROM t", &[]).await.expect("one row").get(0);
+        assert_eq!(n as usize, CLIENTS * EACH);
+        running.stop().await;
+    });
+}

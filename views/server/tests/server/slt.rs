@@ -1,7 +1,8 @@
-//! `tests/slt/*.slt`, in process and through the socket; those named `pg_*` on PostgreSQL, too.
+//! `tests/slt/*.slt`, in process and through the socket; those named `pg_*` against PostgreSQL, too, which says what is right.
+//! Those of sessions (`*session*`) need a socket.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -37,25 +38,18 @@ fn output(rows: Vec<Vec<String>>) -> DBOutput<DefaultColumnType> {
     DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows }
 }
 
-/// What the file is told of a refusal: SQLSTATE and message.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
-impl From<tidewater_sql::Error> for Refused {
-    fn from(error: tidewater_sql::Error) -> Self {
-        Refused(format!("{} {}", error.code(), error.message))
-    }
+fn name(file: &Path) -> String {
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 struct InProcess(Database);
 
 #[async_trait]
 impl AsyncDB for InProcess {
-    type Error = Refused;
+    type Error = Told;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Told> {
         let Some(Outcome::Rows(query)) = self.0.execute(statement)?.pop() else {
             return Ok(DBOutput::StatementComplete(0));
         };
@@ -75,21 +69,51 @@ impl AsyncDB for InProcess {
     async fn shutdown(&mut self) {}
 }
 
+/// PostgreSQL.
+struct Judge(Connection);
+
+#[async_trait]
+impl AsyncDB for Judge {
+    type Error = Told;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Told> {
+        let answer = self.0.ask(statement).map_err(|told| Told(format!("{} {}", told.sqlstate, told.message)))?;
+        if answer.columns.is_empty() {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        Ok(output(answer.rows.into_iter().map(|row| row.into_iter().map(shown).collect()).collect()))
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
 struct Socket(Arc<Client>);
 
-impl From<tokio_postgres::Error> for Refused {
+/// An error with its SQLSTATE: a driver's error alone says only that there was one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Told(String);
+
+impl From<tidewater_sql::Error> for Told {
+    fn from(error: tidewater_sql::Error) -> Self {
+        Told(format!("{} {}", String::from_utf8_lossy(&error.sqlstate), error.message))
+    }
+}
+
+impl From<tokio_postgres::Error> for Told {
     fn from(error: tokio_postgres::Error) -> Self {
         let told = error.as_db_error().map(|told| format!("{} {}", told.code().code(), told.message()));
-        Refused(told.unwrap_or_else(|| error.to_string()))
+        Told(told.unwrap_or_else(|| error.to_string()))
     }
 }
 
 #[async_trait]
 impl AsyncDB for Socket {
-    type Error = Refused;
+    type Error = Told;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Told> {
         let (mut rows, mut answered) = (Vec::new(), false);
         for message in self.0.simple_query(statement).await? {
             match message {
@@ -107,46 +131,10 @@ impl AsyncDB for Socket {
     async fn shutdown(&mut self) {}
 }
 
-struct Judge(Connection);
-
-#[async_trait]
-impl AsyncDB for Judge {
-    type Error = Refused;
-    type ColumnType = DefaultColumnType;
-
-    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
-        let answer = self.0.ask(statement);
-        let answer = answer.map_err(|refusal| Refused(format!("{} {}", refusal.sqlstate, refusal.message)))?;
-        if answer.columns.is_empty() {
-            return Ok(DBOutput::StatementComplete(0));
-        }
-        Ok(output(answer.rows.into_iter().map(|row| row.into_iter().map(shown).collect()).collect()))
-    }
-
-    async fn shutdown(&mut self) {}
-}
-
-#[test]
-fn on_postgresql() {
-    let is_shared =
-        |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("pg_"));
-    let shared: Vec<PathBuf> = files().into_iter().filter(is_shared).collect();
-    assert!(!shared.is_empty());
-    for file in shared {
-        RUNTIME.block_on(async {
-            // A schema of its own for each file.
-            let clean = "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public";
-            tidewater_judge::server().connect().ask(clean).expect("an empty schema");
-            let mut runner = Runner::new(|| async { Ok(Judge(tidewater_judge::server().connect())) });
-            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
-        });
-    }
-}
-
 #[test]
 fn in_process() {
     let _guard = RUNTIME.enter();
-    for file in files() {
+    for file in files().into_iter().filter(|file| !name(file).contains("session")) {
         RUNTIME.block_on(async {
             let mut runner = Runner::new(|| async { Ok(InProcess(Database::new())) });
             runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
@@ -168,4 +156,24 @@ fn through_the_socket() {
             running.stop().await;
         }
     });
+}
+
+#[test]
+fn postgresql_agrees() {
+    let judged: Vec<_> = files().into_iter().filter(|file| name(file).starts_with("pg_")).collect();
+    assert!(!judged.is_empty());
+    for file in judged {
+        let schema = format!("judged_{}", name(&file).replace('.', "_"));
+        let mut connection = tidewater_judge::server().connect();
+        let own = format!("CREATE SCHEMA {schema}; SET search_path = {schema}; SET client_min_messages = error");
+        connection.ask(&own).expect("a schema of its own");
+        let mut connection = Some(connection);
+        RUNTIME.block_on(async {
+            let mut runner = Runner::new(|| {
+                let connection = connection.take().expect("one connection");
+                async move { Ok(Judge(connection)) }
+            });
+            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
+        });
+    }
 }

@@ -6,7 +6,7 @@ use tidewater_delta::{Op, Row, RowBuilder, RowRef, Weight, Width};
 use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
-use super::Changes;
+use super::{Changes, conflict};
 use crate::applying::Applying;
 use crate::catalog::Body;
 use crate::constraint::Constraints;
@@ -122,7 +122,7 @@ impl Database {
         let gone = wanted.iter().any(|(row, count)| there(row) < *count);
         match gone {
             false => Ok(()),
-            true => Err(Error::new(b"40001", "could not serialize access due to concurrent update").hint("try again")),
+            true => Err(conflict()),
         }
     }
 
@@ -140,7 +140,7 @@ impl Database {
             for (number, unique) in constraints.uniques.iter().enumerate() {
                 if let Err(error) = unique.add(row.as_ref(), &columns) {
                     constraints.uniques[..number].iter().for_each(|unique| unique.remove(row.as_ref(), &columns));
-                    failed = Some((done, error));
+                    failed = Some((done, changes.refusal(&constraints.uniques[number].name, error)));
                     break 'rows;
                 }
             }

@@ -1,21 +1,21 @@
-//! What a statement that changes a table reads, as a query: the new values, or the old rows, or both.
+//! What a statement that changes a table reads, as queries: the old rows, the new values, what ON CONFLICT and RETURNING compute.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query, SelectItem, SetExpr,
-    TableFactor, TableObject, TableWithJoins, Update, Value,
+    ConflictTarget, FromTable, Insert, ObjectName, OnConflict, OnConflictAction, OnInsert, TableFactor, TableObject,
+    TableWithJoins,
 };
 use tidewater_functions::Session;
-use tidewater_query::{Relation, Target, bind, bind_assigned};
-use tidewater_types::{Column, ColumnType};
+use tidewater_query::{BoundChange, Changed, Relation, bind_delete, bind_insert, bind_update};
+use tidewater_types::ColumnType;
 
 use super::unknown;
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
-use crate::names::{fold, key_of, split};
-use crate::parse::ast::Statement;
+use crate::names::{fold, key_of};
+use crate::parse::ast::{ChangeStatement, ChangeVerb};
 use crate::query::Planned;
 use crate::relations::Names;
 use crate::{Error, Result};
@@ -24,9 +24,19 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct ChangePlan {
     pub(super) table: String,
+    pub(super) relation: Arc<Relation>,
     pub(super) verb: Verb,
-    /// What it reads: the new values, or the old row, or both.
-    pub(crate) plan: Arc<Planned>,
+    /// What it reads: the new values, or the old row, or both; then what RETURNING shows of other tables.
+    pub(crate) read: Arc<Planned>,
+    pub(super) conflict: Option<Conflict>,
+    /// RETURNING, over the rows that it makes or takes out.
+    pub(crate) returning: Option<Arc<Planned>>,
+    /// Types of the columns that RETURNING shows of other tables.
+    pub(super) others: Vec<ColumnType>,
+    /// Whether a row may be read several times: it is joined with others.
+    pub(super) joins: bool,
+    /// Objects that it names, those inside views included.
+    pub(crate) reads: Vec<String>,
 }
 
 /// What becomes of the rows that it reads.
@@ -40,29 +50,70 @@ pub(super) enum Verb {
     Delete,
 }
 
+/// ON CONFLICT.
+#[derive(Debug)]
+pub(super) struct Conflict {
+    /// The unique constraints that it is about, by number.
+    pub(super) arbiters: Vec<usize>,
+    /// DO UPDATE; otherwise nothing is done.
+    pub(super) update: Option<Arc<Planned>>,
+}
+
 /// A table that statements may change.
-struct Local<'a> {
-    key: String,
-    relation: Arc<Relation>,
-    constraints: &'a Constraints,
+pub(crate) struct Local<'a> {
+    pub(crate) key: String,
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) constraints: &'a Constraints,
 }
 
 impl Local<'_> {
-    fn column(&self, name: &str) -> Result<usize> {
-        let at = self.relation.columns.iter().position(|column| column.name == name);
-        let message = || format!("column \"{name}\" of relation \"{}\" does not exist", self.relation.name);
-        at.ok_or_else(|| Error::new(b"42703", message()))
+    fn changed(&self) -> Changed<'_> {
+        let defaults = self.constraints.defaults.iter().map(|default| default.as_ref().map(|default| &default.expr));
+        Changed { relation: self.relation.clone(), defaults: defaults.collect() }
     }
 
-    fn target(&self, at: usize) -> Target<'_> {
-        let column = &self.relation.columns[at];
-        let default = self.constraints.defaults[at].as_ref().map(|default| &default.expr);
-        Target { name: &column.name, ty: column.ty.clone(), default }
+    /// The unique constraints that ON CONFLICT names; all where it names none.
+    fn arbiters(&self, on: &OnConflict) -> Result<Vec<usize>> {
+        let uniques = &self.constraints.uniques;
+        let updates = matches!(on.action, OnConflictAction::DoUpdate(_));
+        match &on.conflict_target {
+            None if updates => {
+                let message = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
+                Err(Error::new(b"42601", message).hint("For example, ON CONFLICT (column_name)."))
+            }
+            None => Ok((0..uniques.len()).collect()),
+            Some(ConflictTarget::OnConstraint(name)) => {
+                let name = key_of(name)?;
+                let found = uniques.iter().position(|unique| unique.name == name);
+                let table = &self.relation.name;
+                let message = || format!("constraint \"{name}\" for table \"{table}\" does not exist");
+                found.map(|at| vec![at]).ok_or_else(|| Error::new(b"42704", message()))
+            }
+            Some(ConflictTarget::Columns(columns)) => {
+                let mut wanted = Vec::with_capacity(columns.len());
+                for column in columns {
+                    let name = fold(column);
+                    let at = self.relation.columns.iter().position(|column| column.name == name);
+                    let missing = || Error::new(b"42703", format!("column \"{name}\" does not exist"));
+                    wanted.push(at.ok_or_else(missing)?);
+                }
+                let same = |columns: &[usize]| {
+                    columns.iter().all(|at| wanted.contains(at)) && wanted.iter().all(|at| columns.contains(at))
+                };
+                let found: Vec<usize> = (0..uniques.len()).filter(|&at| same(&uniques[at].columns)).collect();
+                if found.is_empty() {
+                    let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+                    return Err(Error::new(b"42P10", message));
+                }
+                Ok(found)
+            }
+        }
     }
 }
 
 impl Database {
-    fn local(&self, name: &ObjectName, session: &Session) -> Result<Local<'_>> {
+    /// The table that a statement changes.
+    pub(crate) fn local(&self, name: &ObjectName, session: &Session) -> Result<Local<'_>> {
         let key = self.resolved(&key_of(name)?, session)?;
         self.intact(&key)?;
         let Some(object) = self.objects.get(&key) else { return Err(unknown(&key)) };
@@ -77,129 +128,88 @@ impl Database {
     /// Plans a statement that changes a table.
     pub(crate) fn change_plan(
         &self,
-        statement: &Statement,
+        statement: &ChangeStatement,
         text: &str,
         types: &[ColumnType],
         session: &Arc<Session>,
     ) -> Result<ChangePlan> {
-        let (local, verb, query, targets) = match statement {
-            Statement::Insert(insert) => self.insert(insert, text, types, session)?,
-            Statement::Update(update) => self.update(update, session)?,
-            Statement::Delete(delete) => self.delete(delete, session)?,
-            _ => return Err(Error::new(b"42601", "expected INSERT, UPDATE or DELETE")),
-        };
-        let targets: Vec<Target<'_>> = targets.into_iter().map(|at| local.target(at)).collect();
+        let with = statement.with.as_ref();
         let names = Names::new(self, session);
-        let plan = names.told(bind_assigned(&query, text, &names, session, types, &targets))?;
-        let plan = Arc::new(self.rewritten(plan, names)?);
-        Ok(ChangePlan { table: local.key, verb, plan })
-    }
-
-    fn insert(
-        &self,
-        insert: &Insert,
-        text: &str,
-        types: &[ColumnType],
-        session: &Arc<Session>,
-    ) -> Result<Planning<'_>> {
-        let TableObject::TableName(name) = &insert.table else {
-            return Err(Error::new(b"0A000", "INSERT into a function is not supported"));
-        };
-        refuse(
-            "INSERT",
-            [
-                (insert.returning.is_some(), "RETURNING"),
-                (insert.on.is_some(), "ON CONFLICT"),
-                (insert.overwrite, "OVERWRITE"),
-                (insert.or.is_some() || insert.replace_into || insert.ignore, "OR"),
-            ],
-        )?;
-        let local = self.local(name, session)?;
-        let all = || (0..local.relation.columns.len()).collect::<Vec<_>>();
-        let Some(source) = &insert.source else {
-            // DEFAULT VALUES.
-            let query = select(Vec::new(), &[], None)?;
-            return Ok((local, Verb::Insert(Vec::new()), query, Vec::new()));
-        };
-        let mut columns = all();
-        if !insert.columns.is_empty() {
-            columns = insert.columns.iter().map(|name| local.column(&key_of(name)?)).collect::<Result<_>>()?;
-            crate::table::distinct_names(columns.iter().map(|&at| local.relation.columns[at].name.as_str()))?;
-        } else {
-            // Fewer values than columns: the rest is what it is by default.
-            let width = match source.body.as_ref() {
-                SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
-                _ => {
-                    let names = Names::new(self, session);
-                    names.told(bind(source, text, &names, session, types))?.output.len()
-                }
-            };
-            columns.truncate(width);
-        }
-        Ok((local, Verb::Insert(columns.clone()), source.clone(), columns))
-    }
-
-    fn delete(&self, delete: &Delete, session: &Arc<Session>) -> Result<Planning<'_>> {
-        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let [from] = from.as_slice() else { return Err(Error::new(b"0A000", "DELETE from several tables")) };
-        refuse(
-            "DELETE",
-            [
-                (delete.returning.is_some(), "RETURNING"),
-                (delete.using.is_some(), "USING"),
-                (!delete.order_by.is_empty(), "ORDER BY"),
-                (delete.limit.is_some(), "LIMIT"),
-            ],
-        )?;
-        let local = self.local(table_of(from)?, session)?;
-        let all: Vec<usize> = (0..local.relation.columns.len()).collect();
-        let old = old_columns(from, &local.relation.columns)?;
-        let query = select(old, std::slice::from_ref(from), delete.selection.as_ref())?;
-        Ok((local, Verb::Delete, query, all))
-    }
-
-    fn update(&self, update: &Update, session: &Arc<Session>) -> Result<Planning<'_>> {
-        refuse(
-            "UPDATE",
-            [
-                (update.returning.is_some(), "RETURNING"),
-                (update.from.is_some(), "FROM"),
-                (!update.order_by.is_empty(), "ORDER BY"),
-                (update.limit.is_some(), "LIMIT"),
-            ],
-        )?;
-        let local = self.local(table_of(&update.table)?, session)?;
-        let width = local.relation.columns.len();
-        let old = old_columns(&update.table, &local.relation.columns)?;
-        let mut new = old.clone();
-        let mut set = std::collections::BTreeSet::new();
-        for Assignment { target, value } in &update.assignments {
-            let AssignmentTarget::ColumnName(column) = target else {
-                return Err(Error::new(b"0A000", "UPDATE of several columns by one value is not supported"));
-            };
-            let at = local.column(&key_of(column)?)?;
-            if !set.insert(at) {
-                let name = &local.relation.columns[at].name;
-                return Err(Error::new(b"42601", format!("multiple assignments to same column \"{name}\"")));
+        let local = self.local(target(&statement.verb)?, session)?;
+        let changed = local.changed();
+        let mut arbiters = None;
+        let (bound, joins) = match &statement.verb {
+            ChangeVerb::Insert(insert) => {
+                arbiters = on_conflict(insert)?.map(|on| local.arbiters(on)).transpose()?;
+                (bind_insert(insert, with, &changed, text, &names, session, types), false)
             }
-            new[at] = match is_default(value) {
-                false => value.clone(),
-                true => match &local.constraints.defaults[at] {
-                    Some(default) => default.expr.clone(),
-                    None => Expr::Value(Value::Null.into()),
-                },
-            };
-        }
-        let query = select(
-            old.into_iter().chain(new).collect(),
-            std::slice::from_ref(&update.table),
-            update.selection.as_ref(),
-        )?;
-        Ok((local, Verb::Update, query, (0..width).chain(0..width).collect()))
+            ChangeVerb::Update(update) => {
+                let strange = [(!update.order_by.is_empty(), "ORDER BY"), (update.limit.is_some(), "LIMIT")];
+                refuse("UPDATE", strange)?;
+                (bind_update(update, with, &changed, text, &names, session, types), update.from.is_some())
+            }
+            ChangeVerb::Delete(delete) => {
+                let strange = [(!delete.order_by.is_empty(), "ORDER BY"), (delete.limit.is_some(), "LIMIT")];
+                refuse("DELETE", strange)?;
+                (bind_delete(delete, with, &changed, text, &names, session, types), delete.using.is_some())
+            }
+        };
+        let BoundChange { read, targets, conflict, returning, others } = names.told(bound)?;
+        let verb = match &statement.verb {
+            ChangeVerb::Insert(_) => Verb::Insert(targets),
+            ChangeVerb::Update(_) => Verb::Update,
+            ChangeVerb::Delete(_) => Verb::Delete,
+        };
+        let planned = |plan| self.rewritten(plan, &names).map(Arc::new);
+        let update = conflict.map(planned).transpose()?;
+        Ok(ChangePlan {
+            read: planned(read)?,
+            conflict: arbiters.map(|arbiters| Conflict { arbiters, update }),
+            returning: returning.map(planned).transpose()?,
+            reads: names.named(),
+            table: local.key,
+            relation: local.relation,
+            verb,
+            others,
+            joins,
+        })
     }
 }
 
-type Planning<'a> = (Local<'a>, Verb, Box<Query>, Vec<usize>);
+/// The table that a statement names.
+fn target(verb: &ChangeVerb) -> Result<&ObjectName> {
+    match verb {
+        ChangeVerb::Insert(insert) => match &insert.table {
+            TableObject::TableName(name) => Ok(name),
+            _ => Err(Error::new(b"0A000", "INSERT into a function is not supported")),
+        },
+        ChangeVerb::Update(update) => table_of(&update.table),
+        ChangeVerb::Delete(delete) => {
+            let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+            match from.as_slice() {
+                [from] => table_of(from),
+                _ => Err(Error::new(b"42601", "DELETE is from one table; others stand behind USING")),
+            }
+        }
+    }
+}
+
+fn on_conflict(insert: &Insert) -> Result<Option<&OnConflict>> {
+    refuse(
+        "INSERT",
+        [
+            (insert.overwrite, "OVERWRITE"),
+            (insert.or.is_some() || insert.replace_into || insert.ignore, "OR"),
+            (!insert.assignments.is_empty(), "SET"),
+        ],
+    )?;
+    match &insert.on {
+        None => Ok(None),
+        Some(OnInsert::OnConflict(on)) => Ok(Some(on)),
+        Some(_) => Err(Error::new(b"0A000", "INSERT with ON DUPLICATE KEY is not supported")
+            .hint("ON CONFLICT (column) DO UPDATE does it")),
+    }
+}
 
 fn refuse<const N: usize>(verb: &str, clauses: [(bool, &str); N]) -> Result<()> {
     match clauses.into_iter().find(|(given, _)| *given) {
@@ -213,33 +223,4 @@ fn table_of(table: &TableWithJoins) -> Result<&ObjectName> {
         TableFactor::Table { name, .. } if table.joins.is_empty() => Ok(name),
         other => Err(Error::new(b"0A000", format!("{other} cannot be changed"))),
     }
-}
-
-fn is_default(value: &Expr) -> bool {
-    matches!(value, Expr::Identifier(ident) if ident.quote_style.is_none() && fold(ident) == "default")
-}
-
-/// The columns of a table by its name or alias.
-fn old_columns(table: &TableWithJoins, columns: &[Column]) -> Result<Vec<Expr>> {
-    let name = match &table.relation {
-        TableFactor::Table { alias: Some(alias), .. } => fold(&alias.name),
-        _ => split(&key_of(table_of(table)?)?).1.to_owned(),
-    };
-    let quoted = |name: &str| Ident::with_quote('"', name);
-    let column = |column: &Column| Expr::CompoundIdentifier(vec![quoted(&name), quoted(&column.name)]);
-    Ok(columns.iter().map(column).collect())
-}
-
-/// `SELECT columns FROM tables WHERE selection`.
-fn select(columns: Vec<Expr>, from: &[TableWithJoins], selection: Option<&Expr>) -> Result<Box<Query>> {
-    let mut parsed = crate::parse::parse("SELECT 1")?;
-    let Some(Statement::Query(mut query)) = parsed.pop().map(|parsed| parsed.statement) else {
-        return Err(Error::new(b"XX000", "SELECT is no query"));
-    };
-    if let SetExpr::Select(body) = query.body.as_mut() {
-        body.projection = columns.into_iter().map(SelectItem::UnnamedExpr).collect();
-        body.from = from.to_vec();
-        body.selection = selection.cloned();
-    }
-    Ok(query)
 }

@@ -94,12 +94,53 @@ pub enum Statement {
         /// Whether what depends on them goes too.
         cascade: bool,
     },
-    /// `INSERT`.
-    Insert(Box<sql::Insert>),
-    /// `UPDATE`.
-    Update(Box<sql::Update>),
-    /// `DELETE`.
-    Delete(Box<sql::Delete>),
+    /// `INSERT`, `UPDATE`, `DELETE`.
+    Change(Box<ChangeStatement>),
+    /// `TRUNCATE`: a DELETE of each table.
+    Truncate(Vec<Arc<Parsed>>),
+    /// `CREATE TABLE name AS query` and `SELECT … INTO name`.
+    CreateTableAs(Box<CreateTableAs>),
+    /// `PREPARE name [(type, …)] AS statement`.
+    Prepare {
+        /// Its name.
+        name: String,
+        /// Types of the parameters that it says.
+        types: Vec<sql::DataType>,
+        /// What is prepared.
+        statement: Arc<Parsed>,
+    },
+    /// `EXECUTE name [(value, …)]`.
+    Execute {
+        /// Name of the prepared statement.
+        name: String,
+        /// Values of its parameters.
+        values: Vec<sql::Expr>,
+    },
+    /// `DECLARE name CURSOR FOR query`.
+    Declare {
+        /// Its name.
+        name: String,
+        /// Whether it outlives its transaction.
+        hold: bool,
+        /// Whether it may go back.
+        scroll: bool,
+        /// The query.
+        query: Arc<Parsed>,
+    },
+    /// `FETCH` or `MOVE`.
+    Fetch {
+        /// The cursor.
+        name: String,
+        /// Which rows.
+        direction: Direction,
+        /// Whether it moves only.
+        moves: bool,
+    },
+    /// `CLOSE name`; `None` for ALL.
+    Close {
+        /// The cursor.
+        name: Option<String>,
+    },
     /// `SELECT`, `VALUES`, `TABLE`, `WITH … SELECT`.
     Query(Box<sql::Query>),
     /// `COPY (query) TO STDOUT` or `COPY name TO STDOUT`.
@@ -210,6 +251,50 @@ pub enum Statement {
         /// Its first words, upper case.
         words: String,
     },
+}
+
+/// `CREATE TABLE name AS query`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTableAs {
+    /// Name.
+    pub name: String,
+    /// Whether an existing one is kept.
+    pub if_not_exists: bool,
+    /// Names for its first columns.
+    pub columns: Vec<String>,
+    /// The query.
+    pub query: Arc<Parsed>,
+}
+
+/// Where FETCH and MOVE go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// So many rows on, or back where it is negative; the extremes are all of them.
+    Forward(i64),
+    /// To the row of this number, from the end where it is negative.
+    Absolute(i64),
+    /// To the row so many further on.
+    Relative(i64),
+}
+
+/// A statement that changes the rows of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeStatement {
+    /// WITH.
+    pub with: Option<sql::With>,
+    /// What it does.
+    pub verb: ChangeVerb,
+}
+
+/// What a statement does to the rows of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeVerb {
+    /// `INSERT`.
+    Insert(Box<sql::Insert>),
+    /// `UPDATE`.
+    Update(Box<sql::Update>),
+    /// `DELETE`.
+    Delete(Box<sql::Delete>),
 }
 
 /// `SUBSCRIBE [TO] name | (query) …`.

@@ -165,6 +165,16 @@ impl<'a> Cursor<'a> {
         &self.parser.peek_token_ref().token
     }
 
+    /// The token behind the next one.
+    pub(super) fn peek_after(&self) -> Token {
+        self.parser.peek_nth_token(1).token
+    }
+
+    /// The whole text.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
     pub(super) fn next(&mut self) -> Token {
         self.parser.next_token().token
     }

@@ -7,12 +7,13 @@ mod alter;
 pub mod ast;
 mod create;
 mod cursor;
+mod prepared;
 mod session;
 mod subscribe;
 
 use std::sync::Arc;
 
-use ast::{CreateView, ObjectKind, Parsed, Statement};
+use ast::{ChangeStatement, ChangeVerb, CreateTableAs, CreateView, ObjectKind, Parsed, Statement};
 use cursor::Cursor;
 use sqlparser::ast as sql;
 
@@ -38,10 +39,8 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
 }
 
 /// First words of statements that the field knows and this system does not do.
-const UNSUPPORTED: [&str; 16] = [
-    "ALTER", "CALL", "CLOSE", "COMMENT", "DECLARE", "EXECUTE", "FETCH", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY",
-    "PREPARE", "REVOKE", "UNLISTEN", "VACUUM",
-];
+const UNSUPPORTED: [&str; 11] =
+    ["ALTER", "CALL", "COMMENT", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY", "REVOKE", "UNLISTEN", "VACUUM"];
 
 fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let first = cursor.peek_word().unwrap_or_default();
@@ -75,6 +74,12 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "ROLLBACK" | "ABORT" => session::rollback(cursor),
         "SAVEPOINT" | "RELEASE" => session::savepoint(cursor),
         "DISCARD" => session::discard(cursor),
+        "TRUNCATE" => truncate(cursor),
+        "PREPARE" => prepared::prepare(cursor),
+        "EXECUTE" => prepared::execute(cursor),
+        "DECLARE" => prepared::declare(cursor),
+        "FETCH" | "MOVE" => prepared::fetch(cursor),
+        "CLOSE" => prepared::close(cursor),
         "DEALLOCATE" => {
             cursor.word("DEALLOCATE");
             cursor.word("PREPARE");
@@ -93,15 +98,85 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
 }
 
+/// A statement inside another one.
+fn nested(cursor: &mut Cursor<'_>) -> Result<Parsed> {
+    let start = cursor.index();
+    let statement = statement(cursor)?;
+    Ok(Parsed { statement, text: cursor.text_since(start).to_owned(), whole: cursor.text().into() })
+}
+
+/// `TRUNCATE [TABLE] [ONLY] name, … [RESTART | CONTINUE IDENTITY] [CASCADE | RESTRICT]`: there is nothing that refers to a table,
+/// and no sequence that belongs to one.
+fn truncate(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("TRUNCATE");
+    cursor.word("TABLE");
+    let mut tables = Vec::new();
+    loop {
+        cursor.word("ONLY");
+        let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+        tables.extend(parse(&format!("DELETE FROM {name}"))?.into_iter().map(Arc::new));
+        if !cursor.comma() {
+            break;
+        }
+    }
+    let _ = cursor.words(&["RESTART", "IDENTITY"]) || cursor.words(&["CONTINUE", "IDENTITY"]);
+    let _ = cursor.word("CASCADE") || cursor.word("RESTRICT");
+    Ok(Statement::Truncate(tables))
+}
+
+/// `SELECT … INTO name`: the query without it, and the name.
+fn into(query: &mut sql::Query) -> Option<sql::SelectInto> {
+    match query.body.as_mut() {
+        sql::SetExpr::Select(select) => select.into.take(),
+        _ => None,
+    }
+}
+
+fn create_table_as(
+    cursor: &Cursor<'_>,
+    name: &sql::ObjectName,
+    if_not_exists: bool,
+    columns: Vec<String>,
+    query: Box<sql::Query>,
+) -> Result<Statement> {
+    let query = Parsed { text: query.to_string(), statement: Statement::Query(query), whole: cursor.text().into() };
+    let (name, query) = (key_of(name)?, Arc::new(query));
+    Ok(Statement::CreateTableAs(Box::new(CreateTableAs { name, if_not_exists, columns, query })))
+}
+
 /// A statement that sqlparser understands.
 fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
     Ok(match cursor.sqlparser(|parser| parser.parse_statement())? {
-        sql::Statement::Query(query) => Statement::Query(query),
-        sql::Statement::Insert(insert) => Statement::Insert(insert.into()),
-        sql::Statement::Update(update) => Statement::Update(update.into()),
-        sql::Statement::Delete(delete) => Statement::Delete(delete.into()),
-        sql::Statement::CreateTable(table) => Statement::CreateTable(table.into()),
+        sql::Statement::Query(query) => match *query {
+            // WITH … INSERT.
+            sql::Query { with, body, .. } if changes(&body) => match *body {
+                sql::SetExpr::Insert(statement) | sql::SetExpr::Update(statement) | sql::SetExpr::Delete(statement) => {
+                    change(with, statement).unwrap_or(Statement::Unsupported { words })
+                }
+                _ => Statement::Unsupported { words },
+            },
+            mut query => match into(&mut query) {
+                Some(into) if into.temporary || into.unlogged => {
+                    Statement::Unsupported { words: "SELECT INTO TEMPORARY".into() }
+                }
+                Some(into) => create_table_as(cursor, &into.name, false, Vec::new(), query.into())?,
+                None => Statement::Query(query.into()),
+            },
+        },
+        statement @ (sql::Statement::Insert(_) | sql::Statement::Update(_) | sql::Statement::Delete(_)) => {
+            change(None, statement).unwrap_or(Statement::Unsupported { words })
+        }
+        sql::Statement::CreateTable(mut table) => match table.query.take() {
+            Some(_) if table.temporary || table.or_replace || !table.constraints.is_empty() => {
+                Statement::Unsupported { words: "CREATE TABLE AS with these clauses".into() }
+            }
+            Some(query) => {
+                let columns = table.columns.iter().map(|column| fold(&column.name)).collect();
+                create_table_as(cursor, &table.name, table.if_not_exists, columns, query)?
+            }
+            None => Statement::CreateTable(table.into()),
+        },
         sql::Statement::CreateView(view) => Statement::CreateView(Box::new(CreateView {
             name: key_of(&view.name)?,
             materialized: view.materialized,
@@ -123,6 +198,20 @@ fn check(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     cursor.expect_word("VIEW")?;
     Ok(Statement::CheckView { name: Some(cursor.name()?) })
+}
+
+fn changes(body: &sql::SetExpr) -> bool {
+    matches!(body, sql::SetExpr::Insert(_) | sql::SetExpr::Update(_) | sql::SetExpr::Delete(_))
+}
+
+fn change(with: Option<sql::With>, statement: sql::Statement) -> Option<Statement> {
+    let verb = match statement {
+        sql::Statement::Insert(insert) => ChangeVerb::Insert(insert.into()),
+        sql::Statement::Update(update) => ChangeVerb::Update(update.into()),
+        sql::Statement::Delete(delete) => ChangeVerb::Delete(delete.into()),
+        _ => return None,
+    };
+    Some(Statement::Change(Box::new(ChangeStatement { with, verb })))
 }
 
 fn drop(cursor: &mut Cursor<'_>) -> Result<Statement> {

@@ -108,11 +108,8 @@ pub(super) fn discard(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Unsupported { words })
 }
 
-/// `CLOSE ALL` and `UNLISTEN *`, which pools send to a connection that comes back; `None` for others of these words.
+/// `UNLISTEN *`, which pools send to a connection that comes back; `None` for others of this word.
 pub(super) fn nothing(cursor: &mut Cursor<'_>) -> Option<Statement> {
-    if cursor.words(&["CLOSE", "ALL"]) {
-        return Some(Statement::Nothing { tag: "CLOSE CURSOR ALL" });
-    }
     if cursor.word_before("UNLISTEN", &Token::Mul) {
         cursor.next();
         return Some(Statement::Nothing { tag: "UNLISTEN" });
@@ -243,10 +240,43 @@ fn level(cursor: &mut Cursor<'_>) -> Result<String> {
     Ok(level.join(" ").to_lowercase())
 }
 
+/// PostgreSQL's `(option [value], …)`: what the plan that there is has nothing of may be left out; running it is refused.
+fn explain_options(cursor: &mut Cursor<'_>) -> Result<()> {
+    if !cursor.token(&Token::LParen) {
+        return Ok(());
+    }
+    loop {
+        let option = cursor.identifier()?;
+        let value = match cursor.peek() {
+            Token::Comma | Token::RParen => "on".to_owned(),
+            _ => scalar(cursor)?.to_lowercase(),
+        };
+        let off = ["off", "false", "0"].contains(&value.as_str());
+        match option.as_str() {
+            "analyze" | "buffers" | "wal" | "timing" if !off => {
+                return Err(Error::new(b"0A000", format!("EXPLAIN ({}) is not supported", option.to_uppercase())));
+            }
+            "format" if value != "text" => {
+                return Err(Error::new(
+                    b"0A000",
+                    format!("EXPLAIN (FORMAT {}) is not supported", value.to_uppercase()),
+                ));
+            }
+            "analyze" | "buffers" | "wal" | "timing" | "format" | "verbose" | "costs" | "settings" | "summary" => {}
+            _ => return Err(Error::new(b"42601", format!("unrecognized EXPLAIN option \"{option}\""))),
+        }
+        if !cursor.comma() {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)
+}
+
 /// `EXPLAIN [words] [PLAN] [WITH (…)] [AS TEXT] [FOR] target`.
 pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let words = cursor.first_words(2);
     cursor.word("EXPLAIN");
+    explain_options(cursor)?;
     for stage in ["ANALYZE", "TIMESTAMP", "FILTER", "KEY", "VALUE", "INSERT", "UPDATE", "DELETE"] {
         if cursor.peek_word().as_deref() == Some(stage) {
             cursor.skip_statement();

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tidewater_sql::parse::ast::{
-    CopyFormat, Envelope, ExplainTarget, Format, ObjectKind, OnError, OptionValue, Registry, SourceChange,
+    CopyFormat, Direction, Envelope, ExplainTarget, Format, ObjectKind, OnError, OptionValue, Registry, SourceChange,
 };
 use tidewater_sql::{Statement, parse};
 
@@ -66,7 +66,12 @@ fn session_statements() {
         ("RELEASE SAVEPOINT a", Statement::Release { name: "a".into() }),
         ("RELEASE a", Statement::Release { name: "a".into() }),
         ("UNLISTEN *", Statement::Nothing { tag: "UNLISTEN" }),
-        ("CLOSE ALL", Statement::Nothing { tag: "CLOSE CURSOR ALL" }),
+        ("CLOSE ALL", Statement::Close { name: None }),
+        (
+            "FETCH BACKWARD 2 FROM c",
+            Statement::Fetch { name: "c".into(), direction: Direction::Forward(-2), moves: false },
+        ),
+        ("MOVE c", Statement::Fetch { name: "c".into(), direction: Direction::Forward(1), moves: true }),
         ("UNLISTEN x", Statement::Unsupported { words: "UNLISTEN".into() }),
         ("DISCARD ALL", Statement::DiscardAll),
         ("DEALLOCATE PREPARE \"S1\"", Statement::Deallocate { name: Some("S1".into()) }),
@@ -255,7 +260,7 @@ fn statements_that_are_known_and_not_done_name_themselves() {
         ("CREATE SINK k FROM v INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON", "CREATE SINK"),
         ("ALTER TABLE t ADD COLUMN a int", "ALTER"),
         ("CREATE ROLE r", "CREATE ROLE"),
-        ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
+        ("LISTEN c", "LISTEN"),
         ("CREATE SOURCE m FROM MYSQL CONNECTION c FOR ALL TABLES", "CREATE SOURCE FROM MYSQL"),
         ("CREATE SOURCE m FROM LOAD GENERATOR COUNTER", "CREATE SOURCE FROM LOAD"),
         ("CREATE SOURCE s FROM KAFKA BROKER 'a' TOPIC 't' FORMAT CSV WITH 2 COLUMNS", "FORMAT CSV"),

@@ -1,0 +1,157 @@
+//! Cursors: the rows of a query as they were when it was declared, of which a client takes some at a time, forwards and back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidewater_sql::parse::ast::Direction;
+use tidewater_sql::{Error, Result, Rows};
+
+/// A cursor of a session.
+#[derive(Debug)]
+struct Cursor {
+    rows: Arc<Rows>,
+    /// The row that it stands on, from 1; 0 before the first, one more than there are behind the last.
+    at: i64,
+    hold: bool,
+    scroll: bool,
+    /// Whether its transaction goes on.
+    own: bool,
+    /// How many savepoints its transaction had when it was declared.
+    savepoints: usize,
+}
+
+/// The cursors of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Cursors(HashMap<String, Cursor>);
+
+fn unknown(name: &str) -> Error {
+    Error::new(b"34000", format!("cursor \"{name}\" does not exist"))
+}
+
+impl Cursors {
+    /// Fails if the name is taken.
+    ///
+    /// # Errors
+    /// 42P03.
+    pub(crate) fn free(&self, name: &str) -> Result<()> {
+        match self.0.contains_key(name) {
+            true => Err(Error::new(b"42P03", format!("cursor \"{name}\" already exists"))),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn declare(&mut self, name: &str, rows: Rows, hold: bool, scroll: bool, savepoints: usize) {
+        let cursor = Cursor { rows: Arc::new(rows), at: 0, hold, scroll, own: true, savepoints };
+        self.0.insert(name.to_owned(), cursor);
+    }
+
+    /// The rows of a cursor, all of them.
+    pub(crate) fn rows(&self, name: &str) -> Option<&Arc<Rows>> {
+        self.0.get(name).map(|cursor| &cursor.rows)
+    }
+
+    /// Moves a cursor; gives the rows that it passes and stands on.
+    ///
+    /// # Errors
+    /// 34000 if there is none, 55000 if it goes forward only.
+    pub(crate) fn fetch(&mut self, name: &str, direction: Direction) -> Result<Rows> {
+        let cursor = self.0.get_mut(name).ok_or_else(|| unknown(name))?;
+        let count = cursor.rows.rows.len() as i64;
+        let (places, at) = places(direction, cursor.at, count);
+        let back = at < cursor.at || places.first().is_some_and(|place| *place <= cursor.at);
+        if back && !cursor.scroll {
+            return Err(Error::new(b"55000", "cursor can only scan forward")
+                .hint("Declare it with SCROLL option to enable backward scan."));
+        }
+        cursor.at = at;
+        let row = |place: i64| cursor.rows.rows.get(usize::try_from(place - 1).ok()?).cloned();
+        Ok(Rows { columns: cursor.rows.columns.clone(), rows: places.into_iter().filter_map(row).collect() })
+    }
+
+    /// Forgets a cursor, or all.
+    ///
+    /// # Errors
+    /// 34000 if there is none of this name.
+    pub(crate) fn close(&mut self, name: Option<&str>) -> Result<()> {
+        match name {
+            Some(name) => self.0.remove(name).map(drop).ok_or_else(|| unknown(name)),
+            None => {
+                self.0.clear();
+                Ok(())
+            }
+        }
+    }
+
+    /// The transaction ended well: those WITH HOLD stay.
+    pub(crate) fn commit(&mut self) {
+        self.0.retain(|_, cursor| cursor.hold);
+        self.0.values_mut().for_each(|cursor| cursor.own = false);
+    }
+
+    /// The transaction is undone, and what it declared.
+    pub(crate) fn roll_back(&mut self) {
+        self.0.retain(|_, cursor| cursor.hold && !cursor.own);
+    }
+
+    /// What was declared since there were so many savepoints is undone.
+    pub(crate) fn roll_back_to(&mut self, savepoints: usize) {
+        self.0.retain(|_, cursor| !cursor.own || cursor.savepoints < savepoints);
+    }
+}
+
+/// The rows that are fetched in their order, and where the cursor stands then.
+fn places(direction: Direction, at: i64, count: i64) -> (Vec<i64>, i64) {
+    let end = count + 1;
+    match direction {
+        Direction::Forward(0) => (Some(at).filter(|at| (1..end).contains(at)).into_iter().collect(), at),
+        Direction::Forward(steps) if steps > 0 => {
+            let to = at.saturating_add(steps);
+            ((at + 1..=to.min(count)).collect(), to.min(end))
+        }
+        Direction::Forward(steps) => {
+            let to = at.saturating_add(steps);
+            ((to.max(1)..at.min(end)).rev().collect(), to.max(0))
+        }
+        Direction::Relative(0) => places(Direction::Forward(0), at, count),
+        Direction::Relative(steps) => only(at.saturating_add(steps), end),
+        Direction::Absolute(place) if place < 0 => only(end.saturating_add(place), end),
+        Direction::Absolute(place) => only(place, end),
+    }
+}
+
+/// One row, if there is one at this place.
+fn only(place: i64, end: i64) -> (Vec<i64>, i64) {
+    let there = (1..end).contains(&place);
+    (there.then_some(place).into_iter().collect(), place.clamp(0, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction::*, places};
+
+    #[test]
+    fn a_cursor_moves_as_postgresqls() {
+        for (direction, at, rows, then) in [
+            (Forward(1), 0, &[1][..], 1),
+            (Forward(2), 2, &[3], 4),
+            (Forward(i64::MAX), 0, &[1, 2, 3], 4),
+            (Forward(1), 4, &[], 4),
+            (Forward(0), 2, &[2], 2),
+            (Forward(0), 0, &[], 0),
+            (Forward(-1), 4, &[3], 3),
+            (Forward(-2), 2, &[1], 0),
+            (Forward(i64::MIN), 4, &[3, 2, 1], 0),
+            (Forward(-1), 1, &[], 0),
+            (Absolute(2), 0, &[2], 2),
+            (Absolute(-1), 0, &[3], 3),
+            (Absolute(9), 0, &[], 4),
+            (Absolute(0), 2, &[], 0),
+            (Absolute(-9), 2, &[], 0),
+            (Relative(2), 1, &[3], 3),
+            (Relative(-1), 1, &[], 0),
+            (Relative(0), 3, &[3], 3),
+        ] {
+            assert_eq!(places(direction, at, 3), (rows.to_vec(), then), "{direction:?} from {at}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Statements about what a session names: PREPARE and EXECUTE, cursors; and those that are several changes, or a change of what
+//! exists with rows.
+
+use std::sync::Arc;
+
+use futures::Sink;
+use pgwire::api::ClientInfo;
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::TransactionStatus;
+use tidewater_query::plan::Constant;
+use tidewater_sql::parse::ast::{CreateTableAs, Statement};
+use tidewater_sql::{Error, Parsed, Prepared, Result, Rows};
+use tidewater_types::Column;
+
+use super::answer::Answer;
+use super::handler::{Handler, Shared, notice};
+use super::statement::Seen;
+use super::wire_error;
+use crate::runner::compute;
+
+impl Handler {
+    /// The columns of what a statement names, where it answers rows.
+    pub(super) fn named_columns(&self, session: &Shared, statement: &Statement) -> Option<Arc<[Column]>> {
+        match statement {
+            Statement::Execute { name, .. } => session.lock().prepared.get(name)?.columns.clone(),
+            Statement::Fetch { name, moves: false, .. } => {
+                session.lock().cursors.rows(name).map(|rows| rows.columns.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// PREPARE.
+    pub(super) fn name_statement(&self, session: &Shared, statement: &Statement, seen: &Seen) -> Result<()> {
+        let Statement::Prepare { name, types, statement } = statement else { return Ok(()) };
+        let taken = |name: &str| Error::new(b"42P05", format!("prepared statement \"{name}\" already exists"));
+        let is_taken = || {
+            let session = session.lock();
+            session.prepared.contains_key(name) || session.statements.contains(name)
+        };
+        if is_taken() {
+            return Err(taken(name));
+        }
+        let prepared = self.handle.read().prepare_named(statement, types, seen)?;
+        session.lock().prepared.insert(name.clone(), Arc::new(prepared));
+        Ok(())
+    }
+
+    /// What EXECUTE runs, and the values of its parameters.
+    pub(super) fn executed(
+        &self,
+        session: &Shared,
+        parsed: &Parsed,
+        seen: &Seen,
+    ) -> Result<(Arc<Prepared>, Vec<Constant>)> {
+        let Statement::Execute { name, values } = &parsed.statement else {
+            return Err(Error::new(b"XX000", "not EXECUTE"));
+        };
+        let prepared = session.lock().prepared.get(name).cloned();
+        let unknown = || Error::new(b"26000", format!("prepared statement \"{name}\" does not exist"));
+        let prepared = prepared.ok_or_else(unknown)?;
+        let values = self.handle.read().arguments(name, values, &prepared, &parsed.whole, seen)?;
+        Ok((prepared, values))
+    }
+
+    /// All rows of a query of a session.
+    async fn rows_of(&self, session: &Shared, query: &Arc<Parsed>, seen: &Seen) -> Result<Rows> {
+        let prepared = self.handle.prepare(query, &[], seen)?;
+        if !prepared.parameters.is_empty() {
+            return Err(Error::new(b"42P02", "there is no parameter $1"));
+        }
+        self.settle(session, &prepared).await?;
+        let (wait, held) = {
+            let session = session.lock();
+            (session.wait(), session.held())
+        };
+        let query = self.handle.query(&held, &prepared, &[], seen, &wait).await?;
+        compute(self.handle.allowance(wait.limit), move |limits| query.collect(limits)).await
+    }
+
+    /// DECLARE.
+    pub(super) async fn declare(&self, session: &Shared, statement: &Statement, seen: &Seen) -> Result<()> {
+        let Statement::Declare { name, hold, scroll, query } = statement else { return Ok(()) };
+        let savepoints = {
+            let session = session.lock();
+            session.cursors.free(name)?;
+            if !hold && !session.in_transaction() {
+                return Err(Error::new(b"25P01", "DECLARE CURSOR can only be used in transaction blocks"));
+            }
+            session.savepoints()
+        };
+        let rows = self.rows_of(session, query, seen).await?;
+        let mut session = session.lock();
+        session.cursors.declare(name, rows, *hold, *scroll, savepoints);
+        if !session.in_transaction() {
+            session.cursors.commit();
+        }
+        Ok(())
+    }
+
+    /// TRUNCATE: all its tables in one change.
+    pub(super) async fn truncate(&self, session: &Shared, tables: &[Arc<Parsed>], seen: &Seen) -> Result<()> {
+        let mut prepared = Vec::with_capacity(tables.len());
+        for table in tables {
+            prepared.push(self.handle.prepare(table, &[], seen)?);
+        }
+        if session.lock().in_transaction() {
+            for table in &prepared {
+                self.change(session, table, &[], seen).await?;
+            }
+            return Ok(());
+        }
+        let wait = session.lock().wait();
+        self.handle.evaluate_and_apply_all(&prepared, seen, &wait).await
+    }
+
+    /// CREATE TABLE AS: the table appears with its rows.
+    pub(super) async fn create_table_as<C>(
+        &self,
+        client: &mut C,
+        session: &Shared,
+        create: &CreateTableAs,
+        parsed: &Arc<Parsed>,
+        seen: &Seen,
+    ) -> PgWireResult<Answer>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let told = |error: Error| wire_error(&error);
+        let in_block = client.transaction_status() == TransactionStatus::Transaction;
+        if in_block && !session.lock().held().is_empty() {
+            // It would take effect at once, with rows that may still be rolled back.
+            let message = "CREATE TABLE AS cannot run in a transaction block that has changed tables";
+            return Err(told(Error::new(b"25001", message).hint("COMMIT first")));
+        }
+        self.take_effect(session).await.map_err(told)?;
+        let rows = self.rows_of(session, &create.query, seen).await.map_err(told)?;
+        let tag = self.handle.create_table_as(parsed, rows, seen).await.map_err(told)?;
+        if in_block {
+            let text = "CREATE TABLE AS took effect at once; ROLLBACK does not undo it".to_owned();
+            notice(client, "NOTICE", "00000", text).await?;
+        } else {
+            session.lock().took_effect("CREATE TABLE AS");
+        }
+        Ok(Answer::Tag(tag))
+    }
+}
