@@ -258,9 +258,6 @@ fn options_that_are_not_done_are_refused_by_name() {
 fn statements_that_are_known_and_not_done_name_themselves() {
     let cases = [
         ("CREATE SINK k FROM v INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON", "CREATE SINK"),
-        ("SUBSCRIBE v WITH (SNAPSHOT = false)", "SUBSCRIBE"),
-        ("TAIL v AS OF 1", "TAIL"),
-        ("COPY (TAIL v) TO STDOUT", "TAIL"),
         ("ALTER TABLE t ADD COLUMN a int", "ALTER"),
         ("CREATE ROLE r", "CREATE ROLE"),
         ("LISTEN c", "LISTEN"),
