@@ -11,9 +11,7 @@ pub mod run;
 mod sizes;
 mod stack;
 
-pub use bind::{
-    BoundChange, Changed, MADE, Target, bind, bind_delete, bind_insert, bind_scalar, bind_update, column_type,
-};
+pub use bind::{BoundChange, Changed, MADE, bind, bind_delete, bind_insert, bind_scalar, bind_update, column_type};
 pub use catalog::{Catalog, Relation, Source, View};
 pub use parse::{parse, parser, refusal, tokens};
 pub use plan::Plan;

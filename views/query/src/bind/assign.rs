@@ -7,13 +7,13 @@ use super::{Binder, Bound, Clause, Level, names};
 use crate::plan::{Id, Scalar};
 
 /// A column that a query's rows are stored in.
-pub struct Target<'a> {
+pub(super) struct Target<'a> {
     /// Its name, for errors.
-    pub name: &'a str,
+    pub(super) name: &'a str,
     /// Its type.
-    pub ty: ColumnType,
+    pub(super) ty: ColumnType,
     /// What DEFAULT means; NULL if nothing is said.
-    pub default: Option<&'a Expr>,
+    pub(super) default: Option<&'a Expr>,
 }
 
 impl Binder<'_> {

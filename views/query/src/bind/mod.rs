@@ -43,7 +43,7 @@ use tidewater_types::{ColumnType, Result, SqlError, Type};
 
 use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
-pub use assign::Target;
+use assign::Target;
 pub(crate) use call::VARIADIC;
 pub use change::{BoundChange, Changed, MADE, bind_delete, bind_insert, bind_update};
 use cte::CteScope;

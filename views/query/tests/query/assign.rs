@@ -5,25 +5,30 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Expr, Statement, Value};
 use tidewater_functions::Session;
-use tidewater_query::bind::Target;
 use tidewater_query::run::{Limits, compile_over, pack_row};
-use tidewater_query::{Catalog, bind_assigned, bind_scalar, parse, rewrite, run};
-use tidewater_types::{ColumnType, Datum, Result, Scratch, SqlError, output};
+use tidewater_query::{Catalog, Changed, Relation, bind_insert, bind_scalar, parse, rewrite, run};
+use tidewater_types::{Column, ColumnType, Datum, Result, Scratch, SqlError, output};
 
 use crate::world::world;
 
 const COLUMNS: [(&str, &str); 3] = [("i", "int4"), ("s", "varchar(3)"), ("n", "numeric(5, 2)")];
 
 fn ours(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-    let Some(Statement::Query(query)) = parse(sql)?.pop() else { panic!("{sql} is a query") };
+    let text = format!("insert into z (i, s, n) {sql}");
+    let Some(Statement::Insert(insert)) = parse(&text)?.pop() else { panic!("{text} is an INSERT") };
     let session = Arc::new(Session::default());
     let seven = Expr::value(Value::Number("7".to_owned(), false));
-    let target = |(name, ty): &(&'static str, &str)| {
-        let ty = ColumnType::parse(ty)?;
-        Ok(Target { name, ty, default: (*name == "i").then_some(&seven) })
+    let column = |(name, ty): &(&str, &str)| Ok(Column::new(*name, ColumnType::parse(ty)?));
+    let relation = Relation {
+        id: 1 << 32,
+        schema: "public".to_owned(),
+        name: "z".to_owned(),
+        columns: COLUMNS.iter().map(column).collect::<Result<_>>()?,
+        keys: Vec::new(),
+        has_primary_key: false,
     };
-    let targets = COLUMNS.iter().map(target).collect::<Result<Vec<_>>>()?;
-    let mut plan = bind_assigned(&query, sql, world(), &session, &[], &targets)?;
+    let table = Changed { relation: Arc::new(relation), defaults: vec![Some(&seven), None, None] };
+    let mut plan = bind_insert(&insert, None, &table, &text, world(), &session, &[])?.read;
     rewrite(&mut plan, &|_| None)?;
     let schema = plan.schema();
     let mut rows = Vec::new();
