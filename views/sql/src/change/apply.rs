@@ -7,7 +7,7 @@ use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
 use super::Changes;
-use crate::applying::Applying;
+use crate::applying::{Applying, Ops};
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
@@ -44,7 +44,7 @@ impl Database {
                 return Err(error);
             }
         }
-        let (mut ops, mut count): (Vec<Box<dyn Iterator<Item = (NodeId, Op)> + Send>>, _) = (Vec::new(), 0);
+        let (mut ops, mut count): (Vec<Ops>, _) = (Vec::new(), 0);
         for Changes { table, removed, added, .. } in all {
             let Some(node) = self.nodes.get(&table).copied() else { continue };
             let key = self.circuit.key(node);
