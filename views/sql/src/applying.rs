@@ -8,9 +8,12 @@ use tidewater_engine::{Gone, NodeId, RowsFrom};
 
 use crate::database::Database;
 
+/// Changes of base tables, each made when its turn comes.
+pub(crate) type Ops = Box<dyn Iterator<Item = (NodeId, Op)> + Send>;
+
 /// See the module. Of one database at most one is under way.
 pub struct Applying {
-    ops: Box<dyn Iterator<Item = (NodeId, Op)> + Send>,
+    ops: Ops,
     /// A table that is being emptied before the next of them.
     emptied: Option<(NodeId, RowsFrom)>,
     /// Changes that are left, about: TRUNCATE counts as the rows that it takes out.

@@ -7,7 +7,7 @@ use tidewater_engine::NodeId;
 use tidewater_types::{Column, Packing};
 
 use super::{Changes, conflict};
-use crate::applying::Applying;
+use crate::applying::{Applying, Ops};
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
@@ -89,7 +89,7 @@ impl Database {
 
     /// Begins to do what was checked, as one commit; [`Database::advance`] does it.
     pub fn begin_checked(&self, checked: impl IntoIterator<Item = Checked>) -> Applying {
-        let (mut ops, mut count): (Vec<Box<dyn Iterator<Item = (NodeId, Op)> + Send>>, _) = (Vec::new(), 0);
+        let (mut ops, mut count): (Vec<Ops>, _) = (Vec::new(), 0);
         for Changes { table, removed, added, .. } in checked.into_iter().flat_map(|checked| checked.0) {
             let Some(node) = self.nodes.get(&table).copied() else { continue };
             let key = self.circuit.key(node);
