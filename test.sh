@@ -61,7 +61,7 @@ views/lower: tidewater-delta tidewater-engine tidewater-types tidewater-function
 views/catalog: tidewater-delta tidewater-types tidewater-functions tidewater-query tidewater-judge
 views/sql: tidewater-delta tidewater-engine tidewater-types tidewater-functions tidewater-query tidewater-lower tidewater-catalog
 ingest: tidewater-delta tidewater-types
-views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-types tidewater-functions tidewater-query
+views/server: tidewater-delta tidewater-ingest tidewater-sql tidewater-types tidewater-functions tidewater-query tidewater-judge
 api:
 tests: shop tidewater
 ARROWS

@@ -14,6 +14,7 @@ mod compile;
 mod families;
 mod formatting;
 mod function;
+mod jsonpath;
 mod regex;
 mod resolve;
 mod rows;

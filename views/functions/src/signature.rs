@@ -87,6 +87,7 @@ const NAMES: &[(&str, Type)] = &[
     ("interval", Type::Interval),
     ("uuid", Type::Uuid),
     ("json", Type::Json),
+    ("jsonpath", Type::JsonPath),
     ("jsonb", Type::Jsonb),
     ("oid", Type::Oid),
     ("regclass", Type::RegClass),

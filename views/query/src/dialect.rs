@@ -1,13 +1,19 @@
 //! The dialect: the parser's PostgreSQL, but for what takes it exponential time.
 //!
 //! A name before `=>` is a name here. The parser's own dialect tries an expression there first, which takes twice as long for every
-//! call inside a call.
+//! call inside a call. BETWEEN SYMMETRIC and `text SIMILAR pattern ESCAPE sign`, as SUBSTRING takes it, become calls that have no
+//! other name.
 
 use std::any::TypeId;
 
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    UnaryOperator,
+};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
 
@@ -62,6 +68,30 @@ impl Dialect for PostgreSql {
 
     fn supports_group_by_expr(&self) -> bool {
         POSTGRES.supports_group_by_expr()
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let word = |parser: &Parser, nth: usize, word: &str| {
+            matches!(&parser.peek_nth_token_ref(nth).token, Token::Word(found)
+                if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+        };
+        let negated = word(parser, 0, "not");
+        let at = usize::from(negated);
+        let both = |side: &str| word(parser, at, "between") && word(parser, at + 1, side);
+        if both("symmetric") || both("asymmetric") {
+            let symmetric = both("symmetric");
+            return Some(between(parser, expr, at + 2, symmetric, negated));
+        }
+        // The parser takes it behind columns and casts only.
+        if word(parser, 0, "collate") {
+            parser.advance_token();
+            let collation = parser.parse_object_name(false);
+            return Some(collation.map(|collation| Expr::Collate { expr: Box::new(expr.clone()), collation }));
+        }
+        if word(parser, 0, "similar") && !word(parser, 1, "to") {
+            return Some(similar(parser, expr));
+        }
+        None
     }
 
     fn prec_value(&self, prec: Precedence) -> u8 {
@@ -171,4 +201,46 @@ impl Dialect for PostgreSql {
     fn supports_comment_optimizer_hint(&self) -> bool {
         POSTGRES.supports_comment_optimizer_hint()
     }
+}
+
+fn between(
+    parser: &mut Parser,
+    expr: &Expr,
+    words: usize,
+    symmetric: bool,
+    negated: bool,
+) -> Result<Expr, ParserError> {
+    (0..words).for_each(|_| parser.advance_token());
+    let precedence = POSTGRES.prec_value(Precedence::Between);
+    let low = parser.parse_subexpr(precedence)?;
+    parser.expect_keyword_is(Keyword::AND)?;
+    let high = parser.parse_subexpr(precedence)?;
+    if !symmetric {
+        let (expr, low, high) = (Box::new(expr.clone()), Box::new(low), Box::new(high));
+        return Ok(Expr::Between { expr, negated, low, high });
+    }
+    let call = call(crate::bind::BETWEEN_SYMMETRIC, vec![expr.clone(), low, high]);
+    Ok(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call })
+}
+
+fn similar(parser: &mut Parser, expr: &Expr) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    let pattern = parser.parse_expr()?;
+    parser.expect_keyword_is(Keyword::ESCAPE)?;
+    let escape = parser.parse_expr()?;
+    Ok(call(crate::bind::SUBSTRING_SIMILAR, vec![expr.clone(), pattern, escape]))
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::with_quote('"', name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }

@@ -30,6 +30,7 @@ pub fn input<'a>(text: &str, ty: &ColumnType, settings: &Settings, scratch: &'a 
             copy(text, scratch)
         }
         Type::Jsonb => Datum::Jsonb(json::parse(text, scratch)?),
+        Type::JsonPath => copy(&json::path::parse(text)?.to_string(), scratch),
         Type::Bytea => Datum::Bytes(scratch.alloc_slice_copy(&bytea::parse(text)?)),
         Type::Uuid => Datum::Uuid(uuid::parse(text)?),
         Type::Date => Datum::Int(time::parse_date(text, settings)?),

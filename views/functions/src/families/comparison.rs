@@ -103,7 +103,9 @@ fn count_nulls<'a>(c: &crate::call::Call<'a, '_>, nulls: bool) -> Result<Datum<'
 /// Refuses types whose values have no order.
 pub(super) fn check_order(ty: &Type) -> Result<()> {
     match ty {
-        Type::Json => Err(SqlError::new(b"42883", "could not identify a comparison function for type json")),
+        Type::Json | Type::JsonPath => {
+            Err(SqlError::new(b"42883", format!("could not identify a comparison function for type {ty}")))
+        }
         Type::Record(record) => record.fields.iter().try_for_each(|(_, field)| check_order(&field.ty)),
         ty => ty.element().map_or(Ok(()), check_order),
     }

@@ -14,6 +14,7 @@ mod identifiers;
 mod integers;
 mod json;
 mod json_change;
+mod json_path;
 mod json_record;
 mod json_text;
 mod keywords;
@@ -66,6 +67,7 @@ pub(crate) fn register(table: &mut Table) {
     json::register(table);
     json_change::register(table);
     json_record::register(table);
+    json_path::register(table);
     aggregates::register(table);
     arrays::register(table);
     ranges::register(table);

@@ -24,7 +24,7 @@ struct Row {
 
 /// Types that Tidewater has, as PostgreSQL names them, with the families.
 const TYPES: &str = "bool,int2,int4,int8,float4,float8,numeric,text,varchar,bpchar,name,char,bytea,date,time,timetz,timestamp,timestamptz,
-interval,uuid,json,jsonb,oid,regclass,regtype,regproc,regprocedure,regoper,regoperator,regnamespace,regrole,regcollation,int2vector,
+interval,uuid,json,jsonb,jsonpath,oid,regclass,regtype,regproc,regprocedure,regoper,regoperator,regnamespace,regrole,regcollation,int2vector,
 oidvector,int4range,int8range,numrange,daterange,tsrange,tstzrange,int4multirange,int8multirange,nummultirange,datemultirange,tsmultirange,
 tstzmultirange,anyelement,anyarray,anynonarray,anyrange,anymultirange,anycompatible,anycompatiblearray,anycompatiblenonarray,
 anycompatiblerange,anycompatiblemultirange,record,any,void,unknown";

@@ -16,10 +16,14 @@ impl Binder<'_> {
         function: &ast::Function,
         candidates: &[&'static Function],
     ) -> Result<Scalar> {
-        let aggregate = match self.aggregate_call(name, function, candidates)? {
-            Ok(aggregate) => aggregate,
-            Err(scalar) => return Ok(scalar),
-        };
+        match self.aggregate_call(name, function, candidates)? {
+            Ok(aggregate) => self.aggregate_column(name, aggregate),
+            Err(scalar) => Ok(scalar),
+        }
+    }
+
+    /// The column of the query that an aggregate belongs to.
+    pub(super) fn aggregate_column(&mut self, name: &str, aggregate: Aggregate) -> Result<Scalar> {
         let at = self.owner(&aggregate);
         self.check_place(at)?;
         self.check_nesting(&aggregate)?;
@@ -75,7 +79,7 @@ impl Binder<'_> {
         Ok(Ok(Aggregate { call, distinct, filter, order, direct: 0 }))
     }
 
-    fn aggregate_clauses(&mut self, function: &ast::Function) -> Result<(bool, Vec<SortKey>)> {
+    pub(super) fn aggregate_clauses(&mut self, function: &ast::Function) -> Result<(bool, Vec<SortKey>)> {
         let mut order = Vec::new();
         let mut distinct = false;
         if let FunctionArguments::List(list) = &function.args {

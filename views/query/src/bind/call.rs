@@ -38,6 +38,9 @@ impl Binder<'_> {
         }
         let candidates: Vec<&'static Function> = functions(&name).iter().collect();
         let is_aggregate = candidates.iter().any(|function| function.kind == Kind::Aggregate);
+        if !function.within_group.is_empty() && super::hypothetical::is_hypothetical(&name) {
+            return self.hypothetical(&name, function);
+        }
         if function.over.is_some() {
             return self.window_call(&name, function, &candidates);
         }

@@ -8,6 +8,9 @@ use super::scope::ScopeColumn;
 use super::{Binder, Bound, names, unsupported};
 use crate::plan::{Id, JoinKind, Let, LetId, LetRec, Rel};
 
+/// Queries that the parser's text puts where a clause of WITH stands that is not done; each has its name.
+pub(crate) const REFUSED_WITH: [&str; 3] = ["WITH MUTUALLY RECURSIVE", "SEARCH of WITH", "CYCLE of WITH"];
+
 /// A CTE that may be read.
 #[derive(Debug, Clone)]
 pub(crate) struct CteScope {
@@ -47,7 +50,11 @@ impl Binder<'_> {
         let mut bindings = Vec::new();
         if let Some(with) = &query.with {
             let first = self.ctes.len();
-            for cte in &with.cte_tables {
+            let named = with.cte_tables.iter().map(|cte| cte.alias.name.value.as_str());
+            if let Some(refused) = named.into_iter().find(|name| REFUSED_WITH.contains(name)) {
+                return Err(unsupported(refused));
+            }
+            for cte in in_order(with) {
                 let name = names::fold(&cte.alias.name);
                 if self.ctes[first..].iter().any(|known| known.name == name) {
                     let message = format!("WITH query name \"{name}\" specified more than once");
@@ -221,6 +228,31 @@ fn refuse(query: &ast::Query) -> Result<()> {
         || query.format_clause.is_some()
         || !query.pipe_operators.is_empty();
     if strange { Err(unsupported("this clause of a query")) } else { Ok(()) }
+}
+
+/// The queries of WITH in the order in which they may be bound: with RECURSIVE one may read those that stand after it. Where they
+/// read each other the written order stays.
+fn in_order(with: &ast::With) -> Vec<&ast::Cte> {
+    let written: Vec<&ast::Cte> = with.cte_tables.iter().collect();
+    if !with.recursive || written.len() < 2 {
+        return written;
+    }
+    let names: Vec<String> = written.iter().map(|cte| names::fold(&cte.alias.name)).collect();
+    let reads: Vec<Vec<bool>> = written
+        .iter()
+        .enumerate()
+        .map(|(i, cte)| names.iter().enumerate().map(|(j, name)| i != j && mentions(&cte.query.body, name)).collect())
+        .collect();
+    let mut order: Vec<usize> = Vec::with_capacity(written.len());
+    while order.len() < written.len() {
+        let is_ready =
+            |i: &usize| !order.contains(i) && (0..written.len()).all(|j| !reads[*i][j] || order.contains(&j));
+        match (0..written.len()).find(is_ready) {
+            Some(next) => order.push(next),
+            None => return written,
+        }
+    }
+    order.into_iter().map(|i| written[i]).collect()
 }
 
 fn renamed(name: &str, output: Vec<(String, Id)>, alias: &ast::TableAlias) -> Result<Vec<(String, Id)>> {

@@ -164,6 +164,7 @@ impl Binder<'_> {
             columns,
             relation: Some(relation.clone()),
             is_value: false,
+            present: None,
             hidden: Hidden::No,
         };
         (Rel::Get(Get { relation, columns: read }), Scope::table(table))
@@ -189,6 +190,6 @@ impl Binder<'_> {
                 column.name = names::fold(&new.name);
             }
         }
-        Ok(ScopeTable { schema: None, name, columns, relation, is_value: false, hidden: Hidden::No })
+        Ok(ScopeTable { schema: None, name, columns, relation, is_value: false, present: None, hidden: Hidden::No })
     }
 }

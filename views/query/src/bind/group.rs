@@ -23,6 +23,9 @@ pub(super) struct Grouped {
     allowed: BTreeSet<Id>,
 }
 
+/// What the parser's text makes of the word in GROUP BY DISTINCT: an item that has no other name.
+pub(crate) const DISTINCT_SETS: &str = "distinct sets";
+
 /// As many as PostgreSQL takes.
 const SETS_MAX: usize = 4096;
 
@@ -32,6 +35,8 @@ impl Binder<'_> {
             return Err(unsupported("GROUP BY ALL"));
         };
         let mut groups = Groups { exprs: Vec::new(), sets: vec![Vec::new()] };
+        let distinct = matches!(items.first(), Some(Expr::Identifier(first)) if first.value == DISTINCT_SETS);
+        let items = &items[usize::from(distinct)..];
         for item in items {
             let sets = self.grouping_item(item, targets, &mut groups.exprs)?;
             groups.multiply(sets)?;
@@ -46,12 +51,16 @@ impl Binder<'_> {
         if items.is_empty() && modifiers.is_empty() {
             groups.sets.clear();
         }
+        if distinct {
+            groups.drop_repeated();
+        }
         Ok(groups)
     }
 
     /// The grouping sets of one item.
     fn grouping_item(&mut self, item: &Expr, targets: &[Target], exprs: &mut Vec<Scalar>) -> Result<Vec<Vec<usize>>> {
-        match item {
+        let inner = nested_sets(item);
+        match inner.as_ref().unwrap_or(item) {
             Expr::Tuple(parts) => {
                 let set = parts.iter().map(|part| self.group_expr(part, targets, exprs)).collect::<Result<_>>()?;
                 Ok(vec![set])
@@ -78,6 +87,7 @@ impl Binder<'_> {
                         [one @ (Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_))] => {
                             all.extend(self.grouping_item(one, targets, exprs)?);
                         }
+                        [one] if nested_sets(one).is_some() => all.extend(self.grouping_item(one, targets, exprs)?),
                         [Expr::Tuple(parts)] => all.push(self.grouping_set(parts, targets, exprs)?),
                         parts => all.push(self.grouping_set(parts, targets, exprs)?),
                     }
@@ -325,7 +335,32 @@ impl Binder<'_> {
     }
 }
 
+/// ROLLUP and CUBE within GROUPING SETS, which the parser takes for calls.
+fn nested_sets(item: &Expr) -> Option<Expr> {
+    let Expr::Function(function) = item else { return None };
+    let [ast::ObjectNamePart::Identifier(name)] = &function.name.0[..] else { return None };
+    if name.quote_style.is_some() {
+        return None;
+    }
+    let parts = super::special::plain_arguments(function).ok()?;
+    let parts = parts.into_iter().map(|part| match part {
+        Expr::Tuple(exprs) => exprs,
+        expr => vec![expr],
+    });
+    match name.value.to_lowercase().as_str() {
+        "rollup" => Some(Expr::Rollup(parts.collect())),
+        "cube" => Some(Expr::Cube(parts.collect())),
+        _ => None,
+    }
+}
+
 impl Groups {
+    /// Each set once, whatever the order of its columns.
+    fn drop_repeated(&mut self) {
+        let mut seen = BTreeSet::new();
+        self.sets.retain(|set| seen.insert(set.iter().copied().collect::<BTreeSet<usize>>()));
+    }
+
     /// Every set so far with every set of one more item.
     fn multiply(&mut self, sets: Vec<Vec<usize>>) -> Result<()> {
         if self.sets.len() * sets.len() > SETS_MAX {

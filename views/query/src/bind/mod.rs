@@ -12,6 +12,7 @@ mod cte;
 mod expr;
 mod from;
 mod group;
+mod hypothetical;
 mod join;
 mod literal;
 mod names;
@@ -44,10 +45,15 @@ use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, Window
 pub use assign::{Target, bind_assigned};
 pub(crate) use call::VARIADIC;
 use cte::CteScope;
+pub(crate) use cte::REFUSED_WITH;
+pub(crate) use group::DISTINCT_SETS;
+pub(crate) use join::MERGED_ALIAS;
 use scope::Scope;
-pub(crate) use special::ONE_VALUE;
+pub(crate) use special::{BETWEEN_SYMMETRIC, ONE_VALUE, SUBSTRING_SIMILAR};
 pub(crate) use table_function::ROWS_FROM;
+pub(crate) use target::ALL_FIELDS;
 pub use types::column_type;
+pub(crate) use window::EXCLUDES;
 
 /// How deep expressions and queries may be nested: the stack grows, but not for ever.
 const DEPTH_MAX: usize = 300;

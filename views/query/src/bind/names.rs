@@ -76,6 +76,7 @@ fn figure(expr: &Expr) -> (Strength, String) {
         Expr::Array(_) => strong("array"),
         Expr::Extract { .. } => strong("extract"),
         Expr::Position { .. } => strong("position"),
+        Expr::Substring { shorthand: true, .. } => strong("substr"),
         Expr::Substring { .. } => strong("substring"),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::Trim { trim_where, .. } => strong(match trim_where {
@@ -87,6 +88,7 @@ fn figure(expr: &Expr) -> (Strength, String) {
         Expr::Floor { .. } => strong("floor"),
         Expr::AtTimeZone { .. } => strong("timezone"),
         Expr::IsNormalized { .. } => strong("is_normalized"),
+        Expr::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
         _ => (Strength::None, String::new()),
     }
 }
@@ -97,7 +99,8 @@ fn function_name(function: &ast::Function) -> String {
         other => other.to_string(),
     });
     match last.as_str() {
-        "char_length" | "character_length" => last,
+        super::BETWEEN_SYMMETRIC => "?column?".to_owned(),
+        super::SUBSTRING_SIMILAR => "substring".to_owned(),
         _ => last,
     }
 }

@@ -172,8 +172,11 @@ fn same_as_known(left: &[&'static Function], types: &[Type], packed: bool) -> Ch
     if known.any(|ty| ty != first) {
         return Choice::Several;
     }
+    let same = vec![first.clone(); types.len()];
     let takes = |function: &&&'static Function| {
-        (0..types.len()).all(|i| types[i] != Type::Unknown || accepts(&function.param(i, packed), first))
+        let accepted =
+            (0..types.len()).all(|i| types[i] != Type::Unknown || accepts(&function.param(i, packed), first));
+        accepted && agree(function, &same, packed)
     };
     let mut fitting = left.iter().filter(takes);
     match (fitting.next(), fitting.next()) {

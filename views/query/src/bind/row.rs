@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{self, AccessExpr, Expr};
-use tidewater_types::{Record, Result, SqlError, Type};
+use tidewater_types::{ColumnType, Record, Result, SqlError, Type};
 
 use super::scope::{Hidden, ScopeTable};
 use super::{Binder, names};
-use crate::plan::Scalar;
+use crate::plan::{Case, Scalar, Test};
 
 impl Binder<'_> {
     /// ROW(…).
@@ -20,10 +20,13 @@ impl Binder<'_> {
                     let table = self.table_named(name)?;
                     scalars.extend(table.columns.iter().map(|column| self.column(column.id)));
                 }
-                field => {
-                    let scalar = self.expr(field)?;
-                    scalars.push(self.known(scalar)?);
-                }
+                field => match super::target::record_of_all_fields(field) {
+                    Some(record) => scalars.extend(self.all_fields(&record)?.1),
+                    None => {
+                        let scalar = self.expr(field)?;
+                        scalars.push(self.known(scalar)?);
+                    }
+                },
             }
         }
         Ok(self.row_of(scalars))
@@ -41,8 +44,12 @@ impl Binder<'_> {
         }
         let scalars: Vec<Scalar> = table.columns.iter().map(|column| self.column(column.id)).collect();
         let fields = table.columns.iter().zip(&scalars).map(|(column, scalar)| (column.name.clone(), scalar.ty()));
-        let ty = Type::Record(Arc::new(Record { fields: fields.collect() }));
-        Scalar::Row(scalars, ty.into())
+        let ty: ColumnType = Type::Record(Arc::new(Record { fields: fields.collect() })).into();
+        let row = Scalar::Row(scalars, ty.clone());
+        let Some(present) = table.present else { return row };
+        let is_there = Scalar::Is(Test::NotNull, Box::new(self.column(present)));
+        let otherwise = Scalar::null(ty.clone());
+        Scalar::Case(Box::new(Case { branches: vec![(is_there, row)], otherwise, ty }))
     }
 
     /// The table of a name, in this query or one around it.

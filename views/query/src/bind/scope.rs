@@ -27,6 +27,8 @@ pub(super) struct ScopeTable {
     pub(super) relation: Option<Arc<Relation>>,
     /// It is a function with one column that is no record: its name alone means the value.
     pub(super) is_value: bool,
+    /// A column that is NULL where an outer join found no row of it: its name alone then means NULL.
+    pub(super) present: Option<Id>,
     /// Whether it may be read from where the names are looked up now.
     pub(super) hidden: Hidden,
 }

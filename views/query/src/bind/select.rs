@@ -92,8 +92,9 @@ impl Binder<'_> {
                 return Err(SqlError::new(b"42P10", message));
             }
             let compared = query.targets.iter().map(|target| target.scalar.ty().ty);
-            if compared.into_iter().any(|ty| ty == Type::Json) {
-                return Err(SqlError::new(b"42883", "could not identify an equality operator for type json"));
+            if let Some(ty) = compared.into_iter().find(|ty| matches!(ty, Type::Json | Type::JsonPath)) {
+                let message = format!("could not identify an equality operator for type {ty}");
+                return Err(SqlError::new(b"42883", message));
             }
         }
         if !query.distinct_on.is_empty() && !query.order.is_empty() {

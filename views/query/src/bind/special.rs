@@ -10,6 +10,12 @@ use crate::plan::Scalar;
 /// What the parser's text makes of a subquery in an IN list that goes on after it: a call that has no other name.
 pub(crate) const ONE_VALUE: &str = "one value";
 
+/// What the dialect makes of `x BETWEEN SYMMETRIC low AND high`.
+pub(crate) const BETWEEN_SYMMETRIC: &str = "between symmetric";
+
+/// What the dialect makes of `text SIMILAR pattern ESCAPE sign`.
+pub(crate) const SUBSTRING_SIMILAR: &str = "substring similar";
+
 impl Binder<'_> {
     /// Expressions that are calls of functions of the table, but for their syntax.
     pub(super) fn special(&mut self, expr: &Expr) -> Result<Scalar> {
@@ -28,7 +34,7 @@ impl Binder<'_> {
                 self.named_call("timezone", args)
             }
             Expr::Extract { field, expr, .. } => {
-                let field = literal::text(&field.to_string().to_lowercase());
+                let field = literal::text(field.to_string().to_lowercase().trim_matches('\''));
                 let args = vec![field, self.expr(expr)?];
                 self.named_call("extract", args)
             }
@@ -55,7 +61,10 @@ impl Binder<'_> {
                 let name = collation.to_string().replace('"', "").to_lowercase();
                 match name.rsplit('.').next() {
                     Some("c" | "posix" | "default" | "ucs_basic") => self.expr(expr),
-                    _ => Err(unsupported(format!("collation {collation}"))),
+                    _ => {
+                        let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
+                        Err(SqlError::new(b"42704", message))
+                    }
                 }
             }
             Expr::IsNormalized { expr, form, negated } => {
@@ -115,6 +124,12 @@ impl Binder<'_> {
     }
 
     fn substring(&mut self, expr: &Expr, from: Option<&Expr>, length: Option<&Expr>) -> Result<Scalar> {
+        if let (Expr::Function(function), None, None) = (expr, from, length)
+            && function.name.0.len() == 1
+            && function.name.0[0].as_ident().is_some_and(|name| name.value == SUBSTRING_SIMILAR)
+        {
+            return self.expr(expr);
+        }
         let mut args = vec![self.expr(expr)?];
         match (from, length) {
             (Some(from), length) => {
@@ -167,6 +182,18 @@ impl Binder<'_> {
                 [value] => self.expr(value)?,
                 _ => return Ok(None),
             },
+            BETWEEN_SYMMETRIC => match &plain_arguments(function)?[..] {
+                [value, low, high] => self.between_symmetric(value, low, high)?,
+                _ => return Ok(None),
+            },
+            SUBSTRING_SIMILAR => {
+                let args = self.exprs(&plain_arguments(function)?)?;
+                self.named_call("substring", args)?
+            }
+            "pg_typeof" => match self.type_of_unknown(function)? {
+                Some(scalar) => scalar,
+                None => return Ok(None),
+            },
             "row" => {
                 let exprs = plain_arguments(function)?;
                 self.row(&exprs)?
@@ -186,6 +213,22 @@ impl Binder<'_> {
             _ => return Ok(None),
         };
         Ok(Some(scalar))
+    }
+
+    fn between_symmetric(&mut self, value: &Expr, low: &Expr, high: &Expr) -> Result<Scalar> {
+        let one = self.between(value, low, high, false)?;
+        let other = self.between(value, high, low, false)?;
+        Ok(Scalar::Or(vec![one, other]))
+    }
+
+    /// The type of a literal that nothing gives a type to.
+    fn type_of_unknown(&mut self, function: &ast::Function) -> Result<Option<Scalar>> {
+        let [Expr::Value(value)] = &plain_arguments(function)?[..] else { return Ok(None) };
+        if self.value(value)?.ty().ty != Type::Unknown {
+            return Ok(None);
+        }
+        let oid = tidewater_types::Datum::Int(Type::Unknown.oid().into());
+        Ok(Some(Scalar::Literal(crate::plan::Constant::new(&oid, Type::RegType))))
     }
 
     fn alternatives(&mut self, name: &str, function: &ast::Function) -> Result<Scalar> {

@@ -140,7 +140,8 @@ impl Binder<'_> {
             return Err(SqlError::new(b"42601", message));
         }
         let ids = self.set_columns(function, &call, &resolved, name);
-        let is_record = matches!(call.ty.ty, Type::Record(_));
+        // One column with a name of its own is no row, but the value.
+        let is_record = matches!(call.ty.ty, Type::Record(_)) && function.columns.len() != 1;
         let names = ids.iter().enumerate().map(|(i, id)| match &call.ty.ty {
             Type::Record(record) if ids.len() == record.fields.len() => (record.fields[i].0.clone(), *id),
             _ => (function.columns.get(i).map_or("", |(name, _)| *name).to_owned(), *id),

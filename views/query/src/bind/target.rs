@@ -1,11 +1,14 @@
 //! The select list: expressions with their names, `*` and `table.*`.
 
-use sqlparser::ast::{self, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions};
+use sqlparser::ast::{self, AccessExpr, Expr, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions};
 use tidewater_types::{Result, SqlError, Type};
 
 use super::scope::Hidden;
 use super::{Binder, names, row, unsupported};
 use crate::plan::Scalar;
+
+/// What the parser's text makes of the star in `(row).*`: a field that has no other name.
+pub(crate) const ALL_FIELDS: &str = "all fields";
 
 /// An item of a select list.
 #[derive(Debug, Clone)]
@@ -19,8 +22,13 @@ impl Binder<'_> {
         let mut targets = Vec::with_capacity(items.len());
         for item in items {
             match item {
-                SelectItem::UnnamedExpr(expr) => {
-                    targets.push(Target { scalar: self.expr(expr)?, name: names::output_name(expr) });
+                SelectItem::UnnamedExpr(expr) => match record_of_all_fields(expr) {
+                    Some(record) => self.expand(&record, &mut targets)?,
+                    None => targets.push(Target { scalar: self.expr(expr)?, name: names::output_name(expr) }),
+                },
+                SelectItem::ExprWithAlias { alias, .. } if alias.quote_style == Some('\'') => {
+                    let error = SqlError::new(b"42601", format!("syntax error at or near \"'{}'\"", alias.value));
+                    return Err(self.at(error, alias.span.start));
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     targets.push(Target { scalar: self.expr(expr)?, name: names::fold(alias) });
@@ -61,23 +69,49 @@ impl Binder<'_> {
                         .map(|column| Target { scalar: self.column(column.id), name: column.name }),
                 );
             }
-            SelectItemQualifiedWildcardKind::Expr(expr) => {
-                let record = self.expr(expr)?;
-                let ty = record.ty().ty;
-                let Type::Record(fields) = &ty else {
-                    let message = format!("type {ty} is not composite");
-                    return Err(SqlError::new(b"42809", message));
-                };
-                let names = fields.fields.iter().map(|(name, _)| name.clone());
-                let scalars = match record {
-                    Scalar::Row(scalars, _) => scalars,
-                    record => row::fields(record),
-                };
-                targets.extend(names.zip(scalars).map(|(name, scalar)| Target { name, scalar }));
-            }
+            SelectItemQualifiedWildcardKind::Expr(expr) => self.expand(expr, targets)?,
         }
         Ok(())
     }
+
+    /// The fields of a record, a column each.
+    fn expand(&mut self, record: &Expr, targets: &mut Vec<Target>) -> Result<()> {
+        let (names, scalars) = self.all_fields(record)?;
+        targets.extend(names.into_iter().zip(scalars).map(|(name, scalar)| Target { name, scalar }));
+        Ok(())
+    }
+
+    /// The fields of a record with their names.
+    pub(super) fn all_fields(&mut self, record: &Expr) -> Result<(Vec<String>, Vec<Scalar>)> {
+        let record = self.expr(record)?;
+        let ty = record.ty().ty;
+        let Type::Record(fields) = &ty else {
+            return Err(SqlError::new(b"42809", format!("type {ty} is not composite")));
+        };
+        if fields.fields.is_empty() {
+            return Err(SqlError::new(b"42809", "record type has not been registered"));
+        }
+        let names = fields.fields.iter().map(|(name, _)| name.clone()).collect();
+        let scalars = match record {
+            Scalar::Row(scalars, _) => scalars,
+            record => row::fields(record),
+        };
+        Ok((names, scalars))
+    }
+}
+
+/// The record of `(record).*`.
+pub(super) fn record_of_all_fields(expr: &Expr) -> Option<Expr> {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
+    let (last, before) = access_chain.split_last()?;
+    let AccessExpr::Dot(Expr::Identifier(field)) = last else { return None };
+    if field.value != ALL_FIELDS {
+        return None;
+    }
+    Some(match before {
+        [] => (**root).clone(),
+        before => Expr::CompoundFieldAccess { root: root.clone(), access_chain: before.to_vec() },
+    })
 }
 
 /// As many columns as a query of PostgreSQL gives.
@@ -93,14 +127,14 @@ fn refuse(options: &WildcardAdditionalOptions) -> Result<()> {
 }
 
 /// The position that an ORDER BY, GROUP BY or DISTINCT ON item is, if it is a whole number.
-pub(super) fn position(expr: &ast::Expr) -> Option<Result<i64, ()>> {
+pub(super) fn position(expr: &Expr) -> Option<Result<i64, ()>> {
     match expr {
-        ast::Expr::Value(value) => match &value.value {
+        Expr::Value(value) => match &value.value {
             ast::Value::Number(text, _) => Some(text.parse::<i64>().map_err(|_| ())),
             ast::Value::Placeholder(_) => None,
             _ => Some(Err(())),
         },
-        ast::Expr::Nested(inner) => position(inner),
+        Expr::Nested(inner) => position(inner),
         _ => None,
     }
 }

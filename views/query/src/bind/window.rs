@@ -8,6 +8,9 @@ use tidewater_types::{Result, SqlError, Type};
 use super::{Binder, Clause, names, unsupported};
 use crate::plan::{Frame, FrameBound, FrameExclude, FrameUnits, Scalar, SortKey, WindowCall};
 
+/// What the parser's text makes of EXCLUDE: an ORDER BY item more, which has no other name.
+pub(crate) const EXCLUDES: [&str; 3] = ["exclude current row", "exclude group", "exclude ties"];
+
 impl Binder<'_> {
     /// A call with OVER is a column that stands beside the query's rows.
     pub(super) fn window_call(
@@ -109,13 +112,14 @@ impl Binder<'_> {
             let scalar = self.expr(expr)?;
             partition.push(self.known(scalar)?);
         }
-        let mut order = self.sort_keys(&spec.order_by)?;
+        let (keys, exclude) = exclusion(&spec.order_by);
+        let mut order = self.sort_keys(keys)?;
         for key in &mut order {
             key.scalar = self.known(key.scalar.clone())?;
         }
         let frame = match &spec.window_frame {
             None => Frame::default(),
-            Some(frame) => self.frame(frame, &order)?,
+            Some(frame) => Frame { exclude, ..self.frame(frame, &order)? },
         };
         Ok((partition, order, frame))
     }
@@ -141,14 +145,16 @@ impl Binder<'_> {
         if !spec.partition_by.is_empty() {
             return refuse("override PARTITION BY clause");
         }
-        if !spec.order_by.is_empty() && !base.order_by.is_empty() {
+        let own = exclusion(&spec.order_by).0;
+        if !own.is_empty() && !base.order_by.is_empty() {
             return refuse("override ORDER BY clause");
         }
         if base.window_frame.is_some() {
             let message = format!("cannot copy window \"{name}\" because it has a frame clause");
             return Err(SqlError::new(b"42P20", message));
         }
-        let order_by = if spec.order_by.is_empty() { base.order_by } else { spec.order_by.clone() };
+        // What is no key says which rows the frame leaves out, and that is never the base's.
+        let order_by = base.order_by.into_iter().chain(spec.order_by.iter().cloned()).collect();
         Ok(WindowSpec {
             window_name: None,
             partition_by: base.partition_by,
@@ -243,6 +249,18 @@ impl Binder<'_> {
             b"42846" => error,
             _ => cause,
         })
+    }
+}
+
+/// The ORDER BY keys of a window, and what its frame leaves out.
+fn exclusion(order_by: &[ast::OrderByExpr]) -> (&[ast::OrderByExpr], FrameExclude) {
+    let Some((last, before)) = order_by.split_last() else { return (order_by, FrameExclude::NoOthers) };
+    let ast::Expr::Identifier(name) = &last.expr else { return (order_by, FrameExclude::NoOthers) };
+    match EXCLUDES.iter().position(|exclude| *exclude == name.value) {
+        Some(0) => (before, FrameExclude::CurrentRow),
+        Some(1) => (before, FrameExclude::Group),
+        Some(_) => (before, FrameExclude::Ties),
+        None => (order_by, FrameExclude::NoOthers),
     }
 }
 

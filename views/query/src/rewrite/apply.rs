@@ -10,7 +10,7 @@ use tidewater_types::{ArrayRef, Datum, Result, Scratch, Type};
 
 use super::Names;
 use crate::plan::{
-    Aggregate, Call, Constant, JoinKind, Rel, Scalar, SortKey, Subquery, SubqueryKind, Test, TopK, conjuncts,
+    Aggregate, Call, Constant, Id, JoinKind, Rel, Scalar, SortKey, Subquery, SubqueryKind, Test, TopK, conjuncts,
 };
 
 pub(super) fn subqueries(rel: Rel, names: &mut Names<'_>) -> Result<Rel> {
@@ -40,7 +40,7 @@ pub(super) fn subqueries(rel: Rel, names: &mut Names<'_>) -> Result<Rel> {
                 }
             }
         }
-        Rel::Values { .. } => Err(crate::bind::unsupported("a subquery in VALUES")),
+        Rel::Values { columns, rows } => values(columns, rows, names),
         mut other => {
             let Some(input) = only_input(&mut other) else { return Ok(other) };
             let mut extract = Extract { input: std::mem::replace(input, Rel::unit()), known: HashMap::new(), names };
@@ -58,6 +58,17 @@ pub(super) fn subqueries(rel: Rel, names: &mut Names<'_>) -> Result<Rel> {
             Ok(other)
         }
     }
+}
+
+/// Rows of VALUES as many relations of one row, whose subqueries are columns.
+fn values(columns: Vec<Id>, rows: Vec<Vec<Scalar>>, names: &mut Names<'_>) -> Result<Rel> {
+    let mut inputs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let own: Vec<Id> = columns.iter().map(|id| names.columns.copy(*id)).collect();
+        let one = Rel::unit().map(own.iter().copied().zip(row).collect());
+        inputs.push((subqueries(one, names)?, own));
+    }
+    Ok(Rel::Union { columns, inputs })
 }
 
 fn only_input(rel: &mut Rel) -> Option<&mut Rel> {

@@ -58,6 +58,7 @@ impl<'p, 'a> Partition<'p, 'a> {
 /// A compiled frame.
 pub(crate) struct Bounds {
     units: FrameUnits,
+    exclude: FrameExclude,
     start: Bound,
     end: Bound,
 }
@@ -90,9 +91,6 @@ pub(crate) struct Offsets {
 
 impl Bounds {
     pub(crate) fn compile(compiler: Compiler<'_>, frame: &Frame, order: &[Order], layout: &Layout) -> Result<Bounds> {
-        if frame.exclude != FrameExclude::NoOthers {
-            return Err(crate::bind::unsupported("EXCLUDE in a window frame"));
-        }
         let bound = |bound: &FrameBound| -> Result<Bound> {
             let (offset, sign) = match bound {
                 FrameBound::Unbounded => return Ok(Bound::Unbounded),
@@ -105,7 +103,8 @@ impl Bounds {
                 _ => Ok(Bound::Away(compiler.scalar(offset, layout)?, sign)),
             }
         };
-        Ok(Bounds { units: frame.units, start: bound(&frame.start)?, end: bound(&frame.end)? })
+        let (start, end) = (bound(&frame.start)?, bound(&frame.end)?);
+        Ok(Bounds { units: frame.units, exclude: frame.exclude, start, end })
     }
 
     pub(crate) fn offsets(&self, tuple: Tuple<'_>, scratch: &Scratch) -> Result<Offsets> {
@@ -135,6 +134,26 @@ impl Bounds {
             bound => self.edge(bound, offsets.end, partition, row, false)?,
         };
         Ok(start..end.max(start))
+    }
+
+    /// Whether frames may have holes.
+    pub(crate) fn excludes(&self) -> bool {
+        self.exclude != FrameExclude::NoOthers
+    }
+
+    /// What EXCLUDE leaves of a row's frame, in order; some of it may be empty.
+    pub(crate) fn parts(&self, frame: Range<usize>, partition: &Partition<'_, '_>, row: usize) -> [Range<usize>; 3] {
+        let (hole, kept) = match self.exclude {
+            FrameExclude::NoOthers => return [frame, 0..0, 0..0],
+            FrameExclude::CurrentRow => (row..row + 1, 0..0),
+            FrameExclude::Group => (partition.peers(row), 0..0),
+            FrameExclude::Ties => (partition.peers(row), row..row + 1),
+        };
+        let within = |part: Range<usize>| {
+            let start = part.start.max(frame.start);
+            start..part.end.min(frame.end).max(start)
+        };
+        [within(0..hole.start), within(kept), within(hole.end..frame.end.max(hole.end))]
     }
 
     fn edge(

@@ -1,10 +1,11 @@
 //! Window functions: each tuple with what it sees of its partition.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bumpalo::Bump;
 use tidewater_delta::RowRef;
-use tidewater_functions::{Function, Kind, Session};
+use tidewater_functions::{Accumulator, Function, Kind, Session};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
 use super::cell::{Packer, Types};
@@ -115,12 +116,37 @@ impl Window {
     }
 }
 
+impl Call {
+    /// Gives rows of a partition to an accumulator.
+    fn add(
+        &self,
+        accumulator: &mut dyn Accumulator,
+        partition: &Partition<'_, '_>,
+        rows: Range<usize>,
+        cx: &Cx<'_>,
+    ) -> Result<()> {
+        for at in rows {
+            if at.is_multiple_of(BATCH_ROWS) {
+                cx.limits.check()?;
+            }
+            let own = Scratch::new();
+            let tuple: &[RowRef<'_>] = partition.tuple(at);
+            if !all_true(&self.filter, tuple, &own)? {
+                continue;
+            }
+            let values = self.args.iter().map(|arg| arg.eval(tuple, &own)).collect::<Result<Vec<_>>>()?;
+            accumulator.add(&values)?;
+        }
+        Ok(())
+    }
+}
+
 /// A call within one partition.
 struct Running {
     offsets: super::frame::Offsets,
     /// The rows that the accumulator has seen.
     seen: (usize, usize),
-    accumulator: Option<Box<dyn tidewater_functions::Accumulator>>,
+    accumulator: Option<Box<dyn Accumulator>>,
 }
 
 impl Running {
@@ -157,12 +183,14 @@ impl Running {
             "lead" => shifted(call, partition, row, 1, scratch),
             "first_value" | "last_value" | "nth_value" => {
                 let frame = call.bounds.frame(&self.offsets, partition, row)?;
+                let parts = call.bounds.parts(frame, partition, row);
+                let mut rows = parts.into_iter().flatten();
                 let at = match call.function.name {
-                    "first_value" => Some(frame.start),
-                    "last_value" => frame.end.checked_sub(1),
-                    _ => nth(call, partition, row, frame.start, scratch)?,
+                    "first_value" => rows.next(),
+                    "last_value" => rows.next_back(),
+                    _ => nth(call, partition, row, scratch)?.and_then(|nth| rows.nth(nth)),
                 };
-                match at.filter(|at| frame.contains(at)) {
+                match at {
                     Some(at) => call.args[0].eval(partition.tuple(at), scratch),
                     None => Ok(Datum::Null),
                 }
@@ -181,6 +209,13 @@ impl Running {
         scratch: &'a Scratch,
     ) -> Result<Datum<'a>> {
         let frame = call.bounds.frame(&self.offsets, partition, row)?;
+        if call.bounds.excludes() {
+            let mut accumulator = call.function.accumulator(&call.arg_types, &call.result, &call.session)?;
+            for part in call.bounds.parts(frame, partition, row) {
+                call.add(accumulator.as_mut(), partition, part, cx)?;
+            }
+            return accumulator.finish(scratch);
+        }
         let (start, end) = self.seen;
         let grows = self.accumulator.is_some() && start == frame.start && end <= frame.end;
         if !grows {
@@ -188,18 +223,7 @@ impl Running {
             self.seen = (frame.start, frame.start);
         }
         let Some(accumulator) = &mut self.accumulator else { return Ok(Datum::Null) };
-        for at in self.seen.1..frame.end {
-            if at.is_multiple_of(BATCH_ROWS) {
-                cx.limits.check()?;
-            }
-            let own = Scratch::new();
-            let tuple: &[RowRef<'_>] = partition.tuple(at);
-            if !all_true(&call.filter, tuple, &own)? {
-                continue;
-            }
-            let values = call.args.iter().map(|arg| arg.eval(tuple, &own)).collect::<Result<Vec<_>>>()?;
-            accumulator.add(&values)?;
-        }
+        call.add(accumulator.as_mut(), partition, self.seen.1..frame.end, cx)?;
         self.seen = (frame.start, frame.end.max(frame.start));
         accumulator.finish(scratch)
     }
@@ -247,16 +271,10 @@ fn shifted<'a>(
     }
 }
 
-/// The row of nth_value.
-fn nth<'a>(
-    call: &Call,
-    partition: &'a Partition<'a, 'a>,
-    row: usize,
-    start: usize,
-    scratch: &'a Scratch,
-) -> Result<Option<usize>> {
+/// The place in the frame of nth_value's row.
+fn nth<'a>(call: &Call, partition: &'a Partition<'a, 'a>, row: usize, scratch: &'a Scratch) -> Result<Option<usize>> {
     match call.args[1].eval(partition.tuple(row), scratch)? {
-        Datum::Int(nth) if nth > 0 => Ok(Some(start + nth as usize - 1)),
+        Datum::Int(nth) if nth > 0 => Ok(Some(nth as usize - 1)),
         Datum::Null => Ok(None),
         _ => Err(SqlError::new(b"22016", "argument of nth_value must be greater than zero")),
     }

@@ -1,4 +1,4 @@
-//! `tests/slt/*.slt`, in process and through the socket.
+//! `tests/slt/*.slt`, in process and through the socket; those named `pg_*` on PostgreSQL, too.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use tidewater_judge::Connection;
 use tidewater_query::run::Limits;
 use tidewater_sql::{Database, Outcome};
 use tidewater_types::{Column, Datum, Settings, output as write_text};
@@ -36,14 +37,25 @@ fn output(rows: Vec<Vec<String>>) -> DBOutput<DefaultColumnType> {
     DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows }
 }
 
+/// What the file is told of a refusal: SQLSTATE and message.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+impl From<tidewater_sql::Error> for Refused {
+    fn from(error: tidewater_sql::Error) -> Self {
+        Refused(format!("{} {}", error.code(), error.message))
+    }
+}
+
 struct InProcess(Database);
 
 #[async_trait]
 impl AsyncDB for InProcess {
-    type Error = tidewater_sql::Error;
+    type Error = Refused;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, tidewater_sql::Error> {
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
         let Some(Outcome::Rows(query)) = self.0.execute(statement)?.pop() else {
             return Ok(DBOutput::StatementComplete(0));
         };
@@ -65,24 +77,19 @@ impl AsyncDB for InProcess {
 
 struct Socket(Arc<Client>);
 
-/// The server's error in words: a driver's error alone says only that there was one.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct SocketError(String);
-
-impl From<tokio_postgres::Error> for SocketError {
+impl From<tokio_postgres::Error> for Refused {
     fn from(error: tokio_postgres::Error) -> Self {
         let told = error.as_db_error().map(|told| format!("{} {}", told.code().code(), told.message()));
-        SocketError(told.unwrap_or_else(|| error.to_string()))
+        Refused(told.unwrap_or_else(|| error.to_string()))
     }
 }
 
 #[async_trait]
 impl AsyncDB for Socket {
-    type Error = SocketError;
+    type Error = Refused;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, SocketError> {
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
         let (mut rows, mut answered) = (Vec::new(), false);
         for message in self.0.simple_query(statement).await? {
             match message {
@@ -98,6 +105,42 @@ impl AsyncDB for Socket {
     }
 
     async fn shutdown(&mut self) {}
+}
+
+struct Judge(Connection);
+
+#[async_trait]
+impl AsyncDB for Judge {
+    type Error = Refused;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, statement: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+        let answer = self.0.ask(statement);
+        let answer = answer.map_err(|refusal| Refused(format!("{} {}", refusal.sqlstate, refusal.message)))?;
+        if answer.columns.is_empty() {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        Ok(output(answer.rows.into_iter().map(|row| row.into_iter().map(shown).collect()).collect()))
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+#[test]
+fn on_postgresql() {
+    let is_shared =
+        |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("pg_"));
+    let shared: Vec<PathBuf> = files().into_iter().filter(is_shared).collect();
+    assert!(!shared.is_empty());
+    for file in shared {
+        RUNTIME.block_on(async {
+            // A schema of its own for each file.
+            let clean = "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public";
+            tidewater_judge::server().connect().ask(clean).expect("an empty schema");
+            let mut runner = Runner::new(|| async { Ok(Judge(tidewater_judge::server().connect())) });
+            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
+        });
+    }
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "SET" => session::set(cursor),
         "RESET" => {
             cursor.word("RESET");
+            if cursor.words(&["TIME", "ZONE"]) {
+                return Ok(Statement::Reset { name: "timezone".to_owned() });
+            }
             Ok(Statement::Reset { name: session::variable_name(cursor)? })
         }
         "COPY" => session::copy(cursor),

@@ -40,6 +40,10 @@ pub fn output_binary(datum: &Datum<'_>, ty: &ColumnType, settings: &Settings, ou
         Datum::Uuid(value) => out.extend(value),
         // "char" is always one byte.
         Datum::Text(value) if ty.ty == Type::Char => out.push(text::byte_of_char(value)),
+        Datum::Text(text) if ty.ty == Type::JsonPath => {
+            out.push(JSONB_VERSION);
+            out.extend_from_slice(text);
+        }
         Datum::Text(bytes) | Datum::Bytes(bytes) => out.extend_from_slice(bytes),
         Datum::Jsonb(value) => {
             let mut text = String::new();
@@ -158,9 +162,9 @@ pub fn input_binary<'a>(bytes: &[u8], ty: &ColumnType, settings: &Settings, scra
         }
         Type::Uuid => Datum::Uuid(reader.array()?),
         Type::Bytea => Datum::Bytes(scratch.alloc_slice_copy(reader.take(bytes.len())?)),
-        Type::Jsonb => {
+        Type::Jsonb | Type::JsonPath => {
             if reader.array::<1>()?[0] != JSONB_VERSION {
-                return Err(SqlError::new(b"XX000", "unsupported jsonb version number"));
+                return Err(SqlError::new(b"XX000", format!("unsupported {} version number", ty.ty)));
             }
             return crate::input(utf8(reader.0)?, ty, settings, scratch);
         }

@@ -1,6 +1,7 @@
 //! json and jsonb: json is checked text, jsonb is packed ([`JsonbRef`](crate::JsonbRef)).
 
 mod order;
+pub mod path;
 mod read;
 mod write;
 

@@ -76,6 +76,7 @@ static TYPES: &[Entry] = &[
     entry(Type::Range(RangeOf::TimestampTz), 3910, 3911, -1, RANGE, "tstzrange", "tstzrange"),
     entry(Type::Range(RangeOf::Date), 3912, 3913, -1, RANGE, "daterange", "daterange"),
     entry(Type::Range(RangeOf::Int8), 3926, 3927, -1, RANGE, "int8range", "int8range"),
+    entry(Type::JsonPath, 4072, 4073, -1, USER, "jsonpath", "jsonpath"),
     entry(Type::RegNamespace, 4089, 4090, 4, NUMBER, "regnamespace", "regnamespace"),
     entry(Type::RegRole, 4096, 4097, 4, NUMBER, "regrole", "regrole"),
     entry(Type::RegCollation, 4191, 4192, 4, NUMBER, "regcollation", "regcollation"),

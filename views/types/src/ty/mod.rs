@@ -61,6 +61,8 @@ pub enum Type {
     Json,
     /// jsonb.
     Jsonb,
+    /// jsonpath, in its canonical spelling.
+    JsonPath,
     /// oid.
     Oid,
     /// oid, shown as the name of a relation.
@@ -192,10 +194,10 @@ impl Type {
         )
     }
 
-    /// Whether values are text in bytes: text, varchar, bpchar, name, "char", json, unknown.
+    /// Whether values are text in bytes: text, varchar, bpchar, name, "char", json, jsonpath, unknown.
     pub fn is_text(&self) -> bool {
         use Type as T;
-        matches!(self, T::Text | T::Varchar | T::Bpchar | T::Name | T::Char | T::Json | T::Unknown)
+        matches!(self, T::Text | T::Varchar | T::Bpchar | T::Name | T::Char | T::Json | T::JsonPath | T::Unknown)
     }
 }
 

@@ -1,64 +1,22 @@
-//! Text to the parser's tree, with what the parser does not know of PostgreSQL's grammar spelled another way before.
+//! What the parser does not know of PostgreSQL's queries, in words that it knows; the binder knows the names that stand for it.
 
-use sqlparser::ast::Statement;
-use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
-use tidewater_types::{Result, SqlError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::dialect::PostgreSql;
-
-/// How deep the parser may recurse: less than its stack allows.
-const DEPTH_MAX: usize = 200;
-
-/// Parses statements.
-///
-/// # Errors
-/// 42601.
-pub fn parse(text: &str) -> Result<Vec<Statement>> {
-    let tokens = tokens(text).map_err(|error| SqlError::new(b"42601", error.to_string()))?;
-    parser(tokens).parse_statements().map_err(|error| refusal(&error))
-}
-
-/// The tokens of a text, spelled as [`parser`] takes them.
-///
-/// # Errors
-/// What is no token, and where.
-pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, TokenizerError> {
-    Ok(rewritten(Tokenizer::new(&PostgreSql, text).tokenize_with_location()?))
-}
-
-/// A parser of tokens.
-pub fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
-    Parser::new(&PostgreSql).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens)
-}
-
-/// The words of the parser's refusal as PostgreSQL says it.
-pub fn refusal(error: &ParserError) -> SqlError {
-    match error {
-        ParserError::RecursionLimitExceeded => {
-            let hint = "an expression or query is nested too deeply";
-            SqlError::new(b"54001", "stack depth limit exceeded").hint(hint)
-        }
-        ParserError::ParserError(message) | ParserError::TokenizerError(message) => {
-            let found = message.split("found: ").nth(1).map(|rest| rest.split(" at Line").next().unwrap_or(rest));
-            match found {
-                Some("EOF") => SqlError::new(b"42601", "syntax error at end of input"),
-                Some(token) => SqlError::new(b"42601", format!("syntax error at or near \"{token}\"")),
-                None => SqlError::new(b"42601", format!("syntax error: {message}")),
-            }
-        }
-    }
-}
+use super::words::{begins_subquery, closing, following, is_word, name};
 
 /// `ROWS FROM (` becomes a call of a function that has no other name, `TABLE name` a SELECT, a subquery at the head of a longer IN
 /// list a call, VARIADIC an argument's name, and `ANY ((SELECT …) UNION …)` has a SELECT around it.
-fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+pub(super) fn respelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut closes: Vec<(usize, Vec<Token>)> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
         let token = &tokens[at];
         let next = following(&tokens, at);
+        if let Some(after) = super::clauses::respell(&tokens, at, &mut out) {
+            at = after;
+            continue;
+        }
         if is_word(token, "rows") && next.is_some_and(|next| is_word(&tokens[next], "from")) {
             out.push(TokenWithSpan { token: name(crate::bind::ROWS_FROM), span: token.span });
             at = next.unwrap_or(at) + 1;
@@ -126,8 +84,11 @@ fn value_in_list(tokens: &[TokenWithSpan], list: usize) -> Option<usize> {
     goes_on.then_some(close)
 }
 
-/// Whether a query in parentheses begins with one in parentheses that a set operation goes on with.
+/// Whether a query in parentheses is VALUES, or begins with one in parentheses that a set operation goes on with.
 fn joins_subqueries(tokens: &[TokenWithSpan], open: usize) -> bool {
+    if following(tokens, open).is_some_and(|first| is_word(&tokens[first], "values")) {
+        return true;
+    }
     let Some(first) = following(tokens, open).filter(|first| tokens[*first].token == Token::LParen) else {
         return false;
     };
@@ -137,33 +98,6 @@ fn joins_subqueries(tokens: &[TokenWithSpan], open: usize) -> bool {
         && after.is_some_and(|after| ["union", "except", "intersect"].iter().any(|word| is_word(&tokens[after], word)))
 }
 
-fn name(text: &str) -> Token {
-    Token::Word(Word { value: text.to_owned(), quote_style: Some('"'), keyword: none() })
-}
-
-/// The next token after `at` that is no blank.
-fn following(tokens: &[TokenWithSpan], at: usize) -> Option<usize> {
-    (at + 1..tokens.len()).find(|next| !matches!(tokens[*next].token, Token::Whitespace(_)))
-}
-
-/// The parenthesis that closes the one at `open`; the end if none does.
-fn closing(tokens: &[TokenWithSpan], open: usize) -> usize {
-    let mut depth = 0_usize;
-    for (at, token) in tokens.iter().enumerate().skip(open) {
-        match token.token {
-            Token::LParen => depth += 1,
-            Token::RParen if depth == 1 => return at,
-            Token::RParen => depth -= 1,
-            _ => {}
-        }
-    }
-    tokens.len()
-}
-
-fn begins_subquery(token: &TokenWithSpan) -> bool {
-    ["select", "with", "values"].iter().any(|word| is_word(token, word))
-}
-
 /// Whether a query may begin after these tokens.
 fn begins_query(before: &[TokenWithSpan]) -> bool {
     match before.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_))) {
@@ -171,14 +105,14 @@ fn begins_query(before: &[TokenWithSpan]) -> bool {
         Some(last) => {
             matches!(last.token, Token::SemiColon | Token::LParen)
                 || ["union", "except", "intersect", "all"].iter().any(|word| is_word(last, word))
+                || (!is_word(last, "into") && is_insert(before))
         }
     }
 }
 
-fn none() -> sqlparser::keywords::Keyword {
-    sqlparser::keywords::Keyword::NoKeyword
-}
-
-fn is_word(token: &TokenWithSpan, word: &str) -> bool {
-    matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+/// Whether the statement that these tokens begin is an INSERT.
+fn is_insert(before: &[TokenWithSpan]) -> bool {
+    let start = before.iter().rposition(|token| token.token == Token::SemiColon).map_or(0, |end| end + 1);
+    let first = before[start..].iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
+    first.is_some_and(|first| is_word(first, "insert"))
 }
