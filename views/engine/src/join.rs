@@ -15,7 +15,6 @@ use tidewater_types::{ColumnType, Expr};
 use crate::arrangement::Version;
 use crate::index::Part;
 use crate::nodes::NodeId;
-use crate::patch::Patch;
 use crate::shape::Shape;
 
 /// What an input is to the join.
@@ -144,8 +143,6 @@ pub(crate) struct Term {
     pub(crate) routing: Vec<KeyColumn>,
     /// All columns of the start that the join reads: a row that takes the place of another and is equal in these changes nothing.
     pub(crate) reads: Vec<KeyColumn>,
-    /// How a row that takes another's place changes the output without a walk, where that is possible.
-    pub(crate) patch: Option<Patch>,
     /// Where the start is not an inner input: how to find the inner tuples that its delta may touch.
     pub(crate) discovery: Vec<Step>,
     pub(crate) steps: Vec<Step>,
@@ -243,8 +240,7 @@ impl Planner<'_> {
         });
         let shown = shown.copied().filter(read);
         let reads = self.key_columns(shown.chain(routing.iter().copied()));
-        let patch = if incremental { Patch::plan(self.spec, start, &self.shapes[start]) } else { None };
-        Term { start, start_filters, routing: self.key_columns(routing.into_iter()), reads, patch, discovery, steps }
+        Term { start, start_filters, routing: self.key_columns(routing.into_iter()), reads, discovery, steps }
     }
 
     /// What equalities and filters read.

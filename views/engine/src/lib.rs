@@ -18,7 +18,6 @@ mod join;
 mod matches;
 mod materialise;
 mod nodes;
-mod patch;
 mod pending;
 mod reduce;
 mod shape;

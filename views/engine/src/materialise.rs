@@ -62,7 +62,6 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
             None => writer.apply(weight, output),
         }
     }
-    writer.patch(&pending.patches, output);
 }
 
 /// The row that an id of an input stands for.
@@ -76,13 +75,13 @@ pub(crate) fn shown<'a>(join: &'a Join, nodes: &'a Nodes, input: usize, id: RowI
 }
 
 /// Writes rows of the output.
-pub(crate) struct Writer<'a> {
-    pub(crate) join: &'a Join,
-    pub(crate) nodes: &'a Nodes,
+struct Writer<'a> {
+    join: &'a Join,
+    nodes: &'a Nodes,
     shape: Shape,
     /// Of the tuple that is being written.
     rows: Vec<RowRef<'a>>,
-    pub(crate) builder: RowBuilder,
+    builder: RowBuilder,
     /// The key of the tuple that leaves.
     leaving: Vec<u8>,
     scratch: Scratch,

@@ -67,8 +67,6 @@ pub(crate) struct Pending {
     pub(crate) tuples: Tuples,
     /// Tuples for which a predicate failed; it is decided again, in one fixed order, when they are made into rows.
     pub(crate) suspects: Tuples,
-    /// Rows of inputs whose columns are to be patched into the output ([`crate::patch`]).
-    pub(crate) patches: Vec<(usize, RowId)>,
     /// Number of deltas that went in: the tuples of one alone cannot cancel.
     pub(crate) deltas: usize,
     /// A tuple occurs more than 2^63 times.
@@ -90,6 +88,6 @@ impl Pending {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.patches.is_empty() && !self.overflows
+        self.len() == 0 && !self.overflows
     }
 }

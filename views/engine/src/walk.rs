@@ -13,7 +13,6 @@ use crate::join::{Join, JoinInput, Role, Step, Term};
 use crate::matches::{Found, Truth};
 use crate::materialise::shown;
 use crate::nodes::{Fed, Nodes};
-use crate::patch::split;
 use crate::pending::Pending;
 use crate::warm::{BATCH, is_worth_it};
 
@@ -72,7 +71,7 @@ fn run(
         walk.outer_delta(term, start, delta);
         return;
     }
-    let all = split(term, start, delta, walk.pending);
+    let all: Vec<_> = delta.collect();
     let mut warmed = 0;
     let mut delta = all.iter().copied().enumerate().peekable();
     while let Some((number, (id, weight))) = delta.next() {

@@ -26,6 +26,9 @@ use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::writing::{Writing, Written};
 
+/// Bytes that a row takes in the log beside its own.
+const ROW_ROOM: usize = 32;
+
 /// Statements that wait for the loop.
 const STATEMENTS: usize = 256;
 /// Batches of commits that wait for the loop.
@@ -308,7 +311,7 @@ impl Loop {
 
     fn execute(&mut self, parsed: &Arc<Parsed>, parameters: &[Constant], session: &Arc<Session>) -> Result<Outcome> {
         if changes_catalog(&parsed.statement) {
-            self.durable.reserve(&parsed.text)?;
+            self.durable.reserve(&parsed.text, 0)?;
         }
         let outcome = self.database.write().execute_statement(parsed, parameters, session)?;
         let outcome = match outcome {
@@ -337,7 +340,8 @@ impl Loop {
         let Statement::CreateTableAs(create) = &parsed.statement else {
             return Err(Error::new(b"XX000", "not CREATE TABLE AS"));
         };
-        self.durable.reserve(&parsed.text)?;
+        let bytes: usize = rows.rows.iter().map(|row| row.bytes().len() + ROW_ROOM).sum();
+        self.durable.reserve(&parsed.text, bytes)?;
         let tag = {
             let mut database = self.database.write();
             database.set_search_path(session.search_path.clone());
@@ -389,6 +393,7 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateConnection { .. }
             | S::CreateSource(_)
             | S::CreateTable(_)
+            | S::CreateTableAs(_)
             | S::CreateView(_)
             | S::CreateIndex { .. }
             | S::Drop { .. }

@@ -34,7 +34,7 @@ impl Loop {
         schema: TableSchema,
     ) -> Result<Outcome> {
         let name = config.name.clone();
-        self.durable.reserve(&parsed.text)?;
+        self.durable.reserve(&parsed.text, 0)?;
         let table = {
             let mut database = self.database.write();
             database.set_search_path(search_path);
@@ -55,7 +55,7 @@ impl Loop {
         config: SourceConfig,
         schema: TableSchema,
     ) -> Result<Outcome> {
-        self.durable.reserve(text)?;
+        self.durable.reserve(text, 0)?;
         let (table, replaced) = self.database.write().replace_source(name, &schema, text)?;
         self.stop_reading(replaced.gone);
         self.building.get_or_insert_with(Instant::now);

@@ -8,7 +8,7 @@ use tidewater_types::Type;
 use crate::groups::{add_reduces, regroup};
 use crate::model::{Bag, COLUMNS, TABLES, add_tables, any_steps, bag, build, keyed, op, rows, run, types, widened};
 use crate::oracle::recompute;
-use crate::plans::{Plan, add, any_keyed_plan, any_plan, equal, shows};
+use crate::plans::{Plan, add, any_keyed_plan, any_plan, equal};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
@@ -84,37 +84,6 @@ proptest! {
         prop_assert_eq!(bag(&circuit, both), union);
         prop_assert_eq!(bag(&circuit, view), expected_rows);
         circuit.tick(inputs.iter().map(|&node| (node, Op::Truncate)));
-        prop_assert!(circuit.is_empty());
-    }
-
-    /// Where an input's row tells the output's key and all columns are shown.
-    #[test]
-    fn rows_that_are_patched_equal_their_recomputation(
-        plan in any_keyed_plan(),
-        by_key in prop::collection::vec(any::<bool>(), 8),
-        steps in any_steps(),
-        is_read in any::<bool>(),
-    ) {
-        let mut plan = plan;
-        plan.predicates.clear();
-        for (equality, _) in plan.equalities.iter_mut().zip(by_key).filter(|(_, by_key)| *by_key) {
-            equality.left = ColumnAt { input: 0, column: 0 };
-        }
-        let shown = (0..plan.inputs.len()).filter(|&input| shows(plan.inputs[input].1));
-        let all = shown.flat_map(|input| (0..COLUMNS).map(move |column| ColumnAt { input, column }));
-        plan.output = [ColumnAt { input: 0, column: 0 }].into_iter().chain(all).collect();
-        let mut circuit = Circuit::new();
-        let tables = add_tables(&mut circuit);
-        let node = add(&mut circuit, &tables, &plan);
-        let reduces = is_read.then(|| add_reduces(&mut circuit, node));
-        run(&mut circuit, &tables, &steps, |circuit, tables| {
-            let (expected, errors) = recompute(&plan, tables);
-            assert_eq!(bag(circuit, node), expected.clone());
-            assert_eq!(circuit.error(node).is_some(), errors != 0);
-            for (node, expected) in reduces.iter().flatten().zip(regroup(&expected)) {
-                assert_eq!(bag(circuit, *node), expected);
-            }
-        });
         prop_assert!(circuit.is_empty());
     }
 

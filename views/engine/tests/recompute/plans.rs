@@ -72,7 +72,7 @@ pub(crate) fn add(circuit: &mut Circuit, tables: &[NodeId], plan: &Plan) -> Node
 }
 
 /// Whether the columns of an input can be read.
-pub(crate) fn shows(role: Role) -> bool {
+fn shows(role: Role) -> bool {
     matches!(role, Role::Inner | Role::Outer | Role::Single)
 }
 

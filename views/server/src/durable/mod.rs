@@ -89,14 +89,14 @@ impl Durable {
         Ok((durable, definitions))
     }
 
-    /// Makes sure that what a statement makes can be written, before it is done.
+    /// Makes sure that what a statement makes can be written, with so many bytes of rows, before it is done.
     ///
     /// # Errors
     /// 53100 if there is no room, 58030 if the log takes nothing.
-    pub(crate) fn reserve(&mut self, text: &str) -> Result<()> {
+    pub(crate) fn reserve(&mut self, text: &str, rows: usize) -> Result<()> {
         // A statement may make its readers anew.
         let catalog: usize = self.kept.values().map(Vec::len).sum();
-        self.log()?.reserve(ROOM + 2 * (catalog + text.len())).map_err(|error| refused(&error))
+        self.log()?.reserve(ROOM + 2 * (catalog + text.len()) + rows).map_err(|error| refused(&error))
     }
 
     /// Writes what of the definitions has changed. A table that is new, or is defined otherwise now, is written with all of its rows: the

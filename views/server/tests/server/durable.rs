@@ -80,7 +80,15 @@ fn rows_come_back_after_a_restart_in_views_too() {
                  INSERT INTO bag VALUES (5), (5), (5), (6);
                  UPDATE keyed SET b = 'deux' WHERE a = 2; DELETE FROM keyed WHERE a = 1;
                  DELETE FROM bag WHERE a = 6; INSERT INTO bag SELECT 7;
-                 CREATE TABLE gone (a bigint); INSERT INTO gone VALUES (1); DROP TABLE gone; CREATE TABLE gone (a bigint)",
+                 CREATE TABLE gone (a bigint); INSERT INTO gone VALUES (1); DROP TABLE gone; CREATE TABLE gone (a bigint);
+                 CREATE TABLE emptied (a bigint); INSERT INTO emptied VALUES (1); TRUNCATE emptied;
+                 INSERT INTO keyed VALUES (3, 'x') ON CONFLICT (a) DO UPDATE SET b = NULL",
+            )
+            .await
+            .expect("objects and rows");
+        client
+            .batch_execute(
+                "CREATE TABLE made AS SELECT a, b FROM keyed; INSERT INTO made VALUES (9, 'nine'); DELETE FROM made WHERE a = 3",
             )
             .await
             .expect("objects and rows");
@@ -95,6 +103,8 @@ fn rows_come_back_after_a_restart_in_views_too() {
             assert_eq!(list(&client, "SELECT n FROM counts ORDER BY a").await, [3, 1]);
             assert_eq!(list(&client, "SELECT n FROM counts WHERE a = 5").await, [3]);
             assert_eq!(list(&client, "SELECT a FROM gone").await, [0; 0], "rows of another table of that name");
+            assert_eq!(list(&client, "SELECT a FROM emptied").await, [0; 0]);
+            assert_eq!(list(&client, "SELECT a FROM made ORDER BY a").await, [2, 9], "rows of CREATE TABLE AS");
             assert_eq!(list(&client, oid).await, before, "numbers of objects stay");
             let text = client.query_one("SELECT c::text FROM keyed WHERE b = 'deux'", &[]).await.expect("a row");
             assert_eq!(text.get::<_, &str>(0), ["1.10", "2.10"][round as usize]);
