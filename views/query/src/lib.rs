@@ -11,7 +11,9 @@ pub mod run;
 mod sizes;
 mod stack;
 
-pub use bind::{BoundChange, Changed, MADE, bind, bind_delete, bind_insert, bind_scalar, bind_update, column_type};
+pub use bind::{
+    BoundChange, ChangeContext, Changed, MADE, bind, bind_delete, bind_insert, bind_scalar, bind_update, column_type,
+};
 pub use catalog::{Catalog, Relation, Source, View};
 pub use parse::{parse, parser, refusal, tokens};
 pub use plan::Plan;

@@ -33,6 +33,30 @@ pub struct Changed<'a> {
     pub defaults: Vec<Option<&'a Expr>>,
 }
 
+/// What a statement that changes a table stands in.
+pub struct ChangeContext<'a> {
+    /// WITH.
+    pub with: Option<&'a ast::With>,
+    /// The table.
+    pub table: &'a Changed<'a>,
+    /// The whole text, for the places of errors.
+    pub text: &'a str,
+    /// What there is.
+    pub catalog: &'a dyn Catalog,
+    /// The session.
+    pub session: &'a Arc<Session>,
+    /// Types of parameters, as far as they are told.
+    pub parameters: &'a [ColumnType],
+}
+
+impl<'a> ChangeContext<'a> {
+    fn begin(&self) -> Result<(Binder<'a>, Vec<Binding>, &'a Changed<'a>)> {
+        let mut binder = Binder::new(self.text, self.catalog, self.session, self.parameters);
+        let bindings = binder.with(self.with)?;
+        Ok((binder, bindings, self.table))
+    }
+}
+
 /// What a statement that changes a table reads and computes.
 pub struct BoundChange {
     /// INSERT: values of `targets`. UPDATE: the old row, the new one, and columns of FROM. DELETE: the old row and columns of USING.
@@ -52,17 +76,8 @@ pub struct BoundChange {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn bind_insert(
-    insert: &ast::Insert,
-    with: Option<&ast::With>,
-    table: &Changed<'_>,
-    text: &str,
-    catalog: &dyn Catalog,
-    session: &Arc<Session>,
-    parameters: &[ColumnType],
-) -> Result<BoundChange> {
-    let mut binder = Binder::new(text, catalog, session, parameters);
-    let bindings = binder.with(with)?;
+pub fn bind_insert(insert: &ast::Insert, context: &ChangeContext<'_>) -> Result<BoundChange> {
+    let (mut binder, bindings, table) = context.begin()?;
     let listed = !insert.columns.is_empty();
     let mut targets: Vec<usize> = match listed {
         true => insert.columns.iter().map(|name| binder.column_of(table, name)).collect::<Result<_>>()?,
@@ -93,17 +108,8 @@ pub fn bind_insert(
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn bind_update(
-    update: &ast::Update,
-    with: Option<&ast::With>,
-    table: &Changed<'_>,
-    text: &str,
-    catalog: &dyn Catalog,
-    session: &Arc<Session>,
-    parameters: &[ColumnType],
-) -> Result<BoundChange> {
-    let mut binder = Binder::new(text, catalog, session, parameters);
-    let bindings = binder.with(with)?;
+pub fn bind_update(update: &ast::Update, context: &ChangeContext<'_>) -> Result<BoundChange> {
+    let (mut binder, bindings, table) = context.begin()?;
     let from = match &update.from {
         None => &[][..],
         Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
@@ -123,17 +129,8 @@ pub fn bind_update(
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn bind_delete(
-    delete: &ast::Delete,
-    with: Option<&ast::With>,
-    table: &Changed<'_>,
-    text: &str,
-    catalog: &dyn Catalog,
-    session: &Arc<Session>,
-    parameters: &[ColumnType],
-) -> Result<BoundChange> {
-    let mut binder = Binder::new(text, catalog, session, parameters);
-    let bindings = binder.with(with)?;
+pub fn bind_delete(delete: &ast::Delete, context: &ChangeContext<'_>) -> Result<BoundChange> {
+    let (mut binder, bindings, table) = context.begin()?;
     let (FromTable::WithFromKeyword(of) | FromTable::WithoutKeyword(of)) = &delete.from;
     let [of] = of.as_slice() else { return Err(unsupported("DELETE from several tables")) };
     let using = delete.using.as_deref().unwrap_or_default();

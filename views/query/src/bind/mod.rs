@@ -45,7 +45,7 @@ use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 use assign::Target;
 pub(crate) use call::VARIADIC;
-pub use change::{BoundChange, Changed, MADE, bind_delete, bind_insert, bind_update};
+pub use change::{BoundChange, ChangeContext, Changed, MADE, bind_delete, bind_insert, bind_update};
 use cte::CteScope;
 pub(crate) use cte::REFUSED_WITH;
 pub(crate) use group::DISTINCT_SETS;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, Statement, Value};
 use tidewater_functions::Session;
 use tidewater_query::run::{Limits, compile_over, pack_row};
-use tidewater_query::{Catalog, Changed, Relation, bind_insert, bind_scalar, parse, rewrite, run};
+use tidewater_query::{Catalog, ChangeContext, Changed, Relation, bind_insert, bind_scalar, parse, rewrite, run};
 use tidewater_types::{Column, ColumnType, Datum, Result, Scratch, SqlError, output};
 
 use crate::world::world;
@@ -28,7 +28,9 @@ fn ours(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         has_primary_key: false,
     };
     let table = Changed { relation: Arc::new(relation), defaults: vec![Some(&seven), None, None] };
-    let mut plan = bind_insert(&insert, None, &table, &text, world(), &session, &[])?.read;
+    let context =
+        ChangeContext { with: None, table: &table, text: &text, catalog: world(), session: &session, parameters: &[] };
+    let mut plan = bind_insert(&insert, &context)?.read;
     rewrite(&mut plan, &|_| None)?;
     let schema = plan.schema();
     let mut rows = Vec::new();

@@ -14,13 +14,13 @@ use pgwire::messages::response::TransactionStatus;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::{CopyFormat, Statement, Subscribe};
 use tidewater_sql::{Error, Evaluated, Outcome, Parsed, Prepared, Rows};
-use tidewater_types::ColumnType;
+use tidewater_types::{Column, ColumnType};
 
 use super::answer::{Answer, binary};
 use super::handler::{Handler, Shared, changed, forget, notice, session, set, tell};
 use super::wire_error;
 use crate::copy_lines::lines;
-use crate::encode::fields;
+use crate::encode::{Encoder, fields};
 use crate::runner::Batches;
 use crate::session::Session;
 use crate::subscribe;
@@ -244,15 +244,12 @@ impl Handler {
         tell(client, session, std::mem::take(&mut query.notices)).await?;
         let (columns, allowance) = (query.columns.clone(), self.handle.allowance(wait.limit));
         let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
-        if let Statement::CopyOut { format, .. } = &prepared.parsed.statement {
-            let encoder = lines(&columns, format.clone(), seen);
-            let batches = Batches::start(query, encoder, allowance).map_err(told)?;
-            return Ok(Answer::Copy { columns, batches, format: format.clone() });
-        }
-        let binary = binary(columns.len(), format);
-        let batches = Batches::start(query, fields(&columns, binary.clone(), seen), allowance).map_err(told)?;
-        let tag = if matches!(prepared.parsed.statement, Statement::CheckView { .. }) { "CHECK" } else { "SELECT" };
-        Ok(Answer::Rows { columns, binary, batches, tag: tag.into() })
+        let (copy, tag) = match &prepared.parsed.statement {
+            Statement::CopyOut { format, .. } => (Some(format), "COPY"),
+            Statement::CheckView { .. } => (None, "CHECK"),
+            _ => (None, "SELECT"),
+        };
+        shown(columns, copy, format, tag, &seen, |encoder| Batches::start(query, encoder, allowance)).map_err(told)
     }
 
     #[allow(clippy::too_many_arguments, reason = "what a statement needs, and two words of its own")]
@@ -277,14 +274,9 @@ impl Handler {
         tell(client, session, notices).await?;
         let (own, columns) = (prepared.query_columns(), prepared.columns.clone().unwrap_or_default());
         let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
-        let start = |encoder| subscribe::batches(&self.handle, subscribe, &own, columns.len(), followed, encoder);
-        if let Some(format) = copy {
-            let batches = start(lines(&columns, format.clone(), seen));
-            return Ok(Answer::Copy { columns, batches, format: format.clone() });
-        }
-        let binary = binary(columns.len(), format);
-        let batches = start(fields(&columns, binary.clone(), seen));
-        Ok(Answer::Rows { columns, binary, batches, tag: "SUBSCRIBE".into() })
+        let count = columns.len();
+        let start = |encoder| Ok(subscribe::batches(&self.handle, subscribe, &own, count, followed, encoder));
+        shown(columns, copy, format, "SUBSCRIBE", &seen, start).map_err(told)
     }
 
     /// INSERT, UPDATE and DELETE: done at once, or at the end of the transaction. Gives the tag and what RETURNING shows.
@@ -483,6 +475,24 @@ fn writable(session: &Shared, prepared: &Prepared) -> Result<(), Error> {
     }
     let message = format!("cannot execute {} in a read-only transaction", prepared.parsed.command());
     Err(Error::new(b"25006", message))
+}
+
+/// Rows as they are computed: as messages of their own, or as lines of COPY.
+fn shown(
+    columns: Arc<[Column]>,
+    copy: Option<&CopyFormat>,
+    format: &Format,
+    tag: &'static str,
+    seen: &Seen,
+    start: impl FnOnce(Encoder) -> Result<Batches, Error>,
+) -> Result<Answer, Error> {
+    if let Some(format) = copy {
+        let batches = start(lines(&columns, format.clone(), seen.clone()))?;
+        return Ok(Answer::Copy { columns, batches, format: format.clone() });
+    }
+    let binary = binary(columns.len(), format);
+    let batches = start(fields(&columns, binary.clone(), seen.clone()))?;
+    Ok(Answer::Rows { columns, binary, batches, tag: tag.into() })
 }
 
 /// Rows that are known.

@@ -7,7 +7,7 @@ use sqlparser::ast::{
     TableWithJoins,
 };
 use tidewater_functions::Session;
-use tidewater_query::{BoundChange, Changed, Relation, bind_delete, bind_insert, bind_update};
+use tidewater_query::{BoundChange, ChangeContext, Changed, Relation, bind_delete, bind_insert, bind_update};
 use tidewater_types::ColumnType;
 
 use super::unknown;
@@ -138,20 +138,21 @@ impl Database {
         let local = self.local(target(&statement.verb)?, session)?;
         let changed = local.changed();
         let mut arbiters = None;
+        let context = ChangeContext { with, table: &changed, text, catalog: &names, session, parameters: types };
         let (bound, joins) = match &statement.verb {
             ChangeVerb::Insert(insert) => {
                 arbiters = on_conflict(insert)?.map(|on| local.arbiters(on)).transpose()?;
-                (bind_insert(insert, with, &changed, text, &names, session, types), false)
+                (bind_insert(insert, &context), false)
             }
             ChangeVerb::Update(update) => {
                 let strange = [(!update.order_by.is_empty(), "ORDER BY"), (update.limit.is_some(), "LIMIT")];
                 refuse("UPDATE", strange)?;
-                (bind_update(update, with, &changed, text, &names, session, types), update.from.is_some())
+                (bind_update(update, &context), update.from.is_some())
             }
             ChangeVerb::Delete(delete) => {
                 let strange = [(!delete.order_by.is_empty(), "ORDER BY"), (delete.limit.is_some(), "LIMIT")];
                 refuse("DELETE", strange)?;
-                (bind_delete(delete, with, &changed, text, &names, session, types), delete.using.is_some())
+                (bind_delete(delete, &context), delete.using.is_some())
             }
         };
         let BoundChange { read, targets, conflict, returning, others } = names.told(bound)?;
