@@ -109,6 +109,7 @@ fn relkind(kind: Kind) -> char {
         Kind::View => 'v',
         Kind::MaterializedView => 'm',
         Kind::Index => 'i',
+        Kind::Sequence => 'S',
         // A source is read like a table.
         _ => 'r',
     }

@@ -70,6 +70,16 @@ impl CatalogInfo for Catalog {
         columns.iter().zip(1..).find(|(column, _)| column.name == name).map(|(_, number)| number)
     }
 
+    fn serial_sequence(&self, relation: u32, column: &str) -> Option<String> {
+        let owned = |object: &&crate::object::Object| {
+            let owner = object.sequence.as_ref().and_then(|sequence| sequence.owner.as_ref());
+            owner.is_some_and(|(of, name)| *of == relation && name == column)
+        };
+        let sequence = self.snapshot.iter().find(owned)?;
+        let quoted = tidewater_functions::quote_ident;
+        Some(format!("{}.{}", quoted(&sequence.schema), quoted(&sequence.name)))
+    }
+
     fn is_updatable(&self, relation: u32) -> bool {
         self.class(relation).is_some_and(|class| matches!(class.of, Of::Object(object) if object.kind == Kind::Table))
     }

@@ -16,7 +16,7 @@ mod shape;
 mod types;
 
 pub use catalog::Catalog;
-pub use object::{Constraint, ConstraintKind, FIRST_OID, Index, Kind, Object, Schema, Snapshot};
+pub use object::{Constraint, ConstraintKind, FIRST_OID, Index, Kind, Object, Schema, SequenceInfo, Snapshot};
 pub use rows::{estimate, rows};
 pub use shape::{FIRST_ID, OLDER, SUBSTITUTES, column_type};
 

@@ -24,6 +24,8 @@ pub enum Kind {
     Secret,
     /// Where rows go to.
     Sink,
+    /// Numbers that nobody gets twice.
+    Sequence,
     /// A relation that the system keeps about itself and that is no relation of this crate.
     System,
 }
@@ -47,6 +49,8 @@ pub struct Object {
     pub defaults: Vec<(usize, String)>,
     /// Of an index: what it is of.
     pub index: Option<Index>,
+    /// Of a sequence: what it is like.
+    pub sequence: Option<SequenceInfo>,
     /// Of a view: its query.
     pub query: String,
     /// The statement that made it, without the values of secrets; a secret's is not shown at all.
@@ -69,6 +73,25 @@ pub struct Index {
     pub columns: Vec<usize>,
     /// Whether it forbids equal keys.
     pub unique: bool,
+}
+
+/// A sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceInfo {
+    /// The number of its type.
+    pub ty: u32,
+    /// Its first number.
+    pub start: i64,
+    /// How far it goes at a time.
+    pub increment: i64,
+    /// Its ends.
+    pub min: i64,
+    /// See `min`.
+    pub max: i64,
+    /// Whether it begins again behind them.
+    pub cycle: bool,
+    /// The relation and the column, by name, that it belongs to.
+    pub owner: Option<(u32, String)>,
 }
 
 /// Which constraint.
@@ -107,6 +130,7 @@ impl Object {
             constraints: Vec::new(),
             defaults: Vec::new(),
             index: None,
+            sequence: None,
             query: String::new(),
             statement: String::new(),
             flavour: String::new(),

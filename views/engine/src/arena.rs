@@ -451,6 +451,27 @@ impl Snapshot {
         (place(found).1 == start).then_some((row, weight))
     }
 
+    /// Whether a chunk is as it was: nothing was written into it since.
+    pub(crate) fn has_chunk_of(&self, arena: &Arena, number: usize) -> bool {
+        match (self.chunks.get(number), arena.chunks.get(number)) {
+            (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+            _ => false,
+        }
+    }
+
+    /// Whether the arena is as it was.
+    pub(crate) fn is_of(&self, arena: &Arena) -> bool {
+        let count = self.chunks.len();
+        count == arena.chunks.len() && (0..count).all(|number| self.has_chunk_of(arena, number))
+    }
+
+    /// The rows of the chunks into which something was written since.
+    pub(crate) fn rows_written_since(&self, arena: &Arena) -> impl Iterator<Item = (RowRef<'_>, Weight)> {
+        let written = (0..self.chunks.len()).filter(|number| !self.has_chunk_of(arena, *number));
+        let rows = move |number| ids(&self.chunks, self.current, &self.heavy, number);
+        written.flat_map(rows).map(|(_, row, weight)| (row, weight))
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {
         (0..self.chunks.len()).flat_map(|number| ids(&self.chunks, self.current, &self.heavy, number))
     }

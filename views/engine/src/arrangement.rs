@@ -309,6 +309,28 @@ impl Arrangement {
         self.find(index, row, &columns)
     }
 
+    /// The rows of an earlier moment whose key in an index is `row`. What was not written since is found by the index, of the rest
+    /// all rows are looked at: that costs as much as has changed.
+    pub(crate) fn lookup_at<'a>(
+        &'a self,
+        index: usize,
+        row: RowRef<'_>,
+        moment: &'a Snapshot,
+    ) -> Vec<(RowRef<'a>, Weight)> {
+        let key = &self.indexes[index].key;
+        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
+        let columns: Vec<_> = key.iter().enumerate().map(alone).collect();
+        let stayed = self.find(index, row, &columns).filter(|id| moment.has_chunk_of(&self.arena, id.chunk()));
+        let stayed = stayed.map(|id| (self.arena.row(id), self.arena.weight(id))).filter(|(_, weight)| *weight > 0);
+        let written = moment.rows_written_since(&self.arena);
+        stayed.chain(written.filter(|(found, _)| same_key(*found, key, row, &columns))).collect()
+    }
+
+    /// Whether the rows are those of an earlier moment. They may be where this says that they are not.
+    pub(crate) fn is_of(&self, moment: &Snapshot) -> bool {
+        self.held.is_none() && moment.is_of(&self.arena)
+    }
+
     pub(crate) fn find(&self, index: usize, row: RowRef<'_>, columns: &[KeyColumn]) -> Ids<'_> {
         self.indexes[index].with_key(&self.arena, row, columns)
     }

@@ -347,6 +347,16 @@ impl Circuit {
         arrangement.lookup(index.index, key).filter_map(|id| arrangement.shown(id)).collect()
     }
 
+    /// [`Circuit::lookup`] in the rows of an earlier moment of the index's node.
+    pub fn lookup_at<'a>(&'a self, index: IndexId, key: RowRef<'_>, moment: &'a Snapshot) -> Vec<(RowRef<'a>, Weight)> {
+        self.nodes.arrangement(index.node).lookup_at(index.index, key, moment)
+    }
+
+    /// Whether nothing was written into a node since an earlier moment of it.
+    pub fn is_of(&self, node: NodeId, moment: &Snapshot) -> bool {
+        self.nodes.arrangement(node).is_of(moment)
+    }
+
     /// How often a row is in a node.
     pub fn weight(&self, node: NodeId, row: RowRef<'_>) -> Weight {
         let arrangement = self.nodes.arrangement(node);

@@ -32,6 +32,9 @@ pub trait CatalogInfo: Send + Sync {
     /// The number from 1 of a relation's column.
     fn column(&self, relation: u32, name: &str) -> Option<u32>;
 
+    /// The sequence that belongs to a relation's column, with its schema, in quotes where it needs them.
+    fn serial_sequence(&self, relation: u32, column: &str) -> Option<String>;
+
     /// Whether INSERT, UPDATE and DELETE change the relation.
     fn is_updatable(&self, relation: u32) -> bool;
 }

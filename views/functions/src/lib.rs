@@ -7,6 +7,7 @@
 //! [`Datum`](tidewater_types::Datum)s; [`Function::compile`] makes an expression of it and of its arguments' expressions.
 
 mod accumulator;
+mod actions;
 mod call;
 mod cast;
 mod catalog_info;
@@ -23,6 +24,7 @@ mod signature;
 mod table;
 
 pub use accumulator::Accumulator;
+pub use actions::Actions;
 pub use cast::{Cast, CastContext, CastMethod, all_casts, cast};
 pub use catalog_info::CatalogInfo;
 pub use compile::Argument;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tidewater_types::Settings;
 
+use crate::actions::Actions;
 use crate::catalog_info::CatalogInfo;
 
 /// The state of a session that expressions see.
@@ -32,6 +33,8 @@ pub struct Session {
     pub variables: Arc<BTreeMap<String, String>>,
     /// The catalog, for the functions that tell of it; without one they know no object.
     pub catalog: Option<Arc<dyn CatalogInfo>>,
+    /// The sequences; without them no number is taken.
+    pub actions: Option<Arc<dyn Actions>>,
 }
 
 impl Default for Session {
@@ -49,6 +52,7 @@ impl Default for Session {
             version: "PostgreSQL 15.0".to_owned(),
             variables: Arc::default(),
             catalog: None,
+            actions: None,
         }
     }
 }

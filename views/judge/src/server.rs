@@ -46,6 +46,11 @@ pub fn server() -> &'static Server {
 }
 
 impl Server {
+    /// The folder of its socket, for clients of other kinds; its user is `judge`, its database `postgres`.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.directory
+    }
+
     /// A connection of its own.
     ///
     /// # Panics

@@ -24,6 +24,8 @@ use crate::feeds::{Feeds, Subscription};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
+use crate::sequences::Keeping;
+use crate::transaction::RestsOn;
 use crate::writing::{Writing, Written};
 
 /// Bytes that a row takes in the log beside its own.
@@ -57,6 +59,8 @@ pub(crate) enum Request {
     /// Does changes that were evaluated, as one.
     Apply {
         changes: Vec<Changes>,
+        /// What must be as it was for them to be done.
+        rests_on: Vec<RestsOn>,
         answer: oneshot::Sender<Result<()>>,
     },
     /// Follows the query of a subscription.
@@ -85,6 +89,12 @@ pub(crate) enum Request {
         name: String,
         source: Option<Result<Box<(SourceConfig, TableSchema)>>>,
         answer: oneshot::Sender<Result<()>>,
+    },
+    /// Writes what is to be kept of a sequence.
+    Keep {
+        oid: u32,
+        keeping: Keeping,
+        answer: std::sync::mpsc::SyncSender<Result<()>>,
     },
     /// Writes a checkpoint of what is there.
     Checkpoint {
@@ -288,8 +298,11 @@ impl Loop {
             Request::CreateTableAs { parsed, rows, session, answer } => {
                 let _ = answer.send(self.create_table_as(&parsed, &rows, &session));
             }
-            Request::Apply { changes, answer } => self.begin_changes(changes, answer),
+            Request::Apply { changes, rests_on, answer } => self.begin_changes((changes, rests_on), answer),
             Request::Checkpoint { answer } => self.writing.want_checkpoint(answer),
+            Request::Keep { oid, keeping, answer } => {
+                let _ = answer.send(self.keep_sequence(oid, keeping));
+            }
             Request::Follow { prepared, session, answer } => {
                 let _ = answer.send(self.follow(&prepared, &session));
             }
@@ -311,8 +324,15 @@ impl Loop {
 
     fn execute(&mut self, parsed: &Arc<Parsed>, parameters: &[Constant], session: &Arc<Session>) -> Result<Outcome> {
         if changes_catalog(&parsed.statement) {
-            self.durable.reserve(&parsed.text, 0)?;
+            // A table that is altered is written with all of its rows.
+            let rows = match &parsed.statement {
+                Statement::AlterTable(alter) => self.database.read().room_of(&alter.name, session),
+                _ => 0,
+            };
+            self.durable.reserve(&parsed.text, rows)?;
         }
+        // Here nobody may wait for what the loop does itself.
+        let session = &Arc::new(Session { actions: None, ..(**session).clone() });
         let outcome = self.database.write().execute_statement(parsed, parameters, session)?;
         let outcome = match outcome {
             Outcome::Dropped(tag, tables) => {
@@ -393,9 +413,12 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateConnection { .. }
             | S::CreateSource(_)
             | S::CreateTable(_)
+            | S::CreateSequence(_)
             | S::CreateTableAs(_)
             | S::CreateView(_)
             | S::CreateIndex { .. }
+            | S::AlterTable(_)
+            | S::AlterRename { .. }
             | S::Drop { .. }
     )
 }

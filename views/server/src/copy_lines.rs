@@ -51,11 +51,15 @@ pub(crate) fn header(columns: &[Column], format: &CopyFormat) -> String {
 fn put(value: &str, format: &CopyFormat, line: &mut String) {
     if format.csv {
         // What reads as NULL, or as the end of the data, is quoted so that it does not.
-        let special = |letter| ['"', '\n', '\r', format.delimiter].contains(&letter);
+        let CopyFormat { quote, escape, delimiter, .. } = *format;
+        let special = |letter| [quote, '\n', '\r', delimiter].contains(&letter);
         if value == format.null || value == "\\." || value.contains(special) {
-            line.push('"');
-            line.push_str(&value.replace('"', "\"\""));
-            line.push('"');
+            line.push(quote);
+            for letter in value.chars() {
+                line.extend([escape].into_iter().filter(|_| letter == quote || letter == escape));
+                line.push(letter);
+            }
+            line.push(quote);
         } else {
             line.push_str(value);
         }
@@ -86,8 +90,8 @@ mod tests {
     fn a_line_can_be_taken_apart_again() {
         let columns = [Column::new("a|b", Type::Text), Column::new("n", Type::Int4)];
         let line = |csv: bool, value: &str| {
-            let format =
-                CopyFormat { csv, header: true, delimiter: '|', null: if csv { String::new() } else { "\\N".into() } };
+            let null = if csv { String::new() } else { "\\N".into() };
+            let format = CopyFormat { csv, header: true, delimiter: '|', null, quote: '"', escape: '"' };
             let mut out = header(&columns, &format).into_bytes();
             let mut encode = lines(&columns, format, Arc::default());
             encode(&[Datum::from(value), Datum::Null], &mut out).expect("a line");

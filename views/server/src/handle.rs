@@ -1,6 +1,7 @@
 //! What sessions and HTTP hold to reach the database: reads of a moment, statements and changes sent to the one loop that does
 //! them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use tidewater_ingest::SourceEvent;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
 use tidewater_sql::{
-    Changes, Database, Evaluated, HeldKeys, Notice, Outcome, Parsed, Positions, Prepared, Result, Rows, SourceHealth,
-    SourceState,
+    Changes, Database, Evaluated, HeldKeys, Mark, Notice, Outcome, Parsed, Positions, Prepared, Result, Rows,
+    SourceHealth, SourceState, Within,
 };
 use tidewater_types::ColumnType;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,6 +24,8 @@ use crate::definitions::restoring;
 use crate::encode::needs_names;
 use crate::metrics::Metrics;
 use crate::runner::{Allowance, compute};
+use crate::sequences::Keeping;
+use crate::transaction::RestsOn;
 use crate::waits::Wait;
 
 /// What sessions hold to reach the database.
@@ -157,6 +160,9 @@ impl Handle {
                 let written = answered.await.unwrap_or_else(|_| Err(stopping()));
                 return written.map(|()| Outcome::Tag("CHECKPOINT".into()));
             }
+            Statement::RestartSequence { name, if_exists, value } => {
+                return self.restart_sequence(name, *if_exists, *value, session).await;
+            }
             Statement::AlterSource { name, change } => return self.alter_source(name, *change, session).await,
             _ => {}
         }
@@ -165,21 +171,53 @@ impl Handle {
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// Evaluates an INSERT, UPDATE or DELETE over this moment's rows, and what its transaction changed before, without doing it.
+    /// ALTER SEQUENCE … RESTART.
+    async fn restart_sequence(
+        &self,
+        name: &str,
+        if_exists: bool,
+        value: Option<i64>,
+        session: &Arc<Session>,
+    ) -> Result<Outcome> {
+        let done = || Ok(Outcome::Tag("ALTER SEQUENCE".into()));
+        let found = {
+            let database = self.read();
+            let found = database.sequence_named(name, session);
+            found.and_then(|oid| Ok((oid, database.sequence(oid)?.clone())))
+        };
+        let (oid, sequence) = match found {
+            Err(error) if if_exists && error.sqlstate == *b"42P01" => return done(),
+            found => found?,
+        };
+        if let Some(value) = value {
+            sequence.can_restart(value)?;
+        }
+        let keeping = Keeping::At(value.map(|value| Mark { value, called: false }));
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.send(Request::Keep { oid, keeping, answer }).await?;
+        let kept = tokio::task::spawn_blocking(move || answered.recv()).await;
+        kept.map_err(|_| stopping())?.map_err(|_| stopping())??;
+        done()
+    }
+
+    /// Evaluates an INSERT, UPDATE or DELETE over what its transaction sees, without doing it. Gives the tables that it read, and all
+    /// relations.
     ///
     /// # Errors
     /// What is wrong with it, or with the rows that it makes; 57014 after the limit.
     pub(crate) async fn evaluate(
         &self,
-        held: &[Arc<Changes>],
+        within: &Within,
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
-    ) -> Result<Evaluated> {
+    ) -> Result<(Evaluated, [BTreeSet<u32>; 2])> {
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
-        let change = self.change(held, prepared, parameters, session, wait).await?;
-        compute(self.allowance(wait.limit), move |limits| change.evaluate(limits)).await
+        let mut change = self.change(within, prepared, parameters, session, wait).await?;
+        let read = [std::mem::take(&mut change.tables), std::mem::take(&mut change.relations)];
+        let evaluated = compute(self.allowance(wait.limit), move |limits| change.evaluate(limits)).await?;
+        Ok((evaluated, read))
     }
 
     /// Takes note of the keys of what a transaction holds back.
@@ -205,10 +243,11 @@ impl Handle {
         loop {
             let limit = deadline.saturating_duration_since(Instant::now());
             let wait = Wait { limit, ..wait.clone() };
-            let Evaluated { changes, rows } = self.evaluate(&[], prepared, parameters, session, &wait).await?;
+            let within = Within::default();
+            let (Evaluated { changes, rows }, _) = self.evaluate(&within, prepared, parameters, session, &wait).await?;
             let tag = changes.tag().to_owned();
             // Whoever was faster is done by now, so that all get their turn.
-            match self.apply(vec![changes]).await {
+            match self.apply(Changes::net(vec![changes])).await {
                 Err(error) if error.sqlstate == *b"40001" && Instant::now() < deadline => {}
                 done => return done.map(|()| (tag, rows)),
             }
@@ -231,7 +270,7 @@ impl Handle {
             for prepared in prepared {
                 let limit = deadline.saturating_duration_since(Instant::now());
                 let wait = Wait { limit, ..wait.clone() };
-                all.push(Arc::new(self.evaluate(&[], prepared, &[], session, &wait).await?.changes));
+                all.push(self.evaluate(&Within::default(), prepared, &[], session, &wait).await?.0.changes);
             }
             // A table that is named twice is emptied once.
             all.sort_by(|a, b| a.table().cmp(b.table()));
@@ -264,11 +303,19 @@ impl Handle {
     /// # Errors
     /// See [`Database::apply_changes`].
     pub async fn apply(&self, changes: Vec<Changes>) -> Result<()> {
+        self.apply_if(changes, Vec::new()).await
+    }
+
+    /// Does changes as one if what they rest on is as it was.
+    ///
+    /// # Errors
+    /// 40001 if it is not; see [`Database::apply_changes`].
+    pub(crate) async fn apply_if(&self, changes: Vec<Changes>, rests_on: Vec<RestsOn>) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
         let (answer, answered) = oneshot::channel();
-        self.send(Request::Apply { changes, answer }).await?;
+        self.send(Request::Apply { changes, rests_on, answer }).await?;
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 

@@ -233,7 +233,9 @@ async fn run(
             let batches = Batches::of(&rows, json_rows(&rows.columns, seen))?;
             return Ok(Answer::Rows(Rows { columns: rows.columns, batches, notices: Vec::new() }));
         }
-        Statement::CopyOut { .. } => return Err(Error::new(b"0A000", "COPY is not supported over HTTP")),
+        Statement::CopyOut { .. } | Statement::CopyIn { .. } => {
+            return Err(Error::new(b"0A000", "COPY is not supported over HTTP"));
+        }
         Statement::CreateTableAs(_) => {
             return Err(Error::new(b"0A000", "CREATE TABLE AS is not supported over HTTP")
                 .hint("CREATE TABLE, then INSERT … SELECT"));

@@ -5,6 +5,7 @@
 
 mod answer;
 mod connection;
+mod copy;
 mod extended;
 mod handler;
 mod named;

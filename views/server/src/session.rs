@@ -1,26 +1,31 @@
 //! What a connection knows of itself: its variables and its transaction.
 //!
-//! Every statement sees one moment. In a transaction, what INSERT, UPDATE and DELETE change is evaluated at once and put into the
-//! tables at COMMIT, as one change; until then only the transaction itself reads it, in tables but not in materialized views. CREATE
-//! and DROP take effect at once, as the client is told.
+//! Every statement sees one moment, and all of a transaction the same: that of the first one that reads. In a transaction, what INSERT,
+//! UPDATE and DELETE change is evaluated at once and put into the tables at COMMIT, as one change ([`crate::transaction`]); until then
+//! only the transaction itself reads it, in tables but not in materialized views. CREATE and DROP take effect at once, as the client is told.
 //!
 //! A transaction is a block from BEGIN to COMMIT, or the statements of one text, which are a transaction without these words
 //! (<https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidewater_query::run::pack_row;
-use tidewater_sql::{Changes, Error, HeldKeys, Notice, Positions, Prepared, Result, Rows};
+use tidewater_sql::{Changes, Error, HeldKeys, Notice, Positions, Prepared, Result, Rows, TransactionMoment, Within};
 use tidewater_types::time::Zone;
 use tidewater_types::{Column, Datum, Settings, Type};
 
+use crate::copy_in::Copying;
 use crate::cursors::Cursors;
+use crate::sequences::Sequences;
+use crate::transaction::{Ended, HeldChange, RestsOn};
 pub use crate::variables::{AFTER, POSITION, REPORTED, SERVER_VERSION};
 use crate::variables::{
-    DATABASE, DATE_STYLE, DEFAULT_READ_ONLY, DEFAULTS, READ_ONLY, SEARCH_PATH, STATEMENT_TIMEOUT, TIME_ZONE,
-    TRANSACTION_READ_ONLY, USER, VERSION, date_order, default, duration, meaning, names, options,
+    DATABASE, DATE_STYLE, DEFAULT_READ_ONLY, DEFAULTS, IDLE_TIMEOUT, ISOLATION, READ_ONLY, SEARCH_PATH,
+    STATEMENT_TIMEOUT, TIME_ZONE, TRANSACTION_READ_ONLY, USER, VERSION, date_order, default, duration, meaning, names,
+    options,
 };
 use crate::waits::Wait;
 
@@ -43,6 +48,10 @@ pub struct Session {
     /// What PREPARE named.
     pub(crate) prepared: HashMap<String, Arc<Prepared>>,
     pub(crate) cursors: Cursors,
+    /// The sequences as its functions use them.
+    pub(crate) sequences: Option<Arc<Sequences>>,
+    /// The COPY whose lines come.
+    pub(crate) copying: Option<Copying>,
     /// By which clients know it.
     pub(crate) backend_pid: i32,
     /// What expressions see of these variables.
@@ -60,8 +69,12 @@ struct Transaction {
     before: Arc<Variables>,
     /// What variables were before SET LOCAL, which its end takes back.
     local: BTreeMap<String, Option<String>>,
+    /// The moment that it sees, once it has read.
+    moment: Option<Arc<TransactionMoment>>,
+    /// What it read, by number; kept where it is to be as if nobody else had been there.
+    read: BTreeSet<u32>,
     /// What COMMIT does to tables.
-    changes: Vec<Arc<Changes>>,
+    changes: Vec<HeldChange>,
     /// Their keys, as far as they are known.
     keys: HeldKeys,
     /// What has taken effect already.
@@ -129,7 +142,11 @@ impl Session {
         if !self.seen.as_ref().is_some_and(|(set, _)| Arc::ptr_eq(set, &self.set)) {
             self.seen = Some((self.set.clone(), self.shown_to_functions()));
         }
-        let seen = self.seen.as_ref().map(|(_, seen)| seen.clone()).unwrap_or_default();
+        let mut seen = self.seen.as_ref().map(|(_, seen)| seen.clone()).unwrap_or_default();
+        if let Some(sequences) = &self.sequences {
+            sequences.read_only.store(self.is_read_only(), Ordering::Relaxed);
+            seen.actions = Some(sequences.clone());
+        }
         let began = self.transaction.as_ref().map_or(now, |transaction| transaction.began);
         let settings = Settings { now: began, ..seen.settings };
         Arc::new(tidewater_functions::Session { settings, statement_now: now, ..seen })
@@ -161,12 +178,14 @@ impl Session {
     }
 
     /// Begins a transaction block; false if there is one. The transaction of a text becomes the block.
-    pub fn begin(&mut self, read_only: Option<bool>) -> bool {
+    pub fn begin(&mut self, read_only: Option<bool>, isolation: Option<&str>) -> bool {
         let transaction = self.open();
         let new = !transaction.block;
         if new {
             transaction.block = true;
             transaction.read_only = read_only.unwrap_or(transaction.read_only);
+            // The parser knows the levels.
+            let _ = isolation.map(|level| self.set_local(ISOLATION, Some(level)));
         }
         new
     }
@@ -207,13 +226,50 @@ impl Session {
     }
 
     /// Ends the transaction and keeps what it set; gives what it changes.
-    pub fn commit(&mut self) -> Vec<Arc<Changes>> {
+    pub fn commit(&mut self) -> Ended {
         self.cursors.commit();
-        let Some(transaction) = self.transaction.take() else { return Vec::new() };
+        let Some(transaction) = self.transaction.take() else { return Ended::default() };
         for (name, value) in transaction.local {
             self.put(&name, value);
         }
-        transaction.changes
+        let (moment, relations) = (transaction.moment, transaction.read);
+        let rests_on = moment.filter(|_| !relations.is_empty()).map(|moment| RestsOn { moment, relations });
+        Ended { changes: transaction.changes, rests_on: rests_on.into_iter().collect() }
+    }
+
+    /// What a statement sees inside the transaction, and whether there is one.
+    pub(crate) fn within(&self) -> (Within, bool) {
+        let moment = self.transaction.as_ref().and_then(|transaction| transaction.moment.clone());
+        (Within::new(self.held(), moment), self.in_transaction())
+    }
+
+    /// The moment that the transaction sees, to be changed.
+    pub(crate) fn moment_mut(&mut self) -> Option<&mut Arc<TransactionMoment>> {
+        self.transaction.as_mut()?.moment.as_mut()
+    }
+
+    /// Takes note of what a statement of the transaction read: the first fixes the moment.
+    pub(crate) fn has_read(&mut self, moment: Option<Arc<TransactionMoment>>, read: impl FnOnce() -> BTreeSet<u32>) {
+        let is_serializable = self.is_serializable();
+        let Some(transaction) = &mut self.transaction else { return };
+        if transaction.moment.is_none() {
+            transaction.moment = moment;
+        }
+        if is_serializable {
+            transaction.read.extend(read());
+        }
+    }
+
+    /// Statements of a text that come now see what has happened meanwhile.
+    pub(crate) fn forget_moment(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.moment = None;
+        }
+    }
+
+    /// Whether what the transaction reads must be as it was when it ends.
+    fn is_serializable(&self) -> bool {
+        self.get(ISOLATION).is_some_and(|level| level.ends_with("serializable"))
     }
 
     /// Ends the transaction and takes back what it set; gives what of it has taken effect all the same. `None` if there is none.
@@ -225,7 +281,7 @@ impl Session {
     }
 
     /// Keeps changes until COMMIT, and what is known of the keys of all of them.
-    pub fn hold(&mut self, changes: Arc<Changes>, keys: HeldKeys) {
+    pub(crate) fn hold(&mut self, changes: HeldChange, keys: HeldKeys) {
         if let Some(transaction) = &mut self.transaction {
             transaction.changes.push(changes);
             transaction.keys = keys;
@@ -239,14 +295,16 @@ impl Session {
 
     /// Changes that wait for COMMIT.
     pub fn held(&self) -> Vec<Arc<Changes>> {
-        self.transaction.as_ref().map(|transaction| transaction.changes.clone()).unwrap_or_default()
+        let changes = self.transaction.iter().flat_map(|transaction| &transaction.changes);
+        changes.map(|held| held.evaluated.changes.clone()).collect()
     }
 
     /// Gives the changes that wait, which take effect before the end of their text.
-    pub fn take_held(&mut self) -> Vec<Arc<Changes>> {
-        let Some(transaction) = &mut self.transaction else { return Vec::new() };
+    pub(crate) fn take_held(&mut self) -> Ended {
+        let Some(transaction) = &mut self.transaction else { return Ended::default() };
         transaction.keys = HeldKeys::default();
-        std::mem::take(&mut transaction.changes)
+        transaction.moment = None;
+        Ended { changes: std::mem::take(&mut transaction.changes), rests_on: Vec::new() }
     }
 
     /// Takes note of what no error and no ROLLBACK undoes.
@@ -337,6 +395,9 @@ impl Session {
         if READ_ONLY.contains(&name) {
             return Err(Error::new(b"55P02", format!("parameter \"{name}\" cannot be changed")));
         }
+        if name == ISOLATION && self.moment_mut().is_some() {
+            return Err(Error::new(b"25001", "SET TRANSACTION ISOLATION LEVEL must be called before any query"));
+        }
         let value = match value {
             Some(value) => Some(meaning(name, value, self.get(name))?),
             None => self.start.get(name).cloned(),
@@ -366,6 +427,12 @@ impl Session {
     pub fn statement_timeout(&self) -> Duration {
         let set = self.set.get(STATEMENT_TIMEOUT).and_then(|value| duration(value));
         set.unwrap_or(TIMEOUT)
+    }
+
+    /// How long the client may be silent in a transaction; `None` outside of one.
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        self.transaction.as_ref()?;
+        self.get(IDLE_TIMEOUT).and_then(duration)
     }
 
     /// What queries of this session wait for.
@@ -473,7 +540,7 @@ mod tests {
         assert_eq!(seen.search_path, ["A b", "public"]);
         assert_eq!(seen.variables.get("timezone").map(String::as_str), Some("Europe/Berlin"));
         // The whole block has one now.
-        session.begin(None);
+        session.begin(None, None);
         let first = session.statement();
         while (first.clock)() == first.statement_now {}
         let second = session.statement();
@@ -486,7 +553,7 @@ mod tests {
     fn a_block_takes_back_what_it_set() {
         let mut session = Session::default();
         assert!(session.savepoint("a").is_err());
-        assert!(session.begin(None) && !session.begin(None));
+        assert!(session.begin(None, None) && !session.begin(None, None));
         session.set("application_name", Some("one")).expect("a value");
         session.savepoint("a").expect("in a block");
         session.set("application_name", Some("two")).expect("a value");
@@ -498,7 +565,7 @@ mod tests {
         session.commit();
         assert_eq!(session.get("application_name"), Some("one"));
         assert_eq!(session.get("statement_timeout"), Some("60s"));
-        session.begin(None);
+        session.begin(None, None);
         session.set("application_name", Some("three")).expect("a value");
         assert!(session.rollback().is_some() && session.rollback().is_none());
         assert_eq!(session.get("application_name"), Some("one"));
@@ -510,7 +577,7 @@ mod tests {
         session.open_implicit();
         assert!(session.is_implicit() && session.savepoint("a").is_err());
         session.set("application_name", Some("one")).expect("a value");
-        assert!(session.begin(None) && !session.is_implicit());
+        assert!(session.begin(None, None) && !session.is_implicit());
         session.savepoint("a").expect("in a block");
         session.took_effect("CREATE TABLE");
         assert_eq!(session.rollback(), Some(vec!["CREATE TABLE".to_owned()]));

@@ -7,7 +7,7 @@ use tidewater_types::DateOrder;
 use tidewater_types::time::Zone;
 
 /// Variables that exist before anybody sets one, as clients ask for them.
-pub(crate) const DEFAULTS: [(&str, &str); 24] = [
+pub(crate) const DEFAULTS: [(&str, &str); 25] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("client_encoding", "UTF8"),
@@ -17,6 +17,7 @@ pub(crate) const DEFAULTS: [(&str, &str); 24] = [
     (DATE_STYLE, "ISO, MDY"),
     (DEFAULT_READ_ONLY, "off"),
     ("extra_float_digits", "1"),
+    (IDLE_TIMEOUT, "10min"),
     ("integer_datetimes", "on"),
     ("intervalstyle", "postgres"),
     ("is_superuser", "on"),
@@ -30,7 +31,7 @@ pub(crate) const DEFAULTS: [(&str, &str); 24] = [
     (STATEMENT_TIMEOUT, "60s"),
     (AFTER, ""),
     (TIME_ZONE, "UTC"),
-    ("transaction_isolation", "strict serializable"),
+    (ISOLATION, "repeatable read"),
     (TRANSACTION_READ_ONLY, "off"),
 ];
 
@@ -40,6 +41,12 @@ pub(crate) const DATABASE: &str = "materialize";
 /// Whether transactions may change nothing: those to come, and this one.
 pub(crate) const DEFAULT_READ_ONLY: &str = "default_transaction_read_only";
 pub(crate) const TRANSACTION_READ_ONLY: &str = "transaction_read_only";
+
+/// How much of what others do a transaction may meet.
+pub(crate) const ISOLATION: &str = "transaction_isolation";
+
+/// How long a client may be silent in a transaction, which keeps the rows of its moment.
+pub(crate) const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout";
 
 pub(crate) const DATE_STYLE: &str = "datestyle";
 pub(crate) const SEARCH_PATH: &str = "search_path";
@@ -129,7 +136,12 @@ pub(crate) fn meaning(name: &str, value: &str, now: Option<&str>) -> Result<Stri
         }),
         POSITION => Err(Error::new(b"55P02", format!("parameter \"{name}\" cannot be changed"))
             .hint(format!("SET {AFTER} = '…' lets queries wait for a position"))),
-        STATEMENT_TIMEOUT => match duration(&word) {
+        ISOLATION => {
+            let levels =
+                ["read uncommitted", "read committed", "repeatable read", "serializable", "strict serializable"];
+            one_of(&levels, &word, "the levels are read committed, repeatable read and serializable")
+        }
+        STATEMENT_TIMEOUT | IDLE_TIMEOUT => match duration(&word) {
             Some(_) => Ok(value.to_owned()),
             None => one_of(&[], "", "write 5000, 5s or 1min; 0 is no limit"),
         },

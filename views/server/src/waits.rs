@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SecondsFormat, Utc};
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
-use tidewater_sql::{After, Behind, Change, Changes, Database, Error, Positions, Prepared, Query, Result};
+use tidewater_sql::{
+    After, Behind, Change, Database, Error, Positions, Prepared, Query, Result, TransactionMoment, Within,
+};
 
 use crate::handle::Handle;
 use crate::source_events;
@@ -63,25 +65,30 @@ impl Handle {
     /// As [`Handle::query`].
     pub(crate) async fn rows_of(&self, prepared: &Prepared, wait: &Wait) -> Result<()> {
         let make = |database: &Database| Ok(Reads(database.reads(prepared)));
-        self.made(prepared, wait, make, |_, _| ()).await.map(|_| ())
+        self.made(prepared, wait, None, make, |_, _| ()).await.map(|_| ())
     }
 
-    /// A query over this moment's rows and what its transaction changed (`held`). It waits for sources and views that have not all of their initial rows, and for the
-    /// position asked for.
+    /// A query over what its transaction sees. It waits for sources and views that have not all of their initial rows, and for the
+    /// position asked for. Gives the moment that it fixes if it is the first of a transaction to read.
     ///
     /// # Errors
     /// See [`Database::query`] and [`Database::behind`]; 57014 after the limit.
     pub(crate) async fn query(
         &self,
-        held: &[Arc<Changes>],
+        within: &Within,
+        is_transaction: bool,
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
-    ) -> Result<Query> {
+    ) -> Result<(Query, Option<Arc<TransactionMoment>>)> {
         self.count_query();
-        let make = |database: &Database| database.query_after(held, prepared, parameters, session);
-        self.made(prepared, wait, make, |_, _| ()).await.map(|(query, ())| query)
+        let make = |database: &Database| database.query_within(within, prepared, parameters, session);
+        let moment = |database: &Database, query: &Query| {
+            let fixes = is_transaction && within.moment.is_none() && !query.reads.is_empty();
+            fixes.then(|| Arc::new(database.transaction_moment()))
+        };
+        self.made(prepared, wait, within.moment.as_deref(), make, moment).await
     }
 
     /// As [`Handle::query`], with the positions of the moment that the answer shows.
@@ -99,23 +106,23 @@ impl Handle {
         let make = |database: &Database| database.query(prepared, parameters, session);
         let positions =
             |database: &Database, query: &Query| database.positions_of(query.reads.iter().map(String::as_str));
-        self.made(prepared, wait, make, positions).await
+        self.made(prepared, wait, None, make, positions).await
     }
 
-    /// An INSERT, UPDATE or DELETE over this moment's rows and what its transaction changed before; it waits as a query does.
+    /// An INSERT, UPDATE or DELETE over what its transaction sees; it waits as a query does. Gives the moment of what it read.
     ///
     /// # Errors
     /// See [`Database::change`] and [`Database::behind`]; 57014 after the limit.
     pub(crate) async fn change(
         &self,
-        held: &[Arc<Changes>],
+        within: &Within,
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
         wait: &Wait,
     ) -> Result<Change> {
-        let make = |database: &Database| database.change_after(held, prepared, parameters, session);
-        self.made(prepared, wait, make, |_, _| ()).await.map(|(change, ())| change)
+        let make = |database: &Database| database.change_within(within, prepared, parameters, session);
+        self.made(prepared, wait, within.moment.as_deref(), make, |_, _| ()).await.map(|(change, ())| change)
     }
 
     /// Makes something once nothing lacks; `also` is asked under the lock under which its snapshots are taken.
@@ -123,6 +130,7 @@ impl Handle {
         &self,
         prepared: &Prepared,
         wait: &Wait,
+        moment: Option<&TransactionMoment>,
         make: impl Fn(&Database) -> Result<M>,
         also: impl Fn(&Database, &M) -> T,
     ) -> Result<(M, T)> {
@@ -137,7 +145,7 @@ impl Handle {
                 let reads = known.take().unwrap_or_else(|| database.reads(prepared));
                 // What can never be read is not waited for.
                 database.readable(reads.iter().map(String::as_str))?;
-                match lack(&database, &reads, wait)? {
+                match lack(&database, &reads, wait, moment)? {
                     Some(lack) => {
                         known = Some(reads);
                         lack
@@ -145,7 +153,7 @@ impl Handle {
                     None => {
                         let made = make(&database)?;
                         // It may have been understood anew, and read something else.
-                        let Some(lack) = lack_of(&database, &made, &reads, wait)? else {
+                        let Some(lack) = lack_of(&database, &made, &reads, wait, moment)? else {
                             let also = also(&database, &made);
                             return Ok((made, also));
                         };
@@ -169,12 +177,31 @@ impl Handle {
     }
 }
 
-fn lack_of(database: &Database, made: &impl OfMoment, looked_at: &[String], wait: &Wait) -> Result<Option<Lack>> {
-    if made.reads() == looked_at { Ok(None) } else { lack(database, made.reads(), wait) }
+fn lack_of(
+    database: &Database,
+    made: &impl OfMoment,
+    looked_at: &[String],
+    wait: &Wait,
+    moment: Option<&TransactionMoment>,
+) -> Result<Option<Lack>> {
+    if made.reads() == looked_at { Ok(None) } else { lack(database, made.reads(), wait, moment) }
 }
 
-fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lack>> {
+fn lack(
+    database: &Database,
+    reads: &[String],
+    wait: &Wait,
+    moment: Option<&TransactionMoment>,
+) -> Result<Option<Lack>> {
     let names = || reads.iter().map(String::as_str);
+    if let Some(moment) = moment {
+        // Nothing comes to a moment that is fixed.
+        let behind = match &wait.after {
+            Some(after) => database.behind_at(moment, names(), after)?,
+            None => None,
+        };
+        return behind.map_or(Ok(None), |behind| Err(not_included(&behind)));
+    }
     if !database.hydrating(names()).is_empty() {
         return Ok(Some(Lack::Rows));
     }
@@ -182,6 +209,13 @@ fn lack(database: &Database, reads: &[String], wait: &Wait) -> Result<Option<Lac
         None => Ok(None),
         Some(after) => Ok(database.behind(names(), after)?.map(Lack::Position)),
     }
+}
+
+/// What a transaction is told whose moment lacks a position.
+fn not_included(behind: &Behind) -> Error {
+    let Behind { asked, timeline, .. } = behind;
+    let message = format!("the moment that this transaction sees does not include {asked} of timeline \"{timeline}\"");
+    Error::new(b"55000", message).hint("COMMIT or ROLLBACK, and begin again: the first read waits for the position")
 }
 
 /// What a wait for a position ends with.

@@ -12,11 +12,15 @@ use tokio::task::JoinHandle;
 
 use crate::coordinator::{Loop, Request};
 use crate::durable::{batch_of, refused};
+use crate::transaction::{RestsOn, outdated};
 
 /// Bytes of a batch beyond which no more statements are taken into it.
 const BATCH_BYTES: usize = 32 << 20;
 
 type Answer = oneshot::Sender<Result<()>>;
+
+/// Changes, and what must be as it was for them to be done.
+type Wanted = (Vec<Changes>, Vec<RestsOn>);
 
 /// What is being written.
 #[derive(Default)]
@@ -82,7 +86,7 @@ impl Writing {
 
 impl Loop {
     /// Begins a batch with these changes and all that wait behind them.
-    pub(crate) fn begin_changes(&mut self, changes: Vec<Changes>, answer: Answer) {
+    pub(crate) fn begin_changes(&mut self, changes: Wanted, answer: Answer) {
         // Rows are not written before the table that they are of.
         if self.durable.is_behind()
             && let Err(error) = self.write_catalog()
@@ -119,9 +123,9 @@ impl Loop {
     }
 
     /// The changes that are asked for next, if it is changes.
-    fn next_changes(&mut self) -> Option<(Vec<Changes>, Answer)> {
+    fn next_changes(&mut self) -> Option<(Wanted, Answer)> {
         match self.queue.pop_front()? {
-            Request::Apply { changes, answer } => Some((changes, answer)),
+            Request::Apply { changes, rests_on, answer } => Some(((changes, rests_on), answer)),
             other => {
                 self.queue.push_front(other);
                 None
@@ -129,9 +133,12 @@ impl Loop {
         }
     }
 
-    fn check(&self, changes: Vec<Changes>, ahead: &mut Ahead) -> Result<(Checked, Batch)> {
+    fn check(&self, (changes, rests_on): Wanted, ahead: &mut Ahead) -> Result<(Checked, Batch)> {
         // Nobody else writes, so nothing changes in between, and readers need not wait for the checks.
         let database = self.database.read();
+        if !rests_on.iter().all(|on| database.is_unchanged(&on.moment, &on.relations, ahead)) {
+            return Err(outdated());
+        }
         let checked = database.check_changes(changes, ahead)?;
         let batch = batch_of(&checked);
         if batch.len() > Batch::BYTES_MAX {

@@ -16,6 +16,7 @@ use crate::names::key_of;
 use crate::parse::ast::{
     Broker, Connection, CreateSource, Envelope, Format, ObjectKind, OptionValue, Parsed, Registry, Statement,
 };
+use crate::sequence::Mark;
 use crate::{Error, Result};
 
 /// Why an object is broken, and what it would be.
@@ -27,6 +28,8 @@ pub(crate) struct Broken {
     pub(crate) error: Error,
     /// A source's columns, where they are known.
     pub(crate) table: Option<TableSchema>,
+    /// Where a sequence goes on.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// What the catalog must keep of an object to make it again.
@@ -40,6 +43,8 @@ pub struct Definition {
     pub search_path: Vec<String>,
     /// The columns of a source, as they were when it was made.
     pub table: Option<TableSchema>,
+    /// Where a sequence goes on.
+    pub mark: Option<Mark>,
 }
 
 /// An object whose statement cannot be done at the moment.
@@ -75,8 +80,13 @@ impl Database {
                 Body::Broken(broken) => broken.table.clone(),
                 _ => None,
             };
+            let mark = match &object.body {
+                Body::Sequence { sequence, .. } => Some(sequence.kept()),
+                Body::Broken(broken) => broken.mark,
+                _ => None,
+            };
             let (text, search_path) = (object.definition.clone(), object.search_path.clone());
-            Definition { oid: Some(object.oid), text, search_path, table }
+            Definition { oid: Some(object.oid), text, search_path, table, mark }
         };
         objects.into_iter().map(definition).collect()
     }
@@ -107,7 +117,8 @@ impl Database {
         let show = |(name, object): (&String, &Object)| {
             let Body::Broken(broken) = &object.body else { return None };
             let (text, search_path) = (object.definition.clone(), object.search_path.clone());
-            let definition = Definition { oid: Some(object.oid), text, search_path, table: broken.table.clone() };
+            let (table, mark) = (broken.table.clone(), broken.mark);
+            let definition = Definition { oid: Some(object.oid), text, search_path, table, mark };
             Some(BrokenObject { name: name.clone(), kind: broken.kind, definition, error: broken.error.clone() })
         };
         found.into_iter().filter_map(show).collect()
@@ -123,7 +134,7 @@ impl Database {
         while self.exists(&name) {
             name.push_str(" (again)");
         }
-        let broken = Broken { kind, reads, error, table: definition.table };
+        let broken = Broken { kind, reads, error, table: definition.table, mark: definition.mark };
         self.search_path = definition.search_path;
         let next = self.next_oid;
         self.next_oid = definition.oid.unwrap_or(next);
@@ -147,7 +158,14 @@ impl Database {
         match make(self) {
             Ok(made) => {
                 let new = self.objects.values_mut().find(|object| object.oid == next);
-                new.into_iter().for_each(|new| new.oid = object.oid);
+                if let Some(new) = new {
+                    new.oid = object.oid;
+                    if let (Body::Sequence { sequence, .. }, Body::Broken(Broken { mark: Some(mark), .. })) =
+                        (&new.body, &object.body)
+                    {
+                        sequence.set(*mark);
+                    }
+                }
                 Ok(made)
             }
             Err(error) => {
@@ -268,6 +286,9 @@ impl Database {
             Statement::CreateConnection { name, .. } => (name.clone(), ObjectKind::Connection, Vec::new()),
             Statement::CreateSource(source) => (source.name.clone(), ObjectKind::Source, Vec::new()),
             Statement::CreateTable(table) => (key_of(&table.name).unwrap_or_default(), ObjectKind::Table, Vec::new()),
+            Statement::CreateSequence(create) => {
+                (key_of(&create.name).unwrap_or_default(), ObjectKind::Sequence, Vec::new())
+            }
             Statement::CreateView(view) => {
                 let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
                 (view.name.clone(), kind, named_in(&view.query))
@@ -288,7 +309,13 @@ impl Database {
 
 /// What makes an object again that needs nothing from outside.
 fn definition_of(object: &Object) -> Definition {
-    Definition { oid: None, text: object.definition.clone(), search_path: object.search_path.clone(), table: None }
+    Definition {
+        oid: None,
+        text: object.definition.clone(),
+        search_path: object.search_path.clone(),
+        table: None,
+        mark: None,
+    }
 }
 
 /// Makes objects by their statements; gives those that are broken now.

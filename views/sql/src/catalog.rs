@@ -11,6 +11,7 @@ use crate::broken::Broken;
 use crate::constraint::Constraints;
 use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
+use crate::sequence::{Owner, Sequence};
 
 /// Records that could not be decoded.
 pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
@@ -77,6 +78,12 @@ pub(crate) enum Body {
         /// What it reads of them, views expanded.
         columns: ColumnsRead,
     },
+    /// Numbers that nobody gets twice.
+    Sequence {
+        sequence: Arc<Sequence>,
+        /// The column whose DEFAULT it is: it goes with the table.
+        owner: Option<Owner>,
+    },
     /// An index of a node, by columns.
     Index {
         on: String,
@@ -116,6 +123,7 @@ impl Object {
             Body::View { .. } => ObjectKind::View,
             Body::MaterializedView { .. } => ObjectKind::MaterializedView,
             Body::Index { .. } => ObjectKind::Index,
+            Body::Sequence { .. } => ObjectKind::Sequence,
         }
     }
 }
@@ -131,6 +139,7 @@ impl ObjectKind {
             ObjectKind::View => "VIEW",
             ObjectKind::MaterializedView => "MATERIALIZED VIEW",
             ObjectKind::Index => "INDEX",
+            ObjectKind::Sequence => "SEQUENCE",
             ObjectKind::Sink => "SINK",
             ObjectKind::Schema => "SCHEMA",
             ObjectKind::Database => "DATABASE",

@@ -6,7 +6,7 @@ mod kept;
 mod keys;
 mod plan;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tidewater_delta::Row;
@@ -17,8 +17,10 @@ use tidewater_types::TableSchema;
 use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
+use crate::names;
 use crate::query::{Prepared, Work};
 use crate::relations::Moment;
+use crate::within::Within;
 use crate::{Error, Result};
 pub use apply::{Ahead, Checked};
 pub use evaluate::Evaluated;
@@ -38,6 +40,10 @@ pub struct Change {
     constraints: Arc<Constraints>,
     /// Relations that it reads, those inside views included.
     pub reads: Vec<String>,
+    /// The numbers of the relations whose rows it reads, and of the tables that they are made from.
+    pub relations: BTreeSet<u32>,
+    /// See `relations`.
+    pub tables: BTreeSet<u32>,
 }
 
 /// Rows to take out of a table and to put into it.
@@ -45,6 +51,8 @@ pub struct Change {
 pub struct Changes {
     table: String,
     oid: u32,
+    /// Of which constraints of the table.
+    made: u64,
     tag: String,
     /// The unique constraints of its ON CONFLICT: a row that came meanwhile is a reason to evaluate it again.
     arbiters: Vec<String>,
@@ -65,11 +73,11 @@ impl Changes {
 
     /// What several changes do one after another, table by table: a row that one adds and a later one removes is in none.
     pub fn net(all: Vec<Arc<Changes>>) -> Vec<Changes> {
-        let mut tables: BTreeMap<(String, u32), Vec<Arc<Changes>>> = BTreeMap::new();
+        let mut tables: BTreeMap<(String, u32, u64), Vec<Arc<Changes>>> = BTreeMap::new();
         for changes in all {
-            tables.entry((changes.table.clone(), changes.oid)).or_default().push(changes);
+            tables.entry((changes.table.clone(), changes.oid, changes.made)).or_default().push(changes);
         }
-        let net = |((table, oid), mut changes): ((String, u32), Vec<Arc<Changes>>)| {
+        let net = |((table, oid, made), mut changes): ((String, u32, u64), Vec<Arc<Changes>>)| {
             if changes.len() == 1
                 && let Some(only) = changes.pop()
             {
@@ -81,9 +89,17 @@ impl Changes {
                 some.flat_map(|(row, count)| std::iter::repeat_n(row.clone(), count)).collect()
             };
             let arbiters = changes.iter().flat_map(|changes| changes.arbiters.iter().cloned()).collect();
-            Changes { table, oid, tag: String::new(), arbiters, removed: rows(-1), added: rows(1) }
+            Changes { table, oid, made, tag: String::new(), arbiters, removed: rows(-1), added: rows(1) }
         };
         tables.into_iter().map(net).collect()
+    }
+
+    /// Whether these do what others do, whatever the order of their rows.
+    fn does_as(&self, other: &Changes) -> bool {
+        self.table == other.table
+            && self.oid == other.oid
+            && is_permuted(&self.removed, &other.removed)
+            && is_permuted(&self.added, &other.added)
     }
 
     /// The command tag.
@@ -99,6 +115,16 @@ impl Changes {
             false => error,
         }
     }
+}
+
+/// Whether two lists hold the same rows.
+fn is_permuted(a: &[Row], b: &[Row]) -> bool {
+    let sorted = |rows: &[Row]| {
+        let mut rows: Vec<Row> = rows.to_vec();
+        rows.sort_unstable_by(|a, b| a.bytes().cmp(b.bytes()));
+        rows
+    };
+    a == b || (a.len() == b.len() && sorted(a) == sorted(b))
 }
 
 /// What a change is told whose rows others were faster to change.
@@ -119,13 +145,13 @@ pub(crate) fn weights<'a>(all: impl Iterator<Item = &'a Changes>) -> HashMap<Row
 }
 
 impl Database {
-    /// A planned change with this moment's rows, as they are after what its transaction changed before (`held`).
+    /// A planned change with the rows that its transaction sees.
     ///
     /// # Errors
     /// What is wrong with it by now; 55000 where it reads what does not hold all of its rows.
-    pub fn change_after(
+    pub fn change_within(
         &self,
-        held: &[Arc<Changes>],
+        within: &Within,
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
@@ -136,7 +162,9 @@ impl Database {
         };
         let reads = || plan.reads.iter().map(String::as_str);
         self.readable(reads())?;
-        if let Some((name, _)) = self.hydrating(reads()).first() {
+        if within.moment.is_none()
+            && let Some((name, _)) = self.hydrating(reads()).first()
+        {
             let message = format!("\"{name}\" does not hold all of its initial rows yet");
             return Err(Error::new(b"55000", message)
                 .hint("SHOW SOURCES and SHOW MATERIALIZED VIEWS tell how far it is; try again"));
@@ -159,7 +187,9 @@ impl Database {
             table: plan.table.clone(),
             oid: object.oid,
             plan: plan.clone(),
-            moment: self.moment(relations, &session, held)?,
+            relations: self.numbers_of(relations.iter().map(|of| names::key(&of.schema, &of.name))),
+            tables: self.tables_under(&relations),
+            moment: self.moment(relations, &session, within)?,
             session,
             parameters: parameters.to_vec(),
             schema: TableSchema::new(relation.columns.clone(), None)?,
@@ -168,21 +198,23 @@ impl Database {
         })
     }
 
-    /// [`Database::change_after`] nothing.
+    /// [`Database::change_within`] no transaction.
     ///
     /// # Errors
     /// The same.
     pub fn change(&self, prepared: &Prepared, parameters: &[Constant], session: &Arc<Session>) -> Result<Change> {
-        self.change_after(&[], prepared, parameters, session)
+        self.change_within(&Within::default(), prepared, parameters, session)
     }
 }
 
 impl Database {
     /// Rows that come to a table.
     pub(crate) fn added(&self, table: &str, rows: Vec<Row>, tag: &str) -> Result<Changes> {
-        let oid = self.objects.get(table).ok_or_else(|| unknown(table))?.oid;
+        let object = self.objects.get(table).ok_or_else(|| unknown(table))?;
+        let Body::Table { constraints, .. } = &object.body else { return Err(unknown(table)) };
+        let (oid, made) = (object.oid, constraints.made);
         let (table, tag) = (table.to_owned(), tag.to_owned());
-        Ok(Changes { table, oid, tag, arbiters: Vec::new(), removed: Vec::new(), added: rows })
+        Ok(Changes { table, oid, made, tag, arbiters: Vec::new(), removed: Vec::new(), added: rows })
     }
 }
 

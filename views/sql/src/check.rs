@@ -22,6 +22,7 @@ use crate::names::shown;
 use crate::parse::ast::{ObjectKind, Statement};
 use crate::query::{Planned, Running};
 use crate::statement::kept_session;
+use crate::within::Within;
 use crate::{Error, Result};
 
 /// Rows of each kind that an error shows.
@@ -101,7 +102,7 @@ impl Database {
                 return Err(error.clone());
             }
             let session = self.informed(&kept_session(&Session::default()));
-            let running = self.running(&checked.planned, &[], &session, &[])?;
+            let running = self.running(&checked.planned, &[], &session, &Within::default())?;
             Ok(Check { name: checked.name.clone(), rows: self.circuit.snapshot(node), running })
         };
         checked.iter().map(check).collect()

@@ -1,15 +1,17 @@
 //! What the rows of a table must be like: NOT NULL, CHECK, PRIMARY KEY, UNIQUE; and what a column is where nothing is said of it.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashSet;
-use sqlparser::ast;
+use sqlparser::ast::{self, visit_expressions};
 use tidewater_delta::{Row, RowRef};
 use tidewater_functions::Session;
 use tidewater_query::plan::{Rel, Scalar};
 use tidewater_query::run::{compile_over, unpack};
 use tidewater_types::{Column, Datum, Expr, Scratch, Settings, key, output};
 
+use crate::names;
 use crate::{Error, Result};
 
 /// The constraints of one table.
@@ -19,9 +21,31 @@ pub(crate) struct Constraints {
     pub(crate) defaults: Vec<Option<Default>>,
     pub(crate) checks: Vec<Check>,
     pub(crate) uniques: Vec<Unique>,
+    /// When they became so: changes that were evaluated for others are not done.
+    pub(crate) made: u64,
 }
 
 impl Constraints {
+    /// Whether a DEFAULT takes numbers of a sequence.
+    pub(crate) fn takes_numbers_of(&self, sequence: &str) -> bool {
+        let (schema, name) = names::split(sequence);
+        let names_it = |text: &str| {
+            let plain = text.replace('"', "");
+            plain == name || plain.split_once('.') == Some((schema, name))
+        };
+        let is_one = |default: &Default| {
+            let found = visit_expressions(&default.expr, |expr| match expr {
+                ast::Expr::Value(value) => match &value.value {
+                    ast::Value::SingleQuotedString(text) if names_it(text) => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                },
+                _ => ControlFlow::Continue(()),
+            });
+            found.is_break() && default.expr.to_string().to_lowercase().contains("nextval")
+        };
+        self.defaults.iter().flatten().any(is_one)
+    }
+
     /// The same, without what they know of the rows.
     pub(crate) fn declared(&self) -> Constraints {
         let empty = |unique: &Unique| Unique::new(unique.name.clone(), unique.columns.clone(), unique.primary);
@@ -29,6 +53,7 @@ impl Constraints {
             defaults: self.defaults.clone(),
             checks: self.checks.clone(),
             uniques: self.uniques.iter().map(empty).collect(),
+            made: self.made,
         }
     }
 }

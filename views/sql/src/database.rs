@@ -260,7 +260,8 @@ impl Database {
         self.told = OnceLock::new();
     }
 
-    pub(crate) fn create_table(&mut self, name: &str, schema: &TableSchema, text: &str, constraints: Constraints) {
+    pub(crate) fn create_table(&mut self, name: &str, schema: &TableSchema, text: &str, mut constraints: Constraints) {
+        constraints.made = self.generation;
         let node = self.circuit.add_input(schema.types(), schema.key.as_deref());
         let primary = constraints.uniques.iter().find(|unique| unique.primary);
         let shown = Shown {
@@ -324,6 +325,8 @@ impl Database {
             Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
             Body::Broken(broken) => broken.reads.iter().any(|read| read == name),
             Body::Index { on, .. } => on == name,
+            Body::Sequence { owner, .. } => owner.as_ref().is_some_and(|owner| owner.table == name),
+            Body::Table { constraints, .. } => constraints.takes_numbers_of(name),
             _ => false,
         };
         let found = self.objects.iter().filter(|(key, object)| reads(object) || within(key));

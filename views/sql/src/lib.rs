@@ -3,6 +3,7 @@
 //! A statement's way: text, `parse` (ours), `tidewater-query` binds and rewrites it, and then it runs once over snapshots or is
 //! lowered to the circuit by `tidewater-lower`.
 
+mod alter;
 mod applying;
 mod broken;
 mod catalog;
@@ -18,12 +19,14 @@ mod names;
 pub mod parse;
 mod query;
 mod relations;
+mod sequence;
 mod show;
 mod source_status;
 mod statement;
 mod system;
 mod table;
 mod timelines;
+mod within;
 
 pub use applying::Applying;
 pub use broken::{BrokenObject, Definition, Replaced};
@@ -34,9 +37,11 @@ pub use follow::{Changed, FollowId, FollowedRows, Follower};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;
 pub use query::{Prepared, Query, Rows};
+pub use sequence::{Mark, Sequence};
 pub use source_status::{Consistency, Notice, SourceHealth, SourceState, SourceStatus};
 pub use statement::Outcome;
 pub use table::declared_columns;
 pub use tidewater_engine::Gone;
 pub use tidewater_types::{Result, SqlError as Error};
 pub use timelines::{After, Behind, Positions, TimelineKind};
+pub use within::{TransactionMoment, Within};

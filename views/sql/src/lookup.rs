@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tidewater_delta::{Row, RowBuilder, Width};
 use tidewater_engine::{IndexId, NodeId};
-use tidewater_query::Plan;
 use tidewater_query::plan::{Constant, Get, Id, Rel, Scalar, equality};
+use tidewater_query::{Plan, Relation};
 use tidewater_types::{ColumnType, Packing, Type};
 
 use crate::Result;
 use crate::catalog::Body;
 use crate::database::Database;
 use crate::names;
+use crate::within::TransactionMoment;
 
 /// Where a part of the key comes from.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ enum Part {
 pub(crate) struct Lookup {
     /// The object.
     pub(crate) name: String,
+    relation: Arc<Relation>,
     node: NodeId,
     index: IndexId,
     /// Of each of the index's columns its type and value.
@@ -68,7 +70,7 @@ impl Database {
         let key: Vec<(ColumnType, Part)> = key.into_iter().map(|(at, part)| (ty(at), part)).collect();
         let key_widths = key.iter().map(|(ty, _)| width(ty)).collect();
         let output_widths = output.iter().map(|at| width(&ty(*at))).collect();
-        Some(Lookup { name, node, index, key, key_widths, output, output_widths })
+        Some(Lookup { name, relation: get.relation.clone(), node, index, key, key_widths, output, output_widths })
     }
 
     /// An index of the object by exactly these columns, in any order.
@@ -88,11 +90,18 @@ impl Database {
     ///
     /// # Errors
     /// The error that a row of the view has instead of a value.
-    pub(crate) fn look_up(&self, lookup: &Lookup, parameters: &[Constant]) -> Result<Option<Vec<Row>>> {
+    pub(crate) fn look_up(
+        &self,
+        lookup: &Lookup,
+        parameters: &[Constant],
+        moment: Option<&TransactionMoment>,
+    ) -> Result<Option<Vec<Row>>> {
         if !self.circuit.is_filled(lookup.index) {
             return Ok(None);
         }
-        if let Some(error) = self.circuit.error(lookup.node) {
+        if moment.is_none()
+            && let Some(error) = self.circuit.error(lookup.node)
+        {
             return Err(error.clone());
         }
         let mut key = RowBuilder::new(lookup.key_widths.clone());
@@ -111,7 +120,13 @@ impl Database {
             }
             Packing::of(ty).set(&mut key, place, &value.datum());
         }
-        let found = self.circuit.lookup(lookup.index, key.finish());
+        let found = match moment {
+            None => self.circuit.lookup(lookup.index, key.finish()),
+            Some(moment) => {
+                let rows = moment.rows(&lookup.relation, lookup.node)?;
+                self.circuit.lookup_at(lookup.index, key.finish(), rows)
+            }
+        };
         let mut builder = RowBuilder::new(lookup.output_widths.clone());
         let mut rows = Vec::new();
         for (row, weight) in found {

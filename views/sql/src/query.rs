@@ -11,13 +11,14 @@ use tidewater_query::run::{Limits, Sink, evaluate, pack_row, unpack};
 use tidewater_query::{Plan, Relation, bind, bind_scalar, column_type, rewrite};
 use tidewater_types::{Column, ColumnType};
 
-use crate::change::{ChangePlan, Changes};
+use crate::change::ChangePlan;
 use crate::check::{Check, Checked};
 use crate::database::Database;
 use crate::lookup::Lookup;
 use crate::parse::ast::{Parsed, Statement};
 use crate::relations::{Moment, Names};
 use crate::source_status::Notice;
+use crate::within::Within;
 use crate::{Error, Result};
 
 /// A statement that was understood, with the types of its parameters and of its answer.
@@ -197,6 +198,12 @@ impl Database {
                 let checked = self.checked(name.as_deref(), session)?;
                 Ok(prepared(Vec::new(), Some(crate::check::columns()), Work::Check(Arc::new(checked))))
             }
+            Statement::CopyIn { insert, .. } => {
+                let change = self.change_plan(insert, &parsed.whole, types, &self.informed(session));
+                // Its text is not the one that the client wrote.
+                let change = change.map_err(|error| Error { position: None, ..error })?;
+                Ok(prepared(Vec::new(), None, Work::Change(Arc::new(change))))
+            }
             Statement::Change(change) => {
                 let change = self.change_plan(change, &parsed.whole, types, &self.informed(session))?;
                 let columns = change.returning.as_ref().map(|planned| output_columns(&planned.plan));
@@ -218,16 +225,16 @@ impl Database {
     /// # Errors
     /// What is wrong with it, or the error that a row of a view it reads has instead of a value.
     pub fn query(&self, prepared: &Prepared, parameters: &[Constant], session: &Arc<Session>) -> Result<Query> {
-        self.query_after(&[], prepared, parameters, session)
+        self.query_within(&Within::default(), prepared, parameters, session)
     }
 
-    /// A query over this moment's rows, as they are after what its transaction changed (`held`).
+    /// A query over the rows that its transaction sees.
     ///
     /// # Errors
     /// As [`Database::query`].
-    pub fn query_after(
+    pub fn query_within(
         &self,
-        held: &[Arc<Changes>],
+        within: &Within,
         prepared: &Prepared,
         parameters: &[Constant],
         session: &Arc<Session>,
@@ -249,13 +256,13 @@ impl Database {
         self.readable(reads())?;
         if let Some(lookup) = &planned.lookup
             && !self.columns_lost
-            && !held.iter().any(|changes| changes.table() == lookup.name)
-            && let Some(rows) = self.look_up(lookup, parameters)?
+            && !within.held.iter().any(|changes| changes.table() == lookup.name)
+            && let Some(rows) = self.look_up(lookup, parameters, within.moment.as_deref())?
         {
             let notices = self.notices(reads());
             return Ok(Query { columns, reads: planned.reads.clone(), notices, body: Body::Rows(rows) });
         }
-        let running = self.running(planned, parameters, &self.informed(session), held)?;
+        let running = self.running(planned, parameters, &self.informed(session), within)?;
         let notices = self.notices(reads());
         Ok(Query { columns, reads: planned.reads.clone(), notices, body: Body::Plan(Box::new(running)) })
     }
@@ -362,10 +369,10 @@ impl Database {
         planned: &Arc<Planned>,
         parameters: &[Constant],
         session: &Arc<Session>,
-        held: &[Arc<Changes>],
+        within: &Within,
     ) -> Result<Running> {
         self.columns_readable(&planned.plan)?;
-        let moment = self.moment(planned.relations(), session, held)?;
+        let moment = self.moment(planned.relations(), session, within)?;
         Ok(Running { planned: planned.clone(), moment, session: session.clone(), parameters: parameters.to_vec() })
     }
 }

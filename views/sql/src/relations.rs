@@ -13,9 +13,10 @@ use tidewater_query::{Catalog, MADE, Relation, Source, View};
 use tidewater_types::Result;
 
 use crate::catalog::{Body, Object, TIMELINES};
-use crate::change::{Changes, weights};
+use crate::change::weights;
 use crate::database::Database;
 use crate::names;
+use crate::within::Within;
 use crate::{Error, timelines};
 
 /// Rows that a scan hands on at once.
@@ -226,7 +227,7 @@ impl Database {
         Some(self.circuit.size(node).0 as u64)
     }
 
-    /// This moment's rows of relations.
+    /// The rows of relations, of this moment or of the transaction's.
     ///
     /// # Errors
     /// The error that a row of a view has instead of a value.
@@ -234,27 +235,32 @@ impl Database {
         &self,
         relations: impl IntoIterator<Item = Arc<Relation>>,
         session: &Arc<Session>,
-        held: &[Arc<Changes>],
+        within: &Within,
     ) -> Result<Moment> {
         let mut moment = Moment { snapshots: HashMap::new(), own: HashMap::new(), made: HashMap::new(), catalog: None };
         for relation in relations {
             let object = self.object_of(&relation);
             match object.map(|object| (&object.body, object.node())) {
                 Some((_, Some(node))) => {
-                    if let Some(error) = self.circuit.error(node) {
-                        return Err(error.clone());
-                    }
+                    let rows = match &within.moment {
+                        Some(seen) => seen.rows(&relation, node)?.clone(),
+                        None => match self.circuit.error(node) {
+                            Some(error) => return Err(error.clone()),
+                            None => self.circuit.snapshot(node),
+                        },
+                    };
                     let oid = object.map_or(0, |object| object.oid);
-                    let own = held.iter().map(Arc::as_ref).filter(|changes| changes.oid() == oid);
+                    let own = within.held.iter().map(Arc::as_ref).filter(|changes| changes.oid() == oid);
                     let own = weights(own);
                     if !own.is_empty() {
                         moment.own.insert(relation.id, own);
                     }
-                    moment.snapshots.entry(relation.id).or_insert_with(|| self.circuit.snapshot(node));
+                    moment.snapshots.insert(relation.id, rows);
                 }
                 Some((Body::Timelines, _)) => {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
-                    moment.made.insert(relation.id, timelines::rows(&self.timelines));
+                    let rows = within.moment.as_ref().map(|seen| seen.timelines());
+                    moment.made.insert(relation.id, rows.unwrap_or_else(|| timelines::rows(&self.timelines)));
                 }
                 // Whoever runs the plan has its rows.
                 _ if relation.id == MADE => {}

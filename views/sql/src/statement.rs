@@ -11,7 +11,7 @@ use tidewater_query::run::Limits;
 use tidewater_types::{Column, Settings};
 
 use crate::catalog::Body;
-use crate::change::{Evaluated, unknown};
+use crate::change::{Changes, Evaluated, unknown};
 use crate::database::{Database, Shown, is_system_schema, view_columns};
 use crate::names::{fold, schema_key, shown};
 use crate::parse::ast::{CreateView, ObjectKind, Parsed, Statement};
@@ -70,7 +70,7 @@ impl Database {
                 let Evaluated { changes, rows } =
                     self.change(&prepared, parameters, session)?.evaluate(&Limits::default())?;
                 let tag = changes.tag().to_owned();
-                self.apply_changes(vec![changes])?;
+                self.apply_changes(vec![Arc::unwrap_or_clone(changes)])?;
                 if let Some(rows) = rows {
                     return Ok(Outcome::Rows(Box::new(Query::of(rows))));
                 }
@@ -82,7 +82,7 @@ impl Database {
                     let prepared = self.prepare(table, &[], session)?;
                     all.push(self.change(&prepared, &[], session)?.evaluate(&Limits::default())?.changes);
                 }
-                self.apply_changes(all)?;
+                self.apply_changes(Changes::net(all))?;
                 "TRUNCATE TABLE".into()
             }
             Statement::CreateTableAs(create) => {
@@ -111,6 +111,11 @@ impl Database {
                 self.create(name, *if_not_exists, "CREATE CONNECTION", text, body, session)?
             }
             Statement::CreateTable(table) => self.create_table_statement(table, text, whole, session)?,
+            Statement::CreateSequence(create) => self.create_sequence(create, text, session)?,
+            Statement::AlterTable(alter) => self.alter_table(alter, session)?,
+            Statement::AlterRename { kind, if_exists, name, to } => {
+                self.alter_rename(*kind, *if_exists, name, to, session)?
+            }
             Statement::CreateView(view) => self.create_view(view, text, whole, session)?,
             Statement::CreateIndex { name, if_not_exists, on, key } => {
                 self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text, session)?
@@ -304,7 +309,17 @@ impl Database {
                 gone.extend(readers.into_iter().filter(|reader| !gone.contains(reader)).collect::<Vec<_>>());
                 next += 1;
             }
-            let is_index = |name: &&String| self.objects.get(*name).is_some_and(|o| o.kind() == ObjectKind::Index);
+            let is_index = |name: &&String| self.goes_with(name, &gone[first..]);
+            if kind == ObjectKind::Sequence
+                && let Some(reader) = gone[first + 1..].iter().find(|reader| !names.contains(reader))
+            {
+                let name = shown(name);
+                let message = format!("cannot drop sequence {name} because other objects depend on it");
+                let detail = format!("default value of a column of table {} depends on sequence {name}", shown(reader));
+                return Err(Error::new(b"2BP01", message)
+                    .detail(detail)
+                    .hint("ALTER TABLE … DROP DEFAULT, or DROP TABLE"));
+            }
             if let Some(reader) = gone[first + 1..].iter().find(|name| !is_index(name))
                 && !cascade
                 && !names.contains(reader)
@@ -314,6 +329,17 @@ impl Database {
             }
         }
         Ok(gone)
+    }
+}
+
+impl Database {
+    /// Whether an object goes with others without a word: an index, and the sequence of a column.
+    fn goes_with(&self, name: &str, gone: &[String]) -> bool {
+        match self.objects.get(name).map(|object| &object.body) {
+            Some(Body::Index { .. }) => true,
+            Some(Body::Sequence { owner: Some(owner), .. }) => gone.contains(&owner.table),
+            _ => false,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The database as the system catalogs tell of it.
 
-use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, Schema, Snapshot};
+use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, Schema, SequenceInfo, Snapshot};
 use tidewater_query::plan::{Rel, Scalar};
 
 use crate::catalog::{self, Body};
@@ -47,6 +47,18 @@ fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Obj
         Body::Index { on, columns, .. } => {
             shown.index = Some(Index { on: oid(database, on)?, columns: columns.clone(), unique: false });
         }
+        Body::Sequence { sequence, owner } => {
+            let owner = owner.as_ref().and_then(|owner| Some((oid(database, &owner.table)?, owner.column.clone())));
+            shown.sequence = Some(SequenceInfo {
+                ty: sequence.ty.ty.oid(),
+                start: sequence.start,
+                increment: sequence.increment,
+                min: sequence.min,
+                max: sequence.max,
+                cycle: sequence.cycle,
+                owner,
+            });
+        }
         Body::Source { .. } => shown.flavour = "kafka".to_owned(),
         Body::Connection(Connection::Kafka { .. }) => shown.flavour = "kafka".to_owned(),
         Body::Connection(Connection::SchemaRegistry { .. }) => {
@@ -78,6 +90,7 @@ fn kind(object: &catalog::Object) -> Option<Kind> {
         ObjectKind::Connection => Kind::Connection,
         ObjectKind::Secret => Kind::Secret,
         ObjectKind::Sink => Kind::Sink,
+        ObjectKind::Sequence => Kind::Sequence,
         ObjectKind::Schema | ObjectKind::Database | ObjectKind::Cluster => return None,
     })
 }

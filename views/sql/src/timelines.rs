@@ -27,7 +27,7 @@ pub enum TimelineKind {
     Offsets,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Timeline {
     kind: TimelineKind,
     reached: Reached,
@@ -51,7 +51,7 @@ impl Timeline {
 }
 
 /// Those of all sources.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Timelines {
     by_name: BTreeMap<Arc<str>, Timeline>,
     of_table: HashMap<TableId, Arc<str>>,
@@ -161,6 +161,11 @@ impl Timelines {
     pub(crate) fn now_ms(&self) -> i64 {
         self.now_ms
     }
+
+    /// Positions of all.
+    pub(crate) fn positions(&self) -> Positions {
+        Positions(self.by_name.iter().map(|(name, of)| (name.clone(), of.reached.clone())).collect())
+    }
 }
 
 impl Database {
@@ -179,16 +184,20 @@ impl Database {
 
     /// Positions of all timelines.
     pub fn positions(&self) -> Positions {
-        Positions(self.timelines.by_name.iter().map(|(name, of)| (name.clone(), of.reached.clone())).collect())
+        self.timelines.positions()
     }
 
     /// Positions of the timelines that objects are made from.
     pub fn positions_of<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Positions {
-        let read = self.timelines_of(names);
+        let read = self.timelines_of(&self.timelines, names);
         Positions(read.into_iter().map(|(name, timeline)| (name.clone(), timeline.reached.clone())).collect())
     }
 
-    fn timelines_of<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<&Arc<str>, &Timeline> {
+    fn timelines_of<'a, 't>(
+        &self,
+        all: &'t Timelines,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeMap<&'t Arc<str>, &'t Timeline> {
         let mut found = BTreeMap::new();
         let mut seen = BTreeSet::new();
         let mut open: Vec<&str> = names.into_iter().collect();
@@ -199,8 +208,8 @@ impl Database {
             }
             match &object.body {
                 Body::Source { table, .. } => {
-                    let timeline = self.timelines.of_table.get(table);
-                    found.extend(timeline.and_then(|name| self.timelines.by_name.get_key_value(name)));
+                    let timeline = all.of_table.get(table);
+                    found.extend(timeline.and_then(|name| all.by_name.get_key_value(name)));
                 }
                 Body::MaterializedView { reads, .. } | Body::View { reads, .. } => {
                     open.extend(reads.iter().map(String::as_str));
@@ -217,14 +226,23 @@ impl Database {
     /// # Errors
     /// 22023 if no timeline that they are made from could include it.
     pub fn behind<'a>(&self, names: impl IntoIterator<Item = &'a str>, after: &After) -> Result<Option<Behind>> {
-        let read = self.timelines_of(names);
+        self.behind_in(&self.timelines, names, after)
+    }
+
+    pub(crate) fn behind_in<'a>(
+        &self,
+        all: &Timelines,
+        names: impl IntoIterator<Item = &'a str>,
+        after: &After,
+    ) -> Result<Option<Behind>> {
+        let read = self.timelines_of(all, names);
         if read.is_empty() {
             return Ok(None);
         }
         let mut applies = false;
         for position in &after.0 {
             let able: Vec<_> = read.iter().filter(|(name, of)| could_include(name, of, position)).collect();
-            let elsewhere = || self.timelines.by_name.iter().any(|(name, of)| could_include(name, of, position));
+            let elsewhere = || all.by_name.iter().any(|(name, of)| could_include(name, of, position));
             if able.is_empty() && !elsewhere() {
                 return Err(foreign(position, &read));
             }

@@ -82,3 +82,25 @@ fn statistics<'a>(out: &mut Out<'_, '_>, classes: impl Iterator<Item = Class<'a>
 pub(super) fn is_insertable(class: &Class<'_>) -> bool {
     matches!(class.of, Of::Object(object) if object.kind == Kind::Table)
 }
+
+/// What sequences are like; where they are is asked of themselves.
+pub(super) fn pg_sequence(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    let at =
+        out.columns(["seqrelid", "seqtypid", "seqstart", "seqincrement", "seqmax", "seqmin", "seqcache", "seqcycle"])?;
+    for object in catalog.snapshot.iter() {
+        let Some(sequence) = &object.sequence else { continue };
+        let number = Datum::Int;
+        let row = [
+            oid(object.oid),
+            oid(sequence.ty),
+            number(sequence.start),
+            number(sequence.increment),
+            number(sequence.max),
+            number(sequence.min),
+            number(1),
+            yes(sequence.cycle),
+        ];
+        out.row(&at, row)?;
+    }
+    Ok(())
+}

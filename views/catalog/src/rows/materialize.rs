@@ -65,6 +65,7 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Connection => "connection",
         Kind::Secret => "secret",
         Kind::Sink => "sink",
+        Kind::Sequence => "sequence",
     }
 }
 

@@ -124,8 +124,6 @@ fn nothing(t: &mut Table) {
         stable pg_get_statisticsobjdef_columns(oid) -> text -- NULL: there are no extended statistics.
         stable pg_get_partkeydef(oid) -> text -- NULL: there are no partitions.
         stable pg_get_partition_constraintdef(oid) -> text -- NULL: there are no partitions.
-        stable pg_get_serial_sequence(text, text) -> text -- NULL: there are no sequences.
-        volatile pg_sequence_last_value(regclass) -> int8 -- NULL: there are no sequences.
         stable acldefault(char, oid) -> text[] -- NULL: there are no access lists.
         volatile pg_stat_get_numscans(oid) -> int8 -- NULL: not counted.
         stable inet_client_addr() -> text -- NULL: not known.

@@ -27,6 +27,7 @@ mod random;
 mod ranges;
 mod regexp;
 mod regexp_at;
+mod sequences;
 mod series;
 mod similar;
 mod strings;
@@ -72,6 +73,7 @@ pub(crate) fn register(table: &mut Table) {
     arrays::register(table);
     ranges::register(table);
     series::register(table);
+    sequences::register(table);
     windows::register(table);
     system::register(table);
     catalog::register(table);

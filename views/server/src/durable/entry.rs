@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tidewater_sql::Definition;
+use tidewater_sql::{Definition, Mark};
 use tidewater_types::TableSchema;
 
 use super::table::KeptTable;
@@ -20,6 +20,9 @@ struct Entry {
     /// A source's columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     table: Option<KeptTable>,
+    /// Where a sequence goes on, and whether that number was given away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<(i64, bool)>,
 }
 
 /// The bytes of a definition.
@@ -28,6 +31,7 @@ pub(super) fn bytes(definition: &Definition) -> Vec<u8> {
         statement: definition.text.clone(),
         search_path: definition.search_path.clone(),
         table: definition.table.as_ref().map(KeptTable::from),
+        mark: definition.mark.map(|mark| (mark.value, mark.called)),
     };
     serde_json::to_vec(&entry).expect("texts and maps of texts are JSON")
 }
@@ -40,7 +44,8 @@ pub(super) fn definition(oid: Option<u32>, bytes: &[u8]) -> Result<Definition, S
 
 fn of(oid: Option<u32>, entry: Entry) -> Result<Definition, String> {
     let table = entry.table.map(TableSchema::try_from).transpose()?;
-    Ok(Definition { oid, text: entry.statement, search_path: entry.search_path, table })
+    let mark = entry.mark.map(|(value, called)| Mark { value, called });
+    Ok(Definition { oid, text: entry.statement, search_path: entry.search_path, table, mark })
 }
 
 /// The one version of `catalog.json` that can be taken over.
@@ -86,8 +91,10 @@ mod tests {
             text: "CREATE SOURCE s …".into(),
             search_path: vec!["a".into(), "b \"c\"".into()],
             table: Some(table()),
+            mark: Some(Mark { value: -7, called: true }),
         };
-        let view = Definition { oid: None, text: "CREATE VIEW".into(), search_path: Vec::new(), table: None };
+        let view =
+            Definition { oid: None, text: "CREATE VIEW".into(), search_path: Vec::new(), table: None, mark: None };
         for written in [source, view] {
             let found = definition(written.oid, &bytes(&written)).expect("the same");
             assert_eq!(format!("{found:?}"), format!("{written:?}"));

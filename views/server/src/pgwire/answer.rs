@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures::{Sink, SinkExt, Stream, stream};
-use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
 use pgwire::api::results::{FieldFormat, QueryResponse, Tag};
+use pgwire::api::{ClientInfo, PgWireConnectionState};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
+use pgwire::messages::copy::{CopyData, CopyDone, CopyInResponse, CopyOutResponse};
 use pgwire::messages::data::DataRow;
 use pgwire::messages::response::TransactionStatus;
 use tidewater_sql::Error;
@@ -33,6 +33,8 @@ pub(super) enum Answer {
         batches: Batches,
         tag: Cow<'static, str>,
     },
+    /// The client is to send the lines of a COPY of so many columns.
+    CopyIn(usize),
     Copy {
         columns: Arc<[Column]>,
         batches: Batches,
@@ -64,6 +66,18 @@ where
     Ok(())
 }
 
+/// Asks the client for the lines of a COPY.
+pub(super) async fn begin_copy<C>(client: &mut C, columns: usize, is_extended: bool) -> PgWireResult<()>
+where
+    C: ClientInfo + Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let begin = CopyInResponse::new(0, columns as i16, vec![0; columns]);
+    client.set_state(PgWireConnectionState::CopyInProgress(is_extended));
+    client.send(PgWireBackendMessage::CopyInResponse(begin)).await?;
+    Ok(())
+}
+
 /// Sends an answer, rows with their description, up to the tag that says that it is complete.
 pub(super) async fn send<C>(client: &mut C, answer: Answer) -> PgWireResult<Tag>
 where
@@ -73,6 +87,11 @@ where
     match answer {
         // `INSERT 0 3` is sent as it is.
         Answer::Tag(tag) => Ok(Tag::new(&tag)),
+        // Whoever runs statements begins it, where it can be begun.
+        Answer::CopyIn(_) => {
+            let message = "COPY FROM STDIN is not supported among other statements of one text";
+            Err(wire_error(&Error::new(b"0A000", message)))
+        }
         Answer::Transaction(tag, status) => {
             client.set_transaction_status(status);
             Ok(Tag::new(tag))

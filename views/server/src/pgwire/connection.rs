@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::codec::Framed;
 
-use super::handler::{Extended, Handler};
+use super::handler::{Extended, Handler, session};
 
 /// A client that has not introduced itself by then is dropped.
 const STARTUP: Duration = Duration::from_secs(60);
@@ -92,6 +92,7 @@ pub(super) async fn serve(
                 | PgWireConnectionState::AwaitingStartup
                 | PgWireConnectionState::AuthenticationInProgress
         );
+        let silent = if introduced { session(&client).lock().idle_timeout() } else { None };
         let message = tokio::select! {
             biased;
             () = stopped(&mut stopping) => {
@@ -99,6 +100,9 @@ pub(super) async fn serve(
             }
             // The crate's decoder panics at some messages that are shorter than they must be.
             message = AssertUnwindSafe(client.next()).catch_unwind() => message,
+            () = idle(silent) => {
+                return refuse(&mut client, "25P03", "terminating connection due to idle-in-transaction timeout").await;
+            }
             () = &mut startup, if !introduced => return Ok(()),
         };
         let Ok(message) = message else {
@@ -118,8 +122,11 @@ pub(super) async fn serve(
             Some(Ok(message)) => message,
         };
         let cancels = matches!(message, PgWireFrontendMessage::CancelRequest(_));
-        let extended = message.is_extended_query();
-        let (startup, copy) = (handler.clone(), Arc::new(pgwire::api::NoopHandler));
+        let extended = match client.state() {
+            PgWireConnectionState::CopyInProgress(extended) => extended,
+            _ => message.is_extended_query(),
+        };
+        let (startup, copy) = (handler.clone(), handler.clone());
         let (simple, query, cancel) = (handler.clone(), handler.clone(), handler.clone());
         let work = process_message(message, &mut client, startup, simple, query, copy, cancel);
         let done = tokio::select! {
@@ -136,6 +143,14 @@ pub(super) async fn serve(
         if cancels {
             return Ok(());
         }
+    }
+}
+
+/// Returns when a client has been silent in a transaction for as long as it may.
+async fn idle(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 

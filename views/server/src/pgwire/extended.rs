@@ -24,7 +24,7 @@ use tidewater_sql::parse::ast::Statement;
 use tidewater_sql::{Error, Prepared};
 use tidewater_types::{Column, ColumnType};
 
-use super::answer::{Answer, binary, complete, response, row_tag, send};
+use super::answer::{Answer, begin_copy, binary, complete, response, row_tag, send};
 use super::handler::{Extended, Handler, cancel_of, cancellable, session};
 use super::statement::Seen;
 use super::wire_error;
@@ -309,6 +309,9 @@ impl ExtendedQueryHandler for Handler {
         client.set_state(PgWireConnectionState::QueryInProgress);
         let cancel = cancel_of(client).await;
         cancellable(cancel, self.execute(client, &message)).await?;
+        if matches!(client.state(), PgWireConnectionState::CopyInProgress(_)) {
+            return Ok(());
+        }
         client.set_state(PgWireConnectionState::ReadyForQuery);
         Ok(())
     }
@@ -358,6 +361,10 @@ impl ExtendedQueryHandler for Handler {
         let prepared = &portal.statement.statement.0;
         let values = values(portal, &self.handle.naming(prepared.parameters.iter(), &seen))?;
         match self.run(client, prepared, values, &seen, &portal.result_column_format).await? {
+            Answer::CopyIn(columns) => {
+                begin_copy(client, columns, true).await?;
+                Ok(Response::EmptyQuery)
+            }
             Answer::Rows { columns, batches, tag, .. } => Ok(Response::Query(response(columns.len(), batches, &tag))),
             answer => {
                 let tag = send(client, answer).await?;

@@ -27,6 +27,7 @@ use tidewater_sql::{Notice, Prepared};
 
 use super::{fatal, wire_error};
 use crate::handle::Handle;
+use crate::sequences::Sequences;
 use crate::session::{REPORTED, Session};
 
 /// See the module.
@@ -72,6 +73,7 @@ impl StartupHandler for Handler {
         let mut session = Session::new(client.metadata()).map_err(|error| fatal(&error))?;
         let (pid, secret) = self.keys.generate(client);
         session.backend_pid = pid;
+        session.sequences = Some(Arc::new(Sequences::new(self.handle.clone())));
         client.session_extensions().insert(Shared::new(session));
         client.set_pid_and_secret_key(pid, secret.clone());
         let (handle, guard) = self.connections.register(pid, secret);

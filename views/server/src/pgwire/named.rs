@@ -60,6 +60,8 @@ impl Handler {
         let prepared = session.lock().prepared.get(name).cloned();
         let unknown = || Error::new(b"26000", format!("prepared statement \"{name}\" does not exist"));
         let prepared = prepared.ok_or_else(unknown)?;
+        // They are computed under the lock of the database, where no number may be waited for.
+        let seen = &Arc::new(tidewater_functions::Session { actions: None, ..(**seen).clone() });
         let values = self.handle.read().arguments(name, values, &prepared, &parsed.whole, seen)?;
         Ok((prepared, values))
     }
@@ -71,11 +73,8 @@ impl Handler {
             return Err(Error::new(b"42P02", "there is no parameter $1"));
         }
         self.settle(session, &prepared).await?;
-        let (wait, held) = {
-            let session = session.lock();
-            (session.wait(), session.held())
-        };
-        let query = self.handle.query(&held, &prepared, &[], seen, &wait).await?;
+        let wait = session.lock().wait();
+        let query = self.query(session, &prepared, &[], seen).await?;
         compute(self.handle.allowance(wait.limit), move |limits| query.collect(limits)).await
     }
 
@@ -138,6 +137,7 @@ impl Handler {
         self.take_effect(session).await.map_err(told)?;
         let rows = self.rows_of(session, &create.query, seen).await.map_err(told)?;
         let tag = self.handle.create_table_as(parsed, rows, seen).await.map_err(told)?;
+        self.made(session, &parsed.statement, seen);
         if in_block {
             let text = "CREATE TABLE AS took effect at once; ROLLBACK does not undo it".to_owned();
             notice(client, "NOTICE", "00000", text).await?;

@@ -14,7 +14,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::simplequery::Query;
 
-use super::answer::{complete, send};
+use super::answer::{Answer, begin_copy, complete, send};
 use super::handler::{Handler, cancel_of, cancellable, session};
 use super::wire_error;
 
@@ -41,6 +41,9 @@ impl SimpleQueryHandler for Handler {
             }
             return Err(error);
         }
+        if matches!(client.state(), PgWireConnectionState::CopyInProgress(_)) {
+            return Ok(());
+        }
         client.set_state(PgWireConnectionState::ReadyForQuery);
         let status = client.transaction_status();
         send_ready_for_query(client, status).await
@@ -66,6 +69,10 @@ impl SimpleQueryHandler for Handler {
             let seen = session.lock().statement();
             let prepared = self.understood(client, parsed, &[], &seen).await?;
             let answer = self.run(client, &prepared, Vec::new(), &seen, &Format::UnifiedText).await?;
+            if let (Answer::CopyIn(columns), 1) = (&answer, count) {
+                begin_copy(client, *columns, false).await?;
+                return Ok(Vec::new());
+            }
             let tag = send(client, answer).await?;
             // What the text holds back may still fail: the last statement is complete only then.
             if number + 1 == count && session.lock().is_implicit() {

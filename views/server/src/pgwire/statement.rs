@@ -13,7 +13,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::{CopyFormat, Statement, Subscribe};
-use tidewater_sql::{Error, Evaluated, Outcome, Parsed, Prepared, Rows};
+use tidewater_sql::{Error, Outcome, Parsed, Prepared, Query, Rows};
 use tidewater_types::{Column, ColumnType};
 
 use super::answer::{Answer, binary};
@@ -24,6 +24,7 @@ use crate::encode::{Encoder, fields};
 use crate::runner::Batches;
 use crate::session::Session;
 use crate::subscribe;
+use crate::transaction::{Again, Ended, HeldChange, RestsOn};
 
 /// What the expressions of a statement see of its session.
 pub(super) type Seen = Arc<tidewater_functions::Session>;
@@ -145,8 +146,16 @@ impl Handler {
             }
             Statement::Nothing { tag } => Ok(Answer::Tag((*tag).into())),
             Statement::ShowVariable { name } => {
-                let shown = session.lock().show(name, || self.handle.positions());
+                let shown = {
+                    let session = session.lock();
+                    let moment = session.within().0.moment;
+                    session.show(name, || moment.map_or_else(|| self.handle.positions(), |moment| moment.positions()))
+                };
                 shown.and_then(|rows| known(&rows, "SHOW".into(), seen, format)).map_err(|error| wire_error(&error))
+            }
+            Statement::CopyIn { format: lines, .. } => {
+                let columns = self.begin_copy(&session, prepared, lines, seen).await.map_err(told)?;
+                Ok(Answer::CopyIn(columns))
             }
             Statement::CheckView { .. } => self.read(client, &session, prepared, &values, seen, format).await,
             Statement::Query(_) | Statement::CopyOut { .. } | Statement::Change(_) => {
@@ -236,11 +245,8 @@ impl Handler {
     {
         let told = |error: Error| wire_error(&error);
         self.settle(session, prepared).await.map_err(told)?;
-        let (wait, held) = {
-            let session = session.lock();
-            (session.wait(), session.held())
-        };
-        let mut query = self.handle.query(&held, prepared, values, seen, &wait).await.map_err(told)?;
+        let wait = session.lock().wait();
+        let mut query = self.query(session, prepared, values, seen).await.map_err(told)?;
         tell(client, session, std::mem::take(&mut query.notices)).await?;
         let (columns, allowance) = (query.columns.clone(), self.handle.allowance(wait.limit));
         let seen = self.handle.naming(columns.iter().map(|column| &column.ty), seen);
@@ -289,21 +295,54 @@ impl Handler {
     ) -> Result<(String, Option<Rows>), Error> {
         writable(session, prepared)?;
         self.settle(session, prepared).await?;
-        let (wait, held) = {
+        let (wait, (mut within, in_transaction)) = {
             let session = session.lock();
-            (session.wait(), session.in_transaction().then(|| session.held()))
+            (session.wait(), session.within())
         };
-        let Some(mut held) = held else {
+        if !in_transaction {
             return self.handle.evaluate_and_apply(prepared, values, seen, &wait).await;
+        }
+        let moment = match &within.moment {
+            Some(moment) => moment.clone(),
+            None => {
+                self.handle.rows_of(prepared, &wait).await?;
+                Arc::new(self.handle.read().transaction_moment())
+            }
         };
-        let Evaluated { changes, rows } = self.handle.evaluate(&held, prepared, values, seen, &wait).await?;
-        let changes = Arc::new(changes);
+        within.moment = Some(moment.clone());
+        let (evaluated, [tables, read]) = self.handle.evaluate(&within, prepared, values, seen, &wait).await?;
         let mut keys = session.lock().take_keys();
-        held.push(changes.clone());
+        let mut held = within.held;
+        held.push(evaluated.changes.clone());
         self.handle.check_keys(&mut keys, &held)?;
-        let tag = changes.tag().to_owned();
-        session.lock().hold(changes, keys);
+        let (tag, rows) = (evaluated.changes.tag().to_owned(), evaluated.rows.clone());
+        let again = (!tables.is_empty()).then(|| {
+            let read = RestsOn { moment: moment.clone(), relations: tables };
+            Arc::new(Again { prepared: prepared.clone(), values: values.to_vec(), seen: seen.clone(), read })
+        });
+        let mut session = session.lock();
+        session.has_read(Some(moment), || read);
+        session.hold(HeldChange { evaluated, again }, keys);
         Ok((tag, rows))
+    }
+
+    /// A query over what the session's transaction sees; the first that reads fixes that.
+    pub(super) async fn query(
+        &self,
+        session: &Shared,
+        prepared: &Prepared,
+        values: &[Constant],
+        seen: &Seen,
+    ) -> Result<Query, Error> {
+        let (wait, (within, in_transaction)) = {
+            let session = session.lock();
+            (session.wait(), session.within())
+        };
+        let (query, moment) = self.handle.query(&within, in_transaction, prepared, values, seen, &wait).await?;
+        if in_transaction {
+            session.lock().has_read(moment, || self.handle.read().numbers_of(&query.reads));
+        }
+        Ok(query)
     }
 
     /// Before a statement that reads a materialized view of what its transaction changed, or drops a table of it: a block refuses
@@ -313,7 +352,12 @@ impl Handler {
             let session = session.lock();
             (session.held(), session.is_implicit())
         };
-        let drops = implicit && matches!(prepared.parsed.statement, Statement::Drop { .. });
+        let alters = matches!(prepared.parsed.statement, Statement::AlterTable(_));
+        if alters && !implicit && !held.is_empty() {
+            let message = "ALTER TABLE cannot run in a transaction block that has changed tables";
+            return Err(Error::new(b"25001", message).hint("COMMIT first"));
+        }
+        let drops = implicit && (alters || matches!(prepared.parsed.statement, Statement::Drop { .. }));
         if held.is_empty() || !(drops || self.handle.keep_rows_of(&self.handle.reads(prepared), &held)) {
             return Ok(());
         }
@@ -326,9 +370,12 @@ impl Handler {
 
     /// What the statements before this one in its text changed takes effect now.
     pub(super) async fn take_effect(&self, session: &Shared) -> Result<(), Error> {
-        let held = session.lock().take_held();
-        let tags: Vec<_> = held.iter().map(|changes| changes.tag().to_owned()).collect();
-        self.handle.apply(tidewater_sql::Changes::net(held)).await?;
+        let (ended, wait) = {
+            let mut session = session.lock();
+            (session.take_held(), session.wait())
+        };
+        let tags: Vec<_> = ended.changes.iter().map(|held| held.evaluated.changes.tag().to_owned()).collect();
+        self.handle.commit(ended, &wait).await?;
         let mut session = session.lock();
         tags.iter().for_each(|tag| session.took_effect(tag));
         Ok(())
@@ -355,6 +402,9 @@ impl Handler {
             self.settle(session, prepared).await.map_err(told)?;
         }
         let outcome = self.handle.run(&prepared.parsed, values, seen).await.map_err(told)?;
+        if changes(statement) {
+            self.made(session, statement, seen);
+        }
         Ok(match outcome {
             Outcome::Tag(tag) | Outcome::Dropped(tag, _) => {
                 if client.transaction_status() == TransactionStatus::Transaction {
@@ -381,6 +431,16 @@ impl Handler {
         })
     }
 
+    /// A statement has changed the catalog: what it made is seen from here on.
+    pub(super) fn made(&self, session: &Shared, statement: &Statement, seen: &Seen) {
+        let mut session = session.lock();
+        if session.is_implicit() {
+            session.forget_moment();
+        } else if let Some(moment) = session.moment_mut() {
+            self.handle.read().add_to_moment(moment, statement, seen);
+        }
+    }
+
     async fn transaction<C>(&self, client: &mut C, session: &Shared, statement: &Statement) -> PgWireResult<Answer>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -391,8 +451,8 @@ impl Handler {
         let outside = client.transaction_status() == Idle;
         let told = |error: Error| wire_error(&error);
         match statement {
-            Statement::Begin { read_only } => {
-                if !session.lock().begin(*read_only) {
+            Statement::Begin { read_only, isolation } => {
+                if !session.lock().begin(*read_only, isolation.as_deref()) {
                     let text = "there is already a transaction in progress".to_owned();
                     notice(client, "WARNING", "25001", text).await?;
                 }
@@ -438,9 +498,9 @@ impl Handler {
         C: Sink<PgWireBackendMessage> + Unpin,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let mut held = Vec::new();
-        changed(client, session, |session| held = session.commit()).await?;
-        self.handle.apply(tidewater_sql::Changes::net(held)).await.map_err(|error| wire_error(&error))
+        let (mut ended, wait) = (Ended::default(), session.lock().wait());
+        changed(client, session, |session| ended = session.commit()).await?;
+        self.handle.commit(ended, &wait).await.map_err(|error| wire_error(&error))
     }
 
     /// Ends the transaction, if there is one, and forgets what it holds back. Of a text's (`implicit`) the client is told what took
@@ -469,7 +529,7 @@ where
     notice(client, "WARNING", "25P01", "there is no transaction in progress".to_owned()).await
 }
 
-fn writable(session: &Shared, prepared: &Prepared) -> Result<(), Error> {
+pub(super) fn writable(session: &Shared, prepared: &Prepared) -> Result<(), Error> {
     if !session.lock().is_read_only() {
         return Ok(());
     }

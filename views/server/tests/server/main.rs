@@ -1,15 +1,19 @@
 //! The server through its sockets: SQL logic tests, drivers, psql, HTTP.
 
 mod after;
+mod altered;
 mod build;
 mod changes;
 mod clients;
+mod copy;
 mod definitions;
 mod durable;
 mod http;
 mod limits;
+mod moments;
 mod protocol;
 mod psql;
+mod sequences;
 mod sessions;
 mod slt;
 mod sources;

@@ -7,7 +7,7 @@ use crate::sources::{hearing, texts};
 use crate::{RUNTIME, connect, server};
 
 /// The first column of the rows of the last statement.
-async fn shown(client: &Client, text: &str) -> Vec<String> {
+pub(crate) async fn shown(client: &Client, text: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for message in client.simple_query(text).await.expect("an answer") {
         match message {
@@ -19,7 +19,7 @@ async fn shown(client: &Client, text: &str) -> Vec<String> {
     rows
 }
 
-async fn code(client: &Client, text: &str) -> Option<SqlState> {
+pub(crate) async fn code(client: &Client, text: &str) -> Option<SqlState> {
     client.batch_execute(text).await.expect_err("an error").code().cloned()
 }
 
@@ -235,6 +235,8 @@ fn modes_of_transactions_hold_or_are_refused() {
             ("COMMIT banana", "42601"),
             ("SET TRANSACTION banana", "42601"),
             ("COMMIT AND CHAIN", "0A000"),
+            ("BEGIN; SELECT * FROM t; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "25001"),
+            ("ROLLBACK; SET transaction_isolation = 'chaos'", "22023"),
             ("BEGIN READ ONLY; INSERT INTO t VALUES (1)", "25006"),
             ("ROLLBACK; BEGIN; SET TRANSACTION READ ONLY; DELETE FROM t", "25006"),
             ("ROLLBACK; BEGIN READ ONLY; BEGIN; DROP TABLE t", "25006"),

@@ -8,7 +8,7 @@ use tidewater_types::{Column, Packing};
 
 use super::{Changes, conflict};
 use crate::applying::{Applying, Ops};
-use crate::catalog::Body;
+use crate::catalog::{Body, Object};
 use crate::constraint::Constraints;
 use crate::database::Database;
 use crate::{Error, Result};
@@ -20,6 +20,11 @@ pub struct Ahead(HashMap<u32, HashMap<Row, Weight>>);
 impl Ahead {
     fn weight(&self, table: u32, row: &[u8]) -> Weight {
         self.0.get(&table).and_then(|rows| rows.get(row)).copied().unwrap_or(0)
+    }
+
+    /// Whether a change is of this table.
+    pub(crate) fn touches(&self, table: u32) -> bool {
+        self.0.contains_key(&table)
     }
 
     fn add(&mut self, changes: &Changes) {
@@ -111,9 +116,12 @@ impl Database {
 
     fn still_there(&self, changes: &Changes, ahead: &Ahead) -> Result<()> {
         let table = &changes.table;
-        let Some(node) = self.objects.get(table).filter(|object| object.oid == changes.oid).and_then(|o| o.node())
-        else {
-            let message = format!("table \"{table}\" was dropped or made anew since its change was evaluated");
+        let is_same = |object: &&Object| {
+            let made = matches!(&object.body, Body::Table { constraints, .. } if constraints.made == changes.made);
+            object.oid == changes.oid && made
+        };
+        let Some(node) = self.objects.get(table).filter(is_same).and_then(Object::node) else {
+            let message = format!("table \"{table}\" was dropped or altered since its change was evaluated");
             return Err(Error::new(b"40001", message));
         };
         let mut wanted = HashMap::<&[u8], i64>::new();

@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use tidewater_delta::{Row, RowBuilder, RowRef};
 use tidewater_query::Source;
 use tidewater_query::plan::Rel;
 use tidewater_query::run::{Limits, Sink, compile_over, run};
-use tidewater_types::{ColumnType, Datum, Expr, Packing, Scratch};
+use tidewater_types::{Column, ColumnType, Datum, Expr, Packing, Scratch};
 
 use super::plan::{Conflict, Verb};
-use super::{Change, Changes};
+use super::{Change, Changes, is_permuted};
 use crate::constraint::{Default, RowChecks, Unique};
 use crate::names::split;
 use crate::query::{Planned, Rows, output_columns};
@@ -24,9 +25,17 @@ type Key = (usize, Box<[u8]>);
 #[derive(Debug, Clone)]
 pub struct Evaluated {
     /// What it does to its table.
-    pub changes: Changes,
+    pub changes: Arc<Changes>,
     /// What RETURNING shows.
     pub rows: Option<Rows>,
+}
+
+impl Evaluated {
+    /// Whether a statement came to the same when it was evaluated another time.
+    pub fn is_as(&self, other: &Evaluated) -> bool {
+        let rows = |of: &Evaluated| of.rows.as_ref().map(|rows| rows.rows.clone()).unwrap_or_default();
+        self.changes.does_as(&other.changes) && is_permuted(&rows(self), &rows(other))
+    }
 }
 
 /// A row of the table that goes, one that comes, and what RETURNING shows of other tables beside.
@@ -70,8 +79,68 @@ impl Change {
             removed.extend(step.old);
             added.extend(step.new);
         }
-        let changes = Changes { table: self.table.clone(), oid: self.oid, tag, arbiters, removed, added };
-        Ok(Evaluated { changes, rows })
+        let changes = Changes {
+            table: self.table.clone(),
+            oid: self.oid,
+            made: self.constraints.made,
+            tag,
+            arbiters,
+            removed,
+            added,
+        };
+        Ok(Evaluated { changes: Arc::new(changes), rows })
+    }
+
+    /// The table that it changes.
+    pub fn table_name(&self) -> &str {
+        split(&self.table).1
+    }
+
+    /// Of an INSERT the columns that its rows have.
+    pub fn target_columns(&self) -> Vec<Column> {
+        match &self.plan.verb {
+            Verb::Insert(targets) => targets.iter().map(|&at| self.schema.columns[at].clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Of an INSERT what rows come to that `feed` hands over instead of its query.
+    ///
+    /// # Errors
+    /// As [`Change::evaluate`], and what `feed` gives.
+    pub fn copied(
+        &self,
+        limits: &Limits,
+        feed: impl FnOnce(&mut dyn FnMut(&[Datum<'_>]) -> Result<()>) -> Result<()>,
+    ) -> Result<Evaluated> {
+        let Verb::Insert(targets) = &self.plan.verb else {
+            return Err(Error::new(b"XX000", "rows are copied into a table by an INSERT"));
+        };
+        let (checks, defaults) = (self.checks()?, self.defaults()?);
+        let mut builder = RowBuilder::new(self.schema.widths.clone());
+        let (mut kept, mut added) = (0, Vec::new());
+        feed(&mut |values| {
+            limits.check()?;
+            let row = self.row(&mut builder, values, targets, &defaults)?;
+            checks.check(&row)?;
+            kept += row.bytes().len() + size_of::<Row>();
+            added.push(row);
+            match kept > limits.memory {
+                true => Err(Error::new(b"53200", "out of memory").detail("The rows of the statement do not fit.")),
+                false => Ok(()),
+            }
+        })?;
+        let (table, tag) = (self.table.clone(), format!("COPY {}", added.len()));
+        let changes = Changes {
+            table,
+            oid: self.oid,
+            made: self.constraints.made,
+            tag,
+            arbiters: Vec::new(),
+            removed: Vec::new(),
+            added,
+        };
+        Ok(Evaluated { changes: Arc::new(changes), rows: None })
     }
 
     /// What each row that it reads asks for.

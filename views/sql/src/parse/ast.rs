@@ -66,10 +66,34 @@ pub enum Statement {
         /// What changes.
         change: SourceChange,
     },
+    /// `ALTER TABLE`, as sqlparser has it.
+    AlterTable(Box<sql::AlterTable>),
+    /// `ALTER VIEW | MATERIALIZED VIEW | INDEX | SCHEMA name RENAME TO name`.
+    AlterRename {
+        /// Kind of the object.
+        kind: ObjectKind,
+        /// Whether a name that does not exist is passed over.
+        if_exists: bool,
+        /// The object.
+        name: String,
+        /// Its new name.
+        to: String,
+    },
     /// `CHECKPOINT`: what is kept is written anew, so that the log is short.
     Checkpoint,
     /// `CREATE TABLE`, as sqlparser has it.
     CreateTable(Box<sql::CreateTable>),
+    /// `CREATE SEQUENCE`.
+    CreateSequence(Box<CreateSequence>),
+    /// `ALTER SEQUENCE name RESTART [WITH value]`.
+    RestartSequence {
+        /// The sequence.
+        name: String,
+        /// Whether one that does not exist is passed over.
+        if_exists: bool,
+        /// Where it goes on; `None` where it began.
+        value: Option<i64>,
+    },
     /// `CREATE [MATERIALIZED] VIEW`.
     CreateView(Box<CreateView>),
     /// `CREATE [DEFAULT] INDEX`.
@@ -150,6 +174,13 @@ pub enum Statement {
         /// How it is written.
         format: CopyFormat,
     },
+    /// `COPY name [(column, …)] FROM STDIN`: an INSERT whose rows come from the client.
+    CopyIn {
+        /// The INSERT, with a query that is not run.
+        insert: Box<ChangeStatement>,
+        /// How the rows are written.
+        format: CopyFormat,
+    },
     /// `SUBSCRIBE …`, `TAIL …`; with a format: `COPY (SUBSCRIBE …) TO STDOUT`.
     Subscribe {
         /// What is followed, and how it is shown.
@@ -214,6 +245,8 @@ pub enum Statement {
     Begin {
         /// READ ONLY or READ WRITE, if it says so.
         read_only: Option<bool>,
+        /// ISOLATION LEVEL, lower case, if it says one.
+        isolation: Option<String>,
     },
     /// `COMMIT` or `END`.
     Commit,
@@ -251,6 +284,21 @@ pub enum Statement {
         /// Its first words, upper case.
         words: String,
     },
+}
+
+/// `CREATE SEQUENCE name [AS type] [option …] [OWNED BY table.column]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateSequence {
+    /// Name.
+    pub name: sql::ObjectName,
+    /// Whether an existing one is kept.
+    pub if_not_exists: bool,
+    /// Its type, if it says one.
+    pub data_type: Option<sql::DataType>,
+    /// INCREMENT, MINVALUE and their like.
+    pub options: Vec<sql::SequenceOptions>,
+    /// The column that it belongs to.
+    pub owned_by: Option<sql::ObjectName>,
 }
 
 /// `CREATE TABLE name AS query`.
@@ -346,6 +394,10 @@ pub struct CopyFormat {
     pub delimiter: char,
     /// What stands for NULL.
     pub null: String,
+    /// What CSV puts around a value.
+    pub quote: char,
+    /// What stands before a quote that is part of it.
+    pub escape: char,
 }
 
 /// What a connection connects to.
@@ -557,6 +609,8 @@ pub enum ObjectKind {
     Index,
     /// A sink.
     Sink,
+    /// A sequence.
+    Sequence,
     /// A schema.
     Schema,
     /// A database.

@@ -13,7 +13,8 @@ mod subscribe;
 
 use std::sync::Arc;
 
-use ast::{ChangeStatement, ChangeVerb, CreateTableAs, CreateView, ObjectKind, Parsed, Statement};
+pub(crate) use alter::renamed;
+use ast::{ChangeStatement, ChangeVerb, CreateSequence, CreateTableAs, CreateView, ObjectKind, Parsed, Statement};
 use cursor::Cursor;
 use sqlparser::ast as sql;
 
@@ -39,8 +40,8 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
 }
 
 /// First words of statements that the field knows and this system does not do.
-const UNSUPPORTED: [&str; 11] =
-    ["ALTER", "CALL", "COMMENT", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY", "REVOKE", "UNLISTEN", "VACUUM"];
+const UNSUPPORTED: [&str; 10] =
+    ["CALL", "COMMENT", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY", "REVOKE", "UNLISTEN", "VACUUM"];
 
 fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let first = cursor.peek_word().unwrap_or_default();
@@ -48,6 +49,8 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "CREATE" => create::create(cursor),
         "DROP" => drop(cursor),
         "ALTER" if cursor.words(&["ALTER", "SOURCE"]) => alter::source(cursor),
+        "ALTER" if cursor.first_words(2) == "ALTER TABLE" => alter::table(cursor),
+        "ALTER" => alter::rename(cursor),
         "CHECKPOINT" => {
             cursor.word("CHECKPOINT");
             Ok(Statement::Checkpoint)
@@ -98,6 +101,14 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
 }
 
+/// An expression.
+///
+/// # Errors
+/// 42601.
+pub(crate) fn expression(text: &str) -> Result<sql::Expr> {
+    Cursor::new(text)?.sqlparser(|parser| parser.parse_expr())
+}
+
 /// A statement inside another one.
 fn nested(cursor: &mut Cursor<'_>) -> Result<Parsed> {
     let start = cursor.index();
@@ -105,8 +116,7 @@ fn nested(cursor: &mut Cursor<'_>) -> Result<Parsed> {
     Ok(Parsed { statement, text: cursor.text_since(start).to_owned(), whole: cursor.text().into() })
 }
 
-/// `TRUNCATE [TABLE] [ONLY] name, … [RESTART | CONTINUE IDENTITY] [CASCADE | RESTRICT]`: there is nothing that refers to a table,
-/// and no sequence that belongs to one.
+/// `TRUNCATE [TABLE] [ONLY] name, … [CONTINUE IDENTITY] [CASCADE | RESTRICT]`: there is nothing that refers to a table.
 fn truncate(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("TRUNCATE");
     cursor.word("TABLE");
@@ -119,7 +129,11 @@ fn truncate(cursor: &mut Cursor<'_>) -> Result<Statement> {
             break;
         }
     }
-    let _ = cursor.words(&["RESTART", "IDENTITY"]) || cursor.words(&["CONTINUE", "IDENTITY"]);
+    if cursor.words(&["RESTART", "IDENTITY"]) {
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words: "TRUNCATE … RESTART IDENTITY".into() });
+    }
+    cursor.words(&["CONTINUE", "IDENTITY"]);
     let _ = cursor.word("CASCADE") || cursor.word("RESTRICT");
     Ok(Statement::Truncate(tables))
 }
@@ -177,6 +191,18 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
             }
             None => Statement::CreateTable(table.into()),
         },
+        sql::Statement::CreateSequence { temporary: true, .. } => {
+            Statement::Unsupported { words: "CREATE TEMPORARY SEQUENCE".into() }
+        }
+        sql::Statement::CreateSequence { if_not_exists, name, data_type, sequence_options, owned_by, .. } => {
+            Statement::CreateSequence(Box::new(CreateSequence {
+                name,
+                if_not_exists,
+                data_type,
+                options: sequence_options,
+                owned_by,
+            }))
+        }
         sql::Statement::CreateView(view) => Statement::CreateView(Box::new(CreateView {
             name: key_of(&view.name)?,
             materialized: view.materialized,
@@ -238,7 +264,7 @@ fn drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 /// A kind of object, singular or plural.
 fn object_kind(cursor: &mut Cursor<'_>) -> Option<ObjectKind> {
-    let kinds: [(&[&str], ObjectKind); 11] = [
+    let kinds: [(&[&str], ObjectKind); 12] = [
         (&["SECRET", "SECRETS"], ObjectKind::Secret),
         (&["CONNECTION", "CONNECTIONS"], ObjectKind::Connection),
         (&["SOURCE", "SOURCES"], ObjectKind::Source),
@@ -250,6 +276,7 @@ fn object_kind(cursor: &mut Cursor<'_>) -> Option<ObjectKind> {
         (&["DATABASE", "DATABASES"], ObjectKind::Database),
         (&["CLUSTER", "CLUSTERS"], ObjectKind::Cluster),
         (&["SUBSOURCE", "SUBSOURCES"], ObjectKind::Source),
+        (&["SEQUENCE", "SEQUENCES"], ObjectKind::Sequence),
     ];
     let materialized = cursor.word("MATERIALIZED");
     let found = kinds.into_iter().find(|(words, _)| words.iter().any(|word| cursor.word(word)))?.1;

@@ -1,6 +1,6 @@
 //! `SHOW`, `SET`, `EXPLAIN`, `COPY`, transactions.
 
-use sqlparser::ast::Query;
+use sqlparser::ast::{ObjectName, Query};
 use sqlparser::tokenizer::Token;
 
 use super::ast::{CopyFormat, ExplainTarget, Statement};
@@ -17,7 +17,8 @@ pub(super) fn begin(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.next();
         let _ = cursor.word("WORK") || cursor.word("TRANSACTION");
     }
-    Ok(Statement::Begin { read_only: modes(cursor)?.read_only })
+    let Modes { isolation, read_only } = modes(cursor)?;
+    Ok(Statement::Begin { read_only, isolation })
 }
 
 /// `COMMIT [WORK | TRANSACTION] [AND NO CHAIN]` and `END …`.
@@ -313,13 +314,23 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 /// `name [(column, …)]` as the query that reads it.
 pub(super) fn whole(cursor: &mut Cursor<'_>) -> Result<Box<Query>> {
+    let (name, columns) = named(cursor)?;
+    selected(&name, columns.as_deref())
+}
+
+/// `name [(column, …)]`.
+fn named(cursor: &mut Cursor<'_>) -> Result<(ObjectName, Option<String>)> {
     let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
-    let mut columns = "*".to_owned();
-    if cursor.token(&Token::LParen) {
-        let idents = cursor.sqlparser(|parser| parser.parse_comma_separated(|parser| parser.parse_identifier()))?;
-        cursor.expect(&Token::RParen)?;
-        columns = idents.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !cursor.token(&Token::LParen) {
+        return Ok((name, None));
     }
+    let idents = cursor.sqlparser(|parser| parser.parse_comma_separated(|parser| parser.parse_identifier()))?;
+    cursor.expect(&Token::RParen)?;
+    Ok((name, Some(idents.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))))
+}
+
+fn selected(name: &ObjectName, columns: Option<&str>) -> Result<Box<Query>> {
+    let columns = columns.unwrap_or("*");
     Cursor::new(&format!("SELECT {columns} FROM {name}"))?.sqlparser(|parser| parser.parse_query())
 }
 
@@ -337,7 +348,12 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.expect(&Token::RParen)?;
         query
     } else {
-        whole(cursor)?
+        let (name, columns) = named(cursor)?;
+        if cursor.words(&["FROM", "STDIN"]) {
+            let insert = inserted(&name, columns.as_deref())?;
+            return Ok(Statement::CopyIn { insert, format: copy_format(cursor)? });
+        }
+        selected(&name, columns.as_deref())?
     };
     if !cursor.words(&["TO", "STDOUT"]) {
         let words = format!("COPY {}", cursor.first_words(2));
@@ -347,11 +363,22 @@ pub(super) fn copy(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CopyOut { query, format: copy_format(cursor)? })
 }
 
-const COPY_HINT: &str = "FORMAT text or csv, HEADER, DELIMITER and NULL are";
+/// The INSERT of the columns that a COPY FROM names.
+fn inserted(name: &ObjectName, columns: Option<&str>) -> Result<Box<super::ast::ChangeStatement>> {
+    let targets = columns.map(|columns| format!(" ({columns})")).unwrap_or_default();
+    let insert = format!("INSERT INTO {name}{targets} SELECT {} FROM {name}", columns.unwrap_or("*"));
+    match super::parse(&insert)?.pop().map(|parsed| parsed.statement) {
+        Some(Statement::Change(insert)) => Ok(insert),
+        _ => Err(Error::new(b"42601", "COPY FROM names a table and its columns")),
+    }
+}
+
+const COPY_HINT: &str = "FORMAT text or csv, HEADER, DELIMITER, NULL, QUOTE and ESCAPE are";
 
 /// `[WITH] (FORMAT csv, HEADER, DELIMITER ';', NULL '')`, or the same words without parentheses, as they once were.
 fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
     let (mut csv, mut header, mut delimiter, mut null) = (false, false, None, None);
+    let (mut quote, mut escape) = (None, None);
     cursor.word("WITH");
     let parenthesis = cursor.token(&Token::LParen);
     while !matches!(cursor.peek(), Token::EOF | Token::SemiColon | Token::RParen) {
@@ -374,12 +401,18 @@ fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
             }
         } else if cursor.word("DELIMITER") {
             cursor.word("AS");
-            let text = cursor.string()?;
-            let mut letters = text.chars();
-            delimiter = match (letters.next(), letters.next()) {
-                (Some(letter), None) if letter.is_ascii() && !"\n\r\\\"".contains(letter) => Some(letter),
-                _ => return Err(Error::new(b"22023", "COPY delimiter must be a single one-byte character")),
-            };
+            delimiter = Some(one_byte(cursor, "delimiter")?);
+        } else if cursor.word("QUOTE") {
+            cursor.word("AS");
+            quote = Some(one_byte(cursor, "quote")?);
+        } else if cursor.word("ESCAPE") {
+            cursor.word("AS");
+            escape = Some(one_byte(cursor, "escape")?);
+        } else if cursor.word("ENCODING") {
+            let encoding = cursor.string()?;
+            if !["utf8", "utf-8", "unicode"].contains(&encoding.to_lowercase().as_str()) {
+                return Err(Error::new(b"0A000", format!("COPY in the encoding {encoding} is not supported")));
+            }
         } else if cursor.word("NULL") {
             cursor.word("AS");
             null = Some(cursor.string()?);
@@ -394,5 +427,33 @@ fn copy_format(cursor: &mut Cursor<'_>) -> Result<CopyFormat> {
     }
     let delimiter = delimiter.unwrap_or(if csv { ',' } else { '\t' });
     let null = null.unwrap_or_else(|| if csv { String::new() } else { "\\N".into() });
-    Ok(CopyFormat { csv, header, delimiter, null })
+    if let (false, Some(_), word) | (false, None, word @ Some(_)) = (csv, quote, escape) {
+        let word = if word.is_some() && quote.is_none() { "escape" } else { "quote" };
+        return Err(Error::new(b"0A000", format!("COPY {word} available only in CSV mode")));
+    }
+    let quote = quote.unwrap_or('"');
+    if csv && quote == delimiter {
+        return Err(Error::new(b"22023", "COPY delimiter and quote must be different"));
+    }
+    Ok(CopyFormat { csv, header, delimiter, null, quote, escape: escape.unwrap_or(quote) })
+}
+
+/// A letter that an option of COPY is.
+fn one_byte(cursor: &mut Cursor<'_>, option: &str) -> Result<char> {
+    let text = match cursor.peek() {
+        Token::EscapedStringLiteral(text) => {
+            let text = text.clone();
+            cursor.next();
+            text
+        }
+        _ => cursor.string()?,
+    };
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some('\n' | '\r'), None) => {
+            Err(Error::new(b"22023", format!("COPY {option} cannot be newline or carriage return")))
+        }
+        (Some(letter), None) if letter.is_ascii() => Ok(letter),
+        _ => Err(Error::new(b"22023", format!("COPY {option} must be a single one-byte character"))),
+    }
 }

@@ -53,9 +53,12 @@ fn session_statements() {
         ("SHOW ALL", Statement::ShowVariable { name: "all".into() }),
         ("SHOW cluster", Statement::ShowVariable { name: "cluster".into() }),
         ("RESET ALL", Statement::Reset { name: "all".into() }),
-        ("BEGIN READ ONLY", Statement::Begin { read_only: Some(true) }),
-        ("START TRANSACTION", Statement::Begin { read_only: None }),
-        ("BEGIN WORK ISOLATION LEVEL READ COMMITTED, READ WRITE", Statement::Begin { read_only: Some(false) }),
+        ("BEGIN READ ONLY", Statement::Begin { read_only: Some(true), isolation: None }),
+        ("START TRANSACTION", Statement::Begin { read_only: None, isolation: None }),
+        (
+            "BEGIN WORK ISOLATION LEVEL READ COMMITTED, READ WRITE",
+            Statement::Begin { read_only: Some(false), isolation: Some("read committed".into()) },
+        ),
         ("COMMIT AND NO CHAIN", Statement::Commit),
         ("COMMIT AND CHAIN", Statement::Unsupported { words: "COMMIT AND CHAIN".into() }),
         ("END", Statement::Commit),
@@ -145,10 +148,10 @@ fn a_name_alone_is_a_query_of_all_its_rows() {
     assert_eq!(query("COPY public.v TO STDOUT"), "SELECT * FROM public.v");
     assert_eq!(query("COPY v (a, \"B\") TO STDOUT WITH (FORMAT text)"), "SELECT a, \"B\" FROM v");
     let csv = one("COPY (SELECT 1) TO STDOUT (FORMAT CSV, HEADER)");
-    let format = CopyFormat { csv: true, header: true, delimiter: ',', null: String::new() };
+    let format = CopyFormat { csv: true, header: true, delimiter: ',', null: String::new(), quote: '"', escape: '"' };
     assert!(matches!(&csv, Statement::CopyOut { format: found, .. } if *found == format), "{csv:?}");
     let text = one("COPY v TO STDOUT DELIMITER '|' NULL AS 'NUL'");
-    let format = CopyFormat { csv: false, header: false, delimiter: '|', null: "NUL".into() };
+    let format = CopyFormat { csv: false, header: false, delimiter: '|', null: "NUL".into(), quote: '"', escape: '"' };
     assert!(matches!(&text, Statement::CopyOut { format: found, .. } if *found == format), "{text:?}");
     assert_eq!(parse("COPY v TO STDOUT (FORMAT binary)").expect_err("a refusal").code(), "0A000");
 }
@@ -258,14 +261,17 @@ fn options_that_are_not_done_are_refused_by_name() {
 fn statements_that_are_known_and_not_done_name_themselves() {
     let cases = [
         ("CREATE SINK k FROM v INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON", "CREATE SINK"),
-        ("ALTER TABLE t ADD COLUMN a int", "ALTER"),
+        ("ALTER ROLE r SET a = 1", "ALTER ROLE"),
+        ("ALTER VIEW v SET SCHEMA s", "ALTER VIEW … SET SCHEMA"),
+        ("ALTER SEQUENCE s INCREMENT 2", "ALTER SEQUENCE … INCREMENT"),
+        ("TRUNCATE t RESTART IDENTITY", "TRUNCATE … RESTART IDENTITY"),
         ("CREATE ROLE r", "CREATE ROLE"),
         ("LISTEN c", "LISTEN"),
         ("CREATE SOURCE m FROM MYSQL CONNECTION c FOR ALL TABLES", "CREATE SOURCE FROM MYSQL"),
         ("CREATE SOURCE m FROM LOAD GENERATOR COUNTER", "CREATE SOURCE FROM LOAD"),
         ("CREATE SOURCE s FROM KAFKA BROKER 'a' TOPIC 't' FORMAT CSV WITH 2 COLUMNS", "FORMAT CSV"),
         ("VACUUM", "VACUUM"),
-        ("COPY t FROM STDIN", "COPY FROM STDIN"),
+        ("COPY t FROM 'file'", "COPY FROM"),
         ("EXPLAIN DELETE FROM t", "EXPLAIN DELETE"),
         ("CREATE OR REPLACE FUNCTION f() RETURNS int", "CREATE OR"),
     ];

@@ -1,0 +1,163 @@
+//! What a statement sees inside a transaction: the rows of one moment, and what the transaction itself changed.
+//!
+//! The moment is of all relations at once, whichever its first statement reads, so that later statements see others beside them. Its
+//! snapshots share their chunks with the database: what is written meanwhile is copied, nothing else.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tidewater_delta::Row;
+use tidewater_engine::{NodeId, Snapshot};
+use tidewater_functions::Session;
+use tidewater_query::Relation;
+
+use crate::catalog::Body;
+use crate::change::{Ahead, Changes};
+use crate::database::Database;
+use crate::names;
+use crate::parse::ast::Statement;
+use crate::timelines::{self, Timelines};
+use crate::{After, Behind, Error, Positions, Result};
+
+/// See the module. Outside of a transaction it is empty: a statement sees what there is.
+#[derive(Debug, Clone, Default)]
+pub struct Within {
+    /// What the transaction changed, in its order.
+    pub held: Vec<Arc<Changes>>,
+    /// What it sees of everything else; `None` before its first read.
+    pub moment: Option<Arc<TransactionMoment>>,
+}
+
+impl Within {
+    /// What sees this moment, or the present where there is none, after these changes.
+    pub fn new(held: Vec<Arc<Changes>>, moment: Option<Arc<TransactionMoment>>) -> Self {
+        Within { held, moment }
+    }
+}
+
+/// The rows of everything at one moment.
+#[derive(Debug, Clone)]
+pub struct TransactionMoment {
+    /// By number of the relation.
+    relations: HashMap<u64, Seen>,
+    timelines: Timelines,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    /// An object that is made anew keeps its number and gets another node.
+    node: NodeId,
+    /// Or why it could not be read at the moment.
+    rows: Result<Snapshot>,
+}
+
+impl TransactionMoment {
+    /// The rows of a relation.
+    ///
+    /// # Errors
+    /// Why it could not be read at the moment; 40001 if it has been made, or made anew, since.
+    pub(crate) fn rows(&self, relation: &Relation, node: NodeId) -> Result<&Snapshot> {
+        match self.relations.get(&relation.id).filter(|seen| seen.node == node) {
+            Some(seen) => seen.rows.as_ref().map_err(Clone::clone),
+            None => {
+                let message = format!("\"{}\" was made after the moment that this transaction sees", relation.name);
+                let hint = "COMMIT or ROLLBACK, and begin again: a transaction's first read fixes what it sees";
+                Err(Error::new(b"40001", message).hint(hint))
+            }
+        }
+    }
+
+    /// The rows of `tidewater.timelines`.
+    pub(crate) fn timelines(&self) -> Vec<Row> {
+        timelines::rows(&self.timelines)
+    }
+
+    /// Positions of all timelines.
+    pub fn positions(&self) -> Positions {
+        self.timelines.positions()
+    }
+}
+
+impl Database {
+    /// This moment of everything.
+    pub fn transaction_moment(&self) -> TransactionMoment {
+        let objects = self.objects.iter().filter_map(|(name, object)| {
+            let (node, relation) = (object.node()?, object.relation.as_ref()?);
+            Some((relation.id, Seen { node, rows: self.rows_now(name, node) }))
+        });
+        TransactionMoment { relations: objects.collect(), timelines: self.timelines.clone() }
+    }
+
+    fn rows_now(&self, name: &str, node: NodeId) -> Result<Snapshot> {
+        if let Some(error) = self.circuit.error(node) {
+            return Err(error.clone());
+        }
+        self.readable([name])?;
+        if !self.hydrating([name]).is_empty() {
+            let message = format!("\"{name}\" did not hold all of its rows at the moment that this transaction sees");
+            return Err(Error::new(b"40001", message).hint("ROLLBACK, and begin again"));
+        }
+        Ok(self.circuit.snapshot(node))
+    }
+
+    /// Adds the table that a statement of the transaction itself has made.
+    pub fn add_to_moment(&self, moment: &mut Arc<TransactionMoment>, statement: &Statement, session: &Session) {
+        let name = match statement {
+            Statement::CreateTable(table) => names::key_of(&table.name).unwrap_or_default(),
+            Statement::CreateTableAs(create) => create.name.clone(),
+            _ => return,
+        };
+        let name = self.resolved(&name, session).unwrap_or_default();
+        let Some(object) = self.objects.get(&name) else { return };
+        if let (Body::Table { node, .. }, Some(relation)) = (&object.body, &object.relation) {
+            let seen = Seen { node: *node, rows: self.rows_now(&name, *node) };
+            Arc::make_mut(moment).relations.insert(relation.id, seen);
+        }
+    }
+
+    /// The first of the positions that `names` did not include at a moment.
+    ///
+    /// # Errors
+    /// See [`Database::behind`].
+    pub fn behind_at<'a>(
+        &self,
+        moment: &TransactionMoment,
+        names: impl IntoIterator<Item = &'a str>,
+        after: &After,
+    ) -> Result<Option<Behind>> {
+        self.behind_in(&moment.timelines, names, after)
+    }
+
+    /// The numbers of those among what a statement names that hold rows.
+    pub fn numbers_of(&self, names: impl IntoIterator<Item: AsRef<str>>) -> BTreeSet<u32> {
+        let number =
+            |name: &str| self.objects.get(name).filter(|object| object.node().is_some()).map(|object| object.oid);
+        names.into_iter().filter_map(|name| number(name.as_ref())).collect()
+    }
+
+    /// The numbers of the tables that relations are made from.
+    pub(crate) fn tables_under(&self, relations: &[Arc<Relation>]) -> BTreeSet<u32> {
+        let mut open: Vec<String> =
+            relations.iter().map(|relation| names::key(&relation.schema, &relation.name)).collect();
+        let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(name) = open.pop() {
+            let Some(object) = self.objects.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
+            match &object.body {
+                Body::Table { .. } => drop(found.insert(object.oid)),
+                Body::MaterializedView { reads, .. } | Body::View { reads, .. } => open.extend(reads.iter().cloned()),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether relations, by number, are as they were at a moment, and no change that is `ahead` is of one of them.
+    pub fn is_unchanged(&self, moment: &TransactionMoment, oids: &BTreeSet<u32>, ahead: &Ahead) -> bool {
+        oids.iter().all(|oid| {
+            let seen = moment.relations.get(&u64::from(*oid));
+            let same = seen.filter(|seen| self.nodes.values().any(|node| *node == seen.node));
+            let rows = same.and_then(|seen| Some((seen.node, seen.rows.as_ref().ok()?)));
+            !ahead.touches(*oid) && rows.is_some_and(|(node, rows)| self.circuit.is_of(node, rows))
+        })
+    }
+}
