@@ -326,7 +326,9 @@ impl Loop {
         if changes_catalog(&parsed.statement) {
             // A table that is altered is written with all of its rows.
             let rows = match &parsed.statement {
-                Statement::AlterTable(alter) => self.database.read().room_of(&alter.name, session),
+                Statement::AlterTable(alter) | Statement::CreateUniqueIndex { alter, .. } => {
+                    self.database.read().room_of(&alter.name, session)
+                }
                 _ => 0,
             };
             self.durable.reserve(&parsed.text, rows)?;
@@ -418,6 +420,7 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateView(_)
             | S::CreateIndex { .. }
             | S::AlterTable(_)
+            | S::CreateUniqueIndex { .. }
             | S::AlterRename { .. }
             | S::Drop { .. }
     )

@@ -80,6 +80,33 @@ impl Database {
         node.map_or(0, |node| self.circuit.size(node).1)
     }
 
+    /// Whether a table has a constraint of this name.
+    pub(crate) fn has_constraint(&self, table: &ObjectName, name: &str, session: &Session) -> Result<bool> {
+        let (_, constraints, _) = self.altered(&self.resolved(&key_of(table)?, session)?)?;
+        Ok(constraints.uniques.iter().any(|unique| unique.name == name))
+    }
+
+    /// DROP INDEX of what is a unique constraint; false if it is none.
+    pub(crate) fn drop_unique_index(&mut self, key: &str, session: &Arc<Session>) -> Result<bool> {
+        let (schema, name) = names::split(key);
+        let has_it = |(table, object): &(&String, &Object)| match &object.body {
+            Body::Table { constraints, .. } => {
+                let named = constraints.uniques.iter().any(|unique| unique.name == name && !unique.primary);
+                named && names::split(table).0 == schema
+            }
+            _ => false,
+        };
+        let Some(table) = self.objects.iter().find(has_it).map(|(table, _)| table.clone()) else { return Ok(false) };
+        if self.exists(key) {
+            return Ok(false);
+        }
+        let text = format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted_key(&table), quoted(name));
+        match crate::parse::parse(&text)?.pop().map(|parsed| parsed.statement) {
+            Some(Statement::AlterTable(alter)) => self.alter_table(&alter, session).map(|_| true),
+            _ => Err(Error::new(b"XX000", "ALTER TABLE is no statement")),
+        }
+    }
+
     /// The table, its constraints and columns.
     fn altered(&self, key: &str) -> Result<(Object, Arc<Constraints>, Vec<tidewater_types::Column>)> {
         let object = self

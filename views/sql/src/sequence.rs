@@ -15,6 +15,7 @@ use crate::catalog::Body;
 use crate::database::Database;
 use crate::names::{self, fold, key_of};
 use crate::parse::ast::CreateSequence;
+use crate::query::Prepared;
 use crate::{Error, Result};
 
 /// The numbers of the first block, and of the largest: each is twice the one before.
@@ -302,6 +303,21 @@ impl Database {
             Some((name, _)) => Err(Error::new(b"42809", format!("\"{}\" is not a sequence", names::split(name).1))),
             None => Err(Error::new(b"42P01", format!("could not open relation with OID {oid}"))),
         }
+    }
+
+    /// Fails where TRUNCATE would have sequences begin anew.
+    ///
+    /// # Errors
+    /// 0A000.
+    pub fn may_restart(&self, table: &Prepared, restart: bool) -> Result<()> {
+        let reads = self.reads(table);
+        let owned =
+            |body: &Body| matches!(body, Body::Sequence { owner: Some(owner), .. } if reads.contains(&owner.table));
+        if restart && self.objects.values().any(|object| owned(&object.body)) {
+            return Err(Error::new(b"0A000", "TRUNCATE … RESTART IDENTITY of a table with sequences is not supported")
+                .hint("ALTER SEQUENCE … RESTART lets them begin anew"));
+        }
+        Ok(())
     }
 
     /// The sequence of this name.

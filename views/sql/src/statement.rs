@@ -76,10 +76,11 @@ impl Database {
                 }
                 tag
             }
-            Statement::Truncate(tables) => {
+            Statement::Truncate { tables, restart } => {
                 let mut all = Vec::with_capacity(tables.len());
                 for table in tables {
                     let prepared = self.prepare(table, &[], session)?;
+                    self.may_restart(&prepared, *restart)?;
                     all.push(self.change(&prepared, &[], session)?.evaluate(&Limits::default())?.changes);
                 }
                 self.apply_changes(Changes::net(all))?;
@@ -112,6 +113,12 @@ impl Database {
             }
             Statement::CreateTable(table) => self.create_table_statement(table, text, whole, session)?,
             Statement::CreateSequence(create) => self.create_sequence(create, text, session)?,
+            Statement::CreateUniqueIndex { name, if_not_exists, alter } => {
+                if !(*if_not_exists && self.has_constraint(&alter.name, name, session)?) {
+                    self.alter_table(alter, session)?;
+                }
+                "CREATE INDEX".into()
+            }
             Statement::AlterTable(alter) => self.alter_table(alter, session)?,
             Statement::AlterRename { kind, if_exists, name, to } => {
                 self.alter_rename(*kind, *if_exists, name, to, session)?
@@ -271,6 +278,13 @@ impl Database {
                     Err(_) if if_exists => {}
                     key => keys.push(key?),
                 },
+            }
+        }
+        if kind == ObjectKind::Index {
+            for key in std::mem::take(&mut keys) {
+                if !self.drop_unique_index(&key, session)? {
+                    keys.push(key);
+                }
             }
         }
         let gone = self.droppable(kind, if_exists, &keys, cascade)?;

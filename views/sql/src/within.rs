@@ -38,17 +38,9 @@ impl Within {
 /// The rows of everything at one moment.
 #[derive(Debug, Clone)]
 pub struct TransactionMoment {
-    /// By number of the relation.
-    relations: HashMap<u64, Seen>,
+    /// Or why they could not be read at the moment. An object that is made anew has another node.
+    nodes: HashMap<NodeId, Result<Snapshot>>,
     timelines: Timelines,
-}
-
-#[derive(Debug, Clone)]
-struct Seen {
-    /// An object that is made anew keeps its number and gets another node.
-    node: NodeId,
-    /// Or why it could not be read at the moment.
-    rows: Result<Snapshot>,
 }
 
 impl TransactionMoment {
@@ -57,8 +49,8 @@ impl TransactionMoment {
     /// # Errors
     /// Why it could not be read at the moment; 40001 if it has been made, or made anew, since.
     pub(crate) fn rows(&self, relation: &Relation, node: NodeId) -> Result<&Snapshot> {
-        match self.relations.get(&relation.id).filter(|seen| seen.node == node) {
-            Some(seen) => seen.rows.as_ref().map_err(Clone::clone),
+        match self.nodes.get(&node) {
+            Some(rows) => rows.as_ref().map_err(Clone::clone),
             None => {
                 let message = format!("\"{}\" was made after the moment that this transaction sees", relation.name);
                 let hint = "COMMIT or ROLLBACK, and begin again: a transaction's first read fixes what it sees";
@@ -81,11 +73,8 @@ impl TransactionMoment {
 impl Database {
     /// This moment of everything.
     pub fn transaction_moment(&self) -> TransactionMoment {
-        let objects = self.objects.iter().filter_map(|(name, object)| {
-            let (node, relation) = (object.node()?, object.relation.as_ref()?);
-            Some((relation.id, Seen { node, rows: self.rows_now(name, node) }))
-        });
-        TransactionMoment { relations: objects.collect(), timelines: self.timelines.clone() }
+        let nodes = self.nodes.iter().map(|(name, node)| (*node, self.rows_now(name, *node)));
+        TransactionMoment { nodes: nodes.collect(), timelines: self.timelines.clone() }
     }
 
     fn rows_now(&self, name: &str, node: NodeId) -> Result<Snapshot> {
@@ -109,9 +98,8 @@ impl Database {
         };
         let name = self.resolved(&name, session).unwrap_or_default();
         let Some(object) = self.objects.get(&name) else { return };
-        if let (Body::Table { node, .. }, Some(relation)) = (&object.body, &object.relation) {
-            let seen = Seen { node: *node, rows: self.rows_now(&name, *node) };
-            Arc::make_mut(moment).relations.insert(relation.id, seen);
+        if let Body::Table { node, .. } = &object.body {
+            Arc::make_mut(moment).nodes.insert(*node, self.rows_now(&name, *node));
         }
     }
 
@@ -153,11 +141,12 @@ impl Database {
 
     /// Whether relations, by number, are as they were at a moment, and no change that is `ahead` is of one of them.
     pub fn is_unchanged(&self, moment: &TransactionMoment, oids: &BTreeSet<u32>, ahead: &Ahead) -> bool {
-        oids.iter().all(|oid| {
-            let seen = moment.relations.get(&u64::from(*oid));
-            let same = seen.filter(|seen| self.nodes.values().any(|node| *node == seen.node));
-            let rows = same.and_then(|seen| Some((seen.node, seen.rows.as_ref().ok()?)));
-            !ahead.touches(*oid) && rows.is_some_and(|(node, rows)| self.circuit.is_of(node, rows))
-        })
+        let is_same = |oid: &u32| {
+            let object = self.objects.values().find(|object| object.oid == *oid)?;
+            let node = object.node()?;
+            let rows = moment.nodes.get(&node)?.as_ref().ok()?;
+            Some(!ahead.touches(*oid) && self.circuit.is_of(node, rows))
+        };
+        oids.iter().all(|oid| is_same(oid).unwrap_or(false))
     }
 }

@@ -99,10 +99,17 @@ impl Handler {
     }
 
     /// TRUNCATE: all its tables in one change.
-    pub(super) async fn truncate(&self, session: &Shared, tables: &[Arc<Parsed>], seen: &Seen) -> Result<()> {
+    pub(super) async fn truncate(
+        &self,
+        session: &Shared,
+        tables: &[Arc<Parsed>],
+        restart: bool,
+        seen: &Seen,
+    ) -> Result<()> {
         let mut prepared = Vec::with_capacity(tables.len());
         for table in tables {
             prepared.push(self.handle.prepare(table, &[], seen)?);
+            self.handle.read().may_restart(&prepared[prepared.len() - 1], restart)?;
         }
         if session.lock().in_transaction() {
             for table in &prepared {

@@ -186,9 +186,9 @@ impl Handler {
                 session.lock().cursors.close(name.as_deref()).map_err(told)?;
                 Ok(Answer::Tag(if name.is_some() { "CLOSE CURSOR" } else { "CLOSE CURSOR ALL" }.into()))
             }
-            Statement::Truncate(tables) => {
+            Statement::Truncate { tables, restart } => {
                 writable(&session, prepared).map_err(told)?;
-                self.truncate(&session, tables, seen).await.map_err(told)?;
+                self.truncate(&session, tables, *restart, seen).await.map_err(told)?;
                 Ok(Answer::Tag("TRUNCATE TABLE".into()))
             }
             Statement::CreateTableAs(create) => {
@@ -352,7 +352,9 @@ impl Handler {
             let session = session.lock();
             (session.held(), session.is_implicit())
         };
-        let alters = matches!(prepared.parsed.statement, Statement::AlterTable(_));
+        let altering =
+            |statement: &Statement| matches!(statement, Statement::AlterTable(_) | Statement::CreateUniqueIndex { .. });
+        let alters = altering(&prepared.parsed.statement);
         if alters && !implicit && !held.is_empty() {
             let message = "ALTER TABLE cannot run in a transaction block that has changed tables";
             return Err(Error::new(b"25001", message).hint("COMMIT first"));

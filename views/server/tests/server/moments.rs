@@ -138,6 +138,31 @@ fn neither_updates_are_lost_nor_does_skew_come_in() {
     });
 }
 
+/// After a restart objects are the same ones, though made anew.
+#[test]
+fn transactions_go_on_after_a_restart() {
+    RUNTIME.block_on(async {
+        let config = crate::config();
+        let running = tidewater::start(&config).await.expect("a server");
+        let client = connect(&running).await;
+        client
+            .batch_execute("CREATE TABLE gone (a int); CREATE TABLE t (k int PRIMARY KEY, v int)")
+            .await
+            .expect("a table");
+        client.batch_execute("DROP TABLE gone; INSERT INTO t VALUES (1, 1)").await.expect("a row");
+        running.stop().await;
+        let running = tidewater::start(&config).await.expect("it starts again");
+        let (client, other) = (connect(&running).await, connect(&running).await);
+        client.batch_execute("BEGIN; UPDATE t SET v = v + 1; UPDATE t SET v = v + 1; COMMIT").await.expect("changes");
+        client.batch_execute("BEGIN; UPDATE t SET v = v + 1").await.expect("a change");
+        other.batch_execute("UPDATE t SET v = v + 1").await.expect("a change");
+        assert_eq!(code(&client, "COMMIT").await, Some(SqlState::T_R_SERIALIZATION_FAILURE));
+        assert_eq!(shown(&client, "SELECT v FROM t").await, ["4"]);
+        running.stop().await;
+        let _ = std::fs::remove_dir_all(&config.data_dir);
+    });
+}
+
 /// A client that is silent in a transaction for too long.
 #[test]
 fn a_silent_transaction_ends() {

@@ -179,6 +179,12 @@ impl Altered {
             return Ok(());
         }
         self.free_column(&column.name)?;
+        if crate::table::numbered(column)?.is_some() {
+            return Err(Error::new(
+                b"0A000",
+                "ALTER TABLE … ADD COLUMN of a serial or identity column is not supported",
+            ));
+        }
         self.table.columns.push(column.clone());
         self.values.push(None);
         Ok(())

@@ -1,5 +1,6 @@
 //! `CREATE`: secrets, connections, sources, indexes; tables and views are sqlparser's.
 
+use sqlparser::parser::IsOptional;
 use sqlparser::tokenizer::Token;
 
 use super::ast::{
@@ -7,6 +8,8 @@ use super::ast::{
 };
 use super::cursor::Cursor;
 use super::{alter, general};
+use crate::alter::quoted;
+use crate::names;
 use crate::{Error, Result};
 
 pub(super) type Options = Vec<(String, OptionValue)>;
@@ -20,13 +23,13 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         (Some("SECRET"), _) => secret(cursor),
         (Some("CONNECTION"), _) => connection(cursor),
         (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
-        (Some("INDEX"), _) | (Some("DEFAULT"), Some("INDEX")) => index(cursor),
+        (Some("INDEX"), _) | (Some("DEFAULT" | "UNIQUE"), Some("INDEX")) => index(cursor),
         (Some("VIEW" | "MATERIALIZED"), _) => view(cursor),
         (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
         (Some("OR"), Some("REPLACE")) if ["VIEW", "MATERIALIZED", "TEMP", "TEMPORARY"].contains(&fourth) => {
             view(cursor)
         }
-        (Some("TABLE" | "TEMP" | "TEMPORARY"), _) => general(cursor),
+        (Some("TABLE" | "TEMP" | "TEMPORARY" | "SEQUENCE"), _) => general(cursor),
         _ => {
             let words = cursor.first_words(2);
             cursor.skip_statement();
@@ -409,7 +412,7 @@ fn envelope(cursor: &mut Cursor<'_>) -> Result<Envelope> {
 
 fn index(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("CREATE");
-    let default = cursor.word("DEFAULT");
+    let (default, unique) = (cursor.word("DEFAULT"), cursor.word("UNIQUE"));
     cursor.word("INDEX");
     let if_not_exists = if_not_exists(cursor);
     in_cluster(cursor)?;
@@ -424,7 +427,10 @@ fn index(cursor: &mut Cursor<'_>) -> Result<Statement> {
         cursor.identifier()?;
     }
     let key = if cursor.token(&Token::LParen) {
-        let key = cursor.sqlparser(|parser| parser.parse_comma_separated(|parser| parser.parse_expr()))?;
+        let mut key = vec![key_part(cursor)?];
+        while cursor.comma() {
+            key.push(key_part(cursor)?);
+        }
         cursor.expect(&Token::RParen)?;
         Some(key)
     } else if default {
@@ -432,10 +438,55 @@ fn index(cursor: &mut Cursor<'_>) -> Result<Statement> {
     } else {
         return Err(cursor.unexpected("the index's columns in parentheses"));
     };
+    if cursor.word("INCLUDE") {
+        // An index leads to whole rows.
+        cursor.sqlparser(|parser| parser.parse_parenthesized_column_list(IsOptional::Mandatory, false))?;
+    }
+    if cursor.words(&["NULLS", "NOT", "DISTINCT"]) {
+        return Err(Error::new(b"0A000", "an index with NULLS NOT DISTINCT is not supported"));
+    }
+    cursor.words(&["NULLS", "DISTINCT"]);
     if cursor.word("WITH") {
         options_in_parentheses(cursor)?;
     }
+    if cursor.peek_word().as_deref() == Some("WHERE") {
+        return Err(Error::new(b"0A000", "an index with WHERE is not supported"));
+    }
+    if let (true, Some(key)) = (unique, &key) {
+        return unique_index(name, if_not_exists, &on, key);
+    }
     Ok(Statement::CreateIndex { name, if_not_exists, on, key: key.filter(|_| !default) })
+}
+
+/// `expression [ASC | DESC] [NULLS FIRST | LAST]`: the order of an index shows nowhere.
+fn key_part(cursor: &mut Cursor<'_>) -> Result<sqlparser::ast::Expr> {
+    let expr = cursor.sqlparser(|parser| parser.parse_expr())?;
+    let _ = cursor.word("ASC") || cursor.word("DESC");
+    let _ = cursor.words(&["NULLS", "FIRST"]) || cursor.words(&["NULLS", "LAST"]);
+    Ok(expr)
+}
+
+/// `CREATE UNIQUE INDEX`: a unique constraint of its table.
+fn unique_index(
+    name: Option<String>,
+    if_not_exists: bool,
+    on: &str,
+    key: &[sqlparser::ast::Expr],
+) -> Result<Statement> {
+    let columns: Vec<String> = key.iter().map(ToString::to_string).collect();
+    if !key.iter().all(|part| matches!(part, sqlparser::ast::Expr::Identifier(_))) {
+        let message = format!("a unique index on the expression {} is not supported", columns.join(", "));
+        return Err(Error::new(b"0A000", message));
+    }
+    let (schema, table) = names::split(on);
+    let plain = columns.join("_").replace('"', "");
+    let name = name.map_or_else(|| format!("{table}_{plain}_idx"), |name| names::split(&name).1.to_owned());
+    let of = if on.contains('.') { format!("{}.{}", quoted(schema), quoted(table)) } else { quoted(table) };
+    let text = format!("ALTER TABLE {of} ADD CONSTRAINT {} UNIQUE ({})", quoted(&name), columns.join(", "));
+    match super::parse(&text)?.pop().map(|parsed| parsed.statement) {
+        Some(Statement::AlterTable(alter)) => Ok(Statement::CreateUniqueIndex { name, if_not_exists, alter }),
+        _ => Err(Error::new(b"XX000", "ALTER TABLE is no statement")),
+    }
 }
 
 /// `[WITH (option, …)]`: none of a view's options is done, and none is passed over in silence.

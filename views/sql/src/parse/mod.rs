@@ -116,7 +116,7 @@ fn nested(cursor: &mut Cursor<'_>) -> Result<Parsed> {
     Ok(Parsed { statement, text: cursor.text_since(start).to_owned(), whole: cursor.text().into() })
 }
 
-/// `TRUNCATE [TABLE] [ONLY] name, … [CONTINUE IDENTITY] [CASCADE | RESTRICT]`: there is nothing that refers to a table.
+/// `TRUNCATE [TABLE] [ONLY] name, … [RESTART | CONTINUE IDENTITY] [CASCADE | RESTRICT]`: there is nothing that refers to a table.
 fn truncate(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("TRUNCATE");
     cursor.word("TABLE");
@@ -129,13 +129,12 @@ fn truncate(cursor: &mut Cursor<'_>) -> Result<Statement> {
             break;
         }
     }
-    if cursor.words(&["RESTART", "IDENTITY"]) {
-        cursor.skip_statement();
-        return Ok(Statement::Unsupported { words: "TRUNCATE … RESTART IDENTITY".into() });
+    let restart = cursor.words(&["RESTART", "IDENTITY"]);
+    if !restart {
+        cursor.words(&["CONTINUE", "IDENTITY"]);
     }
-    cursor.words(&["CONTINUE", "IDENTITY"]);
     let _ = cursor.word("CASCADE") || cursor.word("RESTRICT");
-    Ok(Statement::Truncate(tables))
+    Ok(Statement::Truncate { tables, restart })
 }
 
 /// `SELECT … INTO name`: the query without it, and the name.
