@@ -6,22 +6,32 @@ use tidewater_sql::{After, Error, Result};
 use tidewater_types::DateOrder;
 use tidewater_types::time::Zone;
 
-/// Variables that exist before anybody sets one, as clients ask for them.
-pub(crate) const DEFAULTS: [(&str, &str); 25] = [
+/// Variables that exist before anybody sets one, as clients ask for them. Some mean nothing here, as `lock_timeout`: nothing is locked.
+pub(crate) const DEFAULTS: [(&str, &str); 37] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
+    ("check_function_bodies", "on"),
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("cluster", "default"),
     ("database", DATABASE),
     (DATE_STYLE, "ISO, MDY"),
+    ("default_table_access_method", "heap"),
+    ("default_tablespace", ""),
     (DEFAULT_READ_ONLY, "off"),
+    ("escape_string_warning", "on"),
     ("extra_float_digits", "1"),
     (IDLE_TIMEOUT, "10min"),
     ("integer_datetimes", "on"),
     ("intervalstyle", "postgres"),
     ("is_superuser", "on"),
+    ("jit", "off"),
+    ("lc_collate", "C"),
+    ("lc_ctype", "C"),
+    ("lock_timeout", "0"),
+    ("max_identifier_length", "63"),
     ("mz_version", concat!("tidewater ", env!("CARGO_PKG_VERSION"))),
+    ("row_security", "on"),
     (SEARCH_PATH, "public"),
     ("server_encoding", "UTF8"),
     ("server_version", SERVER_VERSION),
@@ -29,10 +39,12 @@ pub(crate) const DEFAULTS: [(&str, &str); 25] = [
     (USER, "materialize"),
     ("standard_conforming_strings", "on"),
     (STATEMENT_TIMEOUT, "60s"),
+    ("synchronous_commit", "on"),
     (AFTER, ""),
     (TIME_ZONE, "UTC"),
     (ISOLATION, "repeatable read"),
     (TRANSACTION_READ_ONLY, "off"),
+    ("xmloption", "content"),
 ];
 
 /// The database that there is.
@@ -82,8 +94,17 @@ pub const REPORTED: [(&str, &str); 11] = [
 ];
 
 /// Variables that tell what the server is.
-pub(crate) const READ_ONLY: [&str; 6] =
-    ["integer_datetimes", "is_superuser", "mz_version", "server_encoding", "server_version", "server_version_num"];
+pub(crate) const READ_ONLY: [&str; 9] = [
+    "integer_datetimes",
+    "is_superuser",
+    "lc_collate",
+    "lc_ctype",
+    "max_identifier_length",
+    "mz_version",
+    "server_encoding",
+    "server_version",
+    "server_version_num",
+];
 
 /// The default of a variable.
 pub(crate) fn default(name: &str) -> Option<&'static str> {

@@ -280,10 +280,16 @@ impl ExtendedQueryHandler for Handler {
             client.feed(types).await?;
             (statement.and_then(|statement| result_columns(&statement.statement.0)), Format::UnifiedText)
         } else {
-            let portal = client.portal_store().get_portal(name).ok_or_else(|| no_portal(name))?;
-            match portal.value() {
-                Some(portal) => (result_columns(&portal.statement.statement.0), portal.result_column_format.clone()),
-                None => (None, Format::UnifiedText),
+            let cursor = || session(client).lock().cursors.rows(name).map(|rows| rows.columns.clone());
+            match client.portal_store().get_portal(name) {
+                Some(portal) => match portal.value() {
+                    Some(portal) => {
+                        (result_columns(&portal.statement.statement.0), portal.result_column_format.clone())
+                    }
+                    None => (None, Format::UnifiedText),
+                },
+                // A cursor is a portal, too; drivers ask for its columns.
+                None => (Some(cursor().ok_or_else(|| no_portal(name))?), Format::UnifiedText),
             }
         };
         let described = match columns {
