@@ -85,6 +85,8 @@ pub(crate) struct Arena {
     given_back: Vec<u32>,
     /// Chunks without rows, but for the current one, that were not.
     emptied: usize,
+    /// How often a chunk has taken the number of another.
+    pub(crate) renumbered: u64,
     heavy: Heavy,
     rows: usize,
     bytes: usize,
@@ -103,6 +105,7 @@ impl Default for Arena {
             free: Vec::new(),
             given_back: Vec::new(),
             emptied: 0,
+            renumbered: 0,
             heavy: Heavy::default(),
             rows: 0,
             bytes: 0,
@@ -220,6 +223,7 @@ impl Arena {
         let number = match self.given_back.pop_if(|_| !self.is_held) {
             Some(number) => {
                 self.chunks[number as usize] = chunk;
+                self.renumbered += 1;
                 number
             }
             None if self.chunks.len() == self.chunks_max => return Err(Limit::Rows),

@@ -13,6 +13,7 @@ use crate::arena::{Arena, Limit, ROW_BYTES, RowId, Snapshot};
 use crate::index::{Ids, Index, OrderColumn, Probe, Slot};
 use crate::shape::Shape;
 use crate::warm::{Batch, warm, warm_rows};
+use crate::watch::Left;
 
 /// Which state of an arrangement to read during a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(crate) struct Arrangement {
     pub(crate) leaving: FxHashSet<RowId>,
     /// Those of the moment that was let go, still to be taken out.
     pub(crate) sweeping: std::collections::hash_set::IntoIter<RowId>,
+    /// Rows that left the indexes lately, for those who watch ([`crate::watch`]).
+    pub(crate) left: Left,
 }
 
 /// An arrangement at the held moment.
@@ -100,6 +103,7 @@ impl Arrangement {
             held: None,
             leaving: FxHashSet::default(),
             sweeping: FxHashSet::default().into_iter(),
+            left: Left::default(),
         }
     }
 
@@ -304,9 +308,14 @@ impl Arrangement {
 
     /// The rows whose key in an index is `row`, which has the key's columns only.
     pub(crate) fn lookup(&self, index: usize, row: RowRef<'_>) -> Ids<'_> {
+        self.find(index, row, &self.key_columns(index).1)
+    }
+
+    /// The columns of an index in a row of the node, and in a row that has no others.
+    pub(crate) fn key_columns(&self, index: usize) -> (Vec<KeyColumn>, Vec<KeyColumn>) {
         let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
-        let columns: Vec<_> = self.indexes[index].key.iter().enumerate().map(alone).collect();
-        self.find(index, row, &columns)
+        let key = &self.indexes[index].key;
+        (key.clone(), key.iter().enumerate().map(alone).collect())
     }
 
     pub(crate) fn find(&self, index: usize, row: RowRef<'_>, columns: &[KeyColumn]) -> Ids<'_> {
@@ -396,6 +405,7 @@ impl Arrangement {
         self.errors.clear();
         self.leaving.clear();
         self.sweeping = FxHashSet::default().into_iter();
+        self.left.lose();
     }
 
     /// Gives memory back after a large deletion.
@@ -408,6 +418,7 @@ impl Arrangement {
     pub(crate) fn take_out(&mut self, id: RowId) {
         self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
         self.arena.remove(id);
+        self.left.note(id);
     }
 
     fn held_rows(&self) -> Option<&Snapshot> {

@@ -437,8 +437,8 @@ fn explain_join(join: &Join) -> String {
 /// Names an index of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexId {
-    node: NodeId,
-    index: usize,
+    pub(crate) node: NodeId,
+    pub(crate) index: usize,
 }
 
 /// The whole row of an operation.

@@ -23,6 +23,7 @@ mod reduce;
 mod shape;
 mod walk;
 mod warm;
+mod watch;
 
 pub use aggregate::{Aggregate, Fold, Folding, Function};
 pub use arena::{RowsFrom, Snapshot};
@@ -32,3 +33,4 @@ pub use index::OrderColumn;
 pub use join::{ColumnAt, Equality, Filter, JoinInput, JoinSpec, Output, Role};
 pub use nodes::NodeId;
 pub use reduce::ReduceSpec;
+pub use watch::{Trail, Watched};

@@ -12,8 +12,8 @@ use tidewater_ingest::SourceEvent;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
 use tidewater_sql::{
-    Changes, Database, Evaluated, HeldKeys, Notice, Outcome, Parsed, Positions, Prepared, Result, Rows, SourceHealth,
-    SourceState,
+    Changes, Database, Evaluated, HeldKeys, Notice, Outcome, Parsed, Positions, Prepared, Reach, Result, Rows,
+    SourceHealth, SourceState,
 };
 use tidewater_types::ColumnType;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,6 +50,16 @@ impl Handle {
             Some(database) => database,
             None => tokio::task::block_in_place(|| self.database.read()),
         }
+    }
+
+    /// How a query that runs on a thread of its own asks the indexes.
+    pub(crate) fn reach(&self) -> Reach {
+        let database = Arc::downgrade(&self.database);
+        Arc::new(move |look| {
+            if let Some(database) = database.upgrade() {
+                look(&database.read());
+            }
+        })
     }
 
     /// See [`Database::prepare`].

@@ -81,7 +81,7 @@ impl Handle {
     ) -> Result<Query> {
         self.count_query();
         let make = |database: &Database| database.query_after(held, prepared, parameters, session);
-        self.made(prepared, wait, make, |_, _| ()).await.map(|(query, ())| query)
+        self.made(prepared, wait, make, |_, _| ()).await.map(|(query, ())| query.through(self.reach()))
     }
 
     /// As [`Handle::query`], with the positions of the moment that the answer shows.
@@ -99,7 +99,9 @@ impl Handle {
         let make = |database: &Database| database.query(prepared, parameters, session);
         let positions =
             |database: &Database, query: &Query| database.positions_of(query.reads.iter().map(String::as_str));
-        self.made(prepared, wait, make, positions).await
+        self.made(prepared, wait, make, positions)
+            .await
+            .map(|(query, positions)| (query.through(self.reach()), positions))
     }
 
     /// An INSERT, UPDATE or DELETE over this moment's rows and what its transaction changed before; it waits as a query does.
@@ -115,7 +117,7 @@ impl Handle {
         wait: &Wait,
     ) -> Result<Change> {
         let make = |database: &Database| database.change_after(held, prepared, parameters, session);
-        self.made(prepared, wait, make, |_, _| ()).await.map(|(change, ())| change)
+        self.made(prepared, wait, make, |_, _| ()).await.map(|(change, ())| change.through(self.reach()))
     }
 
     /// Makes something once nothing lacks; `also` is asked under the lock under which its snapshots are taken.

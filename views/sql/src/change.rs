@@ -18,7 +18,7 @@ use crate::catalog::Body;
 use crate::constraint::Constraints;
 use crate::database::Database;
 use crate::query::{Prepared, Work};
-use crate::relations::Moment;
+use crate::relations::{Moment, Reach};
 use crate::{Error, Result};
 pub use apply::{Ahead, Checked};
 pub use evaluate::Evaluated;
@@ -38,6 +38,15 @@ pub struct Change {
     constraints: Arc<Constraints>,
     /// Relations that it reads, those inside views included.
     pub reads: Vec<String>,
+}
+
+impl Change {
+    /// The same, looking rows up by the indexes of the database.
+    #[must_use]
+    pub fn through(mut self, reach: Reach) -> Self {
+        self.moment.reach = Some(reach);
+        self
+    }
 }
 
 /// Rows to take out of a table and to put into it.
@@ -84,6 +93,12 @@ impl Changes {
             Changes { table, oid, tag: String::new(), arbiters, removed: rows(-1), added: rows(1) }
         };
         tables.into_iter().map(net).collect()
+    }
+
+    /// Rows that go, with weight -1, and rows that come.
+    pub fn rows(&self) -> impl Iterator<Item = (&Row, i64)> {
+        let gone = self.removed.iter().map(|row| (row, -1));
+        gone.chain(self.added.iter().map(|row| (row, 1)))
     }
 
     /// The command tag.

@@ -74,8 +74,8 @@ impl Database {
     /// An index of the object by exactly these columns, in any order.
     fn index_by(&self, name: &str, node: NodeId, wanted: &[usize]) -> Option<(Vec<usize>, IndexId)> {
         let same = |columns: &[usize]| columns.len() == wanted.len() && columns.iter().all(|at| wanted.contains(at));
-        if let Some((columns, index)) = self.key_indexes.get(&node).filter(|(columns, _)| same(columns)) {
-            return Some((columns.clone(), *index));
+        if let Some(found) = self.key_indexes.get(&node).into_iter().flatten().find(|(columns, _)| same(columns)) {
+            return Some(found.clone());
         }
         self.objects.values().find_map(|object| match &object.body {
             Body::Index { on, index, columns } if on == name && same(columns) => Some((columns.clone(), *index)),
