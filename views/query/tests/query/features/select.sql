@@ -78,3 +78,5 @@ select null = null, null is null, 1 is null
 select a, a as a, a as b from t
 select extract(year from date '2020-02-29'), position('b' in 'abc'), substring('abcdef' from 2 for 3), trim('  x '), overlay('abcd' placing 'x' from 2)
 select 'x' as "?column?", 1 as one, 'a'::text, 1::int8, true, not true, 1 is null, case when true then 1 end, array[1], row(1), coalesce(1), exists (select 1), (select 1), (select 1 as z), nullif(1, 2), greatest(1, 2), date '2020-01-01', a[1] from (select array[1] as a) s
+select current_schema from t where id = 1
+select id from t where current_schema = 'public' and id < 3
