@@ -9,6 +9,10 @@ mod order_summary;
 
 use clap::{Parser, Subcommand};
 
+/// The server's; all engines have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Benchmarks of Tidewater; see bench/README.md
 #[derive(Parser)]
 struct Cli {

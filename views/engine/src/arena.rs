@@ -38,7 +38,8 @@ impl RowId {
 }
 
 /// Small enough that a write during a snapshot copies little, large enough that a snapshot clones few pointers.
-const CHUNK_BYTES: usize = 1 << 16;
+/// With the counts before it, it fills one of the sizes that allocators have: 56 KiB.
+const CHUNK_BYTES: usize = (56 << 10) - 16;
 const UNITS_BITS: u32 = 13;
 /// The top bit is free for indexes to mark a list of ids.
 const CHUNKS_MAX: usize = 1 << (31 - UNITS_BITS);

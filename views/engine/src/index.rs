@@ -6,13 +6,13 @@
 use std::cmp::Ordering;
 use std::mem::take;
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 use tidewater_delta::{KeyColumn, RowRef, hash_bytes, hash_key, same_key};
 use tidewater_types::{Packing, Type, compare};
 
 use crate::arena::{Arena, RowId};
 use crate::shape::Shape;
+use crate::table::Table;
 
 /// One column of an ordering.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ struct Entry {
 const LIST: u32 = 1 << 31;
 /// Longer parts of a list are split, so that an insertion moves at most this many ids.
 const SPLIT: usize = 512;
-/// Keys of an index that is not worth being made smaller.
+/// Lists of an index that are not worth being given back.
 const SMALL: usize = 1 << 12;
 
 /// The rows of one key in order, two or more: most keys have few, which lie in place.
@@ -119,7 +119,7 @@ pub(crate) struct Index {
     shape: Shape,
     /// Whether the key is the whole row, hashed as bytes.
     whole_row: bool,
-    table: HashTable<Entry>,
+    table: Table<Entry>,
     lists: Vec<List>,
     free_lists: Vec<u32>,
     /// Bytes of the lists outside of themselves.
@@ -128,7 +128,7 @@ pub(crate) struct Index {
 
 /// Spreads the stored half of a hash over the bits that the table uses.
 #[inline]
-fn spread(hash: u32) -> u64 {
+pub(crate) fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
@@ -184,7 +184,7 @@ impl Index {
             order,
             shape,
             whole_row: false,
-            table: HashTable::new(),
+            table: Table::default(),
             lists: Vec::new(),
             free_lists: Vec::new(),
             list_bytes: 0,
@@ -268,7 +268,7 @@ impl Index {
     /// Inserts a row whose key has this slot.
     pub(crate) fn insert_at(&mut self, Slot { hash, posting }: Slot, arena: &Arena, id: RowId) {
         let Some(posting) = posting else {
-            self.table.insert_unique(spread(hash), Entry { hash, posting: id.0 }, |e| spread(e.hash));
+            self.table.insert(spread(hash), Entry { hash, posting: id.0 }, |e| spread(e.hash));
             return;
         };
         if posting & LIST != 0 {
@@ -306,8 +306,7 @@ impl Index {
         let row = arena.row(id);
         let hash = self.hash(row);
         // Most keys have one row, and that one is known by its id alone.
-        if let Ok(entry) = self.table.find_entry(spread(hash), |e| e.posting == id.0) {
-            entry.remove();
+        if self.table.remove(spread(hash), |e| e.posting == id.0).is_some() {
             return;
         }
         let posting = self.find(hash, arena, |other| self.same(other, row));
@@ -332,14 +331,12 @@ impl Index {
 
     /// Bytes of the table and the lists, approximately.
     pub(crate) fn bytes(&self) -> usize {
-        self.table.capacity() * 9 + self.lists.capacity() * size_of::<List>() + self.list_bytes
+        self.table.bytes() + self.lists.capacity() * size_of::<List>() + self.list_bytes
     }
 
     /// Gives memory back where few keys are left of many.
     pub(crate) fn tidy(&mut self) {
-        if self.table.capacity() > SMALL && self.table.len() * 8 < self.table.capacity() {
-            self.table.shrink_to(self.table.len() * 2, |entry| spread(entry.hash));
-        }
+        self.table.tidy(|entry| spread(entry.hash));
         if self.lists.len() > SMALL && self.free_lists.len() == self.lists.len() {
             (self.lists, self.free_lists) = (Vec::new(), Vec::new());
         }

@@ -21,6 +21,7 @@ mod nodes;
 mod pending;
 mod reduce;
 mod shape;
+mod table;
 mod walk;
 mod warm;
 mod watch;

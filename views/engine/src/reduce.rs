@@ -10,16 +10,17 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use tidewater_delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_key, same_key};
+use tidewater_delta::{KeyColumn, Row, RowBuilder, RowRef, Weight, hash_bytes, hash_key, same_key};
 use tidewater_types::{ColumnType, Datum, Expr, Result, Scratch, SqlError};
 
 use crate::aggregate::{Aggregate, Function, Totals, over_rows, set, values, write_joined};
 use crate::arena::{ROW_BYTES, RowId};
 use crate::arrangement::{Arrangement, Version, row_too_big};
 use crate::groups::Groups;
-use crate::index::{Ids, OrderColumn, half};
+use crate::index::{Ids, OrderColumn, half, spread};
 use crate::nodes::NodeId;
 use crate::shape::Shape;
+use crate::table::Table;
 use crate::warm::{BATCH, is_worth_it};
 
 /// A grouping of one node's rows.
@@ -46,8 +47,17 @@ enum Way {
     Index(usize),
 }
 
-/// A group's rows and totals.
-type State = (Weight, Box<[Totals]>);
+/// What is kept of a group.
+#[derive(Debug)]
+struct Group {
+    key: Row,
+    rows: Weight,
+    totals: Box<[Totals]>,
+}
+
+fn group_hash(key: &[u8]) -> u64 {
+    spread(half(hash_bytes(key)))
+}
 
 /// A reduce with its state.
 #[derive(Debug)]
@@ -64,7 +74,7 @@ pub(crate) struct Reduce {
     /// Aggregates with totals, in the order of the totals.
     totalled: Vec<usize>,
     /// Of each group; empty where no aggregate keeps totals and indexes tell which groups exist.
-    groups: FxHashMap<Row, State>,
+    groups: Table<Group>,
     /// Groups whose output row is not written yet, while the reduce is being built.
     waiting: FxHashSet<Row>,
     /// Groups whose output has no value.
@@ -97,7 +107,7 @@ impl Reduce {
         // The group of a reduce without a key is there without any rows.
         let whole = spec.key.is_empty().then(|| RowBuilder::new(Vec::new()).take());
         let waiting = whole.into_iter().collect();
-        let (groups, failed) = (FxHashMap::default(), FxHashMap::default());
+        let (groups, failed) = (Table::default(), FxHashMap::default());
         let shape = Shape::new(spec.types.clone());
         Reduce { spec, shape, key, key_alone, reads, ways, totalled, groups, waiting, failed }
     }
@@ -105,6 +115,10 @@ impl Reduce {
     /// Whether no aggregate reads a group's rows.
     pub(crate) fn accumulates(&self) -> bool {
         self.totalled.len() == self.ways.len()
+    }
+
+    fn group(&self, key: RowRef<'_>) -> Option<&Group> {
+        self.groups.find(group_hash(key.bytes()), |known| known.key.bytes() == key.bytes())
     }
 
     /// Whether it keeps a state for each group.
@@ -178,11 +192,14 @@ impl Reduce {
                 continue;
             }
             scratch.reset();
-            if !self.groups.contains_key(group.bytes()) {
+            let hash = group_hash(group.bytes());
+            if self.groups.find(hash, |known| known.key.bytes() == group.bytes()).is_none() {
                 let new = |&number: &usize| Totals::new(&self.spec.aggregates[number].function);
-                self.groups.insert(group.into(), (0, self.totalled.iter().map(new).collect()));
+                let new = Group { key: group.into(), rows: 0, totals: self.totalled.iter().map(new).collect() };
+                self.groups.insert(hash, new, |known| group_hash(known.key.bytes()));
             }
-            let Some((count, totals)) = self.groups.get_mut(group.bytes()) else { continue };
+            let known = self.groups.find_mut(hash, |known| known.key.bytes() == group.bytes());
+            let Some(Group { rows: count, totals, .. }) = known else { continue };
             // All other totals are of no more rows, and so fit their bits where this does.
             let Some(sum) = count.checked_add(weight) else {
                 output.fail_by_weight();
@@ -219,9 +236,9 @@ impl Reduce {
         let mut read = None;
         let mut present = self.spec.key.is_empty();
         if self.keeps_groups() {
-            present |= self.groups.get(group.bytes()).is_some_and(|(rows, _)| *rows != 0);
+            present |= self.group(group).is_some_and(|group| group.rows != 0);
             if !present {
-                self.groups.remove(group.bytes());
+                self.groups.remove(group_hash(group.bytes()), |known| known.key.bytes() == group.bytes());
             }
         } else if let Some(Way::Index(index)) = self.ways.first() {
             present |= self.rows(group, input, *index, &mut read).iter().next().is_some();
@@ -282,12 +299,12 @@ impl Reduce {
         scratch: &Scratch,
         read: &mut Option<GroupRows<'a>>,
     ) -> Result<()> {
-        let state = if self.totalled.is_empty() { None } else { self.groups.get(group.bytes()) };
+        let state = if self.totalled.is_empty() { None } else { self.group(group) };
         for (number, (aggregate, way)) in self.spec.aggregates.iter().zip(&self.ways).enumerate() {
             let column = self.key.len() + number;
             let value = match *way {
                 Way::Totals(number) => match state {
-                    Some((_, totals)) => totals[number].value(&aggregate.function, scratch)?,
+                    Some(group) => group.totals[number].value(&aggregate.function, scratch)?,
                     None => Totals::new(&aggregate.function).value(&aggregate.function, scratch)?,
                 },
                 Way::Index(index) => {

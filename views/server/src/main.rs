@@ -9,6 +9,9 @@ use tidewater::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// SQL views of MySQL, kept fresh from Debezium's topics and served over PostgreSQL's protocol
 #[derive(Parser)]
 #[command(version)]

@@ -9,6 +9,7 @@ mod extended;
 mod handler;
 mod named;
 mod simple;
+mod socket;
 mod statement;
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! One client: negotiation, messages one after another, and the ways a connection ends.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::{FutureExt, SinkExt, StreamExt};
@@ -12,12 +12,13 @@ use pgwire::error::{ErrorInfo, PgWireError};
 use pgwire::messages::response::{GssEncResponse, SslResponse};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, SslNegotiationMetaMessage};
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::codec::Framed;
 
 use super::handler::{Extended, Handler};
+use super::socket::Socket;
 
 /// A client that has not introduced itself by then is dropped.
 const STARTUP: Duration = Duration::from_secs(60);
@@ -28,46 +29,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 type Client = Framed<Socket, PgWireMessageServerCodec<Extended>>;
 
-/// A socket that can be asked whether the other side is gone while something else reads or writes it.
-struct Socket(Arc<TcpStream>);
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf.initialize_unfilled()) {
-                Ok(count) => {
-                    buf.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(buf) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// The socket closes when it is dropped.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// Serves one client until it leaves, breaks the protocol, or the server stops between two of its messages. Without a `place` it
 /// is told that there is none; it may still cancel another's statement.
 ///
@@ -77,12 +38,25 @@ pub(super) async fn serve(
     socket: TcpStream,
     handler: Arc<Handler>,
     place: Option<OwnedSemaphorePermit>,
-    mut stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
-    let socket = Arc::new(socket);
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(socket.peer_addr()?, false));
-    let mut client: Client = Framed::new(Socket(socket.clone()), codec);
+    let socket = Socket::new(socket);
+    let mut client: Client = Framed::new(socket.clone(), codec);
+    let ended = answer(&mut client, &socket, handler, place, stopping).await;
+    socket.send().await.and(ended)
+}
+
+/// Answers messages one after another.
+async fn answer(
+    client: &mut Client,
+    socket: &Socket,
+    handler: Arc<Handler>,
+    place: Option<OwnedSemaphorePermit>,
+    mut stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let no_copy = Arc::new(pgwire::api::NoopHandler);
     let startup = tokio::time::sleep(STARTUP);
     tokio::pin!(startup);
     loop {
@@ -92,46 +66,57 @@ pub(super) async fn serve(
                 | PgWireConnectionState::AwaitingStartup
                 | PgWireConnectionState::AuthenticationInProgress
         );
-        let message = tokio::select! {
-            biased;
-            () = stopped(&mut stopping) => {
-                return refuse(&mut client, "57P01", "terminating connection: the server is shutting down").await;
-            }
-            // The crate's decoder panics at some messages that are shorter than they must be.
-            message = AssertUnwindSafe(client.next()).catch_unwind() => message,
-            () = &mut startup, if !introduced => return Ok(()),
+        // The crate's decoder panics at some messages that are shorter than they must be. Most messages of a pipeline are there already.
+        let stops = *stopping.borrow();
+        let there = if stops { None } else { AssertUnwindSafe(client.next()).catch_unwind().now_or_never() };
+        let message = match there {
+            Some(message) => message,
+            None => tokio::select! {
+                biased;
+                () = stopped(&mut stopping) => {
+                    return refuse(client, "57P01", "terminating connection: the server is shutting down").await;
+                }
+                message = socket.meanwhile(AssertUnwindSafe(client.next()).catch_unwind()) => message,
+                () = &mut startup, if !introduced => return Ok(()),
+            },
         };
         let Ok(message) = message else {
-            return refuse(&mut client, "08P01", "terminating connection: a message was too short").await;
+            return refuse(client, "08P01", "terminating connection: a message was too short").await;
         };
         let message = match message {
             None | Some(Err(PgWireError::IoError(_))) => return Ok(()),
-            Some(Err(error)) => return garbled(&mut client, &error, introduced).await,
+            Some(Err(error)) => return garbled(client, &error, introduced).await,
             Some(Ok(PgWireFrontendMessage::Terminate(_))) => return Ok(()),
             Some(Ok(PgWireFrontendMessage::SslNegotiation(asked))) => {
-                negotiate(&mut client, &asked).await?;
+                negotiate(client, &asked).await?;
                 continue;
             }
             Some(Ok(PgWireFrontendMessage::Startup(_))) if place.is_none() => {
-                return refuse(&mut client, "53300", "sorry, too many clients already").await;
+                return refuse(client, "53300", "sorry, too many clients already").await;
             }
             Some(Ok(message)) => message,
         };
         let cancels = matches!(message, PgWireFrontendMessage::CancelRequest(_));
         let extended = message.is_extended_query();
-        let (startup, copy) = (handler.clone(), Arc::new(pgwire::api::NoopHandler));
+        let (startup, copy) = (handler.clone(), no_copy.clone());
         let (simple, query, cancel) = (handler.clone(), handler.clone(), handler.clone());
-        let work = process_message(message, &mut client, startup, simple, query, copy, cancel);
-        let done = tokio::select! {
-            done = work => done,
-            // A statement whose client is gone ends here: what it computed is dropped with it.
-            () = gone(&socket) => return Ok(()),
-            () = cut_off(&mut stopping) => {
-                return refuse(&mut client, "57P01", "terminating connection: the server shut down before the statement ended").await;
+        let done = {
+            let mut work = pin!(process_message(message, client, startup, simple, query, copy, cancel));
+            match futures::poll!(work.as_mut()) {
+                Poll::Ready(done) => Some(done),
+                Poll::Pending => tokio::select! {
+                    done = socket.meanwhile(work) => Some(done),
+                    // A statement whose client is gone ends here: what it computed is dropped with it.
+                    () = gone(&socket.stream) => return Ok(()),
+                    () = cut_off(&mut stopping) => None,
+                },
             }
         };
+        let Some(done) = done else {
+            return refuse(client, "57P01", "terminating connection: the server shut down before the statement ended").await;
+        };
         if let Err(error) = done {
-            process_error(&mut client, error, extended).await?;
+            process_error(client, error, extended).await?;
         }
         if cancels {
             return Ok(());
