@@ -113,7 +113,8 @@ async fn answer(
             }
         };
         let Some(done) = done else {
-            return refuse(client, "57P01", "terminating connection: the server shut down before the statement ended").await;
+            return refuse(client, "57P01", "terminating connection: the server shut down before the statement ended")
+                .await;
         };
         if let Err(error) = done {
             process_error(client, error, extended).await?;
