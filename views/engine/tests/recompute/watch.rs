@@ -92,7 +92,8 @@ fn too_much_has_left() {
     let rows = 200_000;
     circuit.tick((0..rows).map(|number| (node, Op::Upsert(row(number)))));
     let watched = circuit.watch(node);
-    let left = |number: i64| (node, Op::Delete(if circuit_is_keyed() { pack(&[Some(number)]) } else { row(number) }));
+    let left =
+        |number: i64| (node, Op::Delete(if crate::model::keyed(0) { pack(&[Some(number)]) } else { row(number) }));
     circuit.tick((0..rows).filter(|number| number % 1000 != 0).map(left));
     circuit.tick((rows..rows + 100_000).map(|number| (node, Op::Upsert(row(number)))));
     for number in [0, 1, 999, 1000, rows - 1, rows, rows + 1] {
@@ -100,8 +101,4 @@ fn too_much_has_left() {
         let expected = i64::from(number < rows);
         assert_eq!(found(&circuit, &watched, index, &[key]).values().sum::<i64>(), expected, "{number}");
     }
-}
-
-fn circuit_is_keyed() -> bool {
-    crate::model::keyed(0)
 }

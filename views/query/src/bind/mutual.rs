@@ -29,6 +29,9 @@ pub(super) struct Part {
     names: Vec<String>,
 }
 
+/// A query's rows in a turn: their number, what they are, their columns.
+type OfTurn = (LetId, Rel, Vec<(String, Id)>);
+
 /// A query as it is declared.
 struct Declared<'a> {
     name: String,
@@ -106,7 +109,7 @@ impl Binder<'_> {
     }
 
     /// A query's rows in a turn.
-    fn of_turn(&mut self, query: &Declared<'_>) -> Result<(LetId, Rel, Vec<(String, Id)>)> {
+    fn of_turn(&mut self, query: &Declared<'_>) -> Result<OfTurn> {
         let bound = self.query(query.query, false)?;
         let (found, wanted) = (bound.output.len(), query.columns.len());
         if found != wanted {
@@ -123,7 +126,7 @@ impl Binder<'_> {
     }
 
     /// A turn: the rows of all queries, each with its number and NULL in the others' columns.
-    fn step(&mut self, columns: &[Id], turn: Vec<(LetId, Rel, Vec<(String, Id)>)>) -> (Rel, Vec<Id>) {
+    fn step(&mut self, columns: &[Id], turn: Vec<OfTurn>) -> (Rel, Vec<Id>) {
         let (mut inputs, mut bindings, mut first) = (Vec::new(), Vec::new(), 1);
         for (number, (id, value, shown)) in turn.into_iter().enumerate() {
             let made: Vec<Id> = shown.into_iter().map(|(_, id)| id).collect();
