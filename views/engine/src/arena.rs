@@ -86,6 +86,8 @@ pub(crate) struct Arena {
     given_back: Vec<u32>,
     /// Chunks without rows, but for the current one, that were not.
     emptied: usize,
+    /// How often a chunk has taken the number of another.
+    pub(crate) renumbered: u64,
     heavy: Heavy,
     rows: usize,
     bytes: usize,
@@ -104,6 +106,7 @@ impl Default for Arena {
             free: Vec::new(),
             given_back: Vec::new(),
             emptied: 0,
+            renumbered: 0,
             heavy: Heavy::default(),
             rows: 0,
             bytes: 0,
@@ -221,6 +224,7 @@ impl Arena {
         let number = match self.given_back.pop_if(|_| !self.is_held) {
             Some(number) => {
                 self.chunks[number as usize] = chunk;
+                self.renumbered += 1;
                 number
             }
             None if self.chunks.len() == self.chunks_max => return Err(Limit::Rows),
@@ -452,25 +456,10 @@ impl Snapshot {
         (place(found).1 == start).then_some((row, weight))
     }
 
-    /// Whether a chunk is as it was: nothing was written into it since.
-    pub(crate) fn has_chunk_of(&self, arena: &Arena, number: usize) -> bool {
-        match (self.chunks.get(number), arena.chunks.get(number)) {
-            (Some(then), Some(now)) => Arc::ptr_eq(then, now),
-            _ => false,
-        }
-    }
-
-    /// Whether the arena is as it was.
+    /// Whether the arena is as it was: nothing was written into any chunk since.
     pub(crate) fn is_of(&self, arena: &Arena) -> bool {
-        let count = self.chunks.len();
-        count == arena.chunks.len() && (0..count).all(|number| self.has_chunk_of(arena, number))
-    }
-
-    /// The rows of the chunks into which something was written since.
-    pub(crate) fn rows_written_since(&self, arena: &Arena) -> impl Iterator<Item = (RowRef<'_>, Weight)> {
-        let written = (0..self.chunks.len()).filter(|number| !self.has_chunk_of(arena, *number));
-        let rows = move |number| ids(&self.chunks, self.current, &self.heavy, number);
-        written.flat_map(rows).map(|(_, row, weight)| (row, weight))
+        let same = |(then, now): (&Chunk, &Chunk)| Arc::ptr_eq(then, now);
+        self.chunks.len() == arena.chunks.len() && self.chunks.iter().zip(&arena.chunks).all(same)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = (RowId, RowRef<'_>, Weight)> {

@@ -13,6 +13,7 @@ use crate::arena::{Arena, Limit, ROW_BYTES, RowId, Snapshot};
 use crate::index::{Ids, Index, OrderColumn, Probe, Slot};
 use crate::shape::Shape;
 use crate::warm::{Batch, warm, warm_rows};
+use crate::watch::Left;
 
 /// Which state of an arrangement to read during a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(crate) struct Arrangement {
     pub(crate) leaving: FxHashSet<RowId>,
     /// Those of the moment that was let go, still to be taken out.
     pub(crate) sweeping: std::collections::hash_set::IntoIter<RowId>,
+    /// Rows that left the indexes lately, for those who watch ([`crate::watch`]).
+    pub(crate) left: Left,
 }
 
 /// An arrangement at the held moment.
@@ -100,6 +103,7 @@ impl Arrangement {
             held: None,
             leaving: FxHashSet::default(),
             sweeping: FxHashSet::default().into_iter(),
+            left: Left::default(),
         }
     }
 
@@ -304,26 +308,14 @@ impl Arrangement {
 
     /// The rows whose key in an index is `row`, which has the key's columns only.
     pub(crate) fn lookup(&self, index: usize, row: RowRef<'_>) -> Ids<'_> {
-        let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
-        let columns: Vec<_> = self.indexes[index].key.iter().enumerate().map(alone).collect();
-        self.find(index, row, &columns)
+        self.find(index, row, &self.key_columns(index).1)
     }
 
-    /// The rows of an earlier moment whose key in an index is `row`. What was not written since is found by the index, of the rest
-    /// all rows are looked at: that costs as much as has changed.
-    pub(crate) fn lookup_at<'a>(
-        &'a self,
-        index: usize,
-        row: RowRef<'_>,
-        moment: &'a Snapshot,
-    ) -> Vec<(RowRef<'a>, Weight)> {
-        let key = &self.indexes[index].key;
+    /// The columns of an index in a row of the node, and in a row that has no others.
+    pub(crate) fn key_columns(&self, index: usize) -> (Vec<KeyColumn>, Vec<KeyColumn>) {
         let alone = |(column, part): (usize, &KeyColumn)| KeyColumn { column, tail: part.tail };
-        let columns: Vec<_> = key.iter().enumerate().map(alone).collect();
-        let stayed = self.find(index, row, &columns).filter(|id| moment.has_chunk_of(&self.arena, id.chunk()));
-        let stayed = stayed.map(|id| (self.arena.row(id), self.arena.weight(id))).filter(|(_, weight)| *weight > 0);
-        let written = moment.rows_written_since(&self.arena);
-        stayed.chain(written.filter(|(found, _)| same_key(*found, key, row, &columns))).collect()
+        let key = &self.indexes[index].key;
+        (key.clone(), key.iter().enumerate().map(alone).collect())
     }
 
     /// Whether the rows are those of an earlier moment. They may be where this says that they are not.
@@ -418,6 +410,7 @@ impl Arrangement {
         self.errors.clear();
         self.leaving.clear();
         self.sweeping = FxHashSet::default().into_iter();
+        self.left.lose();
     }
 
     /// Gives memory back after a large deletion.
@@ -430,6 +423,7 @@ impl Arrangement {
     pub(crate) fn take_out(&mut self, id: RowId) {
         self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
         self.arena.remove(id);
+        self.left.note(id);
     }
 
     fn held_rows(&self) -> Option<&Snapshot> {

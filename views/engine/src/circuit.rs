@@ -347,11 +347,6 @@ impl Circuit {
         arrangement.lookup(index.index, key).filter_map(|id| arrangement.shown(id)).collect()
     }
 
-    /// [`Circuit::lookup`] in the rows of an earlier moment of the index's node.
-    pub fn lookup_at<'a>(&'a self, index: IndexId, key: RowRef<'_>, moment: &'a Snapshot) -> Vec<(RowRef<'a>, Weight)> {
-        self.nodes.arrangement(index.node).lookup_at(index.index, key, moment)
-    }
-
     /// Whether nothing was written into a node since an earlier moment of it.
     pub fn is_of(&self, node: NodeId, moment: &Snapshot) -> bool {
         self.nodes.arrangement(node).is_of(moment)
@@ -447,8 +442,8 @@ fn explain_join(join: &Join) -> String {
 /// Names an index of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexId {
-    node: NodeId,
-    index: usize,
+    pub(crate) node: NodeId,
+    pub(crate) index: usize,
 }
 
 /// The whole row of an operation.

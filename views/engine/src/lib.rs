@@ -24,6 +24,7 @@ mod shape;
 mod table;
 mod walk;
 mod warm;
+mod watch;
 
 pub use aggregate::{Aggregate, Fold, Folding, Function};
 pub use arena::{RowsFrom, Snapshot};
@@ -33,3 +34,4 @@ pub use index::OrderColumn;
 pub use join::{ColumnAt, Equality, Filter, JoinInput, JoinSpec, Output, Role};
 pub use nodes::NodeId;
 pub use reduce::ReduceSpec;
+pub use watch::{Trail, Watched};

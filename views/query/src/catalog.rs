@@ -94,22 +94,23 @@ pub trait Source {
         None
     }
 
-    /// Whether [`Source::lookup`] finds rows by these columns.
-    fn has_index(&self, _relation: &Relation, _columns: &[usize]) -> bool {
-        false
+    /// The index by which [`Source::lookup`] finds rows best if these columns are known: its columns, all of them among these.
+    fn index(&self, _relation: &Relation, _columns: &[usize]) -> Option<Vec<usize>> {
+        None
     }
 
-    /// Hands the rows whose `columns` equal those of `key` (a row of only those values) to `rows`.
+    /// Hands the rows whose `columns`, those of an index, equal those of one of `keys` (different rows of only those values, none of them
+    /// NULL) to `rows`.
     ///
     /// # Errors
     /// What `rows` says, and why the relation can't be read.
     fn lookup(
         &self,
-        _relation: &Relation,
+        relation: &Relation,
         _columns: &[usize],
-        _key: RowRef<'_>,
-        _rows: &mut Rows<'_>,
+        _keys: &[RowRef<'_>],
+        rows: &mut Rows<'_>,
     ) -> Result<ControlFlow<()>> {
-        Ok(ControlFlow::Continue(()))
+        self.scan(relation, rows)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A name before `=>` is a name here. The parser's own dialect tries an expression there first, which takes twice as long for every
 //! call inside a call. BETWEEN SYMMETRIC and `text SIMILAR pattern ESCAPE sign`, as SUBSTRING takes it, become calls that have no
-//! other name.
+//! other name. What IS DISTINCT FROM compares with ends before AND and OR.
 
 use std::any::TypeId;
 
@@ -59,7 +59,38 @@ impl Dialect for PostgreSql {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        POSTGRES.get_next_precedence(parser)
+        // Those of patterns bind as any operator that is not of arithmetic or comparison, not as `=` does.
+        match &parser.peek_token_ref().token {
+            Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(POSTGRES.prec_value(Precedence::PgOther))),
+            Token::Word(word) if word.keyword == Keyword::OPERATOR => {
+                Some(Ok(POSTGRES.prec_value(Precedence::PgOther)))
+            }
+            Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("isnull") => {
+                Some(Ok(POSTGRES.prec_value(Precedence::Is)))
+            }
+            _ => POSTGRES.get_next_precedence(parser),
+        }
+    }
+
+    /// Such an operator before its operand binds no closer than between two: `@ -5 + 1` is 4.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let op = match &parser.peek_token_ref().token {
+            Token::AtSign => UnaryOperator::PGAbs,
+            Token::PGSquareRoot => UnaryOperator::PGSquareRoot,
+            Token::PGCubeRoot => UnaryOperator::PGCubeRoot,
+            Token::Tilde => UnaryOperator::BitwiseNot,
+            _ => return None,
+        };
+        parser.advance_token();
+        let operand = parser.parse_subexpr(POSTGRES.prec_value(Precedence::PgOther));
+        Some(operand.map(|expr| Expr::UnaryOp { op, expr: Box::new(expr) }))
     }
 
     fn supports_filter_during_aggregation(&self) -> bool {
@@ -82,11 +113,20 @@ impl Dialect for PostgreSql {
             let symmetric = both("symmetric");
             return Some(between(parser, expr, at + 2, symmetric, negated));
         }
+        // The parser takes all that follows for the right side, AND and OR too.
+        let after_is = 1 + usize::from(word(parser, 1, "not"));
+        if word(parser, 0, "is") && word(parser, after_is, "distinct") && word(parser, after_is + 1, "from") {
+            return Some(distinct_from(parser, expr, after_is + 2));
+        }
         // The parser takes it behind columns and casts only.
         if word(parser, 0, "collate") {
             parser.advance_token();
             let collation = parser.parse_object_name(false);
             return Some(collation.map(|collation| Expr::Collate { expr: Box::new(expr.clone()), collation }));
+        }
+        if word(parser, 0, "isnull") {
+            parser.advance_token();
+            return Some(Ok(Expr::IsNull(Box::new(expr.clone()))));
         }
         if word(parser, 0, "similar") && !word(parser, 1, "to") {
             return Some(similar(parser, expr));
@@ -221,6 +261,13 @@ fn between(
     }
     let call = call(crate::bind::BETWEEN_SYMMETRIC, vec![expr.clone(), low, high]);
     Ok(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call })
+}
+
+fn distinct_from(parser: &mut Parser, expr: &Expr, words: usize) -> Result<Expr, ParserError> {
+    (0..words).for_each(|_| parser.advance_token());
+    let right = Box::new(parser.parse_subexpr(POSTGRES.prec_value(Precedence::Is))?);
+    let left = Box::new(expr.clone());
+    Ok(if words == 3 { Expr::IsDistinctFrom(left, right) } else { Expr::IsNotDistinctFrom(left, right) })
 }
 
 fn similar(parser: &mut Parser, expr: &Expr) -> Result<Expr, ParserError> {

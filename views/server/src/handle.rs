@@ -13,7 +13,7 @@ use tidewater_ingest::SourceEvent;
 use tidewater_query::plan::Constant;
 use tidewater_sql::parse::ast::Statement;
 use tidewater_sql::{
-    Changes, Database, Evaluated, HeldKeys, Mark, Notice, Outcome, Parsed, Positions, Prepared, Result, Rows,
+    Changes, Database, Evaluated, HeldKeys, Mark, Notice, Outcome, Parsed, Positions, Prepared, Reach, Result, Rows,
     SourceHealth, SourceState, Within,
 };
 use tidewater_types::ColumnType;
@@ -53,6 +53,16 @@ impl Handle {
             Some(database) => database,
             None => tokio::task::block_in_place(|| self.database.read()),
         }
+    }
+
+    /// How a query that runs on a thread of its own asks the indexes.
+    pub(crate) fn reach(&self) -> Reach {
+        let database = Arc::downgrade(&self.database);
+        Arc::new(move |look| {
+            if let Some(database) = database.upgrade() {
+                look(&database.read());
+            }
+        })
     }
 
     /// See [`Database::prepare`].

@@ -88,7 +88,8 @@ impl Handle {
             let fixes = is_transaction && within.moment.is_none() && !query.reads.is_empty();
             fixes.then(|| Arc::new(database.transaction_moment()))
         };
-        self.made(prepared, wait, within.moment.as_deref(), make, moment).await
+        let (query, moment) = self.made(prepared, wait, within.moment.as_deref(), make, moment).await?;
+        Ok((query.through(self.reach()), moment))
     }
 
     /// As [`Handle::query`], with the positions of the moment that the answer shows.
@@ -106,7 +107,8 @@ impl Handle {
         let make = |database: &Database| database.query(prepared, parameters, session);
         let positions =
             |database: &Database, query: &Query| database.positions_of(query.reads.iter().map(String::as_str));
-        self.made(prepared, wait, None, make, positions).await
+        let (query, positions) = self.made(prepared, wait, None, make, positions).await?;
+        Ok((query.through(self.reach()), positions))
     }
 
     /// An INSERT, UPDATE or DELETE over what its transaction sees; it waits as a query does. Gives the moment of what it read.
@@ -122,7 +124,8 @@ impl Handle {
         wait: &Wait,
     ) -> Result<Change> {
         let make = |database: &Database| database.change_within(within, prepared, parameters, session);
-        self.made(prepared, wait, within.moment.as_deref(), make, |_, _| ()).await.map(|(change, ())| change)
+        let (change, ()) = self.made(prepared, wait, within.moment.as_deref(), make, |_, _| ()).await?;
+        Ok(change.through(self.reach()))
     }
 
     /// Makes something once nothing lacks; `also` is asked under the lock under which its snapshots are taken.

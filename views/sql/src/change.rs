@@ -19,7 +19,7 @@ use crate::constraint::Constraints;
 use crate::database::Database;
 use crate::names;
 use crate::query::{Prepared, Work};
-use crate::relations::Moment;
+use crate::relations::{Moment, Reach};
 use crate::within::Within;
 use crate::{Error, Result};
 pub use apply::{Ahead, Checked};
@@ -44,6 +44,15 @@ pub struct Change {
     pub relations: BTreeSet<u32>,
     /// See `relations`.
     pub tables: BTreeSet<u32>,
+}
+
+impl Change {
+    /// The same, looking rows up by the indexes of the database.
+    #[must_use]
+    pub fn through(mut self, reach: Reach) -> Self {
+        self.moment.reach = Some(reach);
+        self
+    }
 }
 
 /// Rows to take out of a table and to put into it.
@@ -100,6 +109,12 @@ impl Changes {
             && self.oid == other.oid
             && is_permuted(&self.removed, &other.removed)
             && is_permuted(&self.added, &other.added)
+    }
+
+    /// Rows that go, with weight -1, and rows that come.
+    pub fn rows(&self) -> impl Iterator<Item = (&Row, i64)> {
+        let gone = self.removed.iter().map(|row| (row, -1));
+        gone.chain(self.added.iter().map(|row| (row, 1)))
     }
 
     /// The command tag.

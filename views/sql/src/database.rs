@@ -44,8 +44,8 @@ pub struct Database {
     pub(crate) nodes: HashMap<String, NodeId>,
     /// Nodes by what they compute, so that equal subplans share one.
     pub(crate) shared: Shared,
-    /// Of nodes that have a key: its columns and its index.
-    pub(crate) key_indexes: HashMap<NodeId, (Vec<usize>, IndexId)>,
+    /// Of nodes that have keys: the columns of each and its index.
+    pub(crate) key_indexes: HashMap<NodeId, Vec<(Vec<usize>, IndexId)>>,
     pub(crate) tables: Vec<NodeId>,
     /// What the catalogs tell, as of the last time that they were asked.
     pub(crate) told: OnceLock<Arc<tidewater_catalog::Snapshot>>,
@@ -227,6 +227,14 @@ impl Database {
             }
             _ => Vec::new(),
         };
+        // What ON CONFLICT looks for.
+        let uniques: Vec<Vec<usize>> = match (&body, &shown) {
+            (Body::Table { constraints, .. }, Some(shown)) => {
+                let found = constraints.uniques.iter().map(|unique| unique.columns.clone());
+                found.filter(|key| key.iter().all(|&at| shown.columns[at].ty.key_is_packed())).collect()
+            }
+            _ => Vec::new(),
+        };
         let oid = self.next_oid;
         let relation = shown.map(|shown| Arc::new(shown.relation(oid, name)));
         let object = Object {
@@ -241,10 +249,12 @@ impl Database {
         self.changed();
         if let Some(node) = object.node() {
             self.nodes.insert(name.to_owned(), node);
-            if let Some(key) = self.circuit.key(node).filter(|key| !key.is_empty()) {
-                let index = self.circuit.add_index(node, &key);
-                self.key_indexes.insert(node, (key, index));
-            }
+            let mut keys: Vec<Vec<usize>> = self.circuit.key(node).filter(|key| !key.is_empty()).into_iter().collect();
+            keys.extend(uniques);
+            keys.dedup();
+            let circuit = &mut self.circuit;
+            let indexes = keys.into_iter().map(|key| (key.clone(), circuit.add_index(node, &key)));
+            self.key_indexes.insert(node, indexes.collect());
         }
         self.objects.insert(name.to_owned(), object);
     }

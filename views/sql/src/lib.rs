@@ -37,6 +37,7 @@ pub use follow::{Changed, FollowId, FollowedRows, Follower};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;
 pub use query::{Prepared, Query, Rows};
+pub use relations::Reach;
 pub use sequence::{Mark, Sequence};
 pub use source_status::{Consistency, Notice, SourceHealth, SourceState, SourceStatus};
 pub use statement::Outcome;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidewater_delta::{Row, RowBuilder, Width};
-use tidewater_engine::{IndexId, NodeId};
+use tidewater_engine::{IndexId, NodeId, Trail};
 use tidewater_query::plan::{Constant, Get, Id, Rel, Scalar, equality};
 use tidewater_query::{Plan, Relation};
 use tidewater_types::{ColumnType, Packing, Type};
@@ -76,8 +76,8 @@ impl Database {
     /// An index of the object by exactly these columns, in any order.
     fn index_by(&self, name: &str, node: NodeId, wanted: &[usize]) -> Option<(Vec<usize>, IndexId)> {
         let same = |columns: &[usize]| columns.len() == wanted.len() && columns.iter().all(|at| wanted.contains(at));
-        if let Some((columns, index)) = self.key_indexes.get(&node).filter(|(columns, _)| same(columns)) {
-            return Some((columns.clone(), *index));
+        if let Some(found) = self.key_indexes.get(&node).into_iter().flatten().find(|(columns, _)| same(columns)) {
+            return Some(found.clone());
         }
         self.objects.values().find_map(|object| match &object.body {
             Body::Index { on, index, columns } if on == name && same(columns) => Some((columns.clone(), *index)),
@@ -86,7 +86,7 @@ impl Database {
     }
 
     /// The rows of a lookup; `None` where a value may equal values of its column that are packed another way, which a scan
-    /// sorts out, or the index is still being filled.
+    /// sorts out, the index is still being filled, or too much has left the table since the moment.
     ///
     /// # Errors
     /// The error that a row of the view has instead of a value.
@@ -124,7 +124,10 @@ impl Database {
             None => self.circuit.lookup(lookup.index, key.finish()),
             Some(moment) => {
                 let rows = moment.rows(&lookup.relation, lookup.node)?;
-                self.circuit.lookup_at(lookup.index, key.finish(), rows)
+                let keys = [key.finish()];
+                let trail = self.circuit.trail(rows, lookup.index, &keys).filter(Trail::is_known);
+                let Some(trail) = trail else { return Ok(None) };
+                rows.found(&trail, &keys)
             }
         };
         let mut builder = RowBuilder::new(lookup.output_widths.clone());

@@ -16,7 +16,7 @@ use crate::check::{Check, Checked};
 use crate::database::Database;
 use crate::lookup::Lookup;
 use crate::parse::ast::{Parsed, Statement};
-use crate::relations::{Moment, Names};
+use crate::relations::{Moment, Names, Reach};
 use crate::source_status::Notice;
 use crate::within::Within;
 use crate::{Error, Result};
@@ -117,6 +117,15 @@ impl Query {
     /// A query whose rows are known.
     pub(crate) fn of(rows: Rows) -> Self {
         Query { columns: rows.columns, reads: Vec::new(), notices: Vec::new(), body: Body::Rows(rows.rows) }
+    }
+
+    /// The same, looking rows up by the indexes of the database.
+    #[must_use]
+    pub fn through(mut self, reach: Reach) -> Self {
+        if let Body::Plan(running) = &mut self.body {
+            running.moment.reach = Some(reach);
+        }
+        self
     }
 
     /// The rows, if they are known without running anything.

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tidewater_delta::{Row, RowRef};
-use tidewater_engine::{RowsFrom, Snapshot};
+use tidewater_delta::{Row, RowRef, Weight};
+use tidewater_engine::{IndexId, NodeId, RowsFrom, Snapshot, Watched};
 use tidewater_functions::Session;
 use tidewater_query::catalog::{KeptRows, Rows};
 use tidewater_query::{Catalog, MADE, Relation, Source, View};
@@ -79,9 +79,20 @@ impl Catalog for Names<'_> {
     }
 }
 
+/// Lets somebody look at the database for a moment, between two ticks. Who holds its lock must not ask.
+pub type Reach = Arc<dyn Fn(&mut dyn FnMut(&Database)) + Send + Sync>;
+
+/// The rows of one relation, with the columns and numbers of the indexes that find them.
+struct Kept {
+    rows: Watched,
+    indexes: Vec<(Vec<usize>, IndexId)>,
+}
+
 /// The rows that a plan reads, as they were at one moment.
 pub(crate) struct Moment {
-    snapshots: HashMap<u64, Snapshot>,
+    snapshots: HashMap<u64, Kept>,
+    /// By which indexes are asked; without, all rows are read.
+    pub(crate) reach: Option<Reach>,
     /// Rows of the transaction's own: how often each comes to those of the snapshot, or goes from them.
     own: HashMap<u64, HashMap<Row, i64>>,
     /// Rows that are made when they are asked for.
@@ -92,7 +103,7 @@ pub(crate) struct Moment {
 
 impl Source for Moment {
     fn scan(&self, relation: &Relation, rows: &mut Rows<'_>) -> Result<ControlFlow<()>> {
-        if let Some(snapshot) = self.snapshots.get(&relation.id) {
+        if let Some(snapshot) = self.snapshot(relation) {
             return match self.own.get(&relation.id) {
                 None => scan(snapshot, rows),
                 Some(own) => scan_with(snapshot, own, rows),
@@ -108,7 +119,7 @@ impl Source for Moment {
     }
 
     fn scan_kept<'r>(&'r self, relation: &Relation, rows: &mut KeptRows<'r, '_>) -> Result<bool> {
-        match self.snapshots.get(&relation.id) {
+        match self.snapshot(relation) {
             Some(snapshot) if !self.own.contains_key(&relation.id) => scan(snapshot, rows).map(|_| true),
             _ => Ok(false),
         }
@@ -118,7 +129,57 @@ impl Source for Moment {
         if tidewater_catalog::is_system(relation) {
             return Some(tidewater_catalog::estimate(relation));
         }
-        self.snapshots.get(&relation.id).map(|snapshot| snapshot.len() as u64)
+        self.snapshot(relation).map(|snapshot| snapshot.len() as u64)
+    }
+
+    fn index(&self, relation: &Relation, columns: &[usize]) -> Option<Vec<usize>> {
+        self.reach.as_ref()?;
+        let fits = |index: &&Vec<usize>| index.iter().all(|at| columns.contains(at));
+        let indexes = self.snapshots.get(&relation.id)?.indexes.iter().map(|(columns, _)| columns);
+        indexes.filter(fits).max_by_key(|columns| columns.len()).cloned()
+    }
+
+    fn lookup(
+        &self,
+        relation: &Relation,
+        columns: &[usize],
+        keys: &[RowRef<'_>],
+        rows: &mut Rows<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let kept = self.snapshots.get(&relation.id);
+        let index = kept.and_then(|kept| kept.indexes.iter().find(|(known, _)| known == columns));
+        let (Some(kept), Some((_, index)), Some(reach)) = (kept, index, &self.reach) else {
+            return self.scan(relation, rows);
+        };
+        let mut trail = None;
+        reach(&mut |database| trail = database.circuit.trail(&kept.rows, *index, keys));
+        // The relation is gone by now, but for its snapshot.
+        let Some(trail) = trail else { return self.scan(relation, rows) };
+        let mut found = kept.rows.found(&trail, keys);
+        if let Some(own) = self.own.get(&relation.id) {
+            found.iter_mut().for_each(|(row, weight)| *weight += own.get(row.bytes()).copied().unwrap_or(0).min(0));
+            let wanted = trail.wanted(keys);
+            let own = own.iter().map(|(row, weight)| (row.as_ref(), *weight));
+            found.extend(own.filter(|(row, weight)| *weight > 0 && wanted(*row)));
+        }
+        let found: Vec<RowRef<'_>> = found.into_iter().flat_map(copies).collect();
+        for batch in found.chunks(BATCH) {
+            if rows(batch)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// A row as often as it occurs.
+fn copies<'r>((row, weight): (RowRef<'r>, Weight)) -> impl Iterator<Item = RowRef<'r>> {
+    std::iter::repeat_n(row, usize::try_from(weight).unwrap_or(0))
+}
+
+impl Moment {
+    fn snapshot(&self, relation: &Relation) -> Option<&Snapshot> {
+        self.snapshots.get(&relation.id).map(|kept| kept.rows.rows())
     }
 }
 
@@ -143,6 +204,20 @@ impl Source for WithMade<'_> {
 
     fn estimate(&self, relation: &Relation) -> Option<u64> {
         if relation.id == MADE { Some(self.rows.len() as u64) } else { self.moment.estimate(relation) }
+    }
+
+    fn index(&self, relation: &Relation, columns: &[usize]) -> Option<Vec<usize>> {
+        self.moment.index(relation, columns)
+    }
+
+    fn lookup(
+        &self,
+        relation: &Relation,
+        columns: &[usize],
+        keys: &[RowRef<'_>],
+        rows: &mut Rows<'_>,
+    ) -> Result<ControlFlow<()>> {
+        self.moment.lookup(relation, columns, keys, rows)
     }
 }
 
@@ -237,7 +312,8 @@ impl Database {
         session: &Arc<Session>,
         within: &Within,
     ) -> Result<Moment> {
-        let mut moment = Moment { snapshots: HashMap::new(), own: HashMap::new(), made: HashMap::new(), catalog: None };
+        let mut moment =
+            Moment { snapshots: HashMap::new(), reach: None, own: HashMap::new(), made: HashMap::new(), catalog: None };
         for relation in relations {
             let object = self.object_of(&relation);
             match object.map(|object| (&object.body, object.node())) {
@@ -246,7 +322,7 @@ impl Database {
                         Some(seen) => seen.rows(&relation, node)?.clone(),
                         None => match self.circuit.error(node) {
                             Some(error) => return Err(error.clone()),
-                            None => self.circuit.snapshot(node),
+                            None => self.circuit.watch(node),
                         },
                     };
                     let oid = object.map_or(0, |object| object.oid);
@@ -255,7 +331,8 @@ impl Database {
                     if !own.is_empty() {
                         moment.own.insert(relation.id, own);
                     }
-                    moment.snapshots.insert(relation.id, rows);
+                    let indexes = self.indexes_that_find(&relation, node);
+                    moment.snapshots.insert(relation.id, Kept { rows, indexes });
                 }
                 Some((Body::Timelines, _)) => {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
@@ -268,5 +345,16 @@ impl Database {
             }
         }
         Ok(moment)
+    }
+
+    /// The indexes that find a relation's rows, with their columns.
+    fn indexes_that_find(&self, relation: &Relation, node: NodeId) -> Vec<(Vec<usize>, IndexId)> {
+        let name = names::key(&relation.schema, &relation.name);
+        let made = self.objects.values().filter_map(|object| match &object.body {
+            Body::Index { on, index, columns } if *on == name => Some((columns.clone(), *index)),
+            _ => None,
+        });
+        let keys = self.key_indexes.get(&node).into_iter().flatten().cloned();
+        keys.chain(made).filter(|(_, index)| self.circuit.is_filled(*index)).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tidewater_delta::Row;
-use tidewater_engine::{NodeId, Snapshot};
+use tidewater_engine::{NodeId, Watched};
 use tidewater_functions::Session;
 use tidewater_query::Relation;
 
@@ -39,7 +39,7 @@ impl Within {
 #[derive(Debug, Clone)]
 pub struct TransactionMoment {
     /// Or why they could not be read at the moment. An object that is made anew has another node.
-    nodes: HashMap<NodeId, Result<Snapshot>>,
+    nodes: HashMap<NodeId, Result<Watched>>,
     timelines: Timelines,
 }
 
@@ -48,7 +48,7 @@ impl TransactionMoment {
     ///
     /// # Errors
     /// Why it could not be read at the moment; 40001 if it has been made, or made anew, since.
-    pub(crate) fn rows(&self, relation: &Relation, node: NodeId) -> Result<&Snapshot> {
+    pub(crate) fn rows(&self, relation: &Relation, node: NodeId) -> Result<&Watched> {
         match self.nodes.get(&node) {
             Some(rows) => rows.as_ref().map_err(Clone::clone),
             None => {
@@ -77,7 +77,7 @@ impl Database {
         TransactionMoment { nodes: nodes.collect(), timelines: self.timelines.clone() }
     }
 
-    fn rows_now(&self, name: &str, node: NodeId) -> Result<Snapshot> {
+    fn rows_now(&self, name: &str, node: NodeId) -> Result<Watched> {
         if let Some(error) = self.circuit.error(node) {
             return Err(error.clone());
         }
@@ -86,7 +86,7 @@ impl Database {
             let message = format!("\"{name}\" did not hold all of its rows at the moment that this transaction sees");
             return Err(Error::new(b"40001", message).hint("ROLLBACK, and begin again"));
         }
-        Ok(self.circuit.snapshot(node))
+        Ok(self.circuit.watch(node))
     }
 
     /// Adds the table that a statement of the transaction itself has made.
@@ -145,7 +145,7 @@ impl Database {
             let object = self.objects.values().find(|object| object.oid == *oid)?;
             let node = object.node()?;
             let rows = moment.nodes.get(&node)?.as_ref().ok()?;
-            Some(!ahead.touches(*oid) && self.circuit.is_of(node, rows))
+            Some(!ahead.touches(*oid) && self.circuit.is_of(node, rows.rows()))
         };
         oids.iter().all(|oid| is_same(oid).unwrap_or(false))
     }

@@ -11,3 +11,4 @@ mod limits;
 mod model;
 mod oracle;
 mod plans;
+mod watch;

@@ -75,7 +75,8 @@ impl Binder<'_> {
         self.assign(scalar, &target.ty, target.name).map_err(|error| self.at(error, super::expr::start(expr)))
     }
 
-    fn assigned_query(&mut self, mut bound: Bound, targets: &[Target<'_>]) -> Result<Bound> {
+    /// A query's rows as those of the targets' types.
+    pub(super) fn assigned_query(&mut self, mut bound: Bound, targets: &[Target<'_>]) -> Result<Bound> {
         check_width(bound.output.len(), targets)?;
         let mut made = Vec::with_capacity(targets.len());
         for ((name, id), target) in bound.output.iter_mut().zip(targets) {

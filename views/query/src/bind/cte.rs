@@ -4,12 +4,13 @@
 use sqlparser::ast::{self, SetExpr, SetOperator, SetQuantifier};
 use tidewater_types::{Result, SqlError};
 
+use super::mutual::{MUTUALLY_RECURSIVE, Part};
 use super::scope::ScopeColumn;
 use super::{Binder, Bound, has_volatile, names, unsupported};
-use crate::plan::{Id, JoinKind, Let, LetId, LetRec, Rel};
+use crate::plan::{Id, JoinKind, Let, LetId, LetRec, Recursion, Rel};
 
 /// Queries that the parser's text puts where a clause of WITH stands that is not done; each has its name.
-pub(crate) const REFUSED_WITH: [&str; 3] = ["WITH MUTUALLY RECURSIVE", "SEARCH of WITH", "CYCLE of WITH"];
+pub(crate) const REFUSED_WITH: [&str; 2] = ["SEARCH of WITH", "CYCLE of WITH"];
 
 /// A CTE that may be read.
 #[derive(Debug, Clone)]
@@ -18,10 +19,18 @@ pub(crate) struct CteScope {
     state: State,
 }
 
+impl CteScope {
+    pub(super) fn new(name: &str, state: State) -> CteScope {
+        CteScope { name: name.to_owned(), state }
+    }
+}
+
 #[derive(Debug, Clone)]
-enum State {
+pub(super) enum State {
     /// By this number, with these columns.
     Ready(LetId, Vec<(String, Id)>),
+    /// As a part of a recursion.
+    Part(Part),
     /// Its own definition is being bound, where it may not be read; why.
     Forbidden(&'static str),
 }
@@ -30,7 +39,7 @@ enum State {
 #[derive(Clone)]
 pub(super) enum Binding {
     Plain { id: LetId, value: Rel, columns: Vec<Id> },
-    Recursive { id: LetId, columns: Vec<Id>, base: (Rel, Vec<Id>), step: (Rel, Vec<Id>), distinct: bool },
+    Recursive { id: LetId, columns: Vec<Id>, base: (Rel, Vec<Id>), step: (Rel, Vec<Id>), kind: Recursion },
 }
 
 impl Binder<'_> {
@@ -63,6 +72,9 @@ impl Binder<'_> {
         let named = with.cte_tables.iter().map(|cte| cte.alias.name.value.as_str());
         if let Some(refused) = named.into_iter().find(|name| REFUSED_WITH.contains(name)) {
             return Err(unsupported(refused));
+        }
+        if with.cte_tables.first().is_some_and(|cte| cte.alias.name.value == MUTUALLY_RECURSIVE) {
+            return self.mutual(with);
         }
         for cte in in_order(with) {
             let name = names::fold(&cte.alias.name);
@@ -158,7 +170,7 @@ impl Binder<'_> {
             columns: columns.into_iter().map(|(_, id)| id).collect(),
             base: (base.rel, base_ids),
             step: (step.rel, step_ids),
-            distinct,
+            kind: if distinct { Recursion::Distinct } else { Recursion::All },
         })
     }
 
@@ -176,6 +188,10 @@ impl Binder<'_> {
                 let ids = own.iter().map(|column| column.id).collect();
                 Ok(Some((Rel::Ref { id, columns: ids }, own)))
             }
+            State::Part(part) => {
+                let (rel, own) = self.rows_of_part(&part)?;
+                Ok(Some((rel, own.into_iter().map(|(name, id)| ScopeColumn { name, id }).collect())))
+            }
         }
     }
 }
@@ -184,8 +200,8 @@ impl Binder<'_> {
 pub(super) fn around(body: Rel, bindings: Vec<Binding>) -> Rel {
     bindings.into_iter().rev().fold(body, |body, binding| match binding {
         Binding::Plain { id, value, columns } => Rel::Let(Box::new(Let { id, value, columns, body })),
-        Binding::Recursive { id, columns, base, step, distinct } => {
-            Rel::LetRec(Box::new(LetRec { id, columns, base, step, distinct, body }))
+        Binding::Recursive { id, columns, base, step, kind } => {
+            Rel::LetRec(Box::new(LetRec { id, columns, base, step, kind, body }))
         }
     })
 }

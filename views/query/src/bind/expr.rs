@@ -21,6 +21,12 @@ impl Binder<'_> {
 
     fn expr_node(&mut self, expr: &Expr) -> Result<Scalar> {
         match expr {
+            // A reserved word of PostgreSQL that the parser takes for a name.
+            Expr::Identifier(ident)
+                if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("current_schema") =>
+            {
+                self.named_call("current_schema", Vec::new())
+            }
             Expr::Identifier(ident) => self.identifier(&names::fold(ident)),
             Expr::CompoundIdentifier(idents) => {
                 let parts: Vec<String> = idents.iter().map(names::fold).collect();

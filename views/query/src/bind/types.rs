@@ -11,8 +11,10 @@ impl Binder<'_> {
         match ColumnType::parse(&spelling(data_type)) {
             Ok(ty) => Ok(ty),
             Err(error) => match data_type {
-                DataType::Custom(name, modifiers) if modifiers.is_empty() => self.custom_type(name).ok_or(error),
-                _ => Err(error),
+                DataType::Custom(name, modifiers) if modifiers.is_empty() => {
+                    self.custom_type(name).ok_or_else(|| refusal(error, data_type))
+                }
+                _ => Err(refusal(error, data_type)),
             },
         }
     }
@@ -24,6 +26,43 @@ impl Binder<'_> {
             [schema, name] => self.catalog.custom_type(Some(schema), name),
             _ => None,
         }
+    }
+}
+
+/// Types that PostgreSQL has and this system has not.
+const MISSING: [&str; 22] = [
+    "bit",
+    "varbit",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "xml",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "tsvector",
+    "tsquery",
+    "pg_lsn",
+    "pg_snapshot",
+    "txid_snapshot",
+    "tid",
+    "xid8",
+];
+
+/// What is said of a type that is not known here.
+fn refusal(error: SqlError, data_type: &DataType) -> SqlError {
+    let text = spelling(data_type).to_lowercase();
+    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text);
+    let name = text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    match error.sqlstate == *b"42704" && MISSING.contains(&name) {
+        true => super::unsupported(format!("the type {text}")),
+        false => error,
     }
 }
 
@@ -55,7 +94,7 @@ pub(super) fn check_value_type(ty: &ColumnType) -> Result<()> {
 /// # Errors
 /// 42704 for an unknown one, what is wrong with its modifier.
 pub fn column_type(data_type: &DataType) -> Result<ColumnType> {
-    let ty = ColumnType::parse(&spelling(data_type))?;
+    let ty = ColumnType::parse(&spelling(data_type)).map_err(|error| refusal(error, data_type))?;
     check_value_type(&ty)?;
     Ok(ty)
 }

@@ -4,7 +4,7 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::words::{begins_subquery, closing, following, is_word, name};
-use crate::bind::{ALL_FIELDS, DISTINCT_SETS, EXCLUDES, MERGED_ALIAS, REFUSED_WITH};
+use crate::bind::{ALL_FIELDS, DISTINCT_SETS, EXCLUDES, LIMITS, MERGED_ALIAS, MUTUALLY_RECURSIVE, REFUSED_WITH};
 use crate::dialect::PostgreSql;
 
 /// Writes what stands at `at` another way, if the parser needs it, and says where to go on.
@@ -257,15 +257,39 @@ fn interval(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -
     Some(text + 1)
 }
 
-/// WITH MUTUALLY RECURSIVE is refused by a query of a name that no other has.
+/// WITH MUTUALLY RECURSIVE is WITH RECURSIVE and a query first of a name that no other has, which says the options.
 fn mutually_recursive(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> Option<usize> {
     let mutually = following(tokens, at).filter(|word| is_word(&tokens[*word], "mutually"))?;
     let recursive = following(tokens, mutually).filter(|word| is_word(&tokens[*word], "recursive"))?;
+    let limit = recursion_limit(tokens, recursive);
     out.push(tokens[at].clone());
     out.push(tokens[recursive].clone());
-    refused_query(out, REFUSED_WITH[0], &tokens[at]);
+    let said = limit.as_ref().map(|(option, number, _)| (*option, number.clone()));
+    query_of_name(out, MUTUALLY_RECURSIVE, said, &tokens[at]);
     push(out, Token::Comma, &tokens[recursive]);
-    Some(recursive + 1)
+    Some(limit.map_or(recursive, |(_, _, end)| end) + 1)
+}
+
+/// `([RETURN AT | ERROR AT] RECURSION LIMIT [=] n)`: what it is called, the number, the parenthesis.
+fn recursion_limit(tokens: &[TokenWithSpan], before: usize) -> Option<(&'static str, Token, usize)> {
+    let open = following(tokens, before).filter(|open| tokens[*open].token == Token::LParen)?;
+    let mut at = following(tokens, open)?;
+    let mut option = LIMITS[1];
+    for (word, said) in [("return", LIMITS[0]), ("error", LIMITS[1])] {
+        if is_word(&tokens[at], word) {
+            option = said;
+            at = following(tokens, at).filter(|at| is_word(&tokens[*at], "at"))?;
+            at = following(tokens, at)?;
+        }
+    }
+    let limit =
+        following(tokens, at).filter(|limit| is_word(&tokens[at], "recursion") && is_word(&tokens[*limit], "limit"))?;
+    let mut number = following(tokens, limit)?;
+    if tokens[number].token == Token::Eq {
+        number = following(tokens, number)?;
+    }
+    let close = following(tokens, number).filter(|close| tokens[*close].token == Token::RParen)?;
+    matches!(tokens[number].token, Token::Number(..)).then(|| (option, tokens[number].token.clone(), close))
 }
 
 /// `SEARCH DEPTH FIRST BY x SET y` behind a query of WITH is refused so, too.
@@ -275,12 +299,12 @@ fn search(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> 
         return None;
     }
     following(tokens, order).filter(|first| is_word(&tokens[*first], "first"))?;
-    behind_query(tokens, at, "set", REFUSED_WITH[1], out)
+    behind_query(tokens, at, "set", REFUSED_WITH[0], out)
 }
 
 /// `CYCLE x SET y USING z`.
 fn cycle(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> Option<usize> {
-    behind_query(tokens, at, "using", REFUSED_WITH[2], out)
+    behind_query(tokens, at, "using", REFUSED_WITH[1], out)
 }
 
 /// A clause that ends with a word and a name behind it.
@@ -303,9 +327,17 @@ fn behind_query(
 }
 
 fn refused_query(out: &mut Vec<TokenWithSpan>, refused: &str, place: &TokenWithSpan) {
+    query_of_name(out, refused, None, place);
+}
+
+/// `"of" AS (SELECT number AS "option")`
+fn query_of_name(out: &mut Vec<TokenWithSpan>, of: &str, said: Option<(&str, Token)>, place: &TokenWithSpan) {
     let word = Token::make_keyword;
-    let number = Token::Number("1".to_owned(), false);
-    for token in [name(refused), word("AS"), Token::LParen, word("SELECT"), number, Token::RParen] {
+    let (option, number) = said.map_or((None, None), |(option, number)| (Some(option), Some(number)));
+    let number = number.unwrap_or_else(|| Token::Number("1".to_owned(), false));
+    let head = [name(of), word("AS"), Token::LParen, word("SELECT"), number];
+    let alias = option.into_iter().flat_map(|option| [word("AS"), name(option)]);
+    for token in head.into_iter().chain(alias).chain([Token::RParen]) {
         push(out, token, place);
     }
 }

@@ -10,7 +10,7 @@ mod walk;
 pub use column::{Column, Columns, Id};
 pub use print::Printed;
 pub(crate) use properties::rejects_null;
-pub use rel::{Count, CountKind, Get, Join, JoinKind, Let, LetId, LetRec, Order, Rel, TopK};
+pub use rel::{Count, CountKind, Get, Join, JoinKind, Let, LetId, LetRec, Order, Recursion, Rel, TopK, TurnLimit};
 pub use scalar::{
     Aggregate, Call, Case, Cast, Constant, Frame, FrameBound, FrameExclude, FrameUnits, FunctionRef, Quantified,
     Scalar, SortKey, Subquery, SubqueryKind, Subscript, SubscriptPart, Test, WindowCall, conjuncts,

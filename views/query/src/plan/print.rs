@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::{
     Aggregate, Call, Columns, Constant, CountKind, Frame, FrameBound, FrameExclude, FrameUnits, Id, JoinKind, Order,
-    Plan, Rel, Scalar, SortKey, SubqueryKind, SubscriptPart, Test, WindowCall,
+    Plan, Recursion, Rel, Scalar, SortKey, SubqueryKind, SubscriptPart, Test, WindowCall,
 };
 
 /// A part of a plan, with the names of its columns.
@@ -145,7 +145,11 @@ fn line(rel: &Rel, columns: &Columns) -> String {
         }
         Rel::Let(binding) => format!("Let {} [{}]", binding.id.0, ids(&binding.columns, columns)),
         Rel::LetRec(binding) => {
-            let all = if binding.distinct { "" } else { " all" };
+            let all = match binding.kind {
+                Recursion::All => " all",
+                Recursion::Distinct => "",
+                Recursion::Fixpoint(_) => " until nothing changes",
+            };
             let (base, step) = (ids(&binding.base.1, columns), ids(&binding.step.1, columns));
             format!("LetRec {}{all} [{}] of [{base}] [{step}]", binding.id.0, ids(&binding.columns, columns))
         }

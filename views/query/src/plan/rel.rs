@@ -203,6 +203,27 @@ pub struct Let {
     pub body: Rel,
 }
 
+/// Which rows a recursion has in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Recursion {
+    /// UNION ALL: those of all turns. A turn sees the rows that the last one found.
+    All,
+    /// UNION: the same, but a row that was found before is not found again.
+    Distinct,
+    /// WITH MUTUALLY RECURSIVE: those of the last turn. A turn sees the rows of the one before, the first one none; the one that
+    /// finds the same rows is the last.
+    Fixpoint(Option<TurnLimit>),
+}
+
+/// RECURSION LIMIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TurnLimit {
+    /// How many turns there are at the most.
+    pub turns: u64,
+    /// Whether it is an error if more would be needed.
+    pub is_error: bool,
+}
+
 /// A relation that is defined by itself: `base`, and again and again what `step` makes of the rows found last, until there are no
 /// new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -215,8 +236,8 @@ pub struct LetRec {
     pub base: (Rel, Vec<Id>),
     /// How it goes on, with its columns in this order.
     pub step: (Rel, Vec<Id>),
-    /// UNION instead of UNION ALL: a row that was found before is not found again.
-    pub distinct: bool,
+    /// Which rows it has in the end.
+    pub kind: Recursion,
     /// Where it is used.
     pub body: Rel,
 }

@@ -390,11 +390,11 @@ impl Push {
 
     /// A recursion carries the domain's columns from its base on.
     fn recursion(&mut self, binding: LetRec, names: &mut Names<'_>) -> Result<(Rel, Vec<Id>)> {
-        let LetRec { id, mut columns, base, step, distinct, body } = binding;
+        let LetRec { id, mut columns, base, step, kind, body } = binding;
         let inside = base.0.free().into_iter().chain(step.0.free()).any(|id| self.outer.contains(&id));
         if !inside {
             let (body, found) = self.push(body, names)?;
-            let binding = LetRec { id, columns, base, step, distinct, body };
+            let binding = LetRec { id, columns, base, step, kind, body };
             return Ok((Rel::LetRec(Box::new(binding)), found));
         }
         let (base_rel, base_found) = self.push(base.0, names)?;
@@ -407,7 +407,7 @@ impl Push {
         let (body, found) = self.push(body, names)?;
         self.recursive.remove(&id);
         columns.extend(self.outer.iter().map(|id| names.columns.copy(*id)).collect::<Vec<_>>());
-        let binding = LetRec { id, columns, base: (base_rel, base_ids), step: (step_rel, step_ids), distinct, body };
+        let binding = LetRec { id, columns, base: (base_rel, base_ids), step: (step_rel, step_ids), kind, body };
         Ok((Rel::LetRec(Box::new(binding)), found))
     }
 }

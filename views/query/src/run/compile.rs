@@ -3,9 +3,9 @@
 use tidewater_types::{ColumnType, Expr, Packing, Result, SqlError};
 
 use super::layout::{Layout, types};
-use super::node::{Lookup, Node};
+use super::node::Node;
 use super::scalar::Compiler;
-use super::{count, flat_map, join, recurse, reduce, sort, window};
+use super::{count, flat_map, join, lookup, recurse, reduce, sort, window};
 use crate::catalog::Source;
 use crate::plan::{Columns, Get, Id, Rel, Scalar};
 
@@ -101,35 +101,11 @@ impl Builder<'_> {
     /// A filter; over a relation with an index on what it compares with constants, a lookup.
     fn filter(self, input: &Rel, predicates: &[Scalar]) -> Result<(Node, Layout)> {
         let (mut node, layout) = self.node(input)?;
-        if let (Node::Scan { relation, lookup }, Rel::Get(get)) = (&mut node, input) {
-            *lookup = self.lookup(get, relation, predicates)?;
+        if let (Node::Scan { lookup: index, .. }, Rel::Get(get)) = (&mut node, input) {
+            *index = lookup::of(self, get, predicates, &Layout::default())?;
         }
         let predicates = self.compiler.conditions(predicates, &layout)?;
         Ok((Node::Filter { input: Box::new(node), predicates }, layout))
-    }
-
-    fn lookup(self, get: &Get, relation: &crate::catalog::Relation, predicates: &[Scalar]) -> Result<Option<Lookup>> {
-        let mut found: Vec<(usize, &Scalar)> = Vec::new();
-        for (a, b) in predicates.iter().filter_map(crate::plan::equality) {
-            for (column, value) in [(a, b), (b, a)] {
-                if let Scalar::Column(id, ty) = column
-                    && let Some((at, _)) = get.columns.iter().find(|(_, read)| read == id)
-                    && super::scalar::is_constant(value)
-                    && value.ty().ty == ty.ty
-                    && found.iter().all(|(known, _)| known != at)
-                {
-                    found.push((*at, value));
-                }
-            }
-        }
-        found.sort_by_key(|(at, _)| *at);
-        let columns: Vec<usize> = found.iter().map(|(at, _)| *at).collect();
-        if columns.is_empty() || !self.source.has_index(relation, &columns) {
-            return Ok(None);
-        }
-        let key = self.compiler.all(found.iter().map(|(_, value)| *value), &Layout::default())?;
-        let types = columns.iter().map(|at| relation.columns[*at].ty.clone()).collect();
-        Ok(Some(Lookup { columns, key, types }))
     }
 }
 

@@ -5,21 +5,19 @@
 //! one.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bumpalo::Bump;
-use hashbrown::HashSet;
 use tidewater_delta::{Row, RowRef};
 use tidewater_types::{Datum, Expr, Result, Scratch, SqlError, Type};
 
 use super::built::{self, Built, Candidates, State};
-use super::cell::{self, Packer, Types};
+use super::cell;
 use super::compile::Builder;
 use super::layout::Layout;
+use super::lookup::{self, Lookup};
 use super::node::{BATCH_ROWS, Batch, Cx, Flow, Node, Out};
 use super::quick::{Place, by_slot};
 use super::scalar::Condition;
-use crate::catalog::Relation;
 use crate::plan::{Id, Join as Written, JoinKind, Rel, Scalar, Test};
 
 /// A compiled join.
@@ -49,13 +47,9 @@ enum Right {
     Index(Index),
 }
 
-/// An index of the right side.
+/// An index of the right side, and conditions on its rows.
 struct Index {
-    relation: Arc<Relation>,
-    columns: Vec<usize>,
-    /// The left side's values for these columns.
-    key: Vec<Expr>,
-    types: Types,
+    lookup: Lookup,
     filter: Vec<Condition>,
 }
 
@@ -164,36 +158,12 @@ fn index(
     if written.kind == JoinKind::Full || size(builder, left) > rows as f64 * INDEX_SHARE {
         return Ok(None);
     }
-    let mut found: Vec<(usize, &Scalar)> = Vec::new();
-    for predicate in &written.on {
-        let Some((a, b)) = crate::plan::equality(predicate) else { continue };
-        for (column, value) in [(a, b), (b, a)] {
-            if let Scalar::Column(id, ty) = column
-                && let Some((at, _)) = get.columns.iter().find(|(_, read)| read == id)
-                && value.ty().ty == ty.ty
-                && value.free().iter().all(|id| left_layout.places.contains_key(id))
-                && found.iter().all(|(known, _)| known != at)
-            {
-                found.push((*at, value));
-            }
-        }
-    }
     // A mark may be NULL for rows that an index does not find.
-    if matches!(written.kind, JoinKind::Mark(_)) && !found.is_empty() {
+    if matches!(written.kind, JoinKind::Mark(_)) {
         return Ok(None);
     }
-    found.sort_by_key(|(at, _)| *at);
-    let columns: Vec<usize> = found.iter().map(|(at, _)| *at).collect();
-    if columns.is_empty() || !builder.source.has_index(&get.relation, &columns) {
-        return Ok(None);
-    }
-    Ok(Some(Index {
-        relation: get.relation.clone(),
-        key: builder.compiler.all(found.iter().map(|(_, value)| *value), left_layout)?,
-        types: columns.iter().map(|at| get.relation.columns[*at].ty.clone()).collect(),
-        columns,
-        filter: builder.compiler.conditions(filter, right_layout)?,
-    }))
+    let Some(lookup) = lookup::of(builder, get, &written.on, left_layout)? else { return Ok(None) };
+    Ok(Some(Index { lookup, filter: builder.compiler.conditions(filter, right_layout)? }))
 }
 
 fn marks() -> [Row; 3] {
@@ -404,31 +374,19 @@ impl Join {
     /// The right rows that may meet a batch's left rows.
     fn find<'a>(&self, index: &Index, batch: &Batch<'_>, arena: &'a Bump, cx: &Cx<'a>) -> Result<Built<'a>> {
         let mut built = Built::new(arena, self.right_nulls.len(), self.numbers.is_some(), cx);
-        let mut packer = Packer::new(&index.types);
-        let mut seen: HashSet<Box<[u8]>> = HashSet::new();
         let mut key = built::Key::default();
-        for tuple in batch.tuples() {
-            let scratch = Scratch::new();
-            let values = index.key.iter().map(|expr| expr.eval(tuple, &scratch)).collect::<Result<Vec<_>>>()?;
-            if values.iter().any(Datum::is_null) {
-                continue;
-            }
-            let wanted = packer.pack(&values, &scratch);
-            if !seen.insert(wanted.bytes().into()) {
-                continue;
-            }
-            let _ = cx.source.lookup(&index.relation, &index.columns, wanted, &mut |rows| {
-                cx.limits.check()?;
-                let scratch = Scratch::new();
-                for row in rows.chunks(1) {
-                    if super::node::all_true(&index.filter, row, &scratch)? {
-                        let state = self.key_of(row, false, &mut key, &scratch)?;
-                        built.insert(row, &key, state, false)?;
-                    }
+        let mut scratch = Scratch::new();
+        let _ = index.lookup.run(batch.tuples(), cx, &mut |rows| {
+            cx.limits.check()?;
+            scratch.reset();
+            for row in rows.chunks(1) {
+                if super::node::all_true(&index.filter, row, &scratch)? {
+                    let state = self.key_of(row, false, &mut key, &scratch)?;
+                    built.insert(row, &key, state, false)?;
                 }
-                Ok(Flow::Continue(()))
-            })?;
-        }
+            }
+            Ok(Flow::Continue(()))
+        })?;
         Ok(built)
     }
 

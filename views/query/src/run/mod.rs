@@ -15,6 +15,7 @@ mod frame;
 mod join;
 mod layout;
 mod like;
+mod lookup;
 mod memory;
 mod node;
 mod quick;

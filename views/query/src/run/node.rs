@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 use tidewater_delta::RowRef;
-use tidewater_types::{Datum, Expr, Result, Scratch, SqlError};
+use tidewater_types::{Expr, Result, Scratch, SqlError};
 
 use super::Limits;
 use super::cell::{Packer, Types};
+use super::lookup::Lookup;
 use super::memory::Account;
 use super::scalar::Condition;
 use crate::catalog::{Relation, Source};
@@ -127,13 +128,6 @@ pub(crate) enum Node {
     Ref(LetId),
 }
 
-/// How an index finds rows.
-pub(crate) struct Lookup {
-    pub(crate) columns: Vec<usize>,
-    pub(crate) key: Vec<Expr>,
-    pub(crate) types: Types,
-}
-
 impl Node {
     /// The relation that it reads all of, and the conditions on its rows, if it does nothing else.
     pub(crate) fn plain_scan(&self) -> Option<(&Relation, &[Condition])> {
@@ -154,7 +148,10 @@ impl Node {
                 cx.limits.check()?;
                 out(&Batch { rows, arity: 1 })
             }),
-            Node::Scan { relation, lookup: Some(lookup) } => find(cx, relation, lookup, out),
+            Node::Scan { lookup: Some(lookup), .. } => lookup.run([&[][..]].into_iter(), cx, &mut |rows| {
+                cx.limits.check()?;
+                out(&Batch { rows, arity: 1 })
+            }),
             Node::Values { rows, types } => values(rows, types, out),
             Node::Map { input, exprs, types } => map(input, exprs, types, cx, out, true),
             Node::Pack { input, exprs, types } => map(input, exprs, types, cx, out, false),
@@ -205,19 +202,6 @@ pub(crate) fn hand_out(rows: &[RowRef<'_>], arity: usize, cx: &Cx<'_>, out: &mut
         }
     }
     Ok(Flow::Continue(()))
-}
-
-fn find(cx: &Cx<'_>, relation: &Relation, lookup: &Lookup, out: &mut Out<'_>) -> Result<Flow> {
-    let scratch = Scratch::new();
-    let mut values = Vec::with_capacity(lookup.key.len());
-    for expr in &lookup.key {
-        values.push(expr.eval(&[], &scratch)?);
-    }
-    if values.iter().any(Datum::is_null) {
-        return Ok(Flow::Continue(()));
-    }
-    let key = Packer::new(&lookup.types).pack(&values, &scratch);
-    cx.source.lookup(relation, &lookup.columns, key, &mut |rows| out(&Batch { rows, arity: 1 }))
 }
 
 fn values(rows: &[Vec<Expr>], types: &Types, out: &mut Out<'_>) -> Result<Flow> {

@@ -60,7 +60,7 @@ impl Place {
 }
 
 /// Whether a cast leaves the packed value as it is.
-fn stays(from: &Type, to: &Type) -> bool {
+pub(crate) fn stays(from: &Type, to: &Type) -> bool {
     matches!((from, to), (Type::Varchar, Type::Text) | (Type::Int2, Type::Int4 | Type::Int8) | (Type::Int4, Type::Int8))
 }
 

@@ -1,9 +1,9 @@
-//! WITH RECURSIVE: the step over the rows that the last step found, until it finds none.
+//! WITH RECURSIVE: the step over the rows that the last step found, until it finds none; WITH MUTUALLY RECURSIVE: until it finds the same.
 
 use bumpalo::Bump;
 use hashbrown::HashSet;
 use tidewater_delta::{Row, RowRef};
-use tidewater_types::{Expr, Result, Scratch};
+use tidewater_types::{Expr, Result, Scratch, SqlError};
 
 use super::compile::Builder;
 use super::layout::{Layout, types};
@@ -11,7 +11,7 @@ use super::memory::Held;
 use super::node::{Bound, BoundRows, Cx, Flow, Node, Out, hand_out};
 use super::reduce::Grouping;
 use super::store::Store;
-use crate::plan::{LetId, LetRec as Written};
+use crate::plan::{LetId, LetRec as Written, Recursion, TurnLimit};
 
 /// A compiled recursion.
 pub(crate) struct LetRec {
@@ -20,6 +20,8 @@ pub(crate) struct LetRec {
     step: Node,
     /// With UNION: by which rows are new.
     distinct: Option<Grouping>,
+    /// With MUTUALLY RECURSIVE: its limit.
+    fixpoint: Option<Option<TurnLimit>>,
     body: Node,
     /// The body reads it once, so that its rows need not be kept.
     once: bool,
@@ -27,7 +29,7 @@ pub(crate) struct LetRec {
 
 pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, Layout)> {
     let row = Layout::of(&written.columns, builder.columns);
-    let distinct = if written.distinct {
+    let distinct = if written.kind == Recursion::Distinct {
         let exprs: Vec<Expr> = builder.reads(&written.columns, &row)?;
         Some(Grouping::new(exprs, types(&written.columns, builder.columns)))
     } else {
@@ -41,6 +43,7 @@ pub(crate) fn compile(builder: Builder<'_>, written: &Written) -> Result<(Node, 
         base: builder.packed(&written.base.0, &written.base.1, &written.columns)?,
         step: builder.packed(&written.step.0, &written.step.1, &written.columns)?,
         distinct,
+        fixpoint: if let Recursion::Fixpoint(limit) = written.kind { Some(limit) } else { None },
         body,
         once,
     };
@@ -65,6 +68,10 @@ impl LetRec {
 
     /// All its rows, as they are found.
     pub(crate) fn rows(&self, cx: &Cx<'_>, out: &mut Out<'_>) -> Result<Flow> {
+        if let Some(limit) = self.fixpoint {
+            let found = self.last_turn(limit, cx)?;
+            return hand_out(&found.iter().map(Row::as_ref).collect::<Vec<_>>(), 1, cx, out);
+        }
         let held = Held::new(cx.account);
         let mut seen = HashSet::new();
         let mut working = self.turn(&self.base, cx, &mut seen, &held)?;
@@ -78,6 +85,34 @@ impl LetRec {
             working = found;
         }
         Ok(Flow::Continue(()))
+    }
+
+    /// The rows of the turn that changes nothing, or of the last that may be.
+    fn last_turn(&self, limit: Option<TurnLimit>, cx: &Cx<'_>) -> Result<Vec<Row>> {
+        let held = Held::new(cx.account);
+        let (mut seen, mut turns) = (HashSet::new(), 0);
+        let mut found = Vec::new();
+        loop {
+            cx.limits.check()?;
+            let rows: Vec<RowRef<'_>> = found.iter().map(Row::as_ref).collect();
+            let bound = Bound { id: self.id, rows: BoundRows::Kept(&rows), outer: cx.outer };
+            let mut next = self.turn(&self.step, &Cx { outer: Some(&bound), ..*cx }, &mut seen, &held)?;
+            next.sort_unstable_by(|a, b| a.bytes().cmp(b.bytes()));
+            if next == found {
+                return Ok(found);
+            }
+            found = next;
+            turns += 1;
+            match limit {
+                Some(TurnLimit { turns: most, is_error: true }) if turns == most => {
+                    let message = format!("recursive query still changes after {most} iterations, its RECURSION LIMIT");
+                    let hint = "RETURN AT RECURSION LIMIT gives the rows of the last of them.";
+                    return Err(SqlError::new(b"54000", message).hint(hint));
+                }
+                Some(TurnLimit { turns: most, .. }) if turns == most => return Ok(found),
+                _ => {}
+            }
+        }
     }
 
     /// The new rows of one turn. What they take is reserved as long as the turn lasts: the last turn's rows are gone by then.

@@ -77,3 +77,8 @@ fn positions_of_errors() {
 fn quick_ways() {
     judge_lines(include_str!("features/quick.sql"));
 }
+
+#[test]
+fn indexes() {
+    judge_lines(include_str!("features/indexes.sql"));
+}

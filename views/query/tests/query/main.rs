@@ -5,6 +5,7 @@ mod assign;
 mod depth;
 mod features;
 mod limits;
+mod mutual;
 mod parameters;
 mod random;
 mod tpch;

@@ -142,19 +142,18 @@ impl Source for World {
         Some(self.rows[&relation.id].len() as u64 * times)
     }
 
-    fn has_index(&self, relation: &Relation, columns: &[usize]) -> bool {
-        relation.has_primary_key && columns == [0]
+    fn index(&self, relation: &Relation, columns: &[usize]) -> Option<Vec<usize>> {
+        (relation.has_primary_key && columns.contains(&0)).then(|| vec![0])
     }
 
     fn lookup(
         &self,
         relation: &Relation,
         _: &[usize],
-        key: RowRef<'_>,
+        keys: &[RowRef<'_>],
         rows: &mut Rows<'_>,
     ) -> Result<ControlFlow<()>> {
-        let found: Vec<RowRef<'_>> =
-            self.rows[&relation.id].iter().map(Row::as_ref).filter(|row| row.slot(0) == key.slot(0)).collect();
-        rows(&found)
+        let all = self.rows[&relation.id].iter().map(Row::as_ref);
+        rows(&all.filter(|row| keys.iter().any(|key| row.slot(0) == key.slot(0))).collect::<Vec<_>>())
     }
 }

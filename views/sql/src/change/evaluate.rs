@@ -291,11 +291,13 @@ impl Change {
         for step in steps {
             if let (Some(old), Some(new)) = (&step.old, &step.new) {
                 let before = self.keys(arbiters, old);
-                moved.extend(self.keys(arbiters, new).into_iter().filter(|key| !before.contains(key)));
+                if self.keys(arbiters, new).iter().any(|key| !before.contains(key)) {
+                    moved.push(new);
+                }
             }
         }
         let gone: HashSet<&Row> = steps.iter().filter_map(|step| step.old.as_ref()).collect();
-        let there = self.holders(arbiters, &moved.into_iter().collect())?;
+        let there = self.holders(arbiters, &moved)?;
         match there.into_iter().find(|(_, row)| !gone.contains(row)) {
             None => Ok(()),
             Some(((at, _), row)) => Err(arbiters[at].violated(row.as_ref(), &self.schema.columns)),
@@ -310,29 +312,51 @@ impl Change {
 
     /// The rows of the table that have a key of one of those that are to come.
     fn taken(&self, arbiters: &[&Unique], proposed: &[Row]) -> Result<HashMap<Key, Option<Row>>> {
-        let wanted = proposed.iter().flat_map(|row| self.keys(arbiters, row)).collect();
-        Ok(self.holders(arbiters, &wanted)?.into_iter().map(|(key, row)| (key, Some(row))).collect())
+        let proposed: Vec<&Row> = proposed.iter().collect();
+        Ok(self.holders(arbiters, &proposed)?.into_iter().map(|(key, row)| (key, Some(row))).collect())
     }
 
-    /// The rows of the table that have one of these keys.
-    fn holders(&self, arbiters: &[&Unique], wanted: &HashSet<Key>) -> Result<HashMap<Key, Row>> {
+    /// The rows of the table that have a key of one of these.
+    fn holders(&self, arbiters: &[&Unique], others: &[&Row]) -> Result<HashMap<Key, Row>> {
         let mut found = HashMap::new();
-        if wanted.is_empty() {
-            return Ok(found);
-        }
-        let mut look = |rows: &[RowRef<'_>]| {
-            for row in rows {
-                for (at, unique) in arbiters.iter().enumerate() {
-                    let key = unique.key(*row, &self.schema.columns).map(|key| (at, key));
-                    if let Some(key) = key.filter(|key| wanted.contains(key)) {
-                        found.insert(key, Row::from(*row));
+        for (at, unique) in arbiters.iter().enumerate() {
+            let key = |row: RowRef<'_>| unique.key(row, &self.schema.columns);
+            let wanted: HashSet<Box<[u8]>> = others.iter().filter_map(|row| key(row.as_ref())).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let mut look = |rows: &[RowRef<'_>]| {
+                for row in rows {
+                    if let Some(key) = key(*row).filter(|key| wanted.contains(key)) {
+                        found.insert((at, key), Row::from(*row));
                     }
                 }
-            }
-            Ok(ControlFlow::Continue(()))
-        };
-        self.moment.scan(&self.plan.relation, &mut look).map(drop)?;
+                Ok(ControlFlow::Continue(()))
+            };
+            // An index of fewer columns would do, but a table has few of those beside its keys.
+            let columns = self.moment.index(&self.plan.relation, &unique.columns);
+            let _ = match columns.filter(|columns| columns.len() == unique.columns.len()) {
+                None => self.moment.scan(&self.plan.relation, &mut look)?,
+                Some(columns) => {
+                    let keys: HashSet<Row> = others.iter().filter_map(|row| self.part(row, &columns)).collect();
+                    let keys: Vec<RowRef<'_>> = keys.iter().map(Row::as_ref).collect();
+                    self.moment.lookup(&self.plan.relation, &columns, &keys, &mut look)?
+                }
+            };
+        }
         Ok(found)
+    }
+
+    /// Some columns of a row, if none of them is NULL.
+    fn part(&self, row: &Row, columns: &[usize]) -> Option<Row> {
+        if columns.iter().any(|&at| row.as_ref().is_null(at)) {
+            return None;
+        }
+        let mut builder = RowBuilder::new(columns.iter().map(|&at| self.schema.widths[at]).collect::<Vec<_>>());
+        for (to, &from) in columns.iter().enumerate() {
+            builder.copy(to, row.as_ref(), from);
+        }
+        Some(builder.take())
     }
 
     /// DO UPDATE: the new row for each of those to come that meets one that is there, by its number.

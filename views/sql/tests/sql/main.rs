@@ -3,6 +3,7 @@
 mod applying;
 mod batch;
 mod catalog;
+mod indexes;
 mod large;
 mod lost_columns;
 mod parse;

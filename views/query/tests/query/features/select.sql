@@ -78,3 +78,12 @@ select null = null, null is null, 1 is null
 select a, a as a, a as b from t
 select extract(year from date '2020-02-29'), position('b' in 'abc'), substring('abcdef' from 2 for 3), trim('  x '), overlay('abcd' placing 'x' from 2)
 select 'x' as "?column?", 1 as one, 'a'::text, 1::int8, true, not true, 1 is null, case when true then 1 end, array[1], row(1), coalesce(1), exists (select 1), (select 1), (select 1 as z), nullif(1, 2), greatest(1, 2), date '2020-01-01', a[1] from (select array[1] as a) s
+select current_schema from t where id = 1
+select id from t where current_schema = 'public' and id < 3
+select id from t where c is not distinct from 'x' and a = 1
+select id from t where c is distinct from 'x' or id = 1 and a is not distinct from null
+select id, a = 1 is distinct from true and b > 5, a is distinct from b + 1 = false, not a is distinct from 1 from t
+select @ -5 + 1, |/ 16 + 9, ~ 1 + 2, ~ 1 & 3, @ -5 * -2, @ -5 || 'x', |/ 4::float8 = 2
+select 'abc' ~ 'a' || 'b', 'abc' ~ 'b' = true, not 'abc' ~ 'x', 'abc' !~ 'x' and true, 'a' ~~ 'a' || 'b', 'a' ~* 'A' is true, 1 + 1 = 2 and 'ab' ~ '^a'
+select 1 operator(pg_catalog.+) 2 * 3, 'a' operator(pg_catalog.~) 'a' || 'b', 'a' operator(pg_catalog.~) '^(a)$' collate pg_catalog."default" and true
+select 1 isnull, 1 + null isnull, null isnull and true, a isnull, (a isnull) is true, a notnull from t
