@@ -103,6 +103,13 @@ impl Template {
         }
     }
 
+    /// Gives a record its time, and an event the binlog file.
+    fn at(&mut self, ms: i64) {
+        self.set("/ts_ms", Leaf::Number(ms));
+        self.set("/source/ts_ms", Leaf::Number(ms));
+        self.set("/source/file", Leaf::Text("binlog.000002"));
+    }
+
     fn bytes(&self) -> Result<Vec<u8>> {
         match self {
             Template::Json(value) => Ok(serde_json::to_vec(value)?),
@@ -136,6 +143,9 @@ struct Pair {
     key: Template,
     value: Template,
 }
+
+/// When the snapshot was; transactions came ten seconds later, each in a millisecond of its own.
+const SNAPSHOT_MS: i64 = 1_760_000_000_000;
 
 /// See the module.
 pub(super) struct Maker {
@@ -173,6 +183,7 @@ impl Maker {
     /// Row `id` of `last` in the snapshot of orders.
     pub(super) fn order(&mut self, id: i64, last: i64) -> Result<Record> {
         let marker = if id == last { "last_in_data_collection" } else { "true" };
+        self.order_read.value.at(SNAPSHOT_MS);
         self.order_read
             .value
             .set("/source/snapshot", Leaf::Text(if id == 1 { "first_in_data_collection" } else { marker }));
@@ -182,6 +193,7 @@ impl Maker {
     /// The only item of the snapshot, and its last row.
     pub(super) fn last_item(&mut self) -> Result<Record> {
         self.item_read.value.set("/source/snapshot", Leaf::Text("last"));
+        self.item_read.value.at(SNAPSHOT_MS);
         self.item_read.row(1, &[("/after/order_id", 1)])
     }
 
@@ -190,9 +202,14 @@ impl Maker {
         let id = format!("77913fc7-e53d-11f1-9a15-02fc00000001:{}", 1_000 + number);
         let status = format!("stage {}", number % 50);
         let position = 1_000_000 + number * 1_000;
+        // The recorded ones are of different transactions.
+        let time = SNAPSHOT_MS + 10_000 + number;
+        self.begin.value.at(time);
+        self.end.value.at(time);
         let mut records = vec![(Table::Transactions, self.begin.boundary(&id)?)];
         let of_event = |pair: &mut Pair, total: i64, within: i64| {
             pair.value.set("/source/gtid", Leaf::Text(&id));
+            pair.value.at(time);
             pair.value.set("/source/pos", Leaf::Number(position + total));
             pair.value.set("/transaction/id", Leaf::Text(&id));
             pair.value.set("/transaction/total_order", Leaf::Number(total));

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use proptest::prelude::*;
 use tidewater_functions::Session;
 use tidewater_query::run::Limits;
-use tidewater_sql::{Changes, Database, Evaluated, Query, Reach, parse};
+use tidewater_sql::{Changes, Database, Evaluated, Query, Reach, Within, parse};
 use tidewater_types::{Settings, output};
 
 type Shared = Arc<RwLock<Database>>;
@@ -86,7 +86,7 @@ struct Moment {
 }
 
 impl Moment {
-    fn take(database: &Shared, held: &[Arc<Changes>]) -> Moment {
+    fn take(database: &Shared, within: &Within) -> Moment {
         let reach = reach(database);
         let database = database.read().expect("nobody panicked");
         let prepare = |sql: &str| {
@@ -95,12 +95,12 @@ impl Moment {
         };
         let query = |sql: &&str| {
             let prepared = prepare(sql);
-            let make = || database.query_after(held, &prepared, &[], &session()).expect(sql);
+            let make = || database.query_within(within, &prepared, &[], &session()).expect(sql);
             (make().through(reach.clone()), make())
         };
         let change = |sql: &&str| {
             let prepared = prepare(sql);
-            let make = || database.change_after(held, &prepared, &[], &session()).expect(sql);
+            let make = || database.change_within(within, &prepared, &[], &session()).expect(sql);
             (make().through(reach.clone()), make())
         };
         Moment { queries: QUERIES.iter().map(query).collect(), changes: CHANGES.iter().map(change).collect() }
@@ -147,16 +147,23 @@ proptest! {
         };
         run(TABLES);
         before.iter().for_each(|sql| run(sql));
-        let none = Moment::take(&database, &[]);
+        let none = Moment::take(&database, &Within::default());
         // What a transaction has changed and not yet done.
         let held = own.and_then(|own| none.changes[own].0.evaluate(&Limits::default()).ok());
-        let held: Vec<Arc<Changes>> = held.into_iter().map(|evaluated| Arc::new(evaluated.changes)).collect();
-        let with_own = Moment::take(&database, &held);
+        let held: Vec<Arc<Changes>> = held.into_iter().map(|evaluated| evaluated.changes).collect();
+        let with_own = Moment::take(&database, &Within::new(held.clone(), None));
+        let fixed = Arc::new(database.read().expect("nobody panicked").transaction_moment());
         for sql in &after {
             run(sql);
         }
         none.check();
         with_own.check();
+        // The same transaction's statements, begun only now.
+        let later = Moment::take(&database, &Within::new(held, Some(fixed)));
+        later.check();
+        for (((now, _), (_, then)), sql) in later.queries.iter().zip(&with_own.queries).zip(QUERIES) {
+            assert_eq!(texts(now), texts(then), "{sql}");
+        }
         run("DROP TABLE log CASCADE; DROP MATERIALIZED VIEW sums");
         none.check();
     }
