@@ -73,16 +73,16 @@ async fn answer(
             None => {
                 let silent = if introduced { session(client).lock().idle_timeout() } else { None };
                 tokio::select! {
-                biased;
-                () = stopped(&mut stopping) => {
-                    return refuse(client, "57P01", "terminating connection: the server is shutting down").await;
-                }
-                message = socket.meanwhile(AssertUnwindSafe(client.next()).catch_unwind()) => message,
-                () = idle(silent) => {
-                    let message = "terminating connection due to idle-in-transaction timeout";
-                    return refuse(client, "25P03", message).await;
-                }
-                () = &mut startup, if !introduced => return Ok(()),
+                    biased;
+                    () = stopped(&mut stopping) => {
+                        return refuse(client, "57P01", "terminating connection: the server is shutting down").await;
+                    }
+                    message = socket.meanwhile(AssertUnwindSafe(client.next()).catch_unwind()) => message,
+                    () = idle(silent) => {
+                        let message = "terminating connection due to idle-in-transaction timeout";
+                        return refuse(client, "25P03", message).await;
+                    }
+                    () = &mut startup, if !introduced => return Ok(()),
                 }
             }
         };
