@@ -297,7 +297,7 @@ fn many_idle_clients_and_some_that_vanish() {
 fn a_server_that_cannot_start_says_why_in_one_sentence() {
     RUNTIME.block_on(async {
         let running = server().await;
-        let folder = std::env::temp_dir().join(format!("tidewater-start-{}", std::process::id()));
+        let folder = crate::config().data_dir;
         let config = |pg_port, http_port, data_dir: &std::path::Path| tidewater::config::Config {
             pg_port,
             http_port,

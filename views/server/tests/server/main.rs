@@ -37,11 +37,31 @@ async fn server() -> Running {
     tidewater::start(&config()).await.expect("free ports and a temporary folder")
 }
 
+/// What the folders of tests are called before the process and a number.
+const FOLDER: &str = "tidewater-server-";
+
+/// Removes what tests before have left behind.
+fn sweep() {
+    let processes = std::path::Path::new("/proc");
+    if !processes.join("self").exists() {
+        return;
+    }
+    for folder in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = folder.file_name().into_string().unwrap_or_default();
+        let process = name.strip_prefix(FOLDER).and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|id| !processes.join(id).exists()) {
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
 /// Free ports and an empty folder.
 fn config() -> Config {
+    static SWEPT: LazyLock<()> = LazyLock::new(sweep);
     static NUMBER: AtomicU32 = AtomicU32::new(0);
+    LazyLock::force(&SWEPT);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let data_dir = std::env::temp_dir().join(format!("tidewater-server-{}-{number}", std::process::id()));
+    let data_dir = std::env::temp_dir().join(format!("{FOLDER}{}-{number}", std::process::id()));
     let _ = std::fs::remove_dir_all(&data_dir);
     config_in(data_dir)
 }

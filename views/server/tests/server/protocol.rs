@@ -161,9 +161,7 @@ fn a_running_query_is_cancelled() {
 #[test]
 fn the_catalog_outlives_the_process() {
     RUNTIME.block_on(async {
-        let data_dir = std::env::temp_dir().join(format!("tidewater-catalog-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&data_dir);
-        let config = crate::config_in(data_dir);
+        let config = crate::config();
         let running = tidewater::start(&config).await.expect("a server");
         let client = connect(&running).await;
         client
