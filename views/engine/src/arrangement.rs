@@ -12,7 +12,7 @@ use tidewater_types::SqlError;
 use crate::arena::{Arena, Limit, ROW_BYTES, RowId, Snapshot};
 use crate::index::{Ids, Index, OrderColumn, Probe, Slot};
 use crate::shape::Shape;
-use crate::warm::{BATCH, Batch, warm, warm_rows};
+use crate::warm::{Batch, warm, warm_rows};
 use crate::watch::Left;
 
 /// Which state of an arrangement to read during a tick.
@@ -46,9 +46,9 @@ pub(crate) struct Arrangement {
     key_alone: Vec<KeyColumn>,
     pub(crate) arena: Arena,
     /// The first finds a row by its identity: by key or by all of its bytes.
-    indexes: Vec<Index>,
+    pub(crate) indexes: Vec<Index>,
     /// Indexes that do not hold all rows yet: the number of each, and of the first chunk whose rows are not in it.
-    unfilled: Vec<(usize, usize)>,
+    pub(crate) unfilled: Vec<(usize, usize)>,
     /// Whether another node reads the delta; where none does, a row may be written over.
     pub(crate) is_read: bool,
     /// Weight before the tick of each row touched in it, in the order in which they were: a row that comes in another's place is
@@ -142,19 +142,6 @@ impl Arrangement {
             self.unfilled.remove(0);
         }
         true
-    }
-
-    /// Puts all rows into all indexes, which are empty.
-    pub(crate) fn fill_indexes(&mut self) {
-        for chunk in 0..self.arena.chunks() {
-            let ids: Vec<RowId> = self.arena.chunk_ids(chunk).map(|(id, _)| id).collect();
-            for index in &mut self.indexes {
-                for batch in ids.chunks(BATCH) {
-                    warm_rows(index, &self.arena, batch.iter().map(|&id| self.arena.row(id)));
-                    batch.iter().for_each(|&id| index.insert(&self.arena, id));
-                }
-            }
-        }
     }
 
     /// The indexes that hold the rows of a chunk.

@@ -55,6 +55,11 @@ pub struct Loaded {
     pub told: Vec<String>,
 }
 
+/// 128 bits that tell bytes apart, where nobody means to make them collide.
+pub fn fingerprint(bytes: &[u8]) -> u128 {
+    index::hash(0, bytes)
+}
+
 impl Blocks {
     /// Reads the newest version that is whole, all of it.
     ///

@@ -1,62 +1,99 @@
-//! Tables that are put back from their images go on as if nothing had happened, and what is no image is refused.
+//! Nodes that are put back from their images go on as if nothing had happened, and what is no image is refused.
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use tidewater_delta::Op;
-use tidewater_engine::{Circuit, Image, NodeId};
+use tidewater_engine::{Circuit, ColumnAt, Image, NodeId};
 
+use crate::groups::{add_reduces, regroup};
 use crate::model::{Bag, TABLES, add_tables, any_steps, bag, build, op, pack};
 use crate::oracle::recompute;
 use crate::plans::{Plan, add, any_keyed_plan, any_plan};
 
-/// A circuit with a view over tables that are put back.
-fn put_back(images: Vec<Image>, plan: &Plan) -> (Circuit, Vec<NodeId>, NodeId) {
-    let mut circuit = Circuit::new();
-    let tables = add_tables(&mut circuit);
-    for (&table, image) in tables.iter().zip(images) {
-        circuit.restore(table, image).expect("an image");
-    }
-    let view = add(&mut circuit, &tables, plan);
-    build(&mut circuit);
-    (circuit, tables, view)
+const REDUCES: usize = 5;
+
+/// Tables, a view over them, and groupings of the view.
+struct World {
+    circuit: Circuit,
+    tables: Vec<NodeId>,
+    view: NodeId,
+    reduces: [NodeId; REDUCES],
 }
 
-fn images(circuit: &Circuit, tables: &[NodeId]) -> Vec<Image> {
-    tables.iter().map(|&table| circuit.image(table).expect("it is whole")).collect()
-}
-
-fn check(circuit: &Circuit, tables: &[NodeId], view: NodeId, plan: &Plan, filled: &[Bag]) {
-    for (&table, filled) in tables.iter().zip(filled) {
-        assert_eq!(&bag(circuit, table), filled);
+impl World {
+    /// Nodes are put back where there is an image, and made of the others where there is none.
+    fn put_back(images: &[Option<Image>], plan: &Plan) -> World {
+        let mut circuit = Circuit::new();
+        let mut images = images.iter();
+        let mut restore = |circuit: &mut Circuit, node: NodeId| {
+            if let Some(image) = images.next().cloned().flatten() {
+                circuit.restore(node, image).expect("an image");
+            }
+        };
+        let tables = add_tables(&mut circuit);
+        tables.iter().for_each(|&table| restore(&mut circuit, table));
+        let view = add(&mut circuit, &tables, plan);
+        restore(&mut circuit, view);
+        let reduces = add_reduces(&mut circuit, view);
+        reduces.iter().for_each(|&reduce| restore(&mut circuit, reduce));
+        circuit.fill_indexes();
+        build(&mut circuit);
+        World { circuit, tables, view, reduces }
     }
-    let (rows, errors) = recompute(plan, filled);
-    assert_eq!(bag(circuit, view), rows);
-    assert_eq!(circuit.error(view).is_some(), errors != 0);
+
+    fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.tables.iter().copied().chain([self.view]).chain(self.reduces.iter().copied())
+    }
+
+    fn images(&self) -> Vec<Option<Image>> {
+        self.nodes().map(|node| self.circuit.image(node)).collect()
+    }
+
+    fn check(&self, plan: &Plan, filled: &[Bag]) {
+        let (rows, errors) = recompute(plan, filled);
+        assert_eq!(self.circuit.error(self.view).is_some(), errors != 0);
+        let reduces = regroup(&rows);
+        for (node, expected) in self.nodes().zip(filled.iter().cloned().chain([rows]).chain(reduces)) {
+            assert_eq!(bag(&self.circuit, node), expected);
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn tables_go_on_from_their_images(
+    fn nodes_go_on_from_their_images(
         plan in prop_oneof![any_plan(), any_keyed_plan()],
-        lives in prop::collection::vec(any_steps(), 2..5),
+        lives in prop::collection::vec((any_steps(), prop::collection::vec(any::<bool>(), REDUCES + 1)), 2..5),
     ) {
+        let mut plan = plan;
+        let at = |column| ColumnAt { input: 0, column };
+        plan.output = vec![at(0), at(1), at(2)];
         let mut filled = vec![Bag::new(); TABLES];
-        let (mut circuit, mut tables, _) = put_back(vec![Image::default(); TABLES], &plan);
-        for steps in lives {
+        let mut world = World::put_back(&[], &plan);
+        for (steps, lost) in lives {
             for step in &steps {
-                circuit.tick([(tables[step.table], op(step, &mut filled[step.table]))]);
+                world.circuit.tick([(world.tables[step.table], op(step, &mut filled[step.table]))]);
             }
-            let kept = images(&circuit, &tables);
-            let view;
-            (circuit, tables, view) = put_back(kept.clone(), &plan);
-            check(&circuit, &tables, view, &plan, &filled);
-            for (now, then) in images(&circuit, &tables).iter().zip(&kept) {
-                prop_assert!(now.chunks == then.chunks && now.current == then.current, "what is put back is what was kept");
+            world.check(&plan, &filled);
+            let mut kept = world.images();
+            for (number, lost) in lost.into_iter().enumerate() {
+                // What is made of the view needs it.
+                if lost || kept[TABLES].is_none() {
+                    kept[TABLES + number] = None;
+                }
+            }
+            world = World::put_back(&kept, &plan);
+            world.check(&plan, &filled);
+            for (now, then) in world.images().iter().zip(&kept) {
+                if let (Some(now), Some(then)) = (now, then) {
+                    prop_assert!(now.chunks == then.chunks && now.current == then.current, "what is put back is what was kept");
+                }
             }
         }
+        let World { mut circuit, tables, .. } = world;
         circuit.tick(tables.iter().map(|&table| (table, Op::Truncate)));
         prop_assert!(circuit.is_empty());
     }
