@@ -132,8 +132,14 @@ impl Group {
         };
         while !stop.load(Ordering::Relaxed) {
             let done = match commands.try_recv() {
-                Ok(Command::Add(new)) => Some(group.add(new)),
-                Ok(Command::Remove(id)) => Some(group.remove(id)),
+                Ok(Command::Add(new)) => {
+                    group.add(new);
+                    Some(())
+                }
+                Ok(Command::Remove(id)) => {
+                    group.remove(id);
+                    Some(())
+                }
                 Ok(Command::TellState(telling)) => group.tell_state(&telling),
                 // It is the router that is told so.
                 Ok(Command::Resume(_) | Command::AskStates) => Some(()),

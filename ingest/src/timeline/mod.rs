@@ -21,6 +21,7 @@
 
 mod changes;
 mod ends;
+mod entries;
 mod follow;
 mod health;
 mod hydrate;
