@@ -24,6 +24,7 @@ pub mod pgwire;
 mod runner;
 mod sequences;
 pub mod session;
+mod source_checkpoint;
 mod source_events;
 mod source_loop;
 pub mod sources;
