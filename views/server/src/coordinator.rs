@@ -335,8 +335,8 @@ impl Loop {
                 let _ = answer.send(self.mend(&name, source));
             }
             Request::Restored { answer } => {
-                self.restored.send_replace(true);
                 self.go_on_from_checkpoint();
+                self.restored.send_replace(true);
                 let _ = answer.send(self.write_catalog());
             }
         }
