@@ -27,6 +27,7 @@ pub mod kafka;
 mod logical;
 mod reader;
 pub mod registry;
+mod saved;
 pub mod schema;
 mod source;
 mod time_text;
@@ -34,6 +35,6 @@ pub mod timeline;
 
 pub use error::{Error, Result, Undecodable};
 pub use kafka::Cluster;
-pub use reader::Readers;
+pub use reader::{Readers, ResumedSource};
 pub use registry::RegistryConfig;
-pub use source::{DeadLetter, Envelope, Format, Health, OnError, SourceConfig, SourceEvent, State};
+pub use source::{DeadLetter, Envelope, Format, Health, OnError, SourceConfig, SourceEvent, State, TimelineState};

@@ -48,6 +48,8 @@ impl Loop {
                 }
                 SourceEvent::Health { table, health } => self.health(table, health),
                 SourceEvent::ColumnLost { table, column, reason } => self.lose_column(table, column, reason),
+                // Nobody asks for checkpoints yet.
+                SourceEvent::State(_) | SourceEvent::StatesTold { .. } => {}
             }
             next = if changes < CHANGES { sources.try_recv().ok() } else { None };
         }

@@ -14,6 +14,7 @@ mod constraint;
 mod database;
 mod dead_letters;
 mod follow;
+mod kept_sources;
 mod lookup;
 mod lost_columns;
 mod names;
@@ -37,6 +38,7 @@ pub use change::{Ahead, Change, Changes, Checked, Evaluated, HeldKeys, KeptRows}
 pub use comment::Comments;
 pub use database::{Database, Progress};
 pub use follow::{Changed, FollowId, FollowedRows, Follower};
+pub use kept_sources::{KeptSource, KeptTimeline};
 pub use parse::ast::{Parsed, Statement};
 pub use parse::parse;
 pub use query::{Prepared, Query, Rows};
@@ -46,7 +48,7 @@ pub use source_status::{Consistency, Notice, SourceHealth, SourceState, SourceSt
 pub use statement::Outcome;
 pub use table::declared_columns;
 pub use tidewater_catalog::On;
-pub use tidewater_engine::Gone;
+pub use tidewater_engine::{Gone, Image, LAYOUT};
 pub use tidewater_types::{Result, SqlError as Error};
 pub use timelines::{After, Behind, Positions, TimelineKind};
 pub use within::{TransactionMoment, Within};
