@@ -157,6 +157,7 @@ impl Coordinator {
             restored: Arc::new(watch::channel(restored).0),
             kafka,
             query_memory: config.query_memory(),
+            activity: Arc::default(),
         };
         let state = Loop {
             database,
@@ -349,6 +350,7 @@ impl Loop {
                 Statement::AlterTable(alter) | Statement::CreateUniqueIndex { alter, .. } => {
                     self.database.read().room_of(&alter.name, session)
                 }
+                Statement::Comment(comment) => self.database.read().room_of_comment(comment, session),
                 _ => 0,
             };
             self.durable.reserve(&parsed.text, rows)?;
@@ -436,6 +438,7 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateSource(_)
             | S::CreateTable(_)
             | S::CreateSequence(_)
+            | S::Comment(_)
             | S::CreateTableAs(_)
             | S::CreateView(_)
             | S::CreateIndex { .. }
