@@ -22,7 +22,7 @@ use crate::source::{Envelope, OnError, SourceConfig, SourceEvent};
 use crate::timeline::{Bounds, Timeline};
 
 /// A source that goes on from the state of its timeline.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ResumedSource {
     /// The number that the state knows it by.
     pub old: TableId,

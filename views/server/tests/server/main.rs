@@ -18,6 +18,7 @@ mod sessions;
 mod slt;
 mod sources;
 mod subscribe;
+mod temporary;
 mod transactions;
 mod types;
 

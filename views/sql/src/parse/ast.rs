@@ -8,6 +8,7 @@ mod source;
 use std::sync::Arc;
 
 use sqlparser::ast as sql;
+use tidewater_catalog::{Identity, On};
 
 pub use source::{
     Broker, Connection, CreateSource, Envelope, Format, Include, Metadata, OnError, OptionValue, Registry, SourceChange,
@@ -91,6 +92,8 @@ pub enum Statement {
     CreateTable(Box<sql::CreateTable>),
     /// `CREATE SEQUENCE`.
     CreateSequence(Box<CreateSequence>),
+    /// `COMMENT ON …`.
+    Comment(Box<Comment>),
     /// `ALTER SEQUENCE name RESTART [WITH value]`.
     RestartSequence {
         /// The sequence.
@@ -223,6 +226,8 @@ pub enum Statement {
         schema: Option<String>,
         /// `LIKE 'pattern'`.
         like: Option<String>,
+        /// `WHERE condition` over the columns of the answer.
+        filter: Option<Box<sql::Expr>>,
         /// Whether the word FULL stands before the kind (grammar of 2021).
         full: bool,
     },
@@ -232,6 +237,8 @@ pub enum Statement {
         name: String,
         /// `LIKE 'pattern'`.
         like: Option<String>,
+        /// `WHERE condition` over the columns of the answer.
+        filter: Option<Box<sql::Expr>>,
     },
     /// `SHOW CREATE kind name`.
     ShowCreate {
@@ -294,6 +301,8 @@ pub enum Statement {
     },
     /// `DISCARD ALL`.
     DiscardAll,
+    /// `DISCARD TEMP`.
+    DiscardTemp,
     /// `DEALLOCATE name`; `None` for ALL.
     Deallocate {
         /// Name of the prepared statement.
@@ -311,6 +320,8 @@ pub enum Statement {
 pub struct CreateSequence {
     /// Name.
     pub name: sql::ObjectName,
+    /// Whether it goes with its session.
+    pub temporary: bool,
     /// Whether an existing one is kept.
     pub if_not_exists: bool,
     /// Its type, if it says one.
@@ -319,6 +330,21 @@ pub struct CreateSequence {
     pub options: Vec<sql::SequenceOptions>,
     /// The column that it belongs to.
     pub owned_by: Option<sql::ObjectName>,
+    /// Of the sequence of an identity column: which kind of it.
+    pub identity: Option<Identity>,
+}
+
+/// `COMMENT ON kind name IS text`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comment {
+    /// Kind of the object; a column's and a constraint's is a table's.
+    pub kind: ObjectKind,
+    /// The object.
+    pub name: String,
+    /// What of it.
+    pub on: On,
+    /// What is said; `None` takes it back.
+    pub text: Option<String>,
 }
 
 /// `CREATE TABLE name AS query`.
@@ -328,6 +354,10 @@ pub struct CreateTableAs {
     pub name: String,
     /// Whether an existing one is kept.
     pub if_not_exists: bool,
+    /// Whether it goes with its session.
+    pub temporary: bool,
+    /// What the end of each transaction does to it.
+    pub on_commit: Option<sql::OnCommit>,
     /// Names for its first columns.
     pub columns: Vec<String>,
     /// The query.
@@ -425,6 +455,8 @@ pub struct CopyFormat {
 pub struct CreateView {
     /// Name.
     pub name: String,
+    /// Whether it goes with its session.
+    pub temporary: bool,
     /// Whether it is kept fresh.
     pub materialized: bool,
     /// Whether an existing one is replaced.
