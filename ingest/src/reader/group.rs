@@ -66,6 +66,8 @@ impl Source {
 pub(super) struct Reading {
     /// None before a topic whose state was kept is found.
     pub(super) feed: Option<Feed>,
+    /// Whether such a topic does not exist: nothing comes of it.
+    pub(super) gone: bool,
     /// The table; none for the transaction topic.
     pub(super) table: Option<TableId>,
     pub(super) topic: String,
