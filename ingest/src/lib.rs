@@ -25,6 +25,7 @@ mod json_text;
 mod json_value;
 pub mod kafka;
 mod logical;
+pub mod produce;
 mod reader;
 pub mod registry;
 pub mod schema;

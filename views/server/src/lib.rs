@@ -24,6 +24,7 @@ pub mod pgwire;
 mod runner;
 mod sequences;
 pub mod session;
+mod sink;
 mod source_events;
 mod source_loop;
 pub mod sources;

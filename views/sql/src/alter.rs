@@ -25,7 +25,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// What the catalog calls an object, in quotes.
-fn quoted_key(key: &str) -> String {
+pub(crate) fn quoted_key(key: &str) -> String {
     let (schema, name) = names::split(key);
     format!("{}.{}", quoted(schema), quoted(name))
 }

@@ -9,6 +9,7 @@ mod create;
 mod cursor;
 mod prepared;
 mod session;
+mod sink;
 mod subscribe;
 
 use std::sync::Arc;
@@ -217,6 +218,10 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
 /// `CHECK [MATERIALIZED] VIEW name | VIEWS`.
 fn check(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("CHECK")?;
+    if cursor.word("SOURCE") {
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words: "CHECK SOURCE".into() });
+    }
     cursor.word("MATERIALIZED");
     if cursor.word("VIEWS") {
         return Ok(Statement::CheckView { name: None });
