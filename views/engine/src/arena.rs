@@ -10,6 +10,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use tidewater_delta::{RowRef, Weight};
 
+use crate::image::{Image, NoImage};
+
 /// Names a row of one arrangement as long as the row lives: chunk number and place in it, in units of 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RowId(pub(crate) u32);
@@ -56,7 +58,7 @@ const HEAVY: i32 = i32::MIN;
 /// A row is shorter than this: a value may have as many bytes, and more than that no client takes.
 pub(crate) const ROW_BYTES: usize = 1 << 30;
 
-type Chunk = Arc<[u8]>;
+pub(crate) type Chunk = Arc<[u8]>;
 
 /// Weights that 32 bits do not hold.
 type Heavy = Arc<FxHashMap<RowId, Weight>>;
@@ -350,6 +352,68 @@ impl Arena {
         weight_at(header, 0, id, &self.heavy)
     }
 
+    /// The arena that has these chunks. What else it knows is read from them.
+    pub(crate) fn restore(
+        chunks: Vec<Chunk>,
+        current: Option<(usize, usize)>,
+        heavy: FxHashMap<RowId, Weight>,
+    ) -> Result<Self, NoImage> {
+        let fits = |(chunk, used): (usize, usize)| {
+            chunks.get(chunk).is_some_and(|chunk| chunk.len() == CHUNK_BYTES) && used <= CHUNK_BYTES && used % 8 == 0
+        };
+        if chunks.len() > CHUNKS_MAX || !current.is_none_or(fits) {
+            return Err(NoImage("it has no such chunk"));
+        }
+        let mut arena = Arena { live: vec![0; chunks.len()], current, heavy: heavy.into(), ..Arena::default() };
+        for (number, chunk) in chunks.iter().enumerate() {
+            match chunk.len() {
+                0 => arena.given_back.push(number as u32),
+                length if length < CHUNK_BYTES => return Err(NoImage("a chunk has no size of a chunk")),
+                _ => arena.read_places(number, chunk)?,
+            }
+            arena.bytes += chunk.len();
+        }
+        arena.chunks = chunks;
+        arena.emptied = (0..arena.chunks.len()).filter(|&chunk| arena.is_emptied(chunk)).count();
+        Ok(arena)
+    }
+
+    /// Takes note of the rows and of the free places of a chunk.
+    fn read_places(&mut self, number: usize, chunk: &[u8]) -> Result<(), NoImage> {
+        let end = match self.current {
+            Some((current, used)) if current == number => used,
+            _ => chunk.len(),
+        };
+        let mut at = 0;
+        while at + HEADER <= end {
+            let bytes = length(chunk, at);
+            if bytes == 0 {
+                break;
+            }
+            let size = Size::of(bytes);
+            if bytes >= ROW_BYTES || at + size.units * 8 > end || (chunk.len() > CHUNK_BYTES && at > 0) {
+                return Err(NoImage("a row reaches past its chunk"));
+            }
+            let id = RowId((number as u32) << UNITS_BITS | (at / 8) as u32);
+            match weight_at(chunk, at, id, &self.heavy) {
+                0 if chunk.len() > CHUNK_BYTES => return Err(NoImage("a large row is gone, and its chunk is there")),
+                0 => {
+                    if self.free.len() <= size.number {
+                        self.free.resize_with(size.number + 1, Vec::new);
+                    }
+                    self.free[size.number].push(id);
+                }
+                weight if weight < 0 => return Err(NoImage("a row occurs less than never")),
+                _ => {
+                    self.live[number] += 1;
+                    self.rows += 1;
+                }
+            }
+            at += size.units * 8;
+        }
+        Ok(())
+    }
+
     /// Rows stored, those of weight zero included.
     pub(crate) fn rows(&self) -> usize {
         self.rows
@@ -418,6 +482,14 @@ pub struct RowsFrom {
 }
 
 impl Snapshot {
+    /// It as bytes.
+    pub(crate) fn image(&self) -> Image {
+        let current = self.current.map(|(chunk, used)| (chunk as u32, used as u32));
+        let mut heavy: Vec<_> = self.heavy.iter().map(|(id, weight)| (id.0, *weight)).collect();
+        heavy.sort_unstable();
+        Image { chunks: self.chunks.clone(), current, heavy }
+    }
+
     /// Number of distinct rows.
     pub fn len(&self) -> usize {
         self.rows

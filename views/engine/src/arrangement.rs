@@ -46,9 +46,9 @@ pub(crate) struct Arrangement {
     key_alone: Vec<KeyColumn>,
     pub(crate) arena: Arena,
     /// The first finds a row by its identity: by key or by all of its bytes.
-    indexes: Vec<Index>,
+    pub(crate) indexes: Vec<Index>,
     /// Indexes that do not hold all rows yet: the number of each, and of the first chunk whose rows are not in it.
-    unfilled: Vec<(usize, usize)>,
+    pub(crate) unfilled: Vec<(usize, usize)>,
     /// Whether another node reads the delta; where none does, a row may be written over.
     pub(crate) is_read: bool,
     /// Weight before the tick of each row touched in it, in the order in which they were: a row that comes in another's place is

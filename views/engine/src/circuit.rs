@@ -44,7 +44,7 @@ impl Operator {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Circuit {
     pub(crate) nodes: Nodes,
     pub(crate) operators: Vec<Option<Operator>>,
@@ -52,6 +52,8 @@ pub struct Circuit {
     pub(crate) building: VecDeque<NodeId>,
     /// The part of its inputs that each node has taken in.
     pub(crate) fed: Vec<Fed>,
+    /// Whether rows that were put back are in all indexes.
+    pub(crate) is_filled: bool,
     /// Rows that the next slice of a node's building takes in.
     pub(crate) slice: usize,
     pending: Vec<Pending>,
@@ -67,13 +69,32 @@ pub struct Circuit {
     pub(crate) gone: Vec<Box<dyn std::any::Any + Send + Sync>>,
 }
 
+impl Default for Circuit {
+    fn default() -> Self {
+        Circuit::new()
+    }
+}
+
 /// Rows with the difference of their weights, never zero.
 pub type Changes = Vec<(Row, Weight)>;
 
 impl Circuit {
     /// A circuit without nodes.
     pub fn new() -> Self {
-        Circuit::default()
+        Circuit {
+            nodes: Nodes::default(),
+            operators: Vec::new(),
+            building: VecDeque::new(),
+            fed: Vec::new(),
+            is_filled: true,
+            slice: 0,
+            pending: Vec::new(),
+            consumers: Vec::new(),
+            waiting: Vec::new(),
+            followed: Vec::new(),
+            fails: false,
+            gone: Vec::new(),
+        }
     }
 
     fn add(&mut self, types: Arc<[ColumnType]>, key: Option<&[usize]>, operator: Operator) -> NodeId {
@@ -194,6 +215,9 @@ impl Circuit {
     }
 
     fn turn(&mut self) {
+        if !self.is_filled {
+            self.fill_indexes();
+        }
         for number in 0..self.operators.len() {
             self.step(NodeId(number));
         }

@@ -169,6 +169,16 @@ impl Reduce {
         !self.waiting.is_empty()
     }
 
+    /// Its output's rows were put back: takes the rows that they are made from into the totals.
+    pub(crate) fn restore(&mut self, input: &Arrangement, output: &mut Arrangement) {
+        self.waiting.clear();
+        if self.keeps_groups() {
+            for chunk in 0..input.arena.chunks() {
+                self.take(&input.arena.chunk_ids(chunk).collect::<Vec<_>>(), input, output);
+            }
+        }
+    }
+
     /// Takes rows into the groups' totals; gives the groups.
     fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) -> Groups {
         let mut groups = Groups::default();

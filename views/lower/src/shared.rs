@@ -1,10 +1,12 @@
 //! What nodes compute, so that an equal one is used again instead of made twice.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use tidewater_engine::{ColumnAt, Equality, JoinInput, NodeId, OrderColumn};
 use tidewater_query::plan::{FunctionRef, Scalar};
 use tidewater_types::ColumnType;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::columns::Stored;
 use crate::relation::Predicate;
@@ -17,6 +19,23 @@ impl Shared {
     /// Forgets nodes that are no more.
     pub fn forget(&mut self, gone: &[NodeId]) {
         self.0.retain(|_, node| !gone.contains(node));
+    }
+}
+
+impl Shared {
+    /// What nodes compute, told alike by every run of this program: of those that are made from nothing but what `base` tells.
+    pub fn identities(&self, base: &HashMap<NodeId, u128>) -> HashMap<NodeId, u128> {
+        let mut known = base.clone();
+        let mut made: Vec<(NodeId, &Signature)> = self.0.iter().map(|(signature, node)| (*node, signature)).collect();
+        // Inputs have smaller numbers.
+        made.sort_unstable_by_key(|(node, _)| *node);
+        for (node, signature) in made {
+            if let Some(identity) = signature.identity(&known) {
+                known.insert(node, identity);
+            }
+        }
+        known.retain(|node, _| !base.contains_key(node));
+        known
     }
 }
 
@@ -43,6 +62,35 @@ pub(crate) enum Signature {
         zone: String,
     },
     Union(Vec<NodeId>),
+}
+
+impl Signature {
+    /// The same with its inputs told by what they compute, as a hash; none where that of an input is not known.
+    fn identity(&self, known: &HashMap<NodeId, u128>) -> Option<u128> {
+        let mut hasher = Xxh3::new();
+        std::mem::discriminant(self).hash(&mut hasher);
+        let inputs: Vec<NodeId> = match self {
+            Signature::Values { types, rows } => {
+                (types, rows).hash(&mut hasher);
+                Vec::new()
+            }
+            Signature::Join { inputs, equalities, filters, output, zone } => {
+                (equalities, filters, output, zone).hash(&mut hasher);
+                inputs.iter().for_each(|input| input.role.hash(&mut hasher));
+                inputs.iter().map(|input| input.node).collect()
+            }
+            Signature::Reduce { input, key, calls, types, times, zone } => {
+                (key, calls, types, times, zone).hash(&mut hasher);
+                vec![*input]
+            }
+            Signature::Union(inputs) => inputs.clone(),
+        };
+        inputs.len().hash(&mut hasher);
+        for input in inputs {
+            known.get(&input)?.hash(&mut hasher);
+        }
+        Some(hasher.digest128())
+    }
 }
 
 /// One aggregate, over slots of the node that is grouped.

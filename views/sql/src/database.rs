@@ -66,6 +66,8 @@ pub struct Database {
     pub(crate) held: dead_letters::Held,
     pub(crate) timelines: Timelines,
     pub(crate) followed: Followed,
+    /// Sources that hold what they were restored with, until changes come.
+    pub(crate) restored: Vec<TableId>,
 }
 
 impl Default for Database {
@@ -97,6 +99,7 @@ impl Database {
             held: dead_letters::Held::default(),
             timelines: Timelines::default(),
             followed: Followed::default(),
+            restored: Vec::new(),
         };
         database.dead_letters = database.system_table(DEAD_LETTERS, dead_letters::columns(), &dead_letters::KEY);
         database.sources_table = database.system_table(SOURCES, source_status::columns(), &[0]);

@@ -14,6 +14,7 @@ use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::catalog::Body;
 use crate::database::Database;
+use crate::kept_sources::KeptTimeline;
 use crate::{Error, Result};
 
 /// What a timeline's positions are.
@@ -66,6 +67,22 @@ impl Timelines {
         timeline.commits += 1;
         timeline.applied_ms = self.now_ms;
         timeline.committed_ms = timeline.committed_ms.max(commit.committed_ms);
+    }
+
+    /// How far the timeline of a source has come.
+    pub(crate) fn keep(&self, table: TableId) -> Option<KeptTimeline> {
+        let timeline = self.by_name.get(self.of_table.get(&table)?)?;
+        let Timeline { reached, commits, committed_ms, .. } = timeline.clone();
+        Some(KeptTimeline { reached, commits, committed_ms })
+    }
+
+    /// The timeline of a source goes on where it was, unless commits of it have come.
+    pub(crate) fn restore(&mut self, table: TableId, kept: KeptTimeline) {
+        let Some(timeline) = self.of_table.get(&table).and_then(|name| self.by_name.get_mut(name)) else { return };
+        if timeline.commits == 0 {
+            let KeptTimeline { reached, commits, committed_ms } = kept;
+            *timeline = Timeline { reached, commits, committed_ms, ..timeline.clone() };
+        }
     }
 
     /// A timeline that no source reads any more starts anew with the next one.

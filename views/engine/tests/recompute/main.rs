@@ -6,6 +6,7 @@
 mod aggregates;
 mod groups;
 mod held;
+mod image;
 mod joins;
 mod limits;
 mod model;

@@ -125,6 +125,10 @@ impl Disk {
         content.durable.clone_from(&content.now);
     }
 
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.inner().names.keys().cloned().collect()
+    }
+
     pub(crate) fn length(&self, name: &str) -> usize {
         let inner = self.inner();
         inner.contents[inner.names[name]].now.len()
