@@ -311,7 +311,11 @@ impl Writer {
     }
 
     /// Does something that may be asked for again, for as long as whoever waits wants it.
-    fn retried(&self, go_on: GoOn<'_>, mut once: impl FnMut(&Self) -> std::result::Result<(), KafkaError>) -> Result<()> {
+    fn retried(
+        &self,
+        go_on: GoOn<'_>,
+        mut once: impl FnMut(&Self) -> std::result::Result<(), KafkaError>,
+    ) -> Result<()> {
         let begun = Instant::now();
         loop {
             match once(self) {

@@ -149,7 +149,9 @@ impl Registry {
         let url = self.url(&["subjects", &subject, "versions"])?;
         let request = self.client.post(url).header("Content-Type", "application/vnd.schemaregistry.v1+json").body(body);
         let given: Option<Given> = self.ask(request)?;
-        given.map(|given| given.id).ok_or_else(|| self.unreachable(format!("it does not take schemas of \"{subject}\"")))
+        given
+            .map(|given| given.id)
+            .ok_or_else(|| self.unreachable(format!("it does not take schemas of \"{subject}\"")))
     }
 
     /// What the registry has at a path; `None` if it says that there is nothing.

@@ -67,7 +67,10 @@ async fn set_up(stage: &Stage) -> Result<()> {
         "CREATE SINK orders_out FROM orders INTO KAFKA CONNECTION kafka (TOPIC 'out.orders') \
          FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION registry ENVELOPE UPSERT",
     ] {
-        client.batch_execute(statement).await.map_err(|error| format!("{statement}: {}", crate::sql::describe(&error)))?;
+        client
+            .batch_execute(statement)
+            .await
+            .map_err(|error| format!("{statement}: {}", crate::sql::describe(&error)))?;
     }
     // Whoever points a sink at others' records by mistake would have them deleted.
     let mistake = "CREATE SINK mistake FROM orders INTO KAFKA CONNECTION kafka (TOPIC 'sinks.sinks.items') \
@@ -114,7 +117,9 @@ async fn traffic(stage: &Stage, stop: &AtomicBool, moved: &AtomicU64) -> Result<
 
 async fn kill(stage: &Stage) -> Result<()> {
     // Now and then a server is killed that has not come back from the time before.
-    for (what, calm) in [("tidewater", true), ("kafka", true), ("tidewater", false), ("both", true), ("tidewater", true)] {
+    for (what, calm) in
+        [("tidewater", true), ("kafka", true), ("tidewater", false), ("both", true), ("tidewater", true)]
+    {
         if calm {
             writing(stage).await?;
         }

@@ -37,8 +37,7 @@ pub enum SinkState {
 
 impl SinkState {
     /// All of them.
-    pub const ALL: [SinkState; 5] =
-        [Self::Starting, Self::Recovering, Self::Running, Self::Waiting, Self::Stalled];
+    pub const ALL: [SinkState; 5] = [Self::Starting, Self::Recovering, Self::Running, Self::Waiting, Self::Stalled];
 
     /// Its word.
     pub fn word(self) -> &'static str {

@@ -203,8 +203,7 @@ fn shape(column: &Column) -> (Shape, Value) {
 
 /// A name as Avro allows it.
 fn plain(name: &str) -> String {
-    let mut plain: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+    let mut plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
     if plain.starts_with(|c: char| c.is_ascii_digit()) || plain.is_empty() {
         plain.insert(0, '_');
     }

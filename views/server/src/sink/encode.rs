@@ -4,6 +4,7 @@
 //! Equal rows have equal bytes, whoever writes them and whenever, so bytes tell whether a record is that of a row.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tidewater_delta::RowRef;
 use tidewater_ingest::RegistryConfig;
@@ -36,7 +37,10 @@ enum Form {
 
 /// Debezium's envelope around JSON.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Enveloped<'a> {
+    #[serde(rename = "before")]
+    _before: IgnoredAny,
     #[serde(borrow)]
     after: Option<&'a RawValue>,
 }
@@ -154,7 +158,9 @@ impl Encoder {
             (SinkEnvelope::Upsert, Form::Json { .. }) => Some(Some(value)),
             (SinkEnvelope::Upsert, Form::Avro { row: (id, _), .. }) => value.strip_prefix(&*head(*id)).map(Some),
             (SinkEnvelope::Debezium, Form::Json { .. }) => {
-                let enveloped: Enveloped<'v> = serde_json::from_slice(value).ok()?;
+                // A list would be read as the fields in their order.
+                let object = value.starts_with(b"{").then_some(value)?;
+                let enveloped: Enveloped<'v> = serde_json::from_slice(object).ok()?;
                 Some(enveloped.after.map(|after| after.get().as_bytes()).filter(|after| *after != b"null"))
             }
             (SinkEnvelope::Debezium, Form::Avro { row: (id, record), .. }) => {
@@ -212,8 +218,10 @@ fn json_object(
             output(&value, &column.ty, &settings, &mut text);
             write_string(&text, &mut out);
         } else {
-            tidewater_functions::write_json(&value, &column.ty, &settings, &mut out)
-                .map_err(|error| Error { message: format!("column \"{}\": {}", column.name, error.message), ..error })?;
+            tidewater_functions::write_json(&value, &column.ty, &settings, &mut out).map_err(|error| Error {
+                message: format!("column \"{}\": {}", column.name, error.message),
+                ..error
+            })?;
         }
     }
     out.push('}');

@@ -74,8 +74,7 @@ pub(crate) fn resolve(sink: &CreateSink, database: &Database, session: &Session)
     let progress = NewTopic { name: PROGRESS.into(), partitions: Some(1), replication: None, settings };
     let cluster = Cluster { brokers: brokers.join(","), properties: Vec::new() };
     let properties = Vec::new();
-    let mut spec =
-        Spec { cluster, topic, progress, format, envelope: sink.envelope, properties, reuse: false };
+    let mut spec = Spec { cluster, topic, progress, format, envelope: sink.envelope, properties, reuse: false };
     for (name, value) in options.iter().chain(&sink.options) {
         if !option(&mut spec, name, value, &names.plain(value)?)? && !IGNORED.contains(&name.as_str()) {
             let message = format!("sink \"{}\": option {} is not supported", sink.name, name.to_uppercase());

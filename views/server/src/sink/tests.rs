@@ -180,8 +180,10 @@ fn what_another_writer_has_written_is_no_row() {
         assert!(avro.after(Some(cut)).is_none_or(|row| row.len() < 3 || row == cut));
     }
     let json = encoder(false, SinkEnvelope::Debezium);
-    assert_eq!(json.after(Some(b"{\"after\":null}")), None);
-    assert_eq!(json.after(Some(b"[1]")), Some(b"[1]".as_slice()));
+    assert_eq!(json.after(Some(b"{\"before\":1,\"after\":null}")), None);
+    for foreign in [b"[1,2]".as_slice(), b"{\"id\":1}", b"{\"before\":1,\"after\":2,\"op\":\"u\"}"] {
+        assert_eq!(json.after(Some(foreign)), Some(foreign));
+    }
     assert_eq!(json.after(None), None);
 }
 
@@ -214,7 +216,12 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
         "\"3e11fa47-71ca-11e1-9e33-c80aa9429562\"",
         "Uuid(3e11fa47-71ca-11e1-9e33-c80aa9429562)",
     ),
-    ("jsonb", "{\"b\":1,\"a\":[1.50,null]}", "{\"a\": [1.50, null], \"b\": 1}", "String(\"{\\\"a\\\": [1.50, null], \\\"b\\\": 1}\")"),
+    (
+        "jsonb",
+        "{\"b\":1,\"a\":[1.50,null]}",
+        "{\"a\": [1.50, null], \"b\": 1}",
+        "String(\"{\\\"a\\\": [1.50, null], \\\"b\\\": 1}\")",
+    ),
     ("integer[]", "{1,NULL,3}", "[1,null,3]", "String(\"{1,NULL,3}\")"),
     ("int4range", "[1,5)", "\"[1,5)\"", "String(\"[1,5)\")"),
 ];

@@ -5,6 +5,7 @@
 //! transaction. From then on each transaction holds whole commits of the database, in their order. So at the end of every transaction
 //! the topic folded by key is the view at some moment, and nothing is written that is there already, whatever was cut off where.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,7 @@ type Done<T> = Result<T, End>;
 /// If there can be no more threads.
 pub(super) fn start(handle: Handle, sink: Sink, own: String, ended: watch::Receiver<()>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Handle::current();
-    let mut writer = SinkWriter { handle, runtime, sink, own, ended, known: None, pause: FIRST_PAUSE };
+    let mut writer = SinkWriter { handle, runtime, sink, own, ended, known: None, oldest: Cell::new(0), pause: FIRST_PAUSE };
     std::thread::Builder::new().name("sink".into()).spawn(move || writer.run()).map(drop)
 }
 
@@ -80,6 +81,8 @@ struct SinkWriter {
     ended: watch::Receiver<()>,
     /// Who wrote last when the topic was opened before; `None` before that.
     known: Option<Option<String>>,
+    /// The moment of the oldest change that may lack in the topic; 0 if there is none.
+    oldest: Cell<u64>,
     pause: Duration,
 }
 
@@ -129,7 +132,11 @@ impl SinkWriter {
         let session = Session { search_path: self.sink.search_path.clone(), ..Session::default() };
         let spec = spec::resolve(&self.sink.statement, &self.handle.read(), &session)?;
         let subscription = self.subscribe(&Arc::new(session))?;
-        self.sink.status.lock().state = SinkState::Recovering;
+        let mut status = self.sink.status.lock();
+        status.state = SinkState::Recovering;
+        // What is in the topic is not known now, but for what was there at this moment.
+        self.oldest.set(status.moment);
+        drop(status);
         let partitions = spec.cluster.make_topic(&spec.topic).map_err(|error| from_ingest(&error))?;
         spec.cluster.make_topic(&spec.progress).map_err(|error| from_ingest(&error))?;
         let Sink { columns, key, unique, .. } = &self.sink;
@@ -186,7 +193,8 @@ impl SinkWriter {
     fn folded(&self, Topic { spec, encoder, partitions, .. }: &Topic, own: Option<&Progress>) -> Done<Folded> {
         let topic = &spec.topic.name;
         if let Some(before) = own.map(|own| own.partitions).filter(|before| before != partitions) {
-            let message = format!("topic \"{topic}\" has {partitions} partitions, and had {before} when it was written");
+            let message =
+                format!("topic \"{topic}\" has {partitions} partitions, and had {before} when it was written");
             let hint = "a key's records lie in two of them, in no order: make a sink with a new topic";
             return Err(Error::new(b"55000", message).hint(hint).into());
         }
@@ -290,6 +298,7 @@ impl SinkWriter {
         }
         let (now, left) = changes.split_at(taken);
         let (Some(first), Some(last)) = (now.first(), now.last()) else { return Ok(left) };
+        self.oldest.set(first.moment);
         self.sink.status.lock().lag_ms = since(first.moment);
         if records.is_empty() {
             topic.moment = last.moment;
@@ -322,9 +331,11 @@ impl SinkWriter {
         writer.send(&spec.progress.name, spec.topic.name.as_bytes(), Some(&value), &mut self.go_on())?;
         writer.commit(&mut self.go_on())?;
         topic.moment = moment;
+        self.oldest.set(0);
         let mut status = self.sink.status.lock();
         status.state = SinkState::Running;
         status.reason.clear();
+        status.lag_ms = 0;
         status.moment = moment;
         status.position = positions.to_string();
         status.records += records;
@@ -348,9 +359,7 @@ impl SinkWriter {
         let mut status = self.sink.status.lock();
         status.state = state;
         status.reason = text(error);
-        if status.moment > 0 {
-            status.lag_ms = status.lag_ms.max(since(status.moment));
-        }
+        status.lag_ms = since(self.oldest.get());
     }
 
     fn wait(&self, time: Duration) {
@@ -368,7 +377,10 @@ fn text(error: &Error) -> String {
     }
 }
 
-/// Milliseconds since a moment.
+/// Milliseconds since a moment; none since no moment.
 fn since(moment: u64) -> u64 {
+    if moment == 0 {
+        return 0;
+    }
     u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or(0).saturating_sub(moment)
 }

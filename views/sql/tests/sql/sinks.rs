@@ -62,7 +62,9 @@ fn both_grammars() {
     assert!(matches!(of_2021.format, Format::Avro(_)) && of_2021.envelope == SinkEnvelope::Debezium);
     let options: Vec<_> = of_2021.options.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(options, ["reuse_topic", "partition_count", "snapshot"]);
-    let split = sink("CREATE SINK s FROM v INTO KAFKA CONNECTION k (TOPIC 'o') KEY FORMAT JSON VALUE FORMAT JSON ENVELOPE UPSERT");
+    let split = sink(
+        "CREATE SINK s FROM v INTO KAFKA CONNECTION k (TOPIC 'o') KEY FORMAT JSON VALUE FORMAT JSON ENVELOPE UPSERT",
+    );
     assert_eq!((split.key, split.key_format), (None, Some(Format::Json)));
 }
 
@@ -102,13 +104,20 @@ fn keys_are_those_of_the_relation() {
         ("pairs", "KEY (d) NOT ENFORCED", vec![0], false),
     ] {
         let mut database = database();
-        let text = format!("CREATE SINK s FROM {from} INTO KAFKA CONNECTION k (TOPIC 'o') {key} FORMAT JSON ENVELOPE DEBEZIUM");
+        let text = format!(
+            "CREATE SINK s FROM {from} INTO KAFKA CONNECTION k (TOPIC 'o') {key} FORMAT JSON ENVELOPE DEBEZIUM"
+        );
         database.execute(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let sink = database.sinks().remove(0);
         assert_eq!((sink.key, sink.unique), (places, unique), "{text}");
     }
     // One of two NULLs is not the other, so a column that may be NULL is no key by its being UNIQUE.
-    refused(&mut database(), "CREATE SINK s FROM t INTO KAFKA CONNECTION k (TOPIC 'o') KEY (c) FORMAT JSON ENVELOPE UPSERT", "42P10", "(c)");
+    refused(
+        &mut database(),
+        "CREATE SINK s FROM t INTO KAFKA CONNECTION k (TOPIC 'o') KEY (c) FORMAT JSON ENVELOPE UPSERT",
+        "42P10",
+        "(c)",
+    );
 }
 
 #[test]
