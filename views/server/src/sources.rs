@@ -265,13 +265,14 @@ fn declared(source: &CreateSource) -> Result<Option<Declared>> {
 const REGISTRY: [&str; 3] = ["username", "password", "ssl certificate authority"];
 
 /// Options that say how Materialize reads, which here follows from what is read.
-const IGNORED: [&str; 8] = [
+const IGNORED: [&str; 9] = [
     "group_id_prefix",
     "group id prefix",
     "timestamp_frequency_ms",
     "enable_auto_commit",
     "ignore_source_keys",
     "progress topic",
+    "progress topic replication factor",
     "retain history for",
     "isolation_level",
 ];

@@ -15,7 +15,7 @@ use crate::catalog::{Body, CatalogObject, Object};
 use crate::change::unknown;
 use crate::database::Database;
 use crate::names;
-use crate::parse::ast::CreateSink;
+use crate::parse::ast::{CreateSink, Format};
 use crate::query::Rows;
 use crate::{Error, Result};
 
@@ -92,6 +92,19 @@ pub(crate) struct SinkBody {
     unique: bool,
     columns: Arc<[Column]>,
     pub(crate) status: SharedStatus,
+}
+
+impl SinkBody {
+    /// Its envelope and its format.
+    pub(crate) fn written(&self) -> [&'static str; 2] {
+        let format = match self.statement.format {
+            Format::Avro(_) => "avro",
+            Format::Json => "json",
+            Format::Text => "text",
+            Format::Bytes => "bytes",
+        };
+        [self.statement.envelope.word(), format]
+    }
 }
 
 /// A sink, as its writer needs it.

@@ -61,6 +61,7 @@ fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Obj
         }
         Body::Sink(sink) => {
             shown.flavour = "kafka".to_owned();
+            shown.written = Some(sink.written());
             shown.uses.extend(oid(database, &sink.from));
         }
         Body::Source { .. } => shown.flavour = "kafka".to_owned(),

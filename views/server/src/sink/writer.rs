@@ -68,7 +68,17 @@ type Done<T> = Result<T, End>;
 /// If there can be no more threads.
 pub(super) fn start(handle: Handle, sink: Sink, own: String, ended: watch::Receiver<()>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Handle::current();
-    let mut writer = SinkWriter { handle, runtime, sink, own, ended, known: None, oldest: Cell::new(0), pause: FIRST_PAUSE };
+    let mut writer = SinkWriter {
+        handle,
+        runtime,
+        sink,
+        own,
+        ended,
+        known: None,
+        oldest: Cell::new(0),
+        committed_ms: Cell::new(0),
+        pause: FIRST_PAUSE,
+    };
     std::thread::Builder::new().name("sink".into()).spawn(move || writer.run()).map(drop)
 }
 
@@ -83,6 +93,8 @@ struct SinkWriter {
     known: Option<Option<String>>,
     /// The moment of the oldest change that may lack in the topic; 0 if there is none.
     oldest: Cell<u64>,
+    /// When this writer last committed; 0 before it has.
+    committed_ms: Cell<u64>,
     pause: Duration,
 }
 
@@ -132,11 +144,9 @@ impl SinkWriter {
         let session = Session { search_path: self.sink.search_path.clone(), ..Session::default() };
         let spec = spec::resolve(&self.sink.statement, &self.handle.read(), &session)?;
         let subscription = self.subscribe(&Arc::new(session))?;
-        let mut status = self.sink.status.lock();
-        status.state = SinkState::Recovering;
-        // What is in the topic is not known now, but for what was there at this moment.
-        self.oldest.set(status.moment);
-        drop(status);
+        self.sink.status.lock().state = SinkState::Recovering;
+        // What came since the last commit may lack.
+        self.oldest.set(self.committed_ms.get());
         let partitions = spec.cluster.make_topic(&spec.topic).map_err(|error| from_ingest(&error))?;
         spec.cluster.make_topic(&spec.progress).map_err(|error| from_ingest(&error))?;
         let Sink { columns, key, unique, .. } = &self.sink;
@@ -332,6 +342,7 @@ impl SinkWriter {
         writer.commit(&mut self.go_on())?;
         topic.moment = moment;
         self.oldest.set(0);
+        self.committed_ms.set(now_ms());
         let mut status = self.sink.status.lock();
         status.state = SinkState::Running;
         status.reason.clear();
@@ -379,8 +390,9 @@ fn text(error: &Error) -> String {
 
 /// Milliseconds since a moment; none since no moment.
 fn since(moment: u64) -> u64 {
-    if moment == 0 {
-        return 0;
-    }
-    u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or(0).saturating_sub(moment)
+    if moment == 0 { 0 } else { now_ms().saturating_sub(moment) }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or(0)
 }

@@ -130,8 +130,8 @@ fn a_sink_is_an_object_of_the_catalog() {
     let shown = answer(&mut database, "SHOW SINKS");
     assert_eq!(shown, ["s|kafka|default|out|upsert|starting||NULL||0|0|0"]);
     assert_eq!(answer(&mut database, "SHOW CREATE SINK s"), [format!("materialize.public.s|{text}")]);
-    let sinks = answer(&mut database, "SELECT name, type FROM mz_sinks");
-    assert_eq!(sinks, ["s|kafka"]);
+    let sinks = answer(&mut database, "SELECT name, type, envelope_type, value_format FROM mz_sinks");
+    assert_eq!(sinks, ["s|kafka|upsert|json"]);
     assert_eq!(answer(&mut database, "SELECT name FROM mz_objects WHERE type = 'sink'"), ["s"]);
     assert!(try_answer(&mut database, "SELECT * FROM s").is_err_and(|error| error.sqlstate == *b"42P01"));
     for dropped in ["MATERIALIZED VIEW v", "CONNECTION k", "TABLE t"] {
