@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Position, Row};
 
 /// The timeline of statements in this process.
 pub const LOCAL: &str = "local";
 
 /// Names a base table (a source or a `CREATE TABLE`) inside one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableId(pub u32);
 
 /// A change of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The table.
     pub table: TableId,
@@ -22,7 +24,7 @@ pub struct Change {
 
 /// What happens to a table. Tables with a key change by key, so that a replayed suffix converges; tables without one change
 /// by whole rows with multiplicities.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// Keyed table: the row that has this key is now this one.
     Upsert(Row),

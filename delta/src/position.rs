@@ -3,10 +3,12 @@
 //! Text and back: `3e11fa47-71ca-11e1-9e33-c80aa9429562:42` (with a tag, an interval or as a set, too), MariaDB's `0-1-42`,
 //! `binlog.000003:157`, `topic/0@12`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// A place in a source's history.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Position {
     /// A MySQL transaction: `server-uuid:number`; or a set of them, which stands for the highest number of each server.
     Gtid(String),

@@ -9,6 +9,9 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::Width;
 
 /// An owned packed row.
@@ -46,6 +49,32 @@ impl std::fmt::Debug for Row {
     }
 }
 
+/// As its bytes, in one go.
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// Bytes that are too short for the columns that they say are refused: reading a column of such a row would panic.
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Row;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the bytes of a packed row")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Row, E> {
+                RowRef::checked(bytes).map(Row::from).ok_or_else(|| E::custom("bytes that are no packed row"))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
 /// A borrowed packed row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowRef<'a>(&'a [u8]);
@@ -68,6 +97,13 @@ impl<'a> RowRef<'a> {
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         RowRef(bytes)
+    }
+
+    /// The row that `bytes` hold, if they hold as much as they say. What their tail holds only their columns' types tell.
+    pub fn checked(bytes: &'a [u8]) -> Option<Self> {
+        let columns = u32::from_le_bytes(bytes.first_chunk().copied()?) as usize;
+        let fixed = columns.checked_mul(8)?.checked_add(header(columns))?;
+        (bytes.len() >= fixed).then_some(RowRef(bytes))
     }
 
     /// The packed bytes.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::Op;
 
 /// Debezium's operation, field `op` of its envelope.
@@ -20,7 +21,7 @@ pub enum Operation {
 }
 
 /// A record's place in a snapshot, field `source.snapshot`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Snapshot {
     /// Streamed from the binlog.
     No,
@@ -37,7 +38,7 @@ pub enum Snapshot {
 }
 
 /// A record's place in its transaction, field `transaction`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionRef {
     /// Debezium's id of the transaction.
     pub id: Arc<str>,
@@ -48,7 +49,7 @@ pub struct TransactionRef {
 }
 
 /// Where a record came from, field `source`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Its place in a snapshot.
     pub snapshot: Snapshot,

@@ -28,6 +28,7 @@ mod logical;
 pub mod produce;
 mod reader;
 pub mod registry;
+mod saved;
 pub mod schema;
 mod source;
 mod time_text;
@@ -35,6 +36,6 @@ pub mod timeline;
 
 pub use error::{Error, Result, Undecodable};
 pub use kafka::Cluster;
-pub use reader::Readers;
+pub use reader::{Readers, ResumedSource};
 pub use registry::RegistryConfig;
-pub use source::{DeadLetter, Envelope, Format, Health, OnError, SourceConfig, SourceEvent, State};
+pub use source::{DeadLetter, Envelope, Format, Health, OnError, SourceConfig, SourceEvent, State, TimelineState};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::TableId;
 use tidewater_types::{Column, ColumnType, SqlError, TableSchema, Type};
 
@@ -31,7 +32,7 @@ pub enum Envelope {
 }
 
 /// What becomes of a transaction of which a record is lost: it could not be decoded, or was deleted unread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OnError {
     /// The timeline stands still at it and says why; readers go on reading the last whole state.
     Stall,
@@ -158,6 +159,31 @@ pub enum SourceEvent {
         /// Its state.
         health: Health,
     },
+    /// The state of a timeline, exactly that after all of its events before this one. Its tables' rows are whole with it: rows of
+    /// this moment and [`Readers::resume`](crate::Readers::resume) go on as if nothing had happened.
+    State(Box<TimelineState>),
+    /// All timelines have told their state, or have none to tell.
+    StatesTold {
+        /// Whether they have: if not, one is missing that may have rows, and there is no checkpoint to make.
+        whole: bool,
+    },
+}
+
+/// The state of a timeline.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TimelineState {
+    /// The timeline's name, as in its commits.
+    pub name: String,
+    /// The tables that it knows, whether they are shown or not. A source that it does not know has no rows.
+    pub tables: Vec<TableId>,
+    /// The state, with a version and a checksum of its own.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for TimelineState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TimelineState({}, {:?}, {} bytes)", self.name, self.tables, self.bytes.len())
+    }
 }
 
 /// A record that could not be decoded.

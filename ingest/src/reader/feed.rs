@@ -4,7 +4,7 @@
 //! names no topic there. What the end is was asked for before the partition was assigned or sought, so that the message that
 //! it is reached can only be about that end or a later one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel};
@@ -18,6 +18,7 @@ use rdkafka::topic_partition_list::Offset;
 use tidewater_delta::Op;
 use tidewater_types::TableSchema;
 
+use super::mark::Mark;
 use crate::decode::{BoundaryDecoder, Decoded, Decoder, Record};
 use crate::error::{Error, Undecodable};
 use crate::event::{Boundary, Event, RecordMeta, Snapshot};
@@ -71,6 +72,10 @@ pub(crate) enum Item {
     Lost(Place, Loss, Box<DeadLetter>),
     /// Read up to here.
     Read(i32, i64),
+    /// The newest record of a partition that was handed on.
+    Newest(i32, Mark),
+    /// A partition is the one that was read before the restart, as far as can be told.
+    Verified(i32),
     /// Records were deleted before they were read: partition, from, to.
     Gap(i32, i64, i64),
     /// The topic was deleted and made again.
@@ -93,12 +98,14 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Starts the thread; it reads nothing before it is told to.
+    /// Starts the thread; it reads nothing before it is told to. Of the partitions in `known` the newest record is looked at again
+    /// first.
     pub(crate) fn start(
         number: u32,
         cluster: Cluster,
         topic: String,
         content: Content,
+        known: BTreeMap<i32, Mark>,
         out: SyncSender<Batch>,
     ) -> std::io::Result<Self> {
         let (orders, inbox) = channel();
@@ -121,6 +128,9 @@ impl Feed {
                 stop: stopping,
                 items: Vec::new(),
                 troubled: false,
+                newest: BTreeMap::new(),
+                known,
+                anew: BTreeSet::new(),
             };
             worker.run(&content, &inbox);
         };
@@ -142,18 +152,24 @@ enum Rows {
     Boundaries(Box<BoundaryDecoder>),
 }
 
-struct Worker {
+pub(super) struct Worker {
     number: u32,
-    cluster: Cluster,
-    topic: String,
+    pub(super) cluster: Cluster,
+    pub(super) topic: String,
     /// Its name for dead letters.
     source: String,
     /// Next offset of each partition, and the end that was found.
-    next: BTreeMap<i32, (i64, i64)>,
+    pub(super) next: BTreeMap<i32, (i64, i64)>,
     out: SyncSender<Batch>,
     stop: Arc<AtomicBool>,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     troubled: bool,
+    /// The newest record of each partition of the batch.
+    newest: BTreeMap<i32, Mark>,
+    /// Of partitions that are read on after a restart: the newest record that was taken before.
+    pub(super) known: BTreeMap<i32, Mark>,
+    /// Partitions that turned out to have been made again and are not read from their beginning yet.
+    pub(super) anew: BTreeSet<i32>,
 }
 
 impl Worker {
@@ -177,8 +193,13 @@ impl Worker {
                 let Some(polled) = consumer.poll(wait) else { break };
                 wait = Duration::ZERO;
                 match polled {
-                    Ok(message) => self.take(&mut rows, &message),
+                    Ok(message) => {
+                        if !self.is_passed_over(&message) {
+                            self.take(&mut rows, &message);
+                        }
+                    }
                     Err(KafkaError::PartitionEOF(partition)) => {
+                        self.has_no_record(partition);
                         if let Some((_, end)) = self.next.get(&partition) {
                             self.items.push(Item::Read(partition, *end));
                         }
@@ -190,6 +211,7 @@ impl Worker {
                     }
                 }
             }
+            self.begin_anew(&consumer);
             if !self.send() {
                 return;
             }
@@ -201,6 +223,8 @@ impl Worker {
         if self.items.is_empty() {
             return true;
         }
+        let newest = std::mem::take(&mut self.newest);
+        self.items.extend(newest.into_iter().map(|(partition, mark)| Item::Newest(partition, mark)));
         let items = std::mem::take(&mut self.items);
         self.out.send(Batch { feed: self.number, items }).is_ok()
     }
@@ -212,7 +236,8 @@ impl Worker {
                 // What was handed on already may still wait for the timeline.
                 let next = self.next.get(&from.partition).map_or(from.next, |(next, _)| from.next.max(*next));
                 self.next.insert(from.partition, (next, from.end));
-                let seek = consumer.seek(&self.topic, from.partition, Offset::Offset(next), TIMEOUT);
+                let seek = Offset::Offset(self.from(from.partition, next));
+                let seek = consumer.seek(&self.topic, from.partition, seek, TIMEOUT);
                 seek.map_err(|error| self.cluster.error(&error))
             }
             Order::Restart(from) => match self.cluster.consumer() {
@@ -232,7 +257,7 @@ impl Worker {
         for from in from {
             self.next.insert(from.partition, (from.next, from.end));
         }
-        let list: Vec<_> = from.iter().map(|from| (from.partition, from.next)).collect();
+        let list: Vec<_> = from.iter().map(|from| (from.partition, self.from(from.partition, from.next))).collect();
         self.cluster.assign(consumer, &self.topic, &list)
     }
 
@@ -268,11 +293,17 @@ impl Worker {
         let mut from = Vec::new();
         for (&partition, &(next, _)) in &self.next {
             let (low, end) = self.cluster.watermarks(consumer, &self.topic, partition)?;
+            let known = self.known.remove(&partition).is_some();
+            if known {
+                self.items.push(Item::Verified(partition));
+            }
             if next > end {
                 self.items.push(Item::Anew(Bounds { partition, low, end }));
             } else if next < low {
                 self.items.push(Item::Gap(partition, next, low));
             } else {
+                // The record that was to be looked at is gone.
+                from.extend(known.then_some(From { partition, next, end }));
                 continue;
             }
             from.push(From { partition, next: low, end });
@@ -296,6 +327,7 @@ impl Worker {
         }
         let end = self.next.get(&place.partition).map_or(0, |(_, end)| *end);
         self.next.insert(place.partition, (place.offset + 1, end.max(place.offset + 1)));
+        let mark = Mark::of(message);
         let item = match rows {
             Rows::Table(decoder) => {
                 let meta =
@@ -321,6 +353,7 @@ impl Worker {
             },
         };
         self.items.push(item);
+        self.newest.insert(place.partition, mark);
     }
 
     fn lost(&self, place: Place, message: &BorrowedMessage<'_>, found: Undecodable) -> Item {

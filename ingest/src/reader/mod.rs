@@ -5,6 +5,12 @@
 
 mod feed;
 mod group;
+mod look;
+mod mark;
+mod verify;
+
+mod catching_up;
+mod state;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,11 +28,14 @@ use crate::kafka::Cluster;
 use crate::registry::RegistryConfig;
 use crate::source::{Envelope, Format, Health, SourceConfig, SourceEvent};
 use group::Group;
+pub use state::ResumedSource;
+use state::{Resume, Telling};
 
 /// Pause before a cluster that did not answer is asked again who it is.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// A source to read.
+#[derive(Debug)]
 pub(crate) struct New {
     pub(crate) id: TableId,
     pub(crate) config: SourceConfig,
@@ -36,6 +45,19 @@ pub(crate) struct New {
 pub(crate) enum Command {
     Add(Box<New>),
     Remove(TableId),
+    Resume(Box<Resume>),
+    /// All states are to be told.
+    AskStates,
+    /// The state of a timeline is to be told.
+    TellState(Arc<Telling>),
+}
+
+/// What a group begins with.
+pub(crate) enum Begin {
+    /// A source, and the cluster's id if it is known.
+    New(Option<String>, Box<New>),
+    /// The state of a timeline.
+    Again(Box<Resume>),
 }
 
 /// What makes tables share a timeline.
@@ -84,6 +106,35 @@ impl Readers {
         let _ = self.commands.send(Command::Remove(id));
     }
 
+    /// Goes on with a timeline whose state was told before ([`SourceEvent::State`]), as if nothing had happened: with the same
+    /// records its tables get the changes that they would have got. To be called before sources of the same connector are
+    /// added. Of the tables that the state knows those that are not given are forgotten.
+    ///
+    /// All tables are hydrating at first, with the rows of the state; commits come meanwhile. Those that were shown are hydrated
+    /// when the timeline has come to where it stood, or could have stood, when the process ended: nobody is taken back in time.
+    /// What Kafka does not hold any more is told as health: records deleted beyond the state's offsets, a topic that was deleted
+    /// and made again, another cluster at the same address.
+    ///
+    /// # Errors
+    /// If the bytes are damaged or of another version, or a source is not as it was when the state was taken. Nothing is read
+    /// then: the sources are to be added, without any rows.
+    pub fn resume(&mut self, state: &[u8], sources: Vec<ResumedSource>) -> Result<()> {
+        let resume = Resume::new(state, sources)?;
+        let Some(first) = resume.sources.values().next() else { return Ok(()) };
+        let brokers = first.config.cluster.brokers.clone();
+        let sent = self.commands.send(Command::Resume(Box::new(resume)));
+        sent.map_err(|_| crate::Error::Kafka { brokers, reason: "the threads that read it have ended".into() })
+    }
+
+    /// Asks every timeline for its state. Each hands on what is whole and then tells its state as [`SourceEvent::State`], in order
+    /// with its other events; then comes one [`SourceEvent::StatesTold`]. A timeline that knows no table yet, because its topics or
+    /// its cluster were not found, tells none: no rows of it have come. A timeline that waits for a broker answers late. To be
+    /// asked again only after `StatesTold`, which does not come if the threads have ended.
+    pub fn checkpoint(&self) {
+        // Nothing reads any more if nobody receives.
+        let _ = self.commands.send(Command::AskStates);
+    }
+
     /// Tells all threads to end and waits for them. Nobody may be needed to take their events any more: the receiver must
     /// have been dropped or be drained meanwhile.
     pub fn shutdown(self) {
@@ -120,6 +171,10 @@ impl Router {
             match inbox.recv_timeout(RETRY) {
                 Ok(Command::Add(new)) => self.add(new),
                 Ok(Command::Remove(id)) => self.remove(id),
+                Ok(Command::Resume(resume)) => self.resume(resume),
+                Ok(Command::AskStates) => self.ask_states(),
+                // It is the groups that are told so.
+                Ok(Command::TellState(_)) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     for new in std::mem::take(&mut self.unknown).into_values() {
                         self.add(new);
@@ -138,7 +193,7 @@ impl Router {
 
     fn add(&mut self, new: Box<New>) {
         let Envelope::Debezium { transaction_topic: Some(topic), .. } = &new.config.envelope else {
-            return self.start(None, new);
+            return self.start(None, HashSet::from([new.id]), Begin::New(None, new));
         };
         let cluster = &new.config.cluster;
         let known = match self.clusters.get(cluster) {
@@ -152,8 +207,15 @@ impl Router {
                     Format::Avro(registry) => Some(registry.clone()),
                     _ => None,
                 };
-                let key = Key { cluster: id, transaction_topic: topic.clone(), registry };
-                self.start(Some(key), new);
+                let key = Key { cluster: id.clone(), transaction_topic: topic.clone(), registry };
+                if let Some(group) = self.groups.iter_mut().find(|group| group.key.as_ref() == Some(&key)) {
+                    group.tables.insert(new.id);
+                    // A thread that has ended was told to.
+                    let _ = group.commands.send(Command::Add(new));
+                    return;
+                }
+                let tables = HashSet::from([new.id]);
+                self.start(Some(key), tables, Begin::New(Some(id), new));
             }
             Err(error) => {
                 let health = Health::waiting(error.to_string());
@@ -164,24 +226,45 @@ impl Router {
         }
     }
 
-    fn start(&mut self, key: Option<Key>, new: Box<New>) {
-        let id = new.id;
-        if let Some(group) = self.groups.iter_mut().find(|group| key.is_some() && group.key == key) {
-            group.tables.insert(id);
-            // A thread that has ended was told to.
-            let _ = group.commands.send(Command::Add(new));
-            return;
+    /// Goes on with a timeline. Whether its cluster is still the same one the group asks: it may not answer yet.
+    fn resume(&mut self, resume: Box<Resume>) {
+        let tables = resume.sources.keys().copied().collect();
+        let Some(first) = resume.sources.values().next() else { return };
+        let registry = match &first.config.format {
+            Format::Avro(registry) => Some(registry.clone()),
+            _ => None,
+        };
+        let cluster = resume.state.cluster.clone();
+        let key = resume.state.transaction_topic.clone();
+        let key = key.map(|transaction_topic| Key { cluster, transaction_topic, registry });
+        self.start(key, tables, Begin::Again(resume));
+    }
+
+    fn ask_states(&self) {
+        let telling = Telling::new(self.out.clone());
+        for group in &self.groups {
+            telling.ask();
+            // One that does not answer is counted.
+            let _ = group.commands.send(Command::TellState(telling.clone()));
         }
+    }
+
+    fn start(&mut self, key: Option<Key>, tables: HashSet<TableId>, begin: Begin) {
         let (commands, inbox) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (stopping, out) = (stop.clone(), self.out.clone());
-        let name = format!("timeline {}", new.config.topic);
-        let body = move || Group::run(new, inbox, stopping, out);
+        let name = match &begin {
+            Begin::New(_, new) => format!("timeline {}", new.config.topic),
+            Begin::Again(resume) => format!("timeline {}", resume.state.timeline.name()),
+        };
+        let body = move || Group::run(begin, inbox, stopping, out);
         match std::thread::Builder::new().name(name).spawn(body) {
-            Ok(thread) => self.groups.push(Running { key, tables: HashSet::from([id]), commands, stop, thread }),
+            Ok(thread) => self.groups.push(Running { key, tables, commands, stop, thread }),
             Err(error) => {
                 let health = Health::waiting(format!("the system gives no thread: {error}"));
-                let _ = self.out.blocking_send(SourceEvent::Health { table: id, health });
+                for table in tables {
+                    let _ = self.out.blocking_send(SourceEvent::Health { table, health: health.clone() });
+                }
             }
         }
     }

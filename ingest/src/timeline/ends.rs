@@ -4,13 +4,14 @@
 //! is of no table of ours, nothing more comes of a transaction), the reader is asked for the present ends of all partitions,
 //! and the conclusion is drawn when all are read up to there.
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::TableId;
 
 use super::Timeline;
 use super::partition::UNTOLD;
 
 /// Which readings were asked for, and which are behind us. They are numbered from 1.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Ends {
     /// The newest one that something waits for.
     needed: u64,
@@ -32,6 +33,16 @@ impl Ends {
 }
 
 impl Ends {
+    /// Gives tables other numbers; of those that have none nothing is waited for.
+    pub(crate) fn renumber(&mut self, kept: impl Fn(&mut TableId) -> bool) {
+        self.open.retain_mut(|(id, ..)| kept(id));
+    }
+
+    /// Whether nothing waits for a reading.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.needed <= self.passed
+    }
+
     /// Whether the reading of this number is behind us.
     pub(crate) fn is_behind(&self, number: u64) -> bool {
         self.passed >= number
@@ -39,7 +50,7 @@ impl Ends {
 }
 
 /// The same for one table that is not shown, which may be far from its end: nobody else waits for it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Fence {
     wanted: bool,
     open: Option<Vec<(i32, i64)>>,

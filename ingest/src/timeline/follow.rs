@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Op, TableId};
 
 use super::known::Known;
@@ -20,7 +21,7 @@ use super::{Blocked, Timeline};
 use crate::source::OnError;
 
 /// What the timeline passed before it followed the table.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Late {
     /// Events of a transaction, of which some may not have come yet.
     Transaction(Box<LateTransaction>),
@@ -29,7 +30,7 @@ pub(crate) enum Late {
 }
 
 /// Events of a transaction that was released.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LateTransaction {
     pub(crate) id: Arc<str>,
     pub(crate) committed_ms: i64,
@@ -264,6 +265,16 @@ impl Timeline {
                 None
             }
             _ => Some(waits),
+        }
+    }
+}
+
+impl Late {
+    /// Gives its table another number; false if it has none.
+    pub(crate) fn renumber(&mut self, kept: impl Fn(&mut TableId) -> bool) -> bool {
+        match self {
+            Late::Transaction(late) => kept(&mut late.part.table),
+            Late::Step(_) => true,
         }
     }
 }

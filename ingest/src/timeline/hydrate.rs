@@ -56,6 +56,9 @@ impl Timeline {
 
     /// What keeps every table from being shown: changes that are shown only together with what has not come yet.
     fn unshown(&self) -> Option<Blocked> {
+        if let Some(gone) = self.without_boundaries() {
+            return Some(gone);
+        }
         self.merging.as_ref()?;
         let reason = "other tables wait for what makes them whole".to_owned();
         Some(Blocked { definite: false, reason, hint: String::new() })

@@ -35,10 +35,8 @@ pub(super) const HINT: &str = "take a new snapshot of the table with Debezium's 
 
 impl Timeline {
     pub(super) fn judge(&mut self, id: &Arc<str>, transaction: &mut Transaction) -> Verdict {
-        if let Some(gone) = &self.boundaries.gone {
-            let reason = format!("the transaction topic cannot be followed: {gone}");
-            let hint = "restart tidewater, which reads all topics again; take a new snapshot if tables then lack rows";
-            return Verdict::Wait(Blocked { definite: true, reason, hint: hint.into() });
+        if let Some(gone) = self.without_boundaries() {
+            return Verdict::Wait(gone);
         }
         if transaction.end.is_none() {
             return self.unended(id, transaction);
@@ -88,6 +86,15 @@ impl Timeline {
             }
         }
         merge.map_or(Verdict::Release, Verdict::Merge)
+    }
+
+    /// That nothing tells any more what belongs together.
+    pub(super) fn without_boundaries(&self) -> Option<Blocked> {
+        let gone = self.boundaries.gone.as_ref()?;
+        let reason = format!("the transaction topic \"{}\" cannot be followed: {gone}", self.name);
+        let hint = "DROP SOURCE and CREATE SOURCE again, for all sources of this connector, which reads their topics from the \
+                    beginning; take a new snapshot with the connector if they then lack rows";
+        Some(Blocked { definite: true, reason, hint: hint.into() })
     }
 
     /// Whether the transaction has all its events of `table`, and what excuses those that it lacks.

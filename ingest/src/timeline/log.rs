@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Op, Position, TableId};
 
 use super::Timeline;
@@ -16,7 +17,7 @@ use super::table::{Step, StepKind};
 use crate::event::{Origin, Snapshot};
 
 /// Something of a table's log.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// Partition and offset.
     pub(crate) at: (i32, i64),
@@ -31,7 +32,7 @@ pub(crate) struct Entry {
 }
 
 /// What it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum EntryKind {
     /// An event of a transaction.
     Event,

@@ -33,8 +33,10 @@ mod partition;
 mod place;
 mod release;
 pub(crate) mod seen;
+mod settled;
 mod snapshot;
 mod spec;
+mod state;
 mod steps;
 mod table;
 mod transaction;
@@ -42,6 +44,7 @@ mod transaction;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Change, Commit, Op, Position, TableId};
 
 use crate::event::{Boundary, Origin};
@@ -50,6 +53,7 @@ use names::Owner;
 use partition::Partition;
 use place::BinlogPlace;
 use seen::{Before, Seen};
+pub use settled::Waiting;
 pub use spec::{Bounds, Loss, Output, Place, TableSpec};
 use table::Table;
 use transaction::{End, Part, Transaction};
@@ -59,7 +63,7 @@ use transaction::{End, Part, Transaction};
 const RECENT: usize = 1024;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Timeline {
     name: Arc<str>,
     /// Whether there is a transaction topic; otherwise every event is a change by itself.
@@ -95,11 +99,13 @@ pub struct Timeline {
     /// Of a timeline without transactions: changes that go on with the next release, and where they end.
     alone: Vec<Change>,
     alone_at: Option<(Position, i64)>,
+    /// Empty when a state is taken: whoever goes on from it has had all before.
+    #[serde(skip)]
     out: Vec<Output>,
 }
 
 /// The transaction topic.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Boundaries {
     found: bool,
     /// Its first offset when it was found.
@@ -119,7 +125,7 @@ struct Boundaries {
 }
 
 /// A transaction that was released: events by collection, and when the database committed it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Recent {
     counts: Vec<(Arc<str>, u64)>,
     committed_ms: i64,
@@ -132,7 +138,7 @@ struct Recent {
 }
 
 /// What holds the oldest transaction back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Blocked {
     /// Whether only a user can change that.
     definite: bool,

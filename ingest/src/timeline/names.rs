@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::TableId;
 
 use super::Timeline;
 use super::table::Naming;
 
 /// Whose events a collection's are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Owner {
     Tables(Vec<TableId>),
     /// Of no table of this timeline; which reading of the ends shows it.

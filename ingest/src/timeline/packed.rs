@@ -3,21 +3,70 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize, Serializer};
+use serde_bytes::{ByteBuf, Bytes};
 use tidewater_delta::{Op, RowRef};
 
 /// So many changes stay as they came: most transactions are small.
 const LOOSE: usize = 256;
 /// Bytes of a chunk. A chunk is given back as soon as its changes are taken out.
 const CHUNK: usize = 64 * 1024;
+/// What a change is that has no row.
+const TRUNCATE: u8 = 4;
 /// Bytes before a row.
 const HEAD: usize = 5;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub(crate) struct PackedOps {
     loose: Vec<Op>,
+    #[serde(serialize_with = "whole_chunks")]
     chunks: VecDeque<Vec<u8>>,
     count: usize,
+}
+
+/// The same as it was written.
+#[derive(Deserialize)]
+struct Stored {
+    loose: Vec<Op>,
+    chunks: Vec<ByteBuf>,
+    count: usize,
+}
+
+/// Each chunk in one go: millions of rows are written as fast as their bytes are copied.
+fn whole_chunks<S: Serializer>(chunks: &VecDeque<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(chunks.iter().map(|chunk| Bytes::new(chunk)))
+}
+
+impl TryFrom<Stored> for PackedOps {
+    type Error = &'static str;
+
+    fn try_from(Stored { loose, chunks, count }: Stored) -> Result<Self, Self::Error> {
+        let chunks: VecDeque<_> = chunks.into_iter().map(ByteBuf::into_vec).collect();
+        let in_chunk = |chunk: &Vec<u8>| {
+            let (mut rest, mut count) = (&chunk[..], 0);
+            while !rest.is_empty() {
+                let (what, row, behind) = first(rest)?;
+                (what >= TRUNCATE || RowRef::checked(row).is_some()).then_some(())?;
+                (rest, count) = (behind, count + 1);
+            }
+            Some(count)
+        };
+        let packed = chunks.iter().try_fold(0_usize, |sum, chunk| Some(sum + in_chunk(chunk)?));
+        match packed.and_then(|packed| packed.checked_add(loose.len())) {
+            Some(found) if found == count => Ok(PackedOps { loose, chunks, count }),
+            _ => Err("packed changes that are none"),
+        }
+    }
+}
+
+/// The first change of a chunk: what it is, the bytes of its row, and what lies behind it.
+fn first(chunk: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (head, rest) = chunk.split_at_checked(HEAD)?;
+    let length = head.get(1..)?.try_into().map(u32::from_le_bytes).ok()?;
+    let (row, behind) = rest.split_at_checked(length as usize)?;
+    Some((head[0], row, behind))
 }
 
 impl PackedOps {
@@ -39,7 +88,7 @@ impl PackedOps {
             Op::Delete(row) => (1, row.bytes()),
             Op::Insert(row) => (2, row.bytes()),
             Op::Remove(row) => (3, row.bytes()),
-            Op::Truncate => (4, &[][..]),
+            Op::Truncate => (TRUNCATE, &[][..]),
         };
         let need = HEAD + bytes.len();
         if self.chunks.back().is_none_or(|chunk| chunk.capacity() - chunk.len() < need) {
@@ -98,9 +147,7 @@ impl Unpacked {
             self.chunks.pop_front();
             self.at = 0;
         }
-        let rest = self.chunks.front()?.get(self.at..)?;
-        let (what, length) = (*rest.first()?, rest.get(1..HEAD)?.try_into().map(u32::from_le_bytes).ok()?);
-        let bytes = rest.get(HEAD..HEAD + length as usize)?;
+        let (what, bytes, _) = first(self.chunks.front()?.get(self.at..)?)?;
         self.at += HEAD + bytes.len();
         let row = || RowRef::new(bytes).into();
         Some(match what {
@@ -139,6 +186,10 @@ mod tests {
             let mut packed = PackedOps::default();
             (0..count).for_each(|n| packed.push(op(n)));
             assert_eq!(packed.len(), count as usize);
+            let kept = postcard::to_allocvec(&packed).expect("bytes");
+            let kept: PackedOps = postcard::from_bytes(&kept).expect("the same");
+            assert_eq!(kept.len(), count as usize);
+            assert!(kept.into_iter().eq((0..count).map(op)), "{count}, kept");
             assert!(packed.into_iter().eq((0..count).map(op)), "{count}");
         }
     }

@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::Op;
 
 use super::known::{Known, TOLD};
@@ -20,7 +21,7 @@ use super::spec::Bounds;
 use crate::event::Origin;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Partition {
     /// The end when the table was added: what lies before it belongs to the table's first rows.
     pub(crate) horizon: i64,
@@ -50,7 +51,7 @@ pub(crate) struct Partition {
 pub(crate) const UNTOLD: i64 = i64::MAX;
 
 /// The newest transaction of a partition and how far it has come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Newest {
     id: Arc<str>,
     order: u64,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::Position;
 
 use crate::event::Origin;
@@ -13,7 +14,7 @@ const SAME_MOMENT_MS: i64 = 1_000;
 const LONG_AGO_MS: i64 = 60_000;
 
 /// Where and when a server wrote a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BinlogPlace {
     pub(crate) file: Arc<str>,
     pub(crate) pos: u64,

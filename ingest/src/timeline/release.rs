@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Change, Op, Position, TableId};
 
 use super::judge::Verdict;
@@ -12,7 +13,7 @@ use super::transaction::{Part, Transaction};
 use super::{Owner, RECENT, Recent, Timeline, transaction_position};
 
 /// Changes that are shown only together with later ones.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Merging {
     pub(super) changes: Vec<Change>,
     pub(super) last: Option<(Position, i64)>,
@@ -38,7 +39,7 @@ impl Timeline {
     /// What is whole by now, in order.
     pub fn release(&mut self) -> Vec<Output> {
         self.check_ends();
-        self.blocked = None;
+        self.blocked = self.without_boundaries();
         self.release_alone();
         while self.release_step() || self.release_front() {}
         self.end_merging();

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 /// Ranges kept a prefix. Binlog positions leave gaps; past this many the two oldest ranges become one, which only takes
 /// numbers as seen that are older than a thousand gaps.
 const RANGES: usize = 1024;
@@ -14,7 +16,7 @@ const RANGES: usize = 1024;
 type Ranges = BTreeMap<u64, u64>;
 
 /// A set of transaction ids.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// By prefix: first and last number of each range.
     ranges: HashMap<Box<str>, Ranges>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Commit, Op, TableId};
 
 use crate::source::OnError;
@@ -18,7 +19,7 @@ pub struct Place {
 }
 
 /// What a partition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// The partition.
     pub partition: i32,
@@ -57,7 +58,7 @@ pub struct Loss {
 }
 
 /// What the timeline hands on, in order.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Changes of a table that is not shown yet.
     Base {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::Op;
 
 use super::ends::Fence;
@@ -17,7 +18,7 @@ use crate::event::{Origin, Snapshot};
 use crate::source::OnError;
 
 /// A table of the timeline.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Table {
     pub(crate) topic: Arc<str>,
     pub(crate) keyed: bool,
@@ -80,7 +81,7 @@ pub(crate) struct Table {
 }
 
 /// How sure it is what the transaction topic calls a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Naming {
     /// The user said so.
     Declared,
@@ -91,7 +92,7 @@ pub(crate) enum Naming {
 }
 
 /// A snapshot whose rows are coming.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Incoming {
     /// The moment that it shows: all its rows carry it.
     pub(crate) moment: BinlogPlace,
@@ -116,7 +117,7 @@ pub(crate) struct Incoming {
 }
 
 /// Markers that a snapshot's rows of a table had.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Markers {
     pub(crate) first: bool,
     pub(crate) last: bool,
@@ -160,7 +161,7 @@ impl Incoming {
 }
 
 /// Something of a table's log that belongs to no transaction.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Step {
     /// Its first offset by partition.
     pub(crate) at: Vec<(i32, i64)>,
@@ -174,7 +175,7 @@ pub(crate) struct Step {
 }
 
 /// What a step is.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum StepKind {
     /// Rows of an incremental snapshot: they lie where they lie.
     Rows,
@@ -187,7 +188,7 @@ pub(crate) enum StepKind {
 }
 
 /// A record that could not be decoded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Lost {
     pub(crate) partition: i32,
     pub(crate) offset: i64,

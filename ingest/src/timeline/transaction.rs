@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Op, TableId};
 
 use super::known::Known;
@@ -11,7 +12,7 @@ use super::seen::Before;
 use crate::event::Origin;
 
 /// What has come of one transaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Transaction {
     /// Its id, if it stands in the queue.
     pub(crate) id: Option<Arc<str>>,
@@ -40,7 +41,7 @@ pub(crate) struct Transaction {
 }
 
 /// The END of a transaction.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct End {
     pub(crate) offset: i64,
     pub(crate) timestamp_ms: i64,
@@ -50,7 +51,7 @@ pub(crate) struct End {
 }
 
 /// A transaction's events of one table.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) table: TableId,
     /// Number of events by collection: one, unless several tables of MySQL share a topic.
@@ -70,7 +71,7 @@ pub(crate) struct Part {
 }
 
 /// Where an event stands in its transaction.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct EventOrder {
     partition: i32,
     number: u32,

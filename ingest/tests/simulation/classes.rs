@@ -59,12 +59,16 @@ pub(crate) fn story(seed: u64, class: Class) -> Story {
         .collect();
     let restarts = if random.chance(30) { random.between(1, 2) } else { 0 };
     let removes = if traits.has(Class::LateTables) { random.below(3) } else { 0 };
+    // Random numbers of their own: the stories are what they were before there were checkpoints.
+    let fate = &mut Random::new(seed ^ 0x00c4_ec49_0174);
+    let crashes = if fate.chance(50) { fate.between(1, 4) } else { 0 };
     let reader = Reader {
         seed: random.next(),
         from_end: random.chance(40),
         early: traits.has(Class::EarlyReader),
         restarts,
         removes,
+        crashes,
         late,
     };
     Story {

@@ -1,15 +1,15 @@
 //! A reader of topics without I/O: it feeds a timeline in a random interleaving and lets the judge see what comes out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tidewater_delta::{Op, TableId};
+use tidewater_delta::{Change, Op, TableId};
 use tidewater_ingest::event::{Boundary, Event, Operation};
-use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec};
+use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Waiting};
 use tidewater_ingest::{Health, State};
 
 use crate::debezium::key_row;
-use crate::judge::{Judge, op_text};
+use crate::judge::{Judge, Moment, op_text};
 use crate::kafka::{Partition, Payload, Record};
 use crate::random::Random;
 use crate::story::{Outcome, Story};
@@ -25,8 +25,26 @@ pub(crate) type Make<'a> = &'a dyn Fn(bool) -> Box<dyn Subject>;
 #[derive(Clone, Default)]
 struct Cursor {
     added: bool,
+    /// Which of the sources that were made of the topic, one after the other, it is.
+    number: usize,
     since: u64,
     next: Vec<i64>,
+}
+
+/// A state of the reader, and of what it shows.
+#[derive(Clone)]
+struct Checkpoint {
+    state: Vec<u8>,
+    first: u32,
+    cursors: Vec<Cursor>,
+    deleted: HashMap<(usize, usize), i64>,
+    moment: Moment,
+}
+
+/// A reader that goes on from a checkpoint: up to where it has to read before anybody may look.
+struct CatchingUp {
+    ends: Vec<(usize, usize, i64)>,
+    waiting: Option<Waiting>,
 }
 
 struct Driver<'a> {
@@ -44,6 +62,19 @@ struct Driver<'a> {
     removes: usize,
     /// By topic and partition, the key of the newest deletion that was read: its tombstone says nothing more.
     deleted: HashMap<(usize, usize), i64>,
+    /// The number of the first topic's table: others after a crash.
+    first: u32,
+    /// How many sources were made.
+    made: usize,
+    /// Decides over checkpoints and crashes.
+    fate: Random,
+    crashes: usize,
+    checkpoints: Vec<Checkpoint>,
+    catching_up: Option<CatchingUp>,
+    /// Topics whose tables were not shown when the others had caught up, and what waits since they are.
+    joining: BTreeMap<usize, Option<Waiting>>,
+    /// Offsets before which Kafka has deleted what the checkpoint includes.
+    cut: HashMap<(usize, usize), i64>,
     log: Option<&'a mut Vec<String>>,
 }
 
@@ -78,6 +109,14 @@ pub(crate) fn run<'a>(
         restarts: story.reader.restarts,
         removes: story.reader.removes,
         deleted: HashMap::new(),
+        first: 0,
+        made: 0,
+        fate: Random::new(story.reader.seed ^ 0x0fa7_e0fa),
+        crashes: story.reader.crashes,
+        checkpoints: Vec::new(),
+        catching_up: None,
+        joining: BTreeMap::new(),
+        cut: HashMap::new(),
         log,
     };
     driver.start();
@@ -126,7 +165,20 @@ impl Driver<'_> {
 
     fn bounds(&self, topic: usize, partition: usize) -> Bounds {
         let there = &self.partitions(topic)[partition];
-        Bounds { partition: partition as i32, low: there.low(self.now), end: there.end(self.now) }
+        Bounds { partition: partition as i32, low: self.low(topic, partition), end: there.end(self.now) }
+    }
+
+    fn low(&self, topic: usize, partition: usize) -> i64 {
+        let cut = self.cut.get(&(topic, partition)).copied().unwrap_or(0);
+        self.partitions(topic)[partition].low(self.now).max(cut)
+    }
+
+    fn id(&self, topic: usize) -> TableId {
+        TableId(self.first + topic as u32)
+    }
+
+    fn topic(&self, id: TableId) -> usize {
+        (id.0 - self.first) as usize
     }
 
     fn start(&mut self) {
@@ -144,15 +196,16 @@ impl Driver<'_> {
         if self.story.transactions && !self.cursors[topic].added && bounds.end > 0 {
             self.say(|| format!("transaction topic found: {}..{}", bounds.low, bounds.end));
             self.subject.begin_boundaries(bounds.low, bounds.end);
-            self.cursors[topic] = Cursor { added: true, since: self.now, next: vec![bounds.low] };
+            self.cursors[topic] = Cursor { added: true, number: 0, since: self.now, next: vec![bounds.low] };
         }
     }
 
     fn add(&mut self, topic: usize) {
         let count = self.partitions(topic).iter().filter(|partition| partition.created <= self.now).count();
         let partitions: Vec<Bounds> = (0..count).map(|partition| self.bounds(topic, partition)).collect();
-        self.cursors[topic] =
-            Cursor { added: true, since: self.now, next: partitions.iter().map(|bounds| bounds.low).collect() };
+        self.made += 1;
+        let next = partitions.iter().map(|bounds| bounds.low).collect();
+        self.cursors[topic] = Cursor { added: true, number: self.made, since: self.now, next };
         let declared = self.story.declared[topic];
         let collection = declared.then(|| self.story.tables.iter().find(|table| table.topic == topic)).flatten();
         let bounds = partitions.iter().map(|b| format!("{}..{}", b.low, b.end)).collect::<Vec<_>>().join(" ");
@@ -167,7 +220,8 @@ impl Driver<'_> {
             compacted: self.story.compacted,
             partitions,
         };
-        self.subject.add_table(TableId(topic as u32), spec);
+        let id = self.id(topic);
+        self.subject.add_table(id, spec);
     }
 
     fn live(&mut self) -> Result<(), String> {
@@ -175,6 +229,7 @@ impl Driver<'_> {
         let mut patience = 4_000;
         while self.now < end && patience > 0 {
             patience -= 1;
+            self.crash_sometimes(3);
             match self.random.below(100) {
                 0..=24 => self.pass(end)?,
                 25..=79 => {
@@ -224,7 +279,7 @@ impl Driver<'_> {
         let added: Vec<usize> = (0..self.transactions()).filter(|&topic| self.cursors[topic].added).collect();
         added
             .into_iter()
-            .filter(|&topic| !cannot_be_told(&self.subject.health(TableId(topic as u32))))
+            .filter(|&topic| !cannot_be_told(&self.subject.health(self.id(topic))))
             .try_for_each(|topic| self.judge.check_end(topic, done))
             .map_err(|text| format!("at rest, {text}"))
     }
@@ -254,7 +309,7 @@ impl Driver<'_> {
                 let bounds = self.bounds(topic, partition);
                 self.cursors[topic].next.push(bounds.low);
                 self.say(|| format!("t{topic} has a partition {partition}: {}..{}", bounds.low, bounds.end));
-                self.subject.add_partition(TableId(topic as u32), bounds);
+                self.subject.add_partition(self.id(topic), bounds);
             }
         }
     }
@@ -269,17 +324,24 @@ impl Driver<'_> {
             self.removes -= 1;
             self.say(|| format!("remove t{topic}"));
             self.cursors[topic] = Cursor::default();
-            self.subject.remove_table(TableId(topic as u32));
+            self.subject.remove_table(self.id(topic));
             self.judge.remove(topic);
+            self.joining.remove(&topic);
         } else if self.restarts > 0 && self.random.chance(20) {
             self.restarts -= 1;
-            self.restart();
+            match self.cut.is_empty() {
+                true => self.restart(),
+                // What it would read anew is gone.
+                false => self.crash(),
+            }
         }
     }
 
     fn restart(&mut self) {
         self.say(|| "the reader starts again".into());
         self.subject = (self.make)(self.story.transactions);
+        self.catching_up = None;
+        self.joining.clear();
         self.judge.restart();
         let added: Vec<usize> = (0..self.transactions()).filter(|&topic| self.cursors[topic].added).collect();
         self.cursors.fill(Cursor::default());
@@ -295,7 +357,7 @@ impl Driver<'_> {
         for topic in 0..self.transactions() {
             for partition in 0..self.cursors[topic].next.len() {
                 let end = self.partitions(topic)[partition].end(self.now);
-                ends.push((TableId(topic as u32), partition as i32, end));
+                ends.push((self.id(topic), partition as i32, end));
             }
         }
         self.say(|| {
@@ -341,7 +403,7 @@ impl Driver<'_> {
         let outcome = self.outcome;
         let there = &outcome.world.kafka.topics[topic].partitions[partition];
         let next = self.cursors[topic].next[partition];
-        let low = there.low(self.now);
+        let low = self.low(topic, partition);
         if next < low {
             if topic == self.transactions() {
                 // A reader whose boundaries are gone begins anew.
@@ -349,7 +411,7 @@ impl Driver<'_> {
                 return true;
             }
             self.say(|| format!("t{topic}/{partition}: {next}..{low} are deleted"));
-            self.subject.gap(TableId(topic as u32), partition as i32, next, low);
+            self.subject.gap(self.id(topic), partition as i32, next, low);
             self.cursors[topic].next[partition] = low;
         }
         let next = next.max(low);
@@ -370,13 +432,13 @@ impl Driver<'_> {
             self.subject.boundaries_read(next);
         } else {
             self.say(|| format!("t{topic}/{partition} read up to {next}"));
-            self.subject.read(TableId(topic as u32), partition as i32, next);
+            self.subject.read(self.id(topic), partition as i32, next);
         }
     }
 
     fn deliver(&mut self, topic: usize, partition: usize, record: &Record) {
         let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
-        let id = TableId(topic as u32);
+        let id = self.id(topic);
         let deletes = matches!(&record.payload, Payload::Event(event) if event.operation == Operation::Delete);
         match record.key.filter(|_| deletes && !record.lost) {
             Some(key) => drop(self.deleted.insert((topic, partition), key)),
@@ -424,14 +486,153 @@ impl Driver<'_> {
         for (hidden, after) in self.judge.hidden.iter_mut().zip(&after) {
             *hidden |= after;
         }
-        for output in &outputs {
+        for output in outputs.iter().map(|output| self.local(output)).collect::<Vec<_>>() {
+            let output = &output;
             self.say(|| output_text(output));
             self.knows(output)?;
-            self.judge.take(output)?;
+            if !self.is_held(output) {
+                self.judge.take(output)?;
+            }
         }
         self.judge.hidden = after;
         self.judge.check()?;
+        self.catch_up()?;
+        self.keep_sometimes();
         Ok(outputs.len())
+    }
+
+    /// The same with the topics' numbers for the tables'.
+    fn local(&self, output: &Output) -> Output {
+        let of = |id: &TableId| TableId(self.topic(*id) as u32);
+        match output {
+            Output::Base { table, ops } => Output::Base { table: of(table), ops: ops.clone() },
+            Output::Hydrated(table) => Output::Hydrated(of(table)),
+            Output::Commit(commit) => {
+                let mut commit = commit.clone();
+                commit.changes.iter_mut().for_each(|Change { table, .. }| *table = of(table));
+                Output::Commit(commit)
+            }
+        }
+    }
+
+    /// Takes a checkpoint now and then.
+    fn keep_sometimes(&mut self) {
+        if self.story.reader.crashes == 0 || !self.fate.chance(20) {
+            return;
+        }
+        let state = self.subject.state().expect("all was handed on");
+        self.say(|| "    checkpoint".into());
+        let (first, cursors, deleted) = (self.first, self.cursors.clone(), self.deleted.clone());
+        let held = self.joining.iter().filter(|(_, waits)| waits.is_some()).map(|(topic, _)| *topic);
+        let moment = self.judge.moment(held);
+        self.checkpoints.push(Checkpoint { state, first, cursors, deleted, moment });
+    }
+
+    fn crash_sometimes(&mut self, percent: usize) {
+        if self.crashes > 0 && !self.checkpoints.is_empty() && self.fate.chance(percent) {
+            self.crashes -= 1;
+            self.crash();
+        }
+    }
+
+    /// The reader dies and goes on from an earlier state.
+    fn crash(&mut self) {
+        if self.checkpoints.is_empty() {
+            return;
+        }
+        // Those after it are of a time that never was.
+        let at = self.fate.below(self.checkpoints.len());
+        self.checkpoints.truncate(at + 1);
+        let checkpoint = self.checkpoints[at].clone();
+        let topics = self.transactions();
+        let is_same = |topic: &usize| {
+            let (now, then) = (&self.cursors[*topic], &checkpoint.cursors[*topic]);
+            now.added && then.added && now.number == then.number
+        };
+        let known: Vec<usize> = (0..topics).filter(is_same).collect();
+        let others: Vec<usize> =
+            (0..topics).filter(|topic| self.cursors[*topic].added && !known.contains(topic)).collect();
+        self.say(|| format!("the reader dies and goes on from checkpoint {at} with {known:?}"));
+        // Old numbers and new ones are partly the same.
+        self.first = 1 - checkpoint.first;
+        let numbers: BTreeMap<_, _> =
+            known.iter().map(|&topic| (TableId(checkpoint.first + topic as u32), self.id(topic))).collect();
+        self.subject = (self.make)(self.story.transactions);
+        self.subject.restore(&checkpoint.state, &numbers);
+        self.cursors.fill(Cursor::default());
+        for &topic in known.iter().chain([&topics]) {
+            self.cursors[topic] = checkpoint.cursors[topic].clone();
+        }
+        self.deleted = checkpoint.deleted.clone();
+        self.judge.go_back(checkpoint.moment.clone());
+        (0..topics).filter(|topic| !known.contains(topic)).for_each(|topic| self.judge.remove(topic));
+        self.delete(&checkpoint, &known);
+        self.discover();
+        let partitions = |topic: usize| (0..self.cursors[topic].next.len()).map(move |partition| (topic, partition));
+        let ends = known.iter().chain([&topics]).flat_map(|&topic| partitions(topic));
+        let ends = ends.map(|(topic, partition)| (topic, partition, self.partitions(topic)[partition].end(self.now)));
+        self.catching_up = Some(CatchingUp { ends: ends.collect(), waiting: None });
+        self.joining.clear();
+        others.into_iter().for_each(|topic| self.add(topic));
+    }
+
+    /// Kafka may have deleted what the checkpoint includes.
+    fn delete(&mut self, checkpoint: &Checkpoint, known: &[usize]) {
+        // A source that is made again would find the rest of its topic.
+        if self.story.reader.removes > 0 || !self.fate.chance(50) {
+            return;
+        }
+        self.checkpoints = vec![checkpoint.clone()];
+        for &topic in known.iter().chain([&self.transactions()]) {
+            for (partition, &next) in checkpoint.cursors[topic].next.iter().enumerate() {
+                self.cut.insert((topic, partition), next);
+            }
+        }
+    }
+
+    /// Whether a table that is shown from now on may not be looked at yet.
+    fn is_held(&mut self, output: &Output) -> bool {
+        let Output::Hydrated(TableId(topic)) = output else { return false };
+        if let Some(catching_up) = &mut self.catching_up {
+            catching_up.waiting = None;
+            return false;
+        }
+        let waits = self.joining.get_mut(&(*topic as usize));
+        waits.map(|waits| *waits = Some(self.subject.waiting())).is_some()
+    }
+
+    /// Tables that come in after the others have caught up.
+    fn join(&mut self) -> Result<(), String> {
+        let settled = |waits: &Option<Waiting>| waits.as_ref().is_some_and(|waits| self.subject.has_settled(waits));
+        let settled: Vec<usize> =
+            self.joining.iter().filter(|(_, waits)| settled(waits)).map(|(topic, _)| *topic).collect();
+        for topic in settled {
+            self.joining.remove(&topic);
+            self.judge.take(&Output::Hydrated(TableId(topic as u32)))?;
+        }
+        Ok(())
+    }
+
+    /// After a crash: whether what is shown is no older than what was.
+    fn catch_up(&mut self) -> Result<(), String> {
+        self.join()?;
+        let Some(catching_up) = &mut self.catching_up else { return Ok(()) };
+        let cursors = &self.cursors;
+        let unread = |&(topic, partition, end): &(usize, usize, i64)| {
+            cursors[topic].next.get(partition).is_some_and(|next| *next < end)
+        };
+        if catching_up.ends.iter().any(unread) {
+            return Ok(());
+        }
+        let waiting = catching_up.waiting.get_or_insert_with(|| self.subject.waiting());
+        if !self.subject.has_settled(waiting) {
+            return Ok(());
+        }
+        self.catching_up = None;
+        let added = (0..self.transactions()).filter(|&topic| self.cursors[topic].added);
+        self.joining = added.filter(|&topic| !self.judge.is_hydrated(topic)).map(|topic| (topic, None)).collect();
+        self.say(|| "    caught up".into());
+        self.judge.catch_up()
     }
 
     /// A removed table is not spoken of any more.
@@ -450,7 +651,7 @@ impl Driver<'_> {
     fn hide(&mut self) {
         for topic in 0..self.transactions() {
             let added = self.cursors[topic].added;
-            let hidden = added && self.subject.health(TableId(topic as u32)).state == State::Incomplete;
+            let hidden = added && self.subject.health(self.id(topic)).state == State::Incomplete;
             self.judge.hidden[topic] = hidden;
         }
     }
@@ -462,13 +663,19 @@ impl Driver<'_> {
                 self.add(topic);
             }
         }
-        for _ in 0..ROUNDS {
+        for round in 0..2 * ROUNDS {
+            if round < ROUNDS {
+                self.crash_sometimes(10);
+            }
             self.drain();
             self.settle_once()?;
         }
+        if self.catching_up.is_some() {
+            return Err("never catches up after a crash".into());
+        }
         let mut verdict = Ok(());
         for topic in (0..self.transactions()).filter(|&topic| self.cursors[topic].added).collect::<Vec<_>>() {
-            let health = self.subject.health(TableId(topic as u32));
+            let health = self.subject.health(self.id(topic));
             self.say(|| format!("t{topic}: {:?} {} {}", health.state, health.reason, health.hint));
             verdict = verdict.and(self.end_of(topic, &health));
         }

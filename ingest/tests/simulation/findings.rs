@@ -52,6 +52,7 @@ fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
             early: false,
             restarts: 0,
             removes: 0,
+            crashes: 0,
             late: vec![false; topics + 1],
         },
     }
@@ -84,7 +85,8 @@ fn holds(story: &Story) {
     for seed in 0..READERS {
         for from_end in [false, true] {
             let restarts = usize::from(seed % 4 == 0);
-            let reader = Reader { seed, from_end, restarts, ..story.reader.clone() };
+            let crashes = if seed % 3 == 1 { 2 } else { 0 };
+            let reader = Reader { seed, from_end, restarts, crashes, ..story.reader.clone() };
             let story = Story { reader, ..story.clone() };
             if outcome_of(&story, &timeline).is_err() {
                 panic!("{}", report(&story, &timeline));

@@ -23,12 +23,20 @@ struct Tainted {
 pub(crate) struct Judge<'a> {
     story: &'a Story,
     outcome: &'a Outcome,
-    /// By topic.
-    pub(crate) shown: Vec<State>,
-    pub(crate) hydrated: Vec<bool>,
+    now: Moment,
     /// Tables of which no answer is given at present.
     pub(crate) hidden: Vec<bool>,
     tainted: Vec<Tainted>,
+    /// After a crash, as long as nobody may look: how far they had seen before.
+    seen: Option<(usize, Vec<usize>)>,
+}
+
+/// What is shown at some moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    /// By topic.
+    shown: Vec<State>,
+    hydrated: Vec<bool>,
     /// Number of transactions that the shown state includes at least.
     prefix: usize,
     /// Without transactions: each table's place in its own history.
@@ -84,32 +92,68 @@ impl<'a> Judge<'a> {
         Judge {
             story,
             outcome,
-            shown: vec![State::new(); topics],
-            hydrated: vec![false; topics],
+            now: Moment {
+                shown: vec![State::new(); topics],
+                hydrated: vec![false; topics],
+                prefix: 0,
+                steps: vec![0; topics],
+            },
             hidden: vec![false; topics],
             tainted,
-            prefix: 0,
-            steps: vec![0; topics],
+            seen: None,
         }
+    }
+
+    /// What the timeline shows now, with what nobody may look at yet.
+    pub(crate) fn moment(&self, held: impl Iterator<Item = usize>) -> Moment {
+        let mut moment = self.now.clone();
+        held.for_each(|topic| moment.hydrated[topic] = true);
+        moment
+    }
+
+    pub(crate) fn is_hydrated(&self, topic: usize) -> bool {
+        self.now.hydrated[topic]
+    }
+
+    /// The reader goes on from an earlier moment. Nobody looks before it has caught up, and then time has not gone back.
+    pub(crate) fn go_back(&mut self, moment: Moment) {
+        let Moment { prefix, steps, .. } = std::mem::replace(&mut self.now, moment);
+        self.seen.get_or_insert((prefix, steps));
+        self.hidden.fill(false);
+    }
+
+    /// The reader says that it shows what it has shown before, or later.
+    pub(crate) fn catch_up(&mut self) -> Result<(), String> {
+        let Some((prefix, steps)) = self.seen.take() else { return Ok(()) };
+        self.now.prefix = self.now.prefix.max(prefix);
+        for (now, seen) in self.now.steps.iter_mut().zip(steps) {
+            *now = (*now).max(seen);
+        }
+        self.check().map_err(|text| format!("after a crash, {text}"))
     }
 
     /// The reader starts again: nothing is shown, but time does not go back.
     pub(crate) fn restart(&mut self) {
-        self.shown.iter_mut().for_each(State::clear);
-        self.hydrated.fill(false);
+        let (prefix, steps) = self.seen.take().unwrap_or_default();
+        self.now.prefix = self.now.prefix.max(prefix);
+        for (now, seen) in self.now.steps.iter_mut().zip(steps) {
+            *now = (*now).max(seen);
+        }
+        self.now.shown.iter_mut().for_each(State::clear);
+        self.now.hydrated.fill(false);
         self.hidden.fill(false);
     }
 
     pub(crate) fn remove(&mut self, topic: usize) {
-        self.shown[topic].clear();
-        (self.hydrated[topic], self.hidden[topic]) = (false, false);
+        self.now.shown[topic].clear();
+        (self.now.hydrated[topic], self.hidden[topic]) = (false, false);
     }
 
     pub(crate) fn take(&mut self, output: &Output) -> Result<(), String> {
         match output {
             Output::Base { table, ops } => {
                 let topic = table.0 as usize;
-                if self.hydrated[topic] && !self.hidden[topic] {
+                if self.now.hydrated[topic] && !self.hidden[topic] {
                     return Err(format!("rows of t{topic}, which is shown, come as its base"));
                 }
                 ops.iter().try_for_each(|op| self.apply(topic, op))
@@ -122,7 +166,7 @@ impl<'a> Judge<'a> {
                 self.check()
             }
             Output::Hydrated(TableId(topic)) => {
-                self.hydrated[*topic as usize] = true;
+                self.now.hydrated[*topic as usize] = true;
                 self.check()
             }
         }
@@ -135,13 +179,13 @@ impl<'a> Judge<'a> {
             && self.story.transactions
             && places.all(|(_, other)| other == first)
         {
-            self.prefix = self.prefix.max(*first);
+            self.now.prefix = self.now.prefix.max(*first);
         }
     }
 
     fn apply(&mut self, topic: usize, op: &Op) -> Result<(), String> {
         let (tainted, is_shown) = (&self.tainted[topic], self.is_shown(topic));
-        let state = &mut self.shown[topic];
+        let state = &mut self.now.shown[topic];
         match op {
             Op::Truncate => state.clear(),
             Op::Upsert(row) => {
@@ -163,18 +207,18 @@ impl<'a> Judge<'a> {
     }
 
     fn is_shown(&self, topic: usize) -> bool {
-        self.hydrated[topic] && !self.hidden[topic]
+        self.now.hydrated[topic] && !self.hidden[topic]
     }
 
     fn same(&self, topic: usize, expected: &State) -> bool {
         let tainted = &self.tainted[topic];
-        if tainted.all || self.shown[topic] == *expected {
+        if tainted.all || self.now.shown[topic] == *expected {
             return true;
         }
         let clean = |state: &State| -> State {
             state.iter().filter(|(row, _)| !tainted.rows.contains(&row.0)).map(|(row, count)| (*row, *count)).collect()
         };
-        !tainted.rows.is_empty() && clean(&self.shown[topic]) == clean(expected)
+        !tainted.rows.is_empty() && clean(&self.now.shown[topic]) == clean(expected)
     }
 
     /// Finds the state of the database that is shown.
@@ -182,19 +226,20 @@ impl<'a> Judge<'a> {
         if !self.story.transactions {
             return self.check_each();
         }
-        let shown: Vec<usize> = (0..self.shown.len()).filter(|&topic| self.is_shown(topic)).collect();
+        let shown: Vec<usize> = (0..self.now.shown.len()).filter(|&topic| self.is_shown(topic)).collect();
         let states = &self.outcome.world.db.states;
-        let found = (self.prefix..states.len()).find(|&at| shown.iter().all(|&t| self.same(t, &states[at][t])));
+        let found = (self.now.prefix..states.len()).find(|&at| shown.iter().all(|&t| self.same(t, &states[at][t])));
         match found {
             Some(at) => {
-                self.prefix = at;
+                self.now.prefix = at;
                 Ok(())
             }
             None => {
-                let earlier = (0..self.prefix).rev().find(|&at| shown.iter().all(|&t| self.same(t, &states[at][t])));
+                let earlier =
+                    (0..self.now.prefix).rev().find(|&at| shown.iter().all(|&t| self.same(t, &states[at][t])));
                 let what = match earlier {
-                    Some(at) => format!("goes back from {} transactions to {at}", self.prefix),
-                    None => format!("is no state of the database (at least {} transactions)", self.prefix),
+                    Some(at) => format!("goes back from {} transactions to {at}", self.now.prefix),
+                    None => format!("is no state of the database (at least {} transactions)", self.now.prefix),
                 };
                 Err(format!("{what}: {}", self.text(&shown)))
             }
@@ -202,20 +247,20 @@ impl<'a> Judge<'a> {
     }
 
     fn text(&self, topics: &[usize]) -> String {
-        topics.iter().map(|&t| format!("t{t} {}", state_text(&self.shown[t]))).collect::<Vec<_>>().join(", ")
+        topics.iter().map(|&t| format!("t{t} {}", state_text(&self.now.shown[t]))).collect::<Vec<_>>().join(", ")
     }
 
     /// Each table by itself goes through its own history. The order across partitions is nobody's to know.
     fn check_each(&mut self) -> Result<(), String> {
-        for topic in (0..self.shown.len()).filter(|&topic| self.is_shown(topic)).collect::<Vec<_>>() {
+        for topic in (0..self.now.shown.len()).filter(|&topic| self.is_shown(topic)).collect::<Vec<_>>() {
             if self.story.partitions[topic] > 1 || self.outcome.world.kafka.topics[topic].partitions.len() > 1 {
                 continue;
             }
             let steps = &self.outcome.world.db.steps[topic];
-            let Some(at) = (self.steps[topic]..steps.len()).find(|&at| self.same(topic, &steps[at])) else {
+            let Some(at) = (self.now.steps[topic]..steps.len()).find(|&at| self.same(topic, &steps[at])) else {
                 return Err(format!("no later state of the table: {}", self.text(&[topic])));
             };
-            self.steps[topic] = at;
+            self.now.steps[topic] = at;
         }
         Ok(())
     }
@@ -223,11 +268,11 @@ impl<'a> Judge<'a> {
     /// When all was read, the table is what Debezium wrote of it: `done` transactions.
     pub(crate) fn check_end(&self, topic: usize, done: usize) -> Result<(), String> {
         let expected = &self.outcome.world.db.states[done][topic];
-        if !self.hydrated[topic] {
+        if !self.now.hydrated[topic] {
             return Err(format!("t{topic} is not hydrated at the end, and says nothing"));
         }
         if !self.same(topic, expected) {
-            let (shown, expected) = (state_text(&self.shown[topic]), state_text(expected));
+            let (shown, expected) = (state_text(&self.now.shown[topic]), state_text(expected));
             return Err(format!("t{topic} is {shown} at the end, the database {expected}"));
         }
         Ok(())

@@ -15,6 +15,7 @@ mod judge;
 mod kafka;
 mod model;
 mod random;
+mod reborn;
 mod shrink;
 mod story;
 mod subject;

@@ -51,6 +51,8 @@ fn smaller(story: &Story) -> Vec<Story> {
     }
     with(&|story| story.reader.restarts = 0);
     with(&|story| story.reader.removes = 0);
+    with(&|story| story.reader.crashes = 0);
+    with(&|story| story.reader.crashes = story.reader.crashes.min(1));
     with(&|story| story.reader.late.fill(false));
     with(&|story| (story.reader.from_end, story.reader.early) = (true, false));
     with(&|story| story.skew = 0);
@@ -94,6 +96,7 @@ fn size(story: &Story) -> usize {
         + story.losses.len() * 3
         + reader.restarts
         + reader.removes
+        + reader.crashes
         + reader.late.iter().filter(|late| **late).count()
         + usize::from(!reader.from_end)
         + usize::from(story.options.tombstones)

@@ -148,6 +148,8 @@ pub(crate) struct Reader {
     pub(crate) early: bool,
     pub(crate) restarts: usize,
     pub(crate) removes: usize,
+    /// How often it dies and goes on from a state that it was in before.
+    pub(crate) crashes: usize,
     /// Tables that are added later.
     pub(crate) late: Vec<bool>,
 }

@@ -1,9 +1,11 @@
 //! What is driven: a timeline, or a wrong one.
 
+use std::collections::BTreeMap;
+
 use tidewater_delta::{Op, TableId};
 use tidewater_ingest::Health;
 use tidewater_ingest::event::{Boundary, Event};
-use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
+use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline, Waiting};
 
 /// The interface of [`Timeline`], so that a test can put something between it and its reader.
 pub(crate) trait Subject {
@@ -24,6 +26,12 @@ pub(crate) trait Subject {
     fn quiet(&mut self);
     fn release(&mut self) -> Vec<Output>;
     fn health(&self, id: TableId) -> Health;
+    /// Its state as bytes; none where something waits to be handed on.
+    fn state(&mut self) -> Option<Vec<u8>>;
+    /// It is what it was, with other numbers of tables.
+    fn restore(&mut self, state: &[u8], tables: &BTreeMap<TableId, TableId>);
+    fn waiting(&self) -> Waiting;
+    fn has_settled(&self, waiting: &Waiting) -> bool;
 }
 
 impl Subject for Timeline {
@@ -77,5 +85,17 @@ impl Subject for Timeline {
     }
     fn health(&self, id: TableId) -> Health {
         Timeline::health(self, id)
+    }
+    fn state(&mut self) -> Option<Vec<u8>> {
+        Timeline::state(self).ok()
+    }
+    fn restore(&mut self, state: &[u8], tables: &BTreeMap<TableId, TableId>) {
+        *self = Timeline::restore(state, tables).expect("the state of a timeline");
+    }
+    fn waiting(&self) -> Waiting {
+        Timeline::waiting(self)
+    }
+    fn has_settled(&self, waiting: &Waiting) -> bool {
+        Timeline::has_settled(self, waiting)
     }
 }

@@ -1,11 +1,11 @@
 //! Negative controls: a timeline with a defect put back, made by changing what it is told. The simulation must catch each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tidewater_delta::{Op, TableId};
 use tidewater_ingest::event::{Boundary, Event, Operation, Snapshot};
-use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline};
+use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Timeline, Waiting};
 use tidewater_ingest::{Health, OnError};
 
 use crate::classes::story;
@@ -51,6 +51,12 @@ enum Defect {
     ReadyAtOnce,
     /// Takes a transaction id for seen when it is used again.
     IdsAreForEver,
+    /// Keeps a state, and with it the rows of a later moment.
+    StateOfBefore,
+    /// Keeps its state without the transactions that it has released.
+    ForgetsReleased,
+    /// Goes on behind the next record, as far as its reader had come.
+    GoesOnTooFar,
 }
 
 struct Wrong {
@@ -63,6 +69,12 @@ struct Wrong {
     arrivals: u64,
     partitions: HashMap<TableId, i32>,
     shown: HashSet<TableId>,
+    /// The newest state that was taken.
+    state: Option<Vec<u8>>,
+    /// Transactions that were released, and those that the state of before had released.
+    released: HashSet<Arc<str>>,
+    forgotten: HashSet<Arc<str>>,
+    skips: bool,
 }
 
 impl Wrong {
@@ -77,6 +89,10 @@ impl Wrong {
             arrivals: 0,
             partitions: HashMap::new(),
             shown: HashSet::new(),
+            state: None,
+            released: HashSet::new(),
+            forgotten: HashSet::new(),
+            skips: false,
         }
     }
 
@@ -86,6 +102,14 @@ impl Wrong {
             Defect::HidesGaps => Bounds { partition, low: 0, end },
             Defect::ReadyAtOnce => Bounds { partition, low, end: low },
             _ => bounds,
+        }
+    }
+
+    /// A transaction that was forgotten is another one when it comes again.
+    fn unseen(&self, id: &Arc<str>) -> Arc<str> {
+        match self.defect == Defect::ForgetsReleased && self.forgotten.contains(id) {
+            true => format!("forgotten-{id}").into(),
+            false => id.clone(),
         }
     }
 
@@ -131,6 +155,12 @@ impl Wrong {
             Defect::FirstPartitionsOnly => {
                 return self.partitions.get(&id).is_some_and(|known| place.partition >= *known);
             }
+            Defect::ForgetsReleased => {
+                if let Some(member) = &mut origin.transaction {
+                    member.id = self.unseen(&member.id);
+                }
+            }
+            Defect::GoesOnTooFar => return std::mem::take(&mut self.skips),
             Defect::IdsAreForEver => {
                 return origin.transaction.as_ref().is_some_and(|member| self.ended.contains(&member.id));
             }
@@ -169,7 +199,8 @@ impl Subject for Wrong {
         self.inner.remove_table(id);
     }
     fn boundary(&mut self, offset: i64, timestamp_ms: i64, mut boundary: Boundary) {
-        let (Boundary::Begin { id, .. } | Boundary::End { id, .. }) = &boundary;
+        let (Boundary::Begin { id, .. } | Boundary::End { id, .. }) = &mut boundary;
+        *id = self.unseen(id);
         if self.defect == Defect::IdsAreForEver && self.ended.contains(id) {
             return self.inner.boundaries_read(offset + 1);
         }
@@ -238,6 +269,10 @@ impl Subject for Wrong {
             Output::Hydrated(table) => Some(*table),
             _ => None,
         }));
+        self.released.extend(outputs.iter().filter_map(|output| match output {
+            Output::Commit(commit) => Some(Arc::from(commit.position.to_string())),
+            _ => None,
+        }));
         outputs
     }
     fn health(&self, id: TableId) -> Health {
@@ -249,10 +284,31 @@ impl Subject for Wrong {
         }
         health
     }
+    fn state(&mut self) -> Option<Vec<u8>> {
+        let ids = self.released.iter().map(|id| &**id).collect::<Vec<_>>().join("\n");
+        let inner = self.inner.state().ok()?;
+        let state = [&(inner.len() as u64).to_le_bytes(), &inner[..], ids.as_bytes()].concat();
+        let before = self.state.replace(state.clone());
+        Some(before.filter(|_| self.defect == Defect::StateOfBefore).unwrap_or(state))
+    }
+    fn restore(&mut self, state: &[u8], tables: &BTreeMap<TableId, TableId>) {
+        let (length, rest) = state.split_first_chunk().expect("a length");
+        let (state, ids) = rest.split_at(u64::from_le_bytes(*length) as usize);
+        let ids = std::str::from_utf8(ids).expect("ids");
+        self.forgotten = ids.split('\n').map(Arc::from).collect();
+        self.inner = Timeline::restore(state, tables).expect("the state of a timeline");
+        self.skips = true;
+    }
+    fn waiting(&self) -> Waiting {
+        self.inner.waiting()
+    }
+    fn has_settled(&self, waiting: &Waiting) -> bool {
+        self.inner.has_settled(waiting)
+    }
 }
 
 /// Of each defect the classes of stories in which it shows.
-const CONTROLS: [(Defect, &[Class]); 19] = {
+const CONTROLS: [(Defect, &[Class]); 22] = {
     use Class as C;
     use Defect as D;
     [
@@ -275,6 +331,9 @@ const CONTROLS: [(Defect, &[Class]); 19] = {
         (D::WaitsForLastOffset, &[C::Control]),
         (D::ReadyAtOnce, &[C::LateTables]),
         (D::IdsAreForEver, &[C::Reset]),
+        (D::StateOfBefore, &[C::Plain]),
+        (D::ForgetsReleased, &[C::Restarts]),
+        (D::GoesOnTooFar, &[C::Plain]),
     ]
 };
 

@@ -9,6 +9,7 @@ mod compaction;
 mod ddl;
 mod exactly_once;
 mod incremental;
+mod kept;
 mod keys;
 mod misnamed;
 mod one_row;
@@ -59,6 +60,12 @@ pub(crate) const ALL: &[Scenario] = &[
         false,
         retention::run,
         "a topic whose beginning is gone gives an error, its sibling goes on, a new snapshot heals it"
+    ),
+    scenario!(
+        kept,
+        false,
+        kept::run,
+        "a restart goes on from the checkpoint, whatever Kafka has deleted before it; what it deleted unread is told"
     ),
     scenario!(compaction, false, compaction::run, "a compacted topic gives the truth or an error"),
     scenario!(partitions, false, partitions::run, "tables in several partitions, and partitions that come later"),

@@ -20,6 +20,7 @@ fn now_ms() -> i64 {
 impl Loop {
     pub(crate) fn stop_reading(&mut self, tables: Vec<TableId>) {
         for table in tables {
+            self.checkpoints.forget(table);
             if let Some(readers) = &mut self.readers {
                 readers.remove(table);
             }
@@ -40,6 +41,8 @@ impl Loop {
             database.set_search_path(search_path);
             database.create_source(&name, &schema, &parsed.text)?
         };
+        self.describe_reading(table, &config);
+        self.describe_reading(table, &config);
         if let Err(error) = self.start_reading(table, config, schema) {
             self.database.write().drop_source(&name);
             return Err(error);
@@ -87,10 +90,17 @@ impl Loop {
                     Ok(())
                 };
                 self.database.write().mend(name, make)?;
-                if let Some((table, config, schema)) = made {
-                    self.read_or_stall(table, config, schema);
+                match made {
+                    Some((table, config, schema)) if !*self.restored.borrow() => {
+                        self.make_from_checkpoint(table, config, schema);
+                    }
+                    Some((table, config, schema)) => self.read_or_stall(table, config, schema),
+                    None => {}
                 }
             }
+        }
+        if !*self.restored.borrow() {
+            self.make_views_from_checkpoint();
         }
         self.building.get_or_insert_with(Instant::now);
         self.hydrated.send_modify(|changes| *changes += 1);
@@ -114,16 +124,21 @@ impl Loop {
         Ok(())
     }
 
-    /// Begins to read a source that was made.
-    fn start_reading(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) -> Result<()> {
-        let (on_error, consistency) = sources::promises(&config);
+    /// Tells what is promised of a source that was made; its readers wait for its rows.
+    pub(crate) fn describe_reading(&mut self, table: TableId, config: &SourceConfig) {
+        let (on_error, consistency) = sources::promises(config);
         let mut database = self.database.write();
         database.set_hydrating(table, Progress::default());
         database.describe_source(table, on_error, consistency);
-        let (timeline, kind) = sources::timeline(&config);
+        let (timeline, kind) = sources::timeline(config);
         database.set_timeline(table, timeline, kind);
         drop(database);
         self.publish();
+    }
+
+    /// Begins to read a source that was made.
+    fn start_reading(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) -> Result<()> {
+        self.note_reading(table, &config, &schema);
         match &mut self.readers {
             Some(readers) => readers.add(table, config, schema).map_err(|error| from_ingest(&error)),
             None => Ok(()),
@@ -131,7 +146,7 @@ impl Loop {
     }
 
     /// The same for a source that stays whatever happens.
-    fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
+    pub(crate) fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
         if let Err(error) = self.start_reading(table, config, schema) {
             self.health(
                 table,

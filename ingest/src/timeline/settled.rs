@@ -1,0 +1,47 @@
+//! Whether a timeline that goes on after a restart has come to where it stood before.
+//!
+//! Who read before the restart must not be taken back in time. So nothing is shown before the topics are read to where they ended
+//! at the start, and before what then waits has had its turn: a transaction may be whole, and wait only for a reading of the
+//! topics' ends or for a second in which nothing comes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tidewater_delta::TableId;
+
+use super::Timeline;
+use super::place::BinlogPlace;
+
+/// What waits at some moment.
+#[derive(Debug)]
+pub struct Waiting {
+    transactions: HashSet<Arc<str>>,
+    steps: Vec<(TableId, BinlogPlace)>,
+    merging: bool,
+}
+
+impl Timeline {
+    /// What waits now.
+    pub fn waiting(&self) -> Waiting {
+        let steps = self.tables.iter().flat_map(|(id, table)| table.steps.iter().map(|step| (*id, step.place.clone())));
+        Waiting {
+            transactions: self.pending.keys().cloned().collect(),
+            steps: steps.collect(),
+            merging: self.merging.is_some(),
+        }
+    }
+
+    /// Whether what waited has had its turn, or will not have it without more records: the state is no older than any that a
+    /// timeline has shown that had read no more.
+    pub fn has_settled(&self, waiting: &Waiting) -> bool {
+        let stands = self.quiet || self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
+        if stands && self.ends.is_idle() {
+            return true;
+        }
+        let open = |(id, place): &(TableId, BinlogPlace)| {
+            self.tables.get(id).is_some_and(|table| table.steps.iter().any(|step| step.place == *place))
+        };
+        let held = waiting.transactions.iter().any(|id| self.pending.contains_key(id));
+        !held && !waiting.steps.iter().any(open) && !(waiting.merging && self.merging.is_some())
+    }
+}
