@@ -26,6 +26,7 @@ mod json_value;
 pub mod kafka;
 mod learned;
 mod logical;
+pub mod produce;
 mod reader;
 pub mod registry;
 mod saved;

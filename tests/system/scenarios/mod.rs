@@ -17,6 +17,7 @@ mod partitions;
 mod retention;
 mod router;
 mod second_snapshot;
+mod sinks;
 mod tls;
 mod topic_again;
 mod undecodable;
@@ -99,5 +100,6 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!(crowd, false, misnamed::in_partitions, "a transaction topic of several partitions is refused by name"),
     scenario!(tls, false, tls::run, "SASL_SSL to the broker"),
     scenario!(once, true, exactly_once::run, "exactly-once Connect: control records at the topics' ends"),
+    scenario!(sinks, true, sinks::run, "sinks write every commit whole and once while tidewater and Kafka are killed"),
     scenario!(binlog, true, binlog_reset::run, "RESET BINARY LOGS AND GTIDS: reused ids are not taken for old ones"),
 ];

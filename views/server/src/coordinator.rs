@@ -24,6 +24,7 @@ use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::sequences::Keeping;
+use crate::sink::Sinks;
 use crate::source_checkpoint::{SourceCheckpoints, VersionWritten};
 use crate::transaction::RestsOn;
 use crate::writing::{Writing, Written};
@@ -175,6 +176,7 @@ impl Coordinator {
             published: tokio::time::Instant::now(),
             unpublished: false,
             feeds: Feeds::default(),
+            sinks: Sinks::new(kafka.then(|| handle.clone())),
             subscribe_memory: config.subscribe_memory(),
         };
         let runtime = tokio::runtime::Handle::current();
@@ -251,6 +253,7 @@ pub(crate) struct Loop {
     /// Whether it is behind.
     pub(crate) unpublished: bool,
     pub(crate) feeds: Feeds,
+    pub(crate) sinks: Sinks,
     /// Bytes that are kept of the changes of each followed query.
     pub(crate) subscribe_memory: usize,
 }
@@ -338,6 +341,7 @@ impl Loop {
             Request::Restored { answer } => {
                 self.go_on_from_checkpoint();
                 self.restored.send_replace(true);
+                self.run_sinks();
                 let _ = answer.send(self.write_catalog());
             }
         }
@@ -369,6 +373,9 @@ impl Loop {
         };
         self.building.get_or_insert_with(Instant::now);
         self.save(parsed)?;
+        if changes_catalog(&parsed.statement) {
+            self.run_sinks();
+        }
         Ok(outcome)
     }
 
@@ -436,6 +443,7 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateSecret { .. }
             | S::CreateConnection { .. }
             | S::CreateSource(_)
+            | S::CreateSink(_)
             | S::CreateTable(_)
             | S::CreateSequence(_)
             | S::Comment(_)

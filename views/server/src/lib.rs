@@ -27,6 +27,7 @@ pub mod pgwire;
 mod runner;
 mod sequences;
 pub mod session;
+mod sink;
 mod source_checkpoint;
 mod source_events;
 mod source_loop;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidewater_sql::Database;
 
-use crate::source_events;
+use crate::{sink, source_events};
 
 /// Counters of the process.
 #[derive(Debug, Default)]
@@ -75,6 +75,9 @@ impl Metrics {
         let bytes: Vec<_> = sizes.iter().map(|(name, _, _, bytes)| (labels(name), *bytes as f64)).collect();
         put("object_rows", "gauge", "Distinct rows that an object holds.", &rows);
         put("object_bytes", "gauge", "Bytes of an object's rows and indexes.", &bytes);
+        for (name, kind, help, values) in sink::metrics(database, escaped) {
+            put(name, kind, help, &values);
+        }
         for (name, kind, help, values) in source_events::metrics(database, escaped) {
             put(name, kind, help, &values);
         }

@@ -72,6 +72,7 @@ impl Loop {
             notices.push(Notice { severity: "WARNING", sqlstate: "01000", ..notice });
         }
         self.hydrated.send_modify(|changes| *changes += 1);
+        self.run_sinks();
         self.write_catalog()?;
         Ok(Outcome::Told("ALTER SOURCE".into(), notices))
     }
@@ -103,7 +104,11 @@ impl Loop {
         }
         self.building.get_or_insert_with(Instant::now);
         self.hydrated.send_modify(|changes| *changes += 1);
-        if *self.restored.borrow() { self.write_catalog() } else { Ok(()) }
+        if !*self.restored.borrow() {
+            return Ok(());
+        }
+        self.run_sinks();
+        self.write_catalog()
     }
 
     /// Makes what needs nothing from outside; a table with the rows that it had.
