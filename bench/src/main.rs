@@ -6,6 +6,7 @@ mod catch_up;
 mod large_commit;
 mod live;
 mod order_summary;
+mod restart;
 
 use clap::{Parser, Subcommand};
 
@@ -32,6 +33,8 @@ enum Command {
     After(after::Options),
     /// Lookups while a million rows are inserted by one statement on a running server
     LargeCommit(large_commit::Options),
+    /// From a checkpoint of the tables of order_summary to the view's first answer
+    Restart(restart::Options),
     /// Point lookups by prepared statement on a running server
     Lookups(live::LookupOptions),
 }
@@ -39,6 +42,7 @@ enum Command {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
+        Command::Restart(options) => restart::run(&options),
         Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),

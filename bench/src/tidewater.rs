@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::event::{Event, Op, SummaryRow};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use tidewater_delta::{Change, Commit, Row, RowBuilder, TableId};
 use tidewater_sql::{Database, Outcome};
 
@@ -16,7 +17,7 @@ const VIEW: &str = include_str!("order_summary.sql");
 /// The engine. Panics on a stream that is no history.
 pub struct Tidewater {
     database: Database,
-    tables: [Table; 5],
+    tables: [Table; TABLES],
 }
 
 struct Table {
@@ -30,8 +31,25 @@ struct Table {
 const INT: Type = Type::Int8;
 const TEXT: Type = Type::Text;
 
+/// Tables of the view.
+pub const TABLES: usize = 5;
+
 impl Default for Tidewater {
     fn default() -> Self {
+        let mut engine = Tidewater::restored(|_, _| Ok(())).expect("nothing is restored");
+        while engine.database.build() {}
+        engine
+    }
+}
+
+impl Tidewater {
+    /// The engine with what `restore` gives each of its tables before the view is made.
+    ///
+    /// # Errors
+    /// Those of `restore`.
+    pub fn restored(
+        mut restore: impl FnMut(&mut Database, TableId) -> tidewater_sql::Result<()>,
+    ) -> tidewater_sql::Result<Self> {
         let mut database = Database::new();
         let mut table = |name: &str, keyed: bool, columns: &[(&str, Type)]| {
             let columns: Vec<_> = columns.iter().map(|(name, of)| Column::new(*name, of.clone()).not_null()).collect();
@@ -54,8 +72,45 @@ impl Default for Tidewater {
             ),
             table("order_updates", false, &[("order_id", INT), ("status", TEXT), ("updated_at", INT)]),
         ];
-        database.execute(VIEW).expect("the view");
-        Tidewater { database, tables }
+        for table in &tables {
+            restore(&mut database, table.id)?;
+        }
+        // What is still to be computed is whoever's who restores.
+        for parsed in tidewater_sql::parse(VIEW)? {
+            database.execute_statement(&Arc::new(parsed), &[], &Arc::default())?;
+        }
+        Ok(Tidewater { database, tables })
+    }
+
+    /// What it keeps the view with.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The same, to be changed.
+    pub fn database_mut(&mut self) -> &mut Database {
+        &mut self.database
+    }
+
+    /// Its tables.
+    pub fn tables(&self) -> [TableId; TABLES] {
+        self.tables.each_ref().map(|table| table.id)
+    }
+
+    /// Rows of the view.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn orders(&mut self) -> tidewater_sql::Result<i64> {
+        let Some(Outcome::Rows(query)) = self.database.execute("SELECT count(*) FROM order_summary")?.pop() else {
+            return Ok(0);
+        };
+        let mut found = 0;
+        query.run(&Limits::default(), &mut |values: &[Datum<'_>]| {
+            found = values[0].as_int().unwrap_or_default();
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 }
 

@@ -7,11 +7,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Position;
 use crate::position::{file_number, highest};
 
 /// See the module.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
     /// The highest number of each source of GTIDs, in the order in which they came.
     gtids: Vec<(String, u64)>,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::{Certificate, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -135,13 +135,39 @@ impl Registry {
         Ok(found)
     }
 
+    /// Registers the Avro schema of a topic's keys or values; gives its id, which is the same if it was registered before.
+    ///
+    /// # Errors
+    /// As [`Registry::by_id`]; a schema that is not compatible with the one before is refused.
+    pub fn register(&self, topic: &str, key: bool, schema: &str) -> Result<u32> {
+        #[derive(Deserialize)]
+        struct Given {
+            id: u32,
+        }
+        let subject = subject(topic, key);
+        let body = serde_json::json!({ "schema": schema }).to_string();
+        let url = self.url(&["subjects", &subject, "versions"])?;
+        let request = self.client.post(url).header("Content-Type", "application/vnd.schemaregistry.v1+json").body(body);
+        let given: Option<Given> = self.ask(request)?;
+        given
+            .map(|given| given.id)
+            .ok_or_else(|| self.unreachable(format!("it does not take schemas of \"{subject}\"")))
+    }
+
     /// What the registry has at a path; `None` if it says that there is nothing.
     fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>> {
+        self.ask(self.client.get(self.url(path)?))
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url> {
         let wrong = |what: &str| Error::Schema(format!("the schema registry's URL \"{}\" is {what}", self.config.url));
         let mut url = Url::parse(&self.config.url).map_err(|error| wrong(&format!("none: {error}")))?;
         url.path_segments_mut().map_err(|()| wrong("no base of paths"))?.pop_if_empty().extend(path);
-        let mut request =
-            self.client.get(url).header("Accept", "application/vnd.schemaregistry.v1+json, application/json");
+        Ok(url)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Option<T>> {
+        let mut request = request.header("Accept", "application/vnd.schemaregistry.v1+json, application/json");
         if let Some((user, password)) = &self.config.credentials {
             request = request.basic_auth(user, Some(password));
         }
@@ -273,6 +299,17 @@ mod tests {
         let expected =
             ["/a%20b%2Fc-key/versions/latest", "/t-value/versions", "/t-value/versions/1", "/t-value/versions/3"];
         assert_eq!(paths, expected.map(|path| format!("/apis/ccompat/v7/subjects{path}")));
+    }
+
+    #[test]
+    fn schemas_are_registered_by_subject() {
+        let refusal = r#"{"error_code":409,"message":"incompatible"}"#;
+        let (registry, server) = registry(vec![("200 OK", r#"{"id":41}"#), ("409 Conflict", refusal)]);
+        assert_eq!(registry.register("orders out", true, "\"string\""), Ok(41));
+        let error = registry.register("orders out", false, "\"long\"").expect_err("refused");
+        assert!(error.to_string().contains("incompatible"), "{error}");
+        let paths = server.join().expect("answers");
+        assert_eq!(paths, ["key", "value"].map(|of| format!("/apis/ccompat/v7/subjects/orders%20out-{of}/versions")));
     }
 
     #[test]

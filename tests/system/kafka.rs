@@ -6,6 +6,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -95,4 +96,47 @@ pub(crate) fn count(brokers: &str, topic: &str) -> Result<i64> {
             None => return Err(format!("{topic}: no end").into()),
         }
     }
+}
+
+/// A record that is committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// All records of a topic that are committed, of each partition in order.
+pub(crate) fn committed(brokers: &str, topic: &str) -> Result<Vec<Record>> {
+    let config = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "committed")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("enable.auto.commit", "false")
+        .clone();
+    let consumer: BaseConsumer = config.create()?;
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
+    let mut left = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    let mut from = TopicPartitionList::new();
+    for partition in 0..left {
+        from.add_partition_offset(topic, partition as i32, Offset::Beginning)?;
+    }
+    consumer.assign(&from)?;
+    let mut records = Vec::new();
+    while left > 0 {
+        match consumer.poll(TIMEOUT) {
+            Some(Ok(message)) => records.push(Record {
+                partition: message.partition(),
+                offset: message.offset(),
+                key: message.key().unwrap_or_default().to_vec(),
+                value: message.payload().map(<[u8]>::to_vec),
+            }),
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => left -= 1,
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(format!("{topic}: no end").into()),
+        }
+    }
+    Ok(records)
 }

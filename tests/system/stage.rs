@@ -87,6 +87,31 @@ impl Stage {
         tidewater.up()
     }
 
+    /// SIGKILL.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.tidewater.lock().await.kill()
+    }
+
+    /// Up again.
+    pub(crate) async fn start(&self) -> Result<()> {
+        self.tidewater.lock().await.up()
+    }
+
+    /// Returns when partition 0 of a topic has come to an offset.
+    pub(crate) async fn written(&self, topic: &str, end: i64) -> Result<()> {
+        let brokers = self.servers.kafka();
+        wait_until(async || Ok(kafka::watermarks(&brokers, topic, 0)?.1 >= end)).await
+    }
+
+    /// A query here gives what another gives in MySQL.
+    pub(crate) async fn judge_query(&self, truth: &str, query: &str) -> Result<()> {
+        let mut expected = mysql_rows(&self.mysql, truth).await?;
+        let mut found = rows(&self.client().await?, query).await?;
+        expected.sort();
+        found.sort();
+        equal(query, &found, &expected)
+    }
+
     /// Returns when the connector reads the binlog: what happens from now on is no part of its snapshot. The scenario has made
     /// the table [`PULSE`] before the connector.
     pub(crate) async fn streaming(&self, connector: &str) -> Result<()> {

@@ -9,6 +9,7 @@ mod compaction;
 mod ddl;
 mod exactly_once;
 mod incremental;
+mod kept;
 mod keys;
 mod misnamed;
 mod one_row;
@@ -16,6 +17,7 @@ mod partitions;
 mod retention;
 mod router;
 mod second_snapshot;
+mod sinks;
 mod tls;
 mod topic_again;
 mod undecodable;
@@ -59,6 +61,12 @@ pub(crate) const ALL: &[Scenario] = &[
         retention::run,
         "a topic whose beginning is gone gives an error, its sibling goes on, a new snapshot heals it"
     ),
+    scenario!(
+        kept,
+        false,
+        kept::run,
+        "a restart goes on from the checkpoint, whatever Kafka has deleted before it; what it deleted unread is told"
+    ),
     scenario!(compaction, false, compaction::run, "a compacted topic gives the truth or an error"),
     scenario!(partitions, false, partitions::run, "tables in several partitions, and partitions that come later"),
     scenario!(
@@ -92,5 +100,6 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!(crowd, false, misnamed::in_partitions, "a transaction topic of several partitions is refused by name"),
     scenario!(tls, false, tls::run, "SASL_SSL to the broker"),
     scenario!(once, true, exactly_once::run, "exactly-once Connect: control records at the topics' ends"),
+    scenario!(sinks, true, sinks::run, "sinks write every commit whole and once while tidewater and Kafka are killed"),
     scenario!(binlog, true, binlog_reset::run, "RESET BINARY LOGS AND GTIDS: reused ids are not taken for old ones"),
 ];

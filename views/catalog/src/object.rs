@@ -59,6 +59,8 @@ pub struct Object {
     pub statement: String,
     /// Of a source, sink or connection: which kind of it ("kafka").
     pub flavour: String,
+    /// Of a sink: its envelope and its format, lower case.
+    pub written: Option<[&'static str; 2]>,
     /// Oids of the objects that it is made from.
     pub uses: Vec<u32>,
     /// What COMMENT ON said of it.
@@ -161,6 +163,7 @@ impl Object {
             query: String::new(),
             statement: String::new(),
             flavour: String::new(),
+            written: None,
             uses: Vec::new(),
             comments: Vec::new(),
         }

@@ -85,7 +85,7 @@ impl Circuit {
     /// [`Circuit::build`].
     pub fn fill_indexes(&mut self) {
         self.is_filled = true;
-        let work: Vec<_> = self.nodes.0.iter_mut().flatten().flat_map(Arrangement::to_fill).collect();
+        let work: Vec<_> = self.nodes.0.iter_mut().flatten().flat_map(Arrangement::unfilled_indexes).collect();
         if work.is_empty() {
             return;
         }
@@ -133,7 +133,7 @@ impl Arrangement {
     }
 
     /// The indexes that do not hold all rows; they count as filled from now on.
-    fn to_fill(&mut self) -> Vec<Filling<'_>> {
+    fn unfilled_indexes(&mut self) -> Vec<Filling<'_>> {
         let unfilled: FxHashMap<usize, usize> = std::mem::take(&mut self.unfilled).into_iter().collect();
         let arena = &self.arena;
         let filling = |(number, index)| Some(Filling { arena, index, from: *unfilled.get(&number)? });

@@ -29,6 +29,7 @@ pub use cast::{Cast, CastContext, CastMethod, all_casts, cast};
 pub use catalog_info::CatalogInfo;
 pub use compile::Argument;
 pub use families::strings_more::quote_ident;
+pub use families::to_json::write as write_json;
 pub use function::{Function, Kind, Volatility};
 pub use resolve::{Resolved, resolve};
 pub use rows::{RowSource, Rows};

@@ -26,6 +26,7 @@ impl Loop {
         while let Some(event) = next {
             match event {
                 SourceEvent::Commits(batch) => {
+                    self.checkpoints.changed = true;
                     changes += batch.iter().map(|commit| commit.changes.len()).sum::<usize>();
                     commits.extend(batch);
                 }
@@ -33,8 +34,16 @@ impl Loop {
                 SourceEvent::Base { table, ops } => {
                     self.tick(std::mem::take(&mut commits));
                     changes = 0;
+                    self.checkpoints.changed = true;
                     self.base(table, ops);
                 }
+                SourceEvent::State(state) => {
+                    // It is that after all before it.
+                    self.tick(std::mem::take(&mut commits));
+                    changes = 0;
+                    self.timeline_state(*state);
+                }
+                SourceEvent::StatesTold { whole } => self.states_told(whole),
                 SourceEvent::Progress { table, read, of } => {
                     let mut database = self.database.write();
                     if database.is_hydrating(table) {
@@ -48,8 +57,6 @@ impl Loop {
                 }
                 SourceEvent::Health { table, health } => self.health(table, health),
                 SourceEvent::ColumnLost { table, column, reason } => self.lose_column(table, column, reason),
-                // Nobody asks for checkpoints yet.
-                SourceEvent::State(_) | SourceEvent::StatesTold { .. } => {}
             }
             next = if changes < CHANGES { sources.try_recv().ok() } else { None };
         }

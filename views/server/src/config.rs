@@ -1,9 +1,13 @@
 //! Options of the command line and the environment.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Enough to see what is wrong with a topic.
 pub const DEAD_LETTERS: usize = 10_000;
+
+/// What a start after a crash reads again takes less than a second of each, and so does writing what has changed.
+pub const CHECKPOINT_SECONDS: u64 = 30;
 
 /// A connection costs some hundred kilobytes and, while its query runs, a thread.
 pub const MAX_CONNECTIONS: usize = 500;
@@ -35,6 +39,9 @@ pub struct Config {
     /// Folder of the server's own data: the statements that made what exists
     #[arg(long, env = "TIDEWATER_DATA_DIR", default_value = "tidewater-data")]
     pub data_dir: PathBuf,
+    /// Seconds between checkpoints of what sources hold, from which a start goes on; 0 takes them by CHECKPOINT and at the end only
+    #[arg(long = "checkpoint-interval", env = "TIDEWATER_CHECKPOINT_INTERVAL", value_name = "SECONDS", default_value_t = CHECKPOINT_SECONDS)]
+    pub checkpoint_seconds: u64,
     /// Records that could not be decoded and are kept in tidewater.dead_letters; older ones go
     #[arg(long, env = "TIDEWATER_DEAD_LETTERS", default_value_t = DEAD_LETTERS)]
     pub dead_letters: usize,
@@ -53,6 +60,11 @@ impl Config {
             0 => usize::MAX,
             mib => mib.saturating_mul(1 << 20),
         }
+    }
+
+    /// None if none are taken by themselves.
+    pub(crate) fn checkpoint_interval(&self) -> Option<Duration> {
+        (self.checkpoint_seconds > 0).then(|| Duration::from_secs(self.checkpoint_seconds))
     }
 
     /// The same in bytes.

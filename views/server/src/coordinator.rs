@@ -4,7 +4,6 @@
 //! for some milliseconds at a time ([`Loop::do_all`]). Everything arrives through bounded channels, so what cannot be taken holds its sender back.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +24,8 @@ use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::sequences::Keeping;
+use crate::sink::Sinks;
+use crate::source_checkpoint::{SourceCheckpoints, VersionWritten};
 use crate::transaction::RestsOn;
 use crate::writing::{Writing, Written};
 
@@ -112,6 +113,10 @@ enum Event {
     /// What is written in the background has come to an end.
     Written(Written),
     Source(SourceEvent),
+    /// A checkpoint of the sources has been written.
+    Version(VersionWritten),
+    /// One is due.
+    Due,
     /// Nothing came, and views are being built.
     Build,
     /// `tidewater.sources` is behind.
@@ -134,7 +139,7 @@ impl Coordinator {
     /// # Errors
     /// If the catalog cannot be read or no thread can be started.
     pub fn start(config: &Config, kafka: bool) -> std::io::Result<(Coordinator, Handle, mpsc::Sender<SourceEvent>)> {
-        let (durable, mut database) = open(&config.data_dir)?;
+        let (durable, mut database, checkpoints) = open(config)?;
         database.keep_dead_letters(config.dead_letters);
         let restored = database.broken().is_empty();
         let database = Arc::new(RwLock::new(database));
@@ -162,6 +167,7 @@ impl Coordinator {
             ticks: ticks_sender,
             metrics,
             durable,
+            checkpoints,
             queue: VecDeque::new(),
             writing: Writing::default(),
             pace: Pace::default(),
@@ -170,6 +176,7 @@ impl Coordinator {
             published: tokio::time::Instant::now(),
             unpublished: false,
             feeds: Feeds::default(),
+            sinks: Sinks::new(kafka.then(|| handle.clone())),
             subscribe_memory: config.subscribe_memory(),
         };
         let runtime = tokio::runtime::Handle::current();
@@ -202,19 +209,22 @@ impl Coordinator {
 }
 
 /// What the folder keeps, and a database that holds all its definitions as such: none is made yet.
-fn open(folder: &Path) -> std::io::Result<(Durable, Database)> {
-    let (durable, definitions) = Durable::open(folder)?;
+fn open(config: &Config) -> std::io::Result<(Durable, Database, SourceCheckpoints)> {
+    let (durable, definitions) = Durable::open(&config.data_dir)?;
+    let (blocks, found) = durable.sources()?;
+    let checkpoints = SourceCheckpoints::new(blocks, found, config.checkpoint_interval());
     let mut database = Database::new();
     for definition in definitions {
         database.add_broken(definition, restoring());
     }
-    Ok((durable, database))
+    Ok((durable, database, checkpoints))
 }
 
-/// The time at which it is looked whether followed queries still are.
-async fn sweep(at: Option<tokio::time::Instant>) {
-    if let Some(at) = at {
-        tokio::time::sleep_until(at).await;
+/// At this time, or never.
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -230,6 +240,7 @@ pub(crate) struct Loop {
     pub(crate) ticks: watch::Sender<u64>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) durable: Durable,
+    pub(crate) checkpoints: SourceCheckpoints,
     /// Requests in their order, as far as they wait for what is being written.
     pub(crate) queue: VecDeque<Request>,
     pub(crate) writing: Writing,
@@ -242,6 +253,7 @@ pub(crate) struct Loop {
     /// Whether it is behind.
     pub(crate) unpublished: bool,
     pub(crate) feeds: Feeds,
+    pub(crate) sinks: Sinks,
     /// Bytes that are kept of the changes of each followed query.
     pub(crate) subscribe_memory: usize,
 }
@@ -249,14 +261,17 @@ pub(crate) struct Loop {
 impl Loop {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut sources: mpsc::Receiver<SourceEvent>) {
         let mut stopping = false;
-        while !(stopping && self.writing.is_idle()) {
+        while !(stopping && self.writing.is_idle() && !self.checkpoints.is_busy()) {
+            let due = self.checkpoints.due();
             let event = tokio::select! {
                 written = self.writing.next() => Event::Written(written),
                 Some(request) = requests.recv(), if !stopping && self.queue.len() < STATEMENTS => Event::Request(request),
                 Some(event) = sources.recv() => Event::Source(event),
                 () = tokio::time::sleep_until(self.published + PUBLISH), if self.unpublished => Event::Publish,
                 () = std::future::ready(()), if self.building.is_some() => Event::Build,
-                () = sweep(self.feeds.sweep), if self.feeds.sweep.is_some() => Event::Sweep,
+                () = until(self.feeds.sweep) => Event::Sweep,
+                written = self.checkpoints.written() => Event::Version(written),
+                () = until(due), if !stopping => Event::Due,
                 else => break,
             };
             match event {
@@ -265,13 +280,16 @@ impl Loop {
                 Event::Source(event) => self.source(event, &mut sources),
                 Event::Publish => self.publish(),
                 Event::Sweep => self.sweep_feeds(),
-                Event::Build => {}
+                Event::Version(written) => self.source_checkpoint_written(written),
+                Event::Build | Event::Due => {}
             }
+            self.take_source_checkpoint();
             self.compact();
             // Whatever changes durable state waits for what is being written: it may build on that.
             while let Some(request) = self.next_request() {
                 stopping |= matches!(request, Request::Stop);
                 self.answer(request);
+                self.take_source_checkpoint();
                 self.compact();
             }
             self.build();
@@ -292,7 +310,11 @@ impl Loop {
     fn answer(&mut self, request: Request) {
         match request {
             // What waits behind it is told by its sender's end.
-            Request::Stop => self.queue.clear(),
+            Request::Stop => {
+                self.queue.clear();
+                // The next start goes on from here.
+                self.want_source_checkpoint(oneshot::channel().0);
+            }
             Request::Execute { parsed, parameters, session, answer } => {
                 let _ = answer.send(self.execute(&parsed, &parameters, &session));
             }
@@ -300,7 +322,7 @@ impl Loop {
                 let _ = answer.send(self.create_table_as(&parsed, &rows, &session));
             }
             Request::Apply { changes, rests_on, answer } => self.begin_changes((changes, rests_on), answer),
-            Request::Checkpoint { answer } => self.writing.want_checkpoint(answer),
+            Request::Checkpoint { answer } => self.want_source_checkpoint(answer),
             Request::Keep { oid, keeping, answer } => {
                 let _ = answer.send(self.keep_sequence(oid, keeping));
             }
@@ -317,7 +339,9 @@ impl Loop {
                 let _ = answer.send(self.mend(&name, source));
             }
             Request::Restored { answer } => {
+                self.go_on_from_checkpoint();
                 self.restored.send_replace(true);
+                self.run_sinks();
                 let _ = answer.send(self.write_catalog());
             }
         }
@@ -349,6 +373,9 @@ impl Loop {
         };
         self.building.get_or_insert_with(Instant::now);
         self.save(parsed)?;
+        if changes_catalog(&parsed.statement) {
+            self.run_sinks();
+        }
         Ok(outcome)
     }
 
@@ -416,6 +443,7 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateSecret { .. }
             | S::CreateConnection { .. }
             | S::CreateSource(_)
+            | S::CreateSink(_)
             | S::CreateTable(_)
             | S::CreateSequence(_)
             | S::Comment(_)

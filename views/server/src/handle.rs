@@ -166,6 +166,7 @@ impl Handle {
         let _ = self.restored.subscribe().wait_for(|restored| *restored).await;
         self.metrics.statements.fetch_add(1, Ordering::Relaxed);
         match &parsed.statement {
+            Statement::CreateSink(sink) => self.check_sink(sink, session).await?,
             Statement::CreateSource(source) => return self.create_source(parsed, source, session).await,
             Statement::Checkpoint => {
                 let (answer, answered) = oneshot::channel();

@@ -27,6 +27,8 @@ pub mod pgwire;
 mod runner;
 mod sequences;
 pub mod session;
+mod sink;
+mod source_checkpoint;
 mod source_events;
 mod source_loop;
 pub mod sources;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidewater_sql::Database;
 
-use crate::source_events;
+use crate::{sink, source_events};
 
 /// Counters of the process.
 #[derive(Debug, Default)]
@@ -20,6 +20,10 @@ pub(crate) struct Metrics {
     pub(crate) log_syncs: AtomicU64,
     pub(crate) log_bytes: AtomicU64,
     pub(crate) checkpoint_bytes: AtomicU64,
+    pub(crate) source_checkpoints: AtomicU64,
+    pub(crate) source_checkpoint_ms: AtomicU64,
+    pub(crate) source_checkpoint_bytes: AtomicU64,
+    pub(crate) source_checkpoint_written: AtomicU64,
 }
 
 impl Metrics {
@@ -56,6 +60,14 @@ impl Metrics {
             "Bytes of the newest checkpoint of this process.",
             &one(&self.checkpoint_bytes),
         );
+        put("source_checkpoints_total", "counter", "Checkpoints of sources.", &one(&self.source_checkpoints));
+        let taken = self.source_checkpoint_ms.load(Ordering::Relaxed) as f64 / 1e3;
+        let help = "When the newest checkpoint of sources was written; 0 if none was by this process.";
+        put("source_checkpoint_timestamp_seconds", "gauge", help, &[(String::new(), taken)]);
+        let help = "Bytes of rows in the newest checkpoint of sources.";
+        put("source_checkpoint_bytes", "gauge", help, &one(&self.source_checkpoint_bytes));
+        let help = "Bytes that checkpoints of sources have written: what had changed.";
+        put("source_checkpoint_written_bytes_total", "counter", help, &one(&self.source_checkpoint_written));
         let sizes = database.sizes();
         let escaped = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");
         let labels = |name: &str| format!("{{object=\"{}\"}}", escaped(name));
@@ -63,6 +75,9 @@ impl Metrics {
         let bytes: Vec<_> = sizes.iter().map(|(name, _, _, bytes)| (labels(name), *bytes as f64)).collect();
         put("object_rows", "gauge", "Distinct rows that an object holds.", &rows);
         put("object_bytes", "gauge", "Bytes of an object's rows and indexes.", &bytes);
+        for (name, kind, help, values) in sink::metrics(database, escaped) {
+            put(name, kind, help, &values);
+        }
         for (name, kind, help, values) in source_events::metrics(database, escaped) {
             put(name, kind, help, &values);
         }

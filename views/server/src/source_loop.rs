@@ -20,6 +20,7 @@ fn now_ms() -> i64 {
 impl Loop {
     pub(crate) fn stop_reading(&mut self, tables: Vec<TableId>) {
         for table in tables {
+            self.checkpoints.forget(table);
             if let Some(readers) = &mut self.readers {
                 readers.remove(table);
             }
@@ -40,6 +41,8 @@ impl Loop {
             database.set_search_path(search_path);
             database.create_source(&name, &schema, &parsed.text)?
         };
+        self.describe_reading(table, &config);
+        self.describe_reading(table, &config);
         if let Err(error) = self.start_reading(table, config, schema) {
             self.database.write().drop_source(&name);
             return Err(error);
@@ -69,6 +72,7 @@ impl Loop {
             notices.push(Notice { severity: "WARNING", sqlstate: "01000", ..notice });
         }
         self.hydrated.send_modify(|changes| *changes += 1);
+        self.run_sinks();
         self.write_catalog()?;
         Ok(Outcome::Told("ALTER SOURCE".into(), notices))
     }
@@ -86,14 +90,25 @@ impl Loop {
                     Ok(())
                 };
                 self.database.write().mend(name, make)?;
-                if let Some((table, config, schema)) = made {
-                    self.read_or_stall(table, config, schema);
+                match made {
+                    Some((table, config, schema)) if !*self.restored.borrow() => {
+                        self.make_from_checkpoint(table, config, schema);
+                    }
+                    Some((table, config, schema)) => self.read_or_stall(table, config, schema),
+                    None => {}
                 }
             }
         }
+        if !*self.restored.borrow() {
+            self.make_views_from_checkpoint();
+        }
         self.building.get_or_insert_with(Instant::now);
         self.hydrated.send_modify(|changes| *changes += 1);
-        if *self.restored.borrow() { self.write_catalog() } else { Ok(()) }
+        if !*self.restored.borrow() {
+            return Ok(());
+        }
+        self.run_sinks();
+        self.write_catalog()
     }
 
     /// Makes what needs nothing from outside; a table with the rows that it had.
@@ -109,16 +124,21 @@ impl Loop {
         Ok(())
     }
 
-    /// Begins to read a source that was made.
-    fn start_reading(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) -> Result<()> {
-        let (on_error, consistency) = sources::promises(&config);
+    /// Tells what is promised of a source that was made; its readers wait for its rows.
+    pub(crate) fn describe_reading(&mut self, table: TableId, config: &SourceConfig) {
+        let (on_error, consistency) = sources::promises(config);
         let mut database = self.database.write();
         database.set_hydrating(table, Progress::default());
         database.describe_source(table, on_error, consistency);
-        let (timeline, kind) = sources::timeline(&config);
+        let (timeline, kind) = sources::timeline(config);
         database.set_timeline(table, timeline, kind);
         drop(database);
         self.publish();
+    }
+
+    /// Begins to read a source that was made.
+    fn start_reading(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) -> Result<()> {
+        self.note_reading(table, &config, &schema);
         match &mut self.readers {
             Some(readers) => readers.add(table, config, schema).map_err(|error| from_ingest(&error)),
             None => Ok(()),
@@ -126,7 +146,7 @@ impl Loop {
     }
 
     /// The same for a source that stays whatever happens.
-    fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
+    pub(crate) fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
         if let Err(error) = self.start_reading(table, config, schema) {
             self.health(
                 table,

@@ -19,16 +19,7 @@ const TRANSACTION_TOPIC: &str = "transaction topic";
 /// If it names a connection or secret that does not exist, or asks for what is not supported.
 pub fn resolve(source: &CreateSource, key: &str, database: &Database, session: &Session) -> Result<SourceConfig> {
     let names = Lookup { database, session };
-    let (brokers, options) = match &source.broker {
-        Broker::Inline(brokers) => (brokers.clone(), Vec::new()),
-        Broker::Connection(name) => match names.connection(name)? {
-            Connection::Kafka { brokers, options } => (brokers.clone(), options.clone()),
-            Connection::SchemaRegistry { .. } => {
-                let message = format!("connection \"{name}\" is to a schema registry, not to Kafka");
-                return Err(Error::new(b"42809", message));
-            }
-        },
-    };
+    let (brokers, options) = names.brokers(&source.broker)?;
     if let Some(key) = &source.key_format
         && *key != source.format
     {
@@ -126,10 +117,13 @@ pub(crate) fn with_on_error(text: &str, on_error: ast::OnError) -> String {
 }
 
 /// What the names in a statement stand for.
-struct Lookup<'a> {
-    database: &'a Database,
-    session: &'a Session,
+pub(crate) struct Lookup<'a> {
+    pub(crate) database: &'a Database,
+    pub(crate) session: &'a Session,
 }
+
+/// Addresses, and the options of the connection that names them.
+type Brokers = (Vec<String>, Vec<(String, OptionValue)>);
 
 impl Lookup<'_> {
     fn key(&self, name: &str) -> Result<String> {
@@ -138,6 +132,20 @@ impl Lookup<'_> {
 
     fn connection(&self, name: &str) -> Result<&Connection> {
         self.database.connection(&self.key(name)?)
+    }
+
+    /// Where a statement's brokers are.
+    pub(crate) fn brokers(&self, broker: &Broker) -> Result<Brokers> {
+        match broker {
+            Broker::Inline(brokers) => Ok((brokers.clone(), Vec::new())),
+            Broker::Connection(name) => match self.connection(name)? {
+                Connection::Kafka { brokers, options } => Ok((brokers.clone(), options.clone())),
+                Connection::SchemaRegistry { .. } => {
+                    let message = format!("connection \"{name}\" is to a schema registry, not to Kafka");
+                    Err(Error::new(b"42809", message))
+                }
+            },
+        }
     }
 
     fn envelope(&self, source: &CreateSource, transaction_topic: Option<String>) -> Result<Envelope> {
@@ -187,7 +195,7 @@ impl Lookup<'_> {
         }
     }
 
-    fn registry_config(&self, registry: &Registry) -> Result<RegistryConfig> {
+    pub(crate) fn registry_config(&self, registry: &Registry) -> Result<RegistryConfig> {
         let (url, options) = match registry {
             Registry::Inline { url, options } => (url, options),
             Registry::Connection(name) => match self.connection(name)? {
@@ -213,7 +221,7 @@ impl Lookup<'_> {
         })
     }
 
-    fn plain(&self, value: &OptionValue) -> Result<String> {
+    pub(crate) fn plain(&self, value: &OptionValue) -> Result<String> {
         match value {
             OptionValue::Text(text) => Ok(text.clone()),
             OptionValue::Secret(name) => self.database.secret(&self.key(name)?).map(str::to_owned),
@@ -257,19 +265,20 @@ fn declared(source: &CreateSource) -> Result<Option<Declared>> {
 const REGISTRY: [&str; 3] = ["username", "password", "ssl certificate authority"];
 
 /// Options that say how Materialize reads, which here follows from what is read.
-const IGNORED: [&str; 8] = [
+const IGNORED: [&str; 9] = [
     "group_id_prefix",
     "group id prefix",
     "timestamp_frequency_ms",
     "enable_auto_commit",
     "ignore_source_keys",
     "progress topic",
+    "progress topic replication factor",
     "retain history for",
     "isolation_level",
 ];
 
 /// librdkafka's property of an option.
-fn property(option: &str) -> Option<&'static str> {
+pub(crate) fn property(option: &str) -> Option<&'static str> {
     Some(match option {
         "security protocol" | "security_protocol" => "security.protocol",
         "sasl mechanisms" | "sasl_mechanisms" => "sasl.mechanisms",

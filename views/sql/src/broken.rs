@@ -303,6 +303,7 @@ impl Database {
             Statement::CreateSecret { name, .. } => (name.clone(), ObjectKind::Secret, Vec::new()),
             Statement::CreateConnection { name, .. } => (name.clone(), ObjectKind::Connection, Vec::new()),
             Statement::CreateSource(source) => (source.name.clone(), ObjectKind::Source, Vec::new()),
+            Statement::CreateSink(sink) => (sink.name.clone(), ObjectKind::Sink, vec![sink.from.clone()]),
             Statement::CreateTable(table) => (key_of(&table.name).unwrap_or_default(), ObjectKind::Table, Vec::new()),
             Statement::CreateSequence(create) => {
                 (key_of(&create.name).unwrap_or_default(), ObjectKind::Sequence, Vec::new())
@@ -347,37 +348,47 @@ fn definitions_again(database: &mut Database, definitions: Vec<Definition>) -> V
 
 /// The connections, secrets and sources without which a statement cannot be done.
 pub(crate) fn uses(parsed: &Parsed) -> Vec<String> {
-    let secrets = |options: &[(String, OptionValue)]| {
-        let secret = |(_, value): &(String, OptionValue)| match value {
-            OptionValue::Secret(name) => Some(name.clone()),
-            _ => None,
-        };
-        options.iter().filter_map(secret).collect::<Vec<_>>()
-    };
     match &parsed.statement {
         Statement::CreateConnection { connection, .. } => match connection {
             Connection::Kafka { options, .. } | Connection::SchemaRegistry { options, .. } => secrets(options),
         },
         Statement::CreateSource(source) => {
             let CreateSource { broker, options, key_format, format, envelope, .. } = source.as_ref();
-            let mut found = secrets(options);
-            if let Broker::Connection(name) = broker {
-                found.push(name.clone());
-            }
-            for format in [Some(format), key_format.as_ref()].into_iter().flatten() {
-                match format {
-                    Format::Avro(Registry::Connection(name)) => found.push(name.clone()),
-                    Format::Avro(Registry::Inline { options, .. }) => found.extend(secrets(options)),
-                    Format::Json | Format::Text | Format::Bytes => {}
-                }
-            }
+            let mut found = outside(broker, options, [Some(format), key_format.as_ref()]);
             if let Envelope::Debezium { transaction_source: Some(name), .. } = envelope {
                 found.push(name.clone());
             }
             found
         }
+        Statement::CreateSink(sink) => {
+            outside(&sink.broker, &sink.options, [Some(&sink.format), sink.key_format.as_ref()])
+        }
         _ => Vec::new(),
     }
+}
+
+/// The connections and secrets by which Kafka and the registry are reached.
+fn outside(broker: &Broker, options: &[(String, OptionValue)], formats: [Option<&Format>; 2]) -> Vec<String> {
+    let mut found = secrets(options);
+    if let Broker::Connection(name) = broker {
+        found.push(name.clone());
+    }
+    for format in formats.into_iter().flatten() {
+        match format {
+            Format::Avro(Registry::Connection(name)) => found.push(name.clone()),
+            Format::Avro(Registry::Inline { options, .. }) => found.extend(secrets(options)),
+            Format::Json | Format::Text | Format::Bytes => {}
+        }
+    }
+    found
+}
+
+fn secrets(options: &[(String, OptionValue)]) -> Vec<String> {
+    let secret = |(_, value): &(String, OptionValue)| match value {
+        OptionValue::Secret(name) => Some(name.clone()),
+        _ => None,
+    };
+    options.iter().filter_map(secret).collect()
 }
 
 /// The relations that a query names, whether they exist or not.

@@ -14,6 +14,7 @@ use crate::constraint::Constraints;
 use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
 use crate::sequence::{Owner, Sequence};
+use crate::sink::SinkBody;
 
 /// Records that could not be decoded.
 pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
@@ -90,6 +91,8 @@ pub(crate) enum Body {
         /// The column whose DEFAULT it is: it goes with the table.
         owner: Option<Owner>,
     },
+    /// What is written to Kafka.
+    Sink(Box<SinkBody>),
     /// An index of a node, by columns.
     Index {
         on: String,
@@ -129,6 +132,7 @@ impl Object {
             Body::View { .. } => ObjectKind::View,
             Body::MaterializedView { .. } => ObjectKind::MaterializedView,
             Body::Index { .. } => ObjectKind::Index,
+            Body::Sink(_) => ObjectKind::Sink,
             Body::Sequence { .. } => ObjectKind::Sequence,
         }
     }

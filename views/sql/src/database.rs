@@ -225,7 +225,7 @@ impl Database {
 
     pub(crate) fn define(&mut self, name: &str, definition: &str, body: Body, shown: Option<Shown>) {
         let uses = match &body {
-            Body::Connection(_) | Body::Source { .. } | Body::Broken(_) => {
+            Body::Connection(_) | Body::Source { .. } | Body::Sink(_) | Body::Broken(_) => {
                 let parsed = crate::parse::parse(definition).unwrap_or_default();
                 parsed.iter().flat_map(broken::uses).collect()
             }
@@ -341,6 +341,7 @@ impl Database {
             Body::MaterializedView { reads, .. } | Body::View { reads, .. } => reads.iter().any(|read| read == name),
             Body::Broken(broken) => broken.reads.iter().any(|read| read == name),
             Body::Index { on, .. } => on == name,
+            Body::Sink(sink) => sink.from == name,
             Body::Sequence { owner, .. } => owner.as_ref().is_some_and(|owner| owner.table == name),
             Body::Table { constraints, .. } => constraints.takes_numbers_of(name),
             _ => false,

@@ -122,6 +122,7 @@ impl Database {
                 texts(&["name", "type", "status"], shown.map(row).collect())
             }
             Some(ObjectKind::Source) => self.show_sources(shown),
+            Some(ObjectKind::Sink) => self.show_sinks(shown),
             Some(ObjectKind::View) => {
                 let row = |o: &CatalogObject| vec![name(o), self.state_of(&o.name)];
                 texts(&["name", "status"], shown.map(row).collect())
@@ -175,6 +176,9 @@ impl Database {
     fn state_of(&self, name: &str) -> String {
         if let Some(Object { body: Body::Broken(broken), .. }) = self.objects.get(name) {
             return format!("broken: {}", broken.error.message);
+        }
+        if let Some(state) = self.sink_state(name) {
+            return state;
         }
         let sources = self.sources_of([name]);
         let states = sources.iter().filter_map(|name| self.source_status(name));

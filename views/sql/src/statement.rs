@@ -145,6 +145,7 @@ impl Database {
             Statement::CreateIndex { name, if_not_exists, on, key } => {
                 self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text, session)?
             }
+            Statement::CreateSink(create) => self.create_sink(create, text, session)?,
             Statement::Drop { kind, if_exists, names, cascade } => {
                 let gone = self.drop_objects(*kind, *if_exists, names, *cascade, session)?;
                 return Ok(Outcome::Dropped(format!("DROP {}", kind.words()), gone));

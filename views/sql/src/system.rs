@@ -72,6 +72,11 @@ fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Obj
                 owner,
             });
         }
+        Body::Sink(sink) => {
+            shown.flavour = "kafka".to_owned();
+            shown.written = Some(sink.written());
+            shown.uses.extend(oid(database, &sink.from));
+        }
         Body::Source { .. } => shown.flavour = "kafka".to_owned(),
         Body::Connection(Connection::Kafka { .. }) => shown.flavour = "kafka".to_owned(),
         Body::Connection(Connection::SchemaRegistry { .. }) => {

@@ -134,6 +134,29 @@ impl Positions {
     pub fn extend(&mut self, later: Positions) {
         self.0.extend(later.0);
     }
+
+    /// The names of the timelines and what each has reached, as text.
+    pub fn by_timeline(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().map(|(name, reached)| (&**name, reached.to_string()))
+    }
+
+    /// The first of these positions, as [`Positions::by_timeline`] gave them, that its timeline has not come to. One that is of no
+    /// timeline here tells nothing.
+    ///
+    /// # Errors
+    /// 22023 for what is no position.
+    pub fn lacks<'a>(&self, of: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Option<String>> {
+        for (name, positions) in of {
+            let Some(reached) = self.0.get(name) else { continue };
+            if positions.is_empty() {
+                continue;
+            }
+            if let Some(lacking) = positions.parse::<After>()?.0.iter().find(|position| !reached.includes(position)) {
+                return Ok(Some(format!("{lacking} of {name}")));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl fmt::Display for Positions {

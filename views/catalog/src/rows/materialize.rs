@@ -181,11 +181,14 @@ fn from_outside(catalog: &Catalog, out: &mut Out<'_, '_>, kind: Kind) -> Done {
         "owner_id",
         "create_sql",
         "redacted_create_sql",
+        "envelope_type",
+        "value_format",
     ])?;
     for object in of_kind(catalog, kind) {
         let sql = maybe(object.shown_statement());
         let schema = schema_id(catalog, &object.schema);
         let connection = connection_of(catalog, object);
+        let [envelope, format] = object.written.map_or([None; 2], |written| written.map(Some));
         out.row(
             &at,
             [
@@ -199,6 +202,8 @@ fn from_outside(catalog: &Catalog, out: &mut Out<'_, '_>, kind: Kind) -> Done {
                 text(&owner()),
                 sql,
                 sql,
+                maybe(envelope),
+                maybe(format),
             ],
         )?;
     }

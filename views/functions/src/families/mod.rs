@@ -35,7 +35,7 @@ mod strings;
 pub(crate) mod strings_more;
 mod system;
 mod to_char;
-mod to_json;
+pub(crate) mod to_json;
 mod trigonometry;
 mod windows;
 

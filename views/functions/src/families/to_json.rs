@@ -55,8 +55,11 @@ fn shown(c: &Call<'_, '_>, i: usize) -> Result<String> {
     Ok(out)
 }
 
-/// Appends a value as JSON.
-pub(super) fn write(value: &Datum<'_>, ty: &ColumnType, settings: &Settings, out: &mut String) -> Result<()> {
+/// Appends a value as JSON, as to_json gives it.
+///
+/// # Errors
+/// 54000 for what gets too long.
+pub fn write(value: &Datum<'_>, ty: &ColumnType, settings: &Settings, out: &mut String) -> Result<()> {
     write_pretty(value, ty, settings, false, out)
 }
 

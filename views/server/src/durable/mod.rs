@@ -5,6 +5,7 @@
 
 mod compact;
 mod entry;
+mod sources;
 mod table;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,10 @@ use std::sync::Arc;
 
 use tidewater_delta::Weight;
 use tidewater_sql::{Checked, Database, Definition, Error, KeptRows, Result};
+use tidewater_storage::blocks::{Blocks, Loaded};
 use tidewater_storage::{Batch, Checkpoints, Folder, Log, Opened, State};
+
+pub(crate) use sources::{SourceMoment, SourcesMoment, TimelineMoment, made_as};
 
 /// Where versions before the log kept definitions, and what it is called once they are in the log.
 const BEFORE: [&str; 2] = ["catalog.json", "catalog.json.taken-over"];
@@ -42,6 +46,7 @@ pub(crate) struct Durable {
     longest: u64,
     /// A file of [`BEFORE`], until its definitions are in the log.
     before: Option<PathBuf>,
+    folder: PathBuf,
     /// Locked for as long as this server runs: two of them would write over each other's statements.
     _lock: File,
 }
@@ -77,6 +82,7 @@ impl Durable {
             checkpoint_bytes: 0,
             longest: compact::LOG_BYTES,
             before: before.exists().then_some(before),
+            folder: folder.to_owned(),
             _lock: lock,
         };
         if !taken_over.is_empty() && definitions.is_empty() {
@@ -87,6 +93,16 @@ impl Durable {
             definitions = taken_over;
         }
         Ok((durable, definitions))
+    }
+
+    /// What sources held at the newest checkpoint that can be read, and where the next ones are written.
+    pub(crate) fn sources(&self) -> io::Result<(Blocks, SourcesMoment)> {
+        let Loaded { blocks, parts, mut told } =
+            Blocks::open(Arc::new(Folder::new(&self.folder))).map_err(io::Error::other)?;
+        let (found, unused) = SourcesMoment::read(parts.unwrap_or_default());
+        told.extend(unused);
+        told.iter().for_each(|told| tracing::error!(folder = %self.folder.display(), "{told}"));
+        Ok((blocks, found))
     }
 
     /// Makes sure that what a statement makes can be written, with so many bytes of rows, before it is done.

@@ -15,6 +15,7 @@ mod protocol;
 mod psql;
 mod sequences;
 mod sessions;
+mod sinks;
 mod slt;
 mod sources;
 mod subscribe;

@@ -3,6 +3,7 @@
 //! Names are folded as PostgreSQL folds them (lower case unless quoted) and unqualified: `public.orders` and
 //! `materialize.public.orders` are `orders`.
 
+mod sink;
 mod source;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use sqlparser::ast as sql;
 use tidewater_catalog::{Identity, On};
 
+pub use sink::{CreateSink, SinkEnvelope};
 pub use source::{
     Broker, Connection, CreateSource, Envelope, Format, Include, Metadata, OnError, OptionValue, Registry, SourceChange,
 };
@@ -66,6 +68,8 @@ pub enum Statement {
     },
     /// `CREATE SOURCE name FROM KAFKA …`.
     CreateSource(Box<CreateSource>),
+    /// `CREATE SINK name FROM view INTO KAFKA …`.
+    CreateSink(Box<CreateSink>),
     /// `ALTER SOURCE name REFRESH | SET (…)`.
     AlterSource {
         /// The source.

@@ -23,6 +23,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         (Some("SECRET"), _) => secret(cursor),
         (Some("CONNECTION"), _) => connection(cursor),
         (Some("SOURCE"), _) | (Some("MATERIALIZED"), Some("SOURCE")) => source(cursor),
+        (Some("SINK"), _) => super::sink::sink(cursor),
         (Some("INDEX"), _) | (Some("DEFAULT" | "UNIQUE"), Some("INDEX")) => index(cursor),
         (Some("VIEW" | "MATERIALIZED"), _) => view(cursor),
         (Some("TEMP" | "TEMPORARY"), Some("VIEW" | "MATERIALIZED")) => view(cursor),
@@ -39,12 +40,12 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
 }
 
-fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
+pub(super) fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
     cursor.words(&["IF", "NOT", "EXISTS"])
 }
 
 /// `IN CLUSTER name`: there is one cluster.
-fn in_cluster(cursor: &mut Cursor<'_>) -> Result<()> {
+pub(super) fn in_cluster(cursor: &mut Cursor<'_>) -> Result<()> {
     if cursor.words(&["IN", "CLUSTER"]) {
         cursor.identifier()?;
     }
@@ -148,7 +149,12 @@ fn option(cursor: &mut Cursor<'_>) -> Result<(String, OptionValue)> {
         words.push(cursor.identifier()?.to_lowercase());
     }
     let equals = cursor.token(&Token::Eq);
+    let is_map = match equals {
+        true => cursor.word("MAP"),
+        false => *cursor.peek() == Token::LBracket && words.pop_if(|word| word == "map").is_some(),
+    };
     let value = match cursor.peek().clone() {
+        Token::LBracket if is_map => OptionValue::List(pairs(cursor)?),
         Token::Comma | Token::RParen if !equals => OptionValue::Text("true".into()),
         Token::LBracket => OptionValue::List(items(cursor, &Token::LBracket, &Token::RBracket)?),
         Token::LParen => OptionValue::List(items(cursor, &Token::LParen, &Token::RParen)?),
@@ -162,6 +168,22 @@ fn option(cursor: &mut Cursor<'_>) -> Result<(String, OptionValue)> {
         }
     };
     Ok((words.join(" "), value))
+}
+
+/// `['a' => 'b', …]`: each as `a=b`.
+fn pairs(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
+    cursor.expect(&Token::LBracket)?;
+    let mut pairs = Vec::new();
+    while *cursor.peek() != Token::RBracket {
+        let name = scalar(cursor)?;
+        cursor.expect(&Token::RArrow)?;
+        pairs.push(format!("{name}={}", scalar(cursor)?));
+        if !cursor.comma() {
+            break;
+        }
+    }
+    cursor.expect(&Token::RBracket)?;
+    Ok(pairs)
 }
 
 fn items(cursor: &mut Cursor<'_>, open: &Token, close: &Token) -> Result<Vec<String>> {
@@ -287,7 +309,7 @@ fn columns(cursor: &mut Cursor<'_>) -> Result<Columns> {
 }
 
 /// `CONNECTION name (TOPIC 't', …)` or `BROKER 'h:p' TOPIC 't' [WITH (…)]`.
-fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Options)> {
+pub(super) fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Options)> {
     if cursor.word("CONNECTION") {
         let name = cursor.name()?;
         let mut options = options_in_parentheses(cursor)?;
@@ -305,10 +327,10 @@ fn location(cursor: &mut Cursor<'_>) -> Result<(Broker, String, Options)> {
     Ok((Broker::Inline(brokers), topic, options))
 }
 
-type Formats = (Option<Format>, Format);
+pub(super) type Formats = (Option<Format>, Format);
 
 /// `FORMAT f` or `KEY FORMAT f VALUE FORMAT f`; the inner error names a format that is not supported.
-fn formats(cursor: &mut Cursor<'_>) -> Result<Result<Formats, String>> {
+pub(super) fn formats(cursor: &mut Cursor<'_>) -> Result<Result<Formats, String>> {
     let mut key = None;
     if cursor.words(&["KEY", "FORMAT"]) {
         match format(cursor)? {

@@ -10,6 +10,7 @@ mod cursor;
 mod prepared;
 mod sequence;
 mod session;
+mod sink;
 mod subscribe;
 
 use std::sync::Arc;
@@ -236,6 +237,10 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
 /// `CHECK [MATERIALIZED] VIEW name | VIEWS`.
 fn check(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("CHECK")?;
+    if cursor.word("SOURCE") {
+        cursor.skip_statement();
+        return Ok(Statement::Unsupported { words: "CHECK SOURCE".into() });
+    }
     cursor.word("MATERIALIZED");
     if cursor.word("VIEWS") {
         return Ok(Statement::CheckView { name: None });

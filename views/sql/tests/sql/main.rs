@@ -8,6 +8,7 @@ mod large;
 mod lost_columns;
 mod parse;
 mod shop;
+mod sinks;
 mod statements;
 mod tables;
 mod timelines;

@@ -261,7 +261,7 @@ fn options_that_are_not_done_are_refused_by_name() {
 #[test]
 fn statements_that_are_known_and_not_done_name_themselves() {
     let cases = [
-        ("CREATE SINK k FROM v INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON", "CREATE SINK"),
+        ("CREATE SINK k FROM v INTO AVRO OCF 'f'", "CREATE SINK INTO AVRO"),
         ("ALTER ROLE r SET a = 1", "ALTER ROLE"),
         ("ALTER VIEW v SET SCHEMA s", "ALTER VIEW … SET SCHEMA"),
         ("ALTER SEQUENCE s INCREMENT 2", "ALTER SEQUENCE … INCREMENT"),

@@ -322,7 +322,7 @@ fn views_name_their_columns_and_are_replaced() {
     assert_eq!(answer(&mut db, "SHOW MATERIALIZED VIEWS LIKE 'v%'"), ["v|default|running"]);
     assert_eq!(answer(&mut db, "SELECT count(*) FROM tidewater.dead_letters"), ["0"]);
     fails(&mut db, "SELECT * FROM dead_letters", "42P01", "dead_letters");
-    fails(&mut db, "CREATE SINK s FROM v INTO KAFKA", "0A000", "CREATE SINK");
+    fails(&mut db, "CREATE SINK s FROM v INTO AVRO OCF 'f'", "0A000", "CREATE SINK INTO AVRO");
     fails(&mut db, "DROP TABLE v", "42809", "not a table");
 }
 
