@@ -14,6 +14,7 @@ use crate::faults::{LostColumn, Tolerance, all_but_key};
 use crate::history::History;
 use crate::include::set_metadata;
 use crate::json::{self, JsonDecoder};
+use crate::learned::{Learned, Lesson};
 use crate::registry::{Registry, RegistryConfig};
 use crate::source::{Envelope, Format, OnError, SourceConfig};
 
@@ -74,6 +75,8 @@ pub(crate) struct Decoder {
     news: Vec<LostColumn>,
     /// By partition, the key of the newest deletion: its tombstone follows.
     deleted: HashMap<i32, Box<[u8]>>,
+    /// What was learned, and nobody was told of yet.
+    lessons: Vec<Lesson>,
 }
 
 impl Decoder {
@@ -110,11 +113,47 @@ impl Decoder {
             lost: BTreeSet::new(),
             news: Vec::new(),
             deleted: HashMap::new(),
+            lessons: Vec::new(),
         };
         if let Rows::Json(decoders) = &mut decoder.rows {
             decoders.values_mut().for_each(|json| json.tolerate(&decoder.tolerance));
         }
         Ok(decoder)
+    }
+
+    /// Knows from the beginning what records have taught before, and by partition the key of the newest deletion.
+    ///
+    /// # Errors
+    /// If records cannot hold the type of a column.
+    pub(crate) fn know(&mut self, learned: &Learned, deleted: HashMap<i32, Box<[u8]>>) -> Result<()> {
+        self.deleted = deleted;
+        self.lost = learned.lost.keys().copied().collect();
+        match &mut self.rows {
+            Rows::Avro { histories, .. } => *histories = learned.histories.clone().into_iter().collect(),
+            Rows::Json(decoders) => {
+                for &partition in learned.histories.keys().chain(learned.schemas.keys()) {
+                    let decoder = match decoders.entry(partition) {
+                        Entry::Occupied(entry) => entry.into_mut(),
+                        Entry::Vacant(entry) => entry.insert(JsonDecoder::debezium(&self.table)?),
+                    };
+                    decoder.tolerate(&self.tolerance);
+                    let schema = learned.schemas.get(&partition).map(|schema| &**schema);
+                    decoder.know(learned.histories.get(&partition), schema);
+                }
+            }
+            Rows::Raw(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What records have taught since this was last asked.
+    pub(crate) fn take_lessons(&mut self) -> Vec<Lesson> {
+        std::mem::take(&mut self.lessons)
+    }
+
+    /// The key of the newest deletion, if it is the newest record of the partition that has a value.
+    pub(crate) fn deleted(&self, partition: i32) -> Option<&[u8]> {
+        self.deleted.get(&partition).map(|key| &**key)
     }
 
     /// What `record` means.
@@ -203,7 +242,9 @@ impl Decoder {
                         Err(error) => return (Err(error.into()), Vec::new()),
                     },
                 };
-                (decoder.decode(key, value), decoder.take_lost())
+                let decoded = (decoder.decode(key, value), decoder.take_lost());
+                self.lessons.extend(decoder.take_lessons(partition));
+                decoded
             }
             Rows::Raw(_) => (Err(Error::decode("ENVELOPE DEBEZIUM needs FORMAT AVRO or JSON").into()), Vec::new()),
         }
@@ -229,7 +270,9 @@ impl Decoder {
                 let value_schema = registry.by_id(value_id)?;
                 let mut decoder = AvroDecoder::debezium(&self.table, key_schema.as_deref(), &value_schema)?;
                 let own = self.table.columns.len() - self.include.len();
-                decoder.follow(histories.entry(partition).or_insert_with(|| History::new(&self.table, own)));
+                let history = histories.entry(partition).or_insert_with(|| History::new(&self.table, own));
+                decoder.follow(history);
+                self.lessons.extend(history.take_news().into_iter().map(|names| Lesson::Shape(partition, names)));
                 decoder.tolerate(&self.tolerance);
                 entry.insert(decoder)
             }
@@ -239,6 +282,7 @@ impl Decoder {
 
     /// Forgets which columns earlier records had.
     fn forget(&mut self) {
+        self.lessons.push(Lesson::Forgotten);
         match &mut self.rows {
             Rows::Avro { decoders, histories, .. } => {
                 decoders.clear();
@@ -265,11 +309,15 @@ impl Decoder {
                 };
                 decoder.decode_row(body, &record.meta)?
             }
-            Rows::Json(decoders) => match decoders.entry(0) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(JsonDecoder::plain(&self.table, &self.include)?),
+            Rows::Json(decoders) => {
+                let decoder = match decoders.entry(0) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(JsonDecoder::plain(&self.table, &self.include)?),
+                };
+                let row = decoder.decode_row(value, &record.meta);
+                self.lessons.extend(decoder.take_lessons(0));
+                row?
             }
-            .decode_row(value, &record.meta)?,
             Rows::Raw(builder) => {
                 if self.text {
                     let text = std::str::from_utf8(value).map_err(|_| Error::decode("the value is not UTF-8"))?;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Snapshot;
 
 /// This crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error as a user reads it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Error {
     /// Bytes that are not what their schema or format says.
     #[error("{0}")]

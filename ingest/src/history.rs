@@ -9,6 +9,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidewater_delta::{Row, RowBuilder};
 use tidewater_types::TableSchema;
 
@@ -22,8 +23,11 @@ const SHAPES: usize = 256;
 /// Values of a row's columns that the writer does not have: those whose default is not NULL.
 pub(crate) type Fill = Arc<[(usize, Row)]>;
 
+/// The names of the columns of one shape of rows.
+pub(crate) type Names = BTreeSet<Box<str>>;
+
 /// What rows of one shape lack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Judged {
     /// What MySQL has in them all the same.
     pub(crate) fill: Fill,
@@ -39,12 +43,17 @@ impl Judged {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct History {
+    /// The table's, which are not kept.
+    #[serde(skip)]
     columns: Vec<(Box<str>, Result<Option<Row>>)>,
+    /// Shapes that were judged and of which nobody was told yet.
+    #[serde(skip)]
+    news: Vec<Names>,
     had: HashSet<Box<str>>,
-    last: Option<BTreeSet<Box<str>>>,
-    known: HashMap<BTreeSet<Box<str>>, Judged>,
+    last: Option<Names>,
+    known: HashMap<Names, Judged>,
     /// Columns that rows of before had under another name.
     renamed: Vec<LostColumn>,
 }
@@ -52,14 +61,32 @@ pub(crate) struct History {
 impl History {
     /// No record of `table` has been seen; the first `own` columns are the writer's.
     pub(crate) fn new(table: &TableSchema, own: usize) -> Self {
+        let history = History {
+            columns: Vec::new(),
+            news: Vec::new(),
+            had: HashSet::new(),
+            last: None,
+            known: HashMap::new(),
+            renamed: Vec::new(),
+        };
+        history.of(table, own)
+    }
+
+    /// The same of a table whose history was kept.
+    pub(crate) fn of(mut self, table: &TableSchema, own: usize) -> Self {
         let columns = table.columns.iter().take(own);
-        let columns = columns.map(|column| (column.name.as_str().into(), absent(column))).collect();
-        History { columns, had: HashSet::new(), last: None, known: HashMap::new(), renamed: Vec::new() }
+        self.columns = columns.map(|column| (column.name.as_str().into(), absent(column))).collect();
+        self
+    }
+
+    /// Shapes that were judged since this was last asked: who enters them in this order has the same history.
+    pub(crate) fn take_news(&mut self) -> Vec<Names> {
+        std::mem::take(&mut self.news)
     }
 
     /// What rows that have the columns `names` lack.
     pub(crate) fn enter<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Judged {
-        let names: BTreeSet<Box<str>> = names.into_iter().map(Into::into).collect();
+        let names: Names = names.into_iter().map(Into::into).collect();
         if let Some(known) = self.known.get(&names) {
             return known.clone();
         }
@@ -68,11 +95,12 @@ impl History {
         if self.known.len() < SHAPES {
             self.known.insert(names.clone(), judged.clone());
         }
+        self.news.push(names.clone());
         self.last = Some(names);
         judged
     }
 
-    fn judge(&mut self, names: &BTreeSet<Box<str>>) -> Judged {
+    fn judge(&mut self, names: &Names) -> Judged {
         let (mut fill, mut lost) = (Vec::new(), Vec::new());
         for (index, (name, default)) in self.columns.iter().enumerate() {
             if names.contains(name) {
@@ -96,7 +124,7 @@ impl History {
     }
 
     /// Columns that come when another goes.
-    fn find_renamed(&mut self, names: &BTreeSet<Box<str>>) {
+    fn find_renamed(&mut self, names: &Names) {
         let Some(last) = &self.last else { return };
         let Some(gone) = last.iter().find(|name| !names.contains(*name)) else { return };
         for (index, (came, _)) in self.columns.iter().enumerate() {

@@ -20,6 +20,7 @@ use crate::json_reader::{Layout, Reader};
 use crate::json_schema::Described;
 pub use crate::json_schema::debezium_table;
 use crate::json_value::{read_details, read_key, read_row, read_value};
+use crate::learned::Lesson;
 
 /// Columns by the names that records give them, in the table's order.
 type Columns = Vec<(Box<str>, Cell)>;
@@ -113,6 +114,8 @@ pub struct JsonDecoder {
     tolerance: Tolerance,
     /// Columns of the last row that have no value.
     lost: Vec<LostColumn>,
+    /// Another schema that records carry, of which nobody was told yet.
+    taught: Option<Box<str>>,
 }
 
 impl JsonDecoder {
@@ -155,6 +158,7 @@ impl JsonDecoder {
             retyped: Vec::new(),
             tolerance: Tolerance::default(),
             lost: Vec::new(),
+            taught: None,
             table: table.clone(),
             shape,
         };
@@ -170,6 +174,24 @@ impl JsonDecoder {
     /// The columns of the last record's row that have no value, and why.
     pub(crate) fn take_lost(&mut self) -> Vec<LostColumn> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// What the last records of `partition` have taught.
+    pub(crate) fn take_lessons(&mut self, partition: i32) -> impl Iterator<Item = Lesson> {
+        let schema = self.taught.take().map(|schema| Lesson::Schema(partition, schema));
+        let shapes = self.history.take_news().into_iter().map(move |names| Lesson::Shape(partition, names));
+        schema.into_iter().chain(shapes)
+    }
+
+    /// Knows from the beginning what records have taught before.
+    pub(crate) fn know(&mut self, history: Option<&History>, schema: Option<&str>) {
+        if let Some(history) = history {
+            self.history = history.clone();
+        }
+        // One that cannot be read was an error of its records, and will be again.
+        if let Some(Ok(names)) = schema.map(|schema| self.describe(schema)) {
+            self.described = Some(names);
+        }
     }
 
     fn derive_before(&mut self) {
@@ -319,7 +341,10 @@ impl JsonDecoder {
         // Its rows are judged anew.
         self.layouts.row = Layout::default();
         match self.describe(schema) {
-            Ok(names) => self.described = Some(names),
+            Ok(names) => {
+                self.described = Some(names);
+                self.taught = Some(schema.into());
+            }
             Err(error) => found.faults.record(Err(error)),
         }
         Ok(())
@@ -445,6 +470,7 @@ impl JsonDecoder {
                     // A service may call its own members so; Connect's schema is an object.
                     if schema.starts_with('{') && schema != &*self.writer {
                         self.describe(schema)?;
+                        self.taught = Some(schema.into()).filter(|_| !before);
                     }
                     if before {
                         let (columns, row) = (&self.before_columns, &mut self.before_row);

@@ -16,6 +16,9 @@ use crate::timeline::Bounds;
 /// A broker that does not answer in this time is down.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long Kafka keeps a tombstone where nothing else is set.
+const TOMBSTONES_LAST_MS: i64 = 24 * 3_600_000;
+
 /// Metadata of no topic is small; asking for all of a large cluster's is not.
 const NO_TOPIC: &str = "__tidewater_asks_for_no_topic";
 
@@ -91,9 +94,9 @@ impl Cluster {
         })
     }
 
-    /// Whether Kafka drops records of `topic` that a later one of the same key replaces. A topic whose settings may not be
-    /// read is taken for one that keeps all.
-    pub(crate) fn is_compacted(&self, topic: &str) -> bool {
+    /// Of a topic whose records Kafka drops where a later one of the same key replaces them: how long a tombstone stays at
+    /// least. A topic whose settings may not be read is taken for one that keeps all.
+    pub(crate) fn tombstones_last_ms(&self, topic: &str) -> Option<i64> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
         for (name, value) in &self.properties {
@@ -111,7 +114,9 @@ impl Cluster {
         if policy.is_none() {
             tracing::warn!(topic, "the topic's settings cannot be read; it is taken for one that is not compacted");
         }
-        policy.and_then(|policy| policy.value.as_deref()).is_some_and(|policy| policy.contains("compact"))
+        policy.and_then(|policy| policy.value.as_deref()).filter(|policy| policy.contains("compact"))?;
+        let last = settings.as_ref().and_then(|settings| settings.get("delete.retention.ms"));
+        Some(last.and_then(|last| last.value.as_deref()?.parse().ok()).unwrap_or(TOMBSTONES_LAST_MS))
     }
 
     /// The first offset of a partition that is there, and the offset behind its last.

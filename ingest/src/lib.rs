@@ -24,6 +24,7 @@ mod json_schema;
 mod json_text;
 mod json_value;
 pub mod kafka;
+mod learned;
 mod logical;
 pub mod produce;
 mod reader;

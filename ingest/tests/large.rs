@@ -1,8 +1,11 @@
-//! A transaction of a million rows, measured: what the timeline holds at its most, beside the bytes of the rows.
+//! A transaction of a million rows, measured: what the timeline holds at its most, and what its state takes, beside the bytes of
+//! the rows.
 
 #![cfg(target_os = "linux")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidewater_delta::{Op, Row, RowBuilder, TableId, Width};
 use tidewater_ingest::OnError;
@@ -80,6 +83,18 @@ fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
         }
     }
     let held = memory("VmHWM") - before;
+    let begun = Instant::now();
+    let state = timeline.state().expect("all was handed on");
+    let written = begun.elapsed();
+    let mut timeline = Timeline::restore(&state, &BTreeMap::from([(table, table)])).expect("a state");
+    println!(
+        "its state: {:.2} times, written in {written:?}, read in {:?}",
+        state.len() as f64 / bytes as f64,
+        begun.elapsed() - written
+    );
+    assert!((state.len() as f64) < 1.2 * bytes as f64, "{} bytes of state", state.len());
+    drop(state);
+    std::fs::write("/proc/self/clear_refs", "5").expect("a reset");
     let data_collections = vec![(collection, ROWS)];
     timeline.boundary(1, 1, Boundary::End { id, event_count: ROWS, ts_ms: 1, data_collections });
     let mut outputs = timeline.release();

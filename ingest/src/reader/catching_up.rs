@@ -11,7 +11,8 @@ use rdkafka::consumer::BaseConsumer;
 use tidewater_delta::TableId;
 use tokio::sync::mpsc;
 
-use super::feed::{Batch, Content, Feed, From, Order};
+use super::New;
+use super::feed::{Batch, Content, Feed, From, Order, TableContent};
 use super::group::{Group, Reading, Source};
 use super::mark::Mark;
 use super::state::{GroupState, KeptTable, Resume, Stand, Telling};
@@ -23,9 +24,14 @@ use crate::timeline::{Bounds, Waiting};
 /// What to do where topics are not those that the checkpoint was made from.
 const AGAIN: &str = "DROP SOURCE and CREATE SOURCE again, for all sources of this connector: their topics are then read from the beginning";
 
+/// For so long tombstones stay whatever the topic's settings say, or so many are not asked for: half a minute.
+const SAFE_MS: i64 = 30_000;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct CatchingUp {
+    /// When the state was taken, in milliseconds since 1970.
+    taken_ms: i64,
     /// Whether all topics were found.
     begun: bool,
     /// Where they ended then, by feed and partition.
@@ -92,14 +98,15 @@ impl Group {
         let mut group = Group::new(&first.config, Some(state.cluster), batches, out);
         group.is_asked = false;
         group.timeline = state.timeline;
-        group.catching_up = Some(CatchingUp::default());
+        group.catching_up = Some(CatchingUp { taken_ms: state.taken_ms, ..CatchingUp::default() });
         let mut tables = state.tables;
         for (id, new) in sources {
-            let KeptTable { stand, bounds, .. } = tables.remove(&id)?;
+            let KeptTable { stand, bounds, learned, .. } = tables.remove(&id)?;
             let topic = new.config.topic.clone();
             let number = group.stand_at(Some(id), topic, stand);
             let mut source = Source::new(new);
             (source.feed, source.bounds) = (Some(number), bounds);
+            source.learned = learned.of(&source.new.schema, source.new.own());
             group.sources.insert(id, source);
         }
         if let (Some(stand), Some(topic)) = (state.boundaries, group.transaction_topic.clone()) {
@@ -108,6 +115,16 @@ impl Group {
             group.boundaries = Some(group.stand_at(None, topic, stand));
         }
         Some(group)
+    }
+
+    /// Columns that have had no value since before the state was taken, before any commit.
+    pub(super) fn tell_lost_columns(&self) -> Option<()> {
+        for (&table, source) in &self.sources {
+            for (&column, reason) in &source.learned.lost {
+                self.send(SourceEvent::ColumnLost { table, column, reason: reason.clone() })?;
+            }
+        }
+        Some(())
     }
 
     fn stand_at(&mut self, table: Option<TableId>, topic: String, stand: Stand) -> u32 {
@@ -142,7 +159,8 @@ impl Group {
             let Some(source) = self.sources.get(&id) else { continue };
             let Some(reading) = source.feed.and_then(|feed| self.readings.get(&feed)) else { continue };
             let (config, schema) = (&source.new.config, &source.new.schema);
-            tables.insert(id, KeptTable::new(config, schema, reading.stand.clone(), source.bounds.clone()));
+            let (stand, bounds, learned) = (reading.stand.clone(), source.bounds.clone(), source.learned.clone());
+            tables.insert(id, KeptTable::new(config, schema, stand, bounds, learned));
         }
         if tables.is_empty() {
             return Ok(None);
@@ -150,7 +168,9 @@ impl Group {
         let boundaries = self.boundaries.and_then(|feed| self.readings.get(&feed)).map(|read| read.stand.clone());
         let known = tables.keys().copied().collect();
         let transaction_topic = self.transaction_topic.clone();
-        let state = GroupState { cluster, transaction_topic, timeline: &self.timeline, boundaries, tables };
+        // Tombstones that were there then may be gone when it is gone on from: what they may have said is asked of this time.
+        let taken_ms = self.catching_up.as_ref().map_or_else(now_ms, |catching_up| catching_up.taken_ms);
+        let state = GroupState { cluster, taken_ms, transaction_topic, timeline: &self.timeline, boundaries, tables };
         let name = self.timeline.name().to_owned();
         Ok(Some(TimelineState { name, tables: known, bytes: saved::save(&state)? }))
     }
@@ -202,9 +222,16 @@ impl Group {
             };
         }
         let content = match table.and_then(|id| self.sources.get(&id)) {
-            Some(source) => Content::Table(Box::new((source.new.config.clone(), source.new.schema.clone()))),
+            Some(source) => {
+                let New { config, schema, .. } = &*source.new;
+                let (config, schema, learned) = (config.clone(), schema.clone(), source.learned.clone());
+                let deleted = |(partition, mark): (&i32, &Mark)| Some((*partition, mark.deleted.clone()?));
+                let deleted = reading.stand.newest.iter().filter_map(deleted).collect();
+                Content::Table(Box::new(TableContent { config, schema, learned, deleted }))
+            }
             None => Content::Boundaries(self.registry.clone()),
         };
+        self.look_for_lost_deletions(&topic, number, table, &bounds);
         let marks = self.place(number, table, &bounds);
         let (cluster, out) = (self.cluster.clone(), self.batches.clone());
         let feed = Feed::start(number, cluster, topic.clone(), content, marks, out);
@@ -227,6 +254,30 @@ impl Group {
             None => self.boundaries_end = bounds[0].end,
         }
         Ok(())
+    }
+
+    /// Of a compacted topic Kafka takes tombstones away after a time: what was deleted since the state was taken may have left no
+    /// trace, and its rows would stay.
+    fn look_for_lost_deletions(&mut self, topic: &str, number: u32, table: Option<TableId>, bounds: &[Bounds]) {
+        let (Some(id), Some(catching_up)) = (table, &self.catching_up) else { return };
+        let stand = self.readings.get(&number).map(|reading| &reading.stand);
+        let more = |bounds: &Bounds| {
+            stand.and_then(|stand| stand.next.get(&bounds.partition)).is_none_or(|next| *next < bounds.end)
+        };
+        let since_ms = now_ms() - catching_up.taken_ms;
+        // A topic whose end is where it was has lost none.
+        if since_ms < SAFE_MS || !bounds.iter().any(more) {
+            return;
+        }
+        if self.cluster.tombstones_last_ms(topic).is_some_and(|last_ms| since_ms >= last_ms) {
+            let hours = since_ms / 3_600_000;
+            self.timeline.outdated(
+                id,
+                &format!(
+                    "topic \"{topic}\" is compacted, and in the {hours} hours since the checkpoint was made Kafka may have taken tombstones away (delete.retention.ms): rows that were deleted since would stay"
+                ),
+            );
+        }
     }
 
     /// Where each partition of a topic is read on, and the records by which it is known again.
@@ -338,6 +389,11 @@ impl Group {
         source.hydrated = true;
         self.send(SourceEvent::Hydrated(id))
     }
+}
+
+/// The time, in milliseconds since 1970.
+fn now_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! names no topic there. What the end is was asked for before the partition was assigned or sought, so that the message that
 //! it is reached can only be about that end or a later one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel};
@@ -23,6 +23,7 @@ use crate::decode::{BoundaryDecoder, Decoded, Decoder, Record};
 use crate::error::{Error, Undecodable};
 use crate::event::{Boundary, Event, RecordMeta, Snapshot};
 use crate::kafka::{Cluster, TIMEOUT};
+use crate::learned::{Learned, Lesson};
 use crate::registry::RegistryConfig;
 use crate::source::{DeadLetter, SourceConfig};
 use crate::timeline::{Bounds, Loss, Place};
@@ -37,9 +38,25 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What a topic's records are.
 pub(crate) enum Content {
     /// Changes of a table.
-    Table(Box<(SourceConfig, TableSchema)>),
+    Table(Box<TableContent>),
     /// Boundaries of transactions.
     Boundaries(Option<RegistryConfig>),
+}
+
+/// A table, and what is known of it before its first record is read.
+pub(crate) struct TableContent {
+    pub(crate) config: SourceConfig,
+    pub(crate) schema: TableSchema,
+    pub(crate) learned: Learned,
+    /// By partition, the key of the deletion that is the newest record with a value.
+    pub(crate) deleted: HashMap<i32, Box<[u8]>>,
+}
+
+impl TableContent {
+    /// A table of which nothing was read.
+    pub(crate) fn new(config: SourceConfig, schema: TableSchema) -> Self {
+        TableContent { config, schema, learned: Learned::default(), deleted: HashMap::new() }
+    }
 }
 
 /// Where to read on: a partition, its next offset, and the end that was found there.
@@ -62,6 +79,8 @@ pub(crate) enum Order {
 
 /// What a feed hands on.
 pub(crate) enum Item {
+    /// Something that the next record taught the decoder.
+    Learned(Lesson),
     /// A column, by its place in the table, that has no value from here on, and why.
     ColumnLost(usize, String),
     Event(Place, Event),
@@ -115,7 +134,7 @@ impl Feed {
         let body = move || {
             let next = BTreeMap::new();
             let source = match &content {
-                Content::Table(table) => table.0.name.clone(),
+                Content::Table(table) => table.config.name.clone(),
                 Content::Boundaries(_) => "transactions".to_owned(),
             };
             let worker = Worker {
@@ -327,13 +346,15 @@ impl Worker {
         }
         let end = self.next.get(&place.partition).map_or(0, |(_, end)| *end);
         self.next.insert(place.partition, (place.offset + 1, end.max(place.offset + 1)));
-        let mark = Mark::of(message);
+        let mut mark = Mark::of(message);
         let item = match rows {
             Rows::Table(decoder) => {
                 let meta =
                     RecordMeta { partition: place.partition, offset: place.offset, timestamp_ms: place.timestamp_ms };
                 let record = Record { key: message.key(), value: message.payload(), meta };
                 let decoded = self.registry_patiently(|| decoder.decode(record));
+                mark.deleted = decoder.deleted(place.partition).map(Into::into);
+                self.items.extend(decoder.take_lessons().into_iter().map(Item::Learned));
                 let lost = decoder.lost_columns().into_iter();
                 self.items.extend(lost.map(|(column, error)| Item::ColumnLost(column, error.to_string())));
                 match decoded {
@@ -414,7 +435,11 @@ impl Worker {
 
 fn decoder(content: &Content) -> Result<Rows, Error> {
     Ok(match content {
-        Content::Table(table) => Rows::Table(Box::new(Decoder::new(&table.0, &table.1)?)),
+        Content::Table(table) => {
+            let mut decoder = Decoder::new(&table.config, &table.schema)?;
+            decoder.know(&table.learned, table.deleted.clone())?;
+            Rows::Table(Box::new(decoder))
+        }
         Content::Boundaries(registry) => Rows::Boundaries(Box::new(BoundaryDecoder::new(registry.as_ref())?)),
     })
 }

@@ -16,6 +16,7 @@ use super::feed::{Batch, Feed, Item};
 use super::state::Stand;
 use super::{Begin, Command, New};
 use crate::kafka::Cluster;
+use crate::learned::Learned;
 use crate::registry::RegistryConfig;
 use crate::source::{Envelope, Format, Health, SourceConfig, SourceEvent, State};
 use crate::timeline::{Bounds, Output, Timeline};
@@ -42,11 +43,22 @@ pub(super) struct Source {
     told: Option<Health>,
     pub(super) lag: Option<u64>,
     pub(super) hydrated: bool,
+    /// What its decoder had learned from the records that were taken.
+    pub(super) learned: Learned,
 }
 
 impl Source {
     pub(super) fn new(new: Box<New>) -> Self {
-        Source { new, feed: None, bounds: BTreeMap::new(), trouble: None, told: None, lag: None, hydrated: false }
+        Source {
+            new,
+            feed: None,
+            bounds: BTreeMap::new(),
+            trouble: None,
+            told: None,
+            lag: None,
+            hydrated: false,
+            learned: Learned::default(),
+        }
     }
 }
 
@@ -111,10 +123,12 @@ impl Group {
                 group.add(first);
                 group
             }
-            Begin::Again(resume) => match Group::resume(*resume, batches, out) {
-                Some(group) => group,
-                None => return,
-            },
+            Begin::Again(resume) => {
+                match Group::resume(*resume, batches, out).filter(|group| group.tell_lost_columns().is_some()) {
+                    Some(group) => group,
+                    None => return,
+                }
+            }
         };
         while !stop.load(Ordering::Relaxed) {
             let done = match commands.try_recv() {
@@ -287,9 +301,18 @@ impl Group {
                 (Item::Trouble(problem), None) => self.trouble = problem,
                 // Before any commit that has such a row.
                 (Item::ColumnLost(column, reason), Some(table)) => {
+                    if let Some(source) = self.sources.get_mut(&table) {
+                        source.learned.lost.insert(column, reason.clone());
+                    }
                     self.send(SourceEvent::ColumnLost { table, column, reason })?;
                 }
-                (Item::Event(..) | Item::Ops(..) | Item::Tombstone(..) | Item::ColumnLost(..), None) => {}
+                (Item::Learned(lesson), Some(table)) => {
+                    if let Some(Source { new, learned, .. }) = self.sources.get_mut(&table) {
+                        learned.learn(lesson, &new.schema, new.own());
+                    }
+                }
+                (Item::Event(..) | Item::Ops(..) | Item::Tombstone(..), None) => {}
+                (Item::ColumnLost(..) | Item::Learned(..), None) => {}
             }
         }
         Some(())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::BaseConsumer;
 use tidewater_delta::TableId;
 
-use super::feed::{Content, Feed, From, Order};
+use super::feed::{Content, Feed, From, Order, TableContent};
 use super::group::{Group, LOOK, Reading};
 use super::state::Stand;
 use crate::error::Result;
@@ -103,7 +103,7 @@ impl Group {
             }
             return Ok(());
         }
-        let compacted = self.cluster.is_compacted(&topic);
+        let compacted = self.cluster.tombstones_last_ms(&topic).is_some();
         let Some(source) = self.sources.get(&id) else { return Ok(()) };
         let (config, schema) = (&source.new.config, &source.new.schema);
         let declared = match &config.envelope {
@@ -118,7 +118,7 @@ impl Group {
             compacted,
             partitions: bounds.clone(),
         };
-        let content = Content::Table(Box::new((config.clone(), schema.clone())));
+        let content = Content::Table(Box::new(TableContent::new(config.clone(), schema.clone())));
         let feed = self.read(topic, Some(id), content, &bounds)?;
         self.timeline.add_table(id, spec);
         if let Some(source) = self.sources.get_mut(&id) {

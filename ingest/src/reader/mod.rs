@@ -42,6 +42,13 @@ pub(crate) struct New {
     pub(crate) schema: TableSchema,
 }
 
+impl New {
+    /// How many of its columns are the writer's.
+    pub(crate) fn own(&self) -> usize {
+        self.schema.columns.len() - self.config.include.len()
+    }
+}
+
 pub(crate) enum Command {
     Add(Box<New>),
     Remove(TableId),
@@ -281,3 +288,6 @@ impl Router {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::New;
 use super::mark::Mark;
 use crate::error::{Error, Result};
+use crate::learned::Learned;
 use crate::saved;
 use crate::source::{Envelope, OnError, SourceConfig, SourceEvent};
 use crate::timeline::{Bounds, Timeline};
@@ -38,6 +39,8 @@ pub struct ResumedSource {
 pub(crate) struct GroupState<T> {
     /// The cluster's own id.
     pub(crate) cluster: String,
+    /// When it was taken, in milliseconds since 1970.
+    pub(crate) taken_ms: i64,
     pub(crate) transaction_topic: Option<String>,
     pub(crate) timeline: T,
     /// Of the transaction topic, if it was found.
@@ -61,6 +64,8 @@ pub(crate) struct KeptTable {
     pub(crate) stand: Stand,
     /// Records that there were when it was added, by partition.
     pub(crate) bounds: BTreeMap<i32, Bounds>,
+    /// What its decoder had learned.
+    pub(crate) learned: Learned,
 }
 
 /// What of a source must be as it was: its rows and its timeline were made with it.
@@ -97,8 +102,9 @@ impl KeptTable {
         schema: &TableSchema,
         stand: Stand,
         bounds: BTreeMap<i32, Bounds>,
+        learned: Learned,
     ) -> Self {
-        KeptTable { is: Identity::of(config, schema), stand, bounds }
+        KeptTable { is: Identity::of(config, schema), stand, bounds, learned }
     }
 }
 

@@ -7,6 +7,9 @@ use super::hydrate::AGAIN;
 use super::judge::place;
 use crate::source::{Health, OnError, State};
 
+/// What makes a log whole again.
+const ANEW: &str = "DROP SOURCE and CREATE SOURCE again, which reads the topic from its beginning";
+
 impl Timeline {
     /// What `table` is about. Records not read yet are for the reader to count.
     pub fn health(&self, id: TableId) -> Health {
@@ -18,7 +21,8 @@ impl Timeline {
         if !table.shown {
             if table.was_shown || table.refused {
                 let again = table.obstacle.as_ref().map_or("it is read again", |obstacle| &obstacle.reason);
-                return of(State::Incomplete, table.incomplete.as_deref().unwrap_or(again), AGAIN);
+                let hint = if table.log { ANEW } else { AGAIN };
+                return of(State::Incomplete, table.incomplete.as_deref().unwrap_or(again), hint);
             }
             let Some(obstacle) = &table.obstacle else { return of(State::Hydrating, "", "") };
             let read = table.is_read() && table.snapshot.is_none();
@@ -52,6 +56,9 @@ impl Timeline {
                 &text,
                 "check that the connector runs and that the transaction topic is the right one",
             );
+        }
+        if let Some(remade) = table.remade.as_ref() {
+            return of(State::Running, remade, ANEW);
         }
         if table.log && table.lost > 0 {
             let text = format!(

@@ -94,6 +94,9 @@ pub struct Timeline {
     quiet: bool,
     /// What holds the oldest transaction back.
     blocked: Option<Blocked>,
+    /// Whether something was handed on since that was looked at.
+    #[serde(skip)]
+    moved: bool,
     /// Changes that wait because Kafka's compaction has taken the states between.
     merging: Option<release::Merging>,
     /// Of a timeline without transactions: changes that go on with the next release, and where they end.
@@ -170,6 +173,7 @@ impl Timeline {
             ended_snapshot: None,
             quiet: false,
             blocked: None,
+            moved: false,
             merging: None,
             out: Vec::new(),
         }
@@ -186,8 +190,29 @@ impl Timeline {
         table.partitions.insert(bounds.partition, Partition::new(bounds));
         let topic = &table.topic;
         let why = format!("topic \"{topic}\" was deleted and made again, and may lack what the old one held");
-        if !table.log {
-            table.incomplete.get_or_insert(why);
+        match table.log {
+            true => {
+                table.remade = Some(format!(
+                    "topic \"{topic}\" was deleted and made again: the rows of the old one stay beside those of the new"
+                ));
+            }
+            false => drop(table.incomplete.get_or_insert(why)),
+        }
+        self.quiet = false;
+        self.hide(id);
+    }
+
+    /// Deletions of the table may have been lost without a trace: it is not whole any more.
+    pub fn outdated(&mut self, id: TableId, why: &str) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        table.incomplete.get_or_insert_with(|| why.to_owned());
+        table.partitions.values_mut().for_each(|partition| partition.cut = Some(None));
+        if let Some(incoming) = table.incoming_mut() {
+            incoming.cut = true;
+        }
+        // The rows of a log come once: nothing makes it whole.
+        if table.log {
+            (table.shown, table.refused) = (false, true);
         }
         self.quiet = false;
         self.hide(id);

@@ -44,6 +44,7 @@ impl Timeline {
         while self.release_step() || self.release_front() {}
         self.end_merging();
         self.hydrate();
+        self.moved = !self.out.is_empty();
         std::mem::take(&mut self.out)
     }
 

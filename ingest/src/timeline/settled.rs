@@ -34,7 +34,8 @@ impl Timeline {
     /// Whether what waited has had its turn, or will not have it without more records: the state is no older than any that a
     /// timeline has shown that had read no more.
     pub fn has_settled(&self, waiting: &Waiting) -> bool {
-        let stands = self.quiet || self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
+        let blocked = !self.moved && self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
+        let stands = self.quiet || blocked;
         if stands && self.ends.is_idle() {
             return true;
         }

@@ -39,6 +39,8 @@ pub(crate) struct Table {
     pub(crate) was_shown: bool,
     /// Whether nothing can make it whole.
     pub(crate) refused: bool,
+    /// Of a log: that its topic was deleted and made again, and what that means.
+    pub(crate) remade: Option<String>,
     /// Why the topic does not hold all of the table.
     pub(crate) incomplete: Option<String>,
     /// When an event was made that was dropped because nothing tells it from its repetition.
@@ -221,6 +223,7 @@ impl Table {
             shown: false,
             was_shown: false,
             refused: false,
+            remade: None,
             incomplete: None,
             doubtful_ms: None,
             snapshot: None,

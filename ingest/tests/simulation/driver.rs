@@ -629,10 +629,11 @@ impl Driver<'_> {
             return Ok(());
         }
         self.catching_up = None;
+        self.say(|| "    caught up".into());
+        self.judge.catch_up()?;
         let added = (0..self.transactions()).filter(|&topic| self.cursors[topic].added);
         self.joining = added.filter(|&topic| !self.judge.is_hydrated(topic)).map(|topic| (topic, None)).collect();
-        self.say(|| "    caught up".into());
-        self.judge.catch_up()
+        Ok(())
     }
 
     /// A removed table is not spoken of any more.

@@ -37,6 +37,8 @@ pub(crate) struct Moment {
     /// By topic.
     shown: Vec<State>,
     hydrated: Vec<bool>,
+    /// Topics whose tables the timeline shows and nobody may look at before it has caught up.
+    held: BTreeSet<usize>,
     /// Number of transactions that the shown state includes at least.
     prefix: usize,
     /// Without transactions: each table's place in its own history.
@@ -95,6 +97,7 @@ impl<'a> Judge<'a> {
             now: Moment {
                 shown: vec![State::new(); topics],
                 hydrated: vec![false; topics],
+                held: BTreeSet::new(),
                 prefix: 0,
                 steps: vec![0; topics],
             },
@@ -106,9 +109,8 @@ impl<'a> Judge<'a> {
 
     /// What the timeline shows now, with what nobody may look at yet.
     pub(crate) fn moment(&self, held: impl Iterator<Item = usize>) -> Moment {
-        let mut moment = self.now.clone();
-        held.for_each(|topic| moment.hydrated[topic] = true);
-        moment
+        let held = self.now.held.iter().copied().chain(held).collect();
+        Moment { held, ..self.now.clone() }
     }
 
     pub(crate) fn is_hydrated(&self, topic: usize) -> bool {
@@ -129,6 +131,9 @@ impl<'a> Judge<'a> {
         for (now, seen) in self.now.steps.iter_mut().zip(steps) {
             *now = (*now).max(seen);
         }
+        for topic in std::mem::take(&mut self.now.held) {
+            self.now.hydrated[topic] = true;
+        }
         self.check().map_err(|text| format!("after a crash, {text}"))
     }
 
@@ -141,12 +146,14 @@ impl<'a> Judge<'a> {
         }
         self.now.shown.iter_mut().for_each(State::clear);
         self.now.hydrated.fill(false);
+        self.now.held.clear();
         self.hidden.fill(false);
     }
 
     pub(crate) fn remove(&mut self, topic: usize) {
         self.now.shown[topic].clear();
         (self.now.hydrated[topic], self.hidden[topic]) = (false, false);
+        self.now.held.remove(&topic);
     }
 
     pub(crate) fn take(&mut self, output: &Output) -> Result<(), String> {

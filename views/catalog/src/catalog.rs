@@ -195,6 +195,24 @@ impl Catalog {
         })
     }
 
+    /// The sequence that belongs to a relation's column.
+    pub(crate) fn sequence_of(&self, relation: u32, column: &str) -> Option<&Object> {
+        let owned = |object: &&Object| {
+            let owner = object.sequence.as_ref().and_then(|sequence| sequence.owner.as_ref());
+            owner.is_some_and(|(of, name)| *of == relation && name == column)
+        };
+        self.snapshot.iter().find(owned)
+    }
+
+    /// Whether a sequence is that of an identity column.
+    pub(crate) fn is_of_identity(&self, sequence: &Object) -> bool {
+        let owner = sequence.sequence.as_ref().and_then(|sequence| sequence.owner.as_ref());
+        let identities = owner.and_then(|(of, column)| Some((self.snapshot.get(*of)?, column)));
+        identities.is_some_and(|(table, column)| {
+            table.identities.iter().any(|(at, _)| table.columns.get(*at).is_some_and(|known| known.name == *column))
+        })
+    }
+
     /// Names in scope without a schema, in their order.
     pub(crate) fn path(&self) -> impl Iterator<Item = &str> {
         let implicit = !self.session.search_path.iter().any(|schema| schema == "pg_catalog");

@@ -61,6 +61,18 @@ impl CatalogInfo for Catalog {
         functions::function(oid)
     }
 
+    fn comment(&self, catalog: &str, oid: u32, column: i32) -> Option<String> {
+        self.comment_on(catalog, oid, column)
+    }
+
+    fn schema(&self, name: &str) -> Option<u32> {
+        self.schema_oid(name)
+    }
+
+    fn schema_name(&self, oid: u32) -> Option<String> {
+        self.schemas().find(|(schema, _)| *schema == oid).map(|(_, name)| name.to_owned())
+    }
+
     fn role(&self, oid: u32) -> Option<String> {
         self.roles().find(|(role, _)| *role == oid).map(|(_, name)| name.to_owned())
     }
@@ -71,11 +83,7 @@ impl CatalogInfo for Catalog {
     }
 
     fn serial_sequence(&self, relation: u32, column: &str) -> Option<String> {
-        let owned = |object: &&crate::object::Object| {
-            let owner = object.sequence.as_ref().and_then(|sequence| sequence.owner.as_ref());
-            owner.is_some_and(|(of, name)| *of == relation && name == column)
-        };
-        let sequence = self.snapshot.iter().find(owned)?;
+        let sequence = self.sequence_of(relation, column)?;
         let quoted = tidewater_functions::quote_ident;
         Some(format!("{}.{}", quoted(&sequence.schema), quoted(&sequence.name)))
     }

@@ -16,7 +16,9 @@ mod shape;
 mod types;
 
 pub use catalog::Catalog;
-pub use object::{Constraint, ConstraintKind, FIRST_OID, Index, Kind, Object, Schema, SequenceInfo, Snapshot};
+pub use object::{
+    Constraint, ConstraintKind, FIRST_OID, Identity, Index, Kind, Object, On, Schema, SequenceInfo, Snapshot,
+};
 pub use rows::{estimate, rows};
 pub use shape::{FIRST_ID, OLDER, SUBSTITUTES, column_type};
 

@@ -32,6 +32,7 @@ pub const SUBSTITUTES: &[(&str, &str)] = &[
 /// Columns that clients of older servers ask for, behind those of PostgreSQL 15.
 pub const OLDER: &[(&str, &str)] = &[
     ("pg_class", "relhasoids bool!"),
+    ("pg_am", "amcanorder bool!"),
     ("pg_proc", "proisagg bool!, proiswindow bool!"),
     ("pg_attrdef", "adsrc text"),
     ("pg_constraint", "consrc text"),

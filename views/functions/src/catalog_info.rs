@@ -26,6 +26,15 @@ pub trait CatalogInfo: Send + Sync {
     /// The function of this oid.
     fn function(&self, oid: u32) -> Option<&'static Function>;
 
+    /// The comment of an object of a catalog (`pg_class`; empty for whichever has it), or of a relation's column.
+    fn comment(&self, catalog: &str, oid: u32, column: i32) -> Option<String>;
+
+    /// A schema's number.
+    fn schema(&self, name: &str) -> Option<u32>;
+
+    /// A schema's name.
+    fn schema_name(&self, oid: u32) -> Option<String>;
+
     /// A role's name.
     fn role(&self, oid: u32) -> Option<String>;
 

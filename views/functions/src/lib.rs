@@ -24,7 +24,7 @@ mod signature;
 mod table;
 
 pub use accumulator::Accumulator;
-pub use actions::Actions;
+pub use actions::{Actions, Backend, Signal};
 pub use cast::{Cast, CastContext, CastMethod, all_casts, cast};
 pub use catalog_info::CatalogInfo;
 pub use compile::Argument;
@@ -33,6 +33,6 @@ pub use families::to_json::write as write_json;
 pub use function::{Function, Kind, Volatility};
 pub use resolve::{Resolved, resolve};
 pub use rows::{RowSource, Rows};
-pub use session::Session;
+pub use session::{Session, TEMP_SCHEMA, is_temp_schema};
 pub use signature::Param;
 pub use table::{all_functions, all_operators, functions, operators};

@@ -25,6 +25,10 @@ pub struct Session {
     pub database: String,
     /// Schemas in which names are looked up: `current_schemas(true)` without the implicit ones.
     pub search_path: Vec<String>,
+    /// The schema of its temporary objects; empty where there can be none. It stands first in the search path once it has any.
+    pub temp_schema: String,
+    /// When the server started: `pg_postmaster_start_time()`.
+    pub server_started: i64,
     /// The server's process number of this session: `pg_backend_pid()`.
     pub backend_pid: i32,
     /// `version()`.
@@ -35,6 +39,26 @@ pub struct Session {
     pub catalog: Option<Arc<dyn CatalogInfo>>,
     /// The sequences; without them no number is taken.
     pub actions: Option<Arc<dyn Actions>>,
+}
+
+impl Session {
+    /// The schemas of the search path that stand there by their names.
+    pub fn named_schemas(&self) -> impl Iterator<Item = &String> {
+        self.search_path.iter().filter(|schema| !is_temp_schema(schema))
+    }
+
+    /// Whether it is a schema of temporary objects of another session.
+    pub fn is_other_temp(&self, schema: &str) -> bool {
+        is_temp_schema(schema) && schema != self.temp_schema
+    }
+}
+
+/// What schemas of temporary objects are called before the number of their session.
+pub const TEMP_SCHEMA: &str = "pg_temp_";
+
+/// Whether a schema is of a session's temporary objects.
+pub fn is_temp_schema(schema: &str) -> bool {
+    schema.starts_with(TEMP_SCHEMA)
 }
 
 impl Default for Session {
@@ -48,6 +72,8 @@ impl Default for Session {
             user: "tidewater".to_owned(),
             database: "tidewater".to_owned(),
             search_path: vec!["public".to_owned()],
+            temp_schema: String::new(),
+            server_started: 0,
             backend_pid: 1,
             version: "PostgreSQL 15.0".to_owned(),
             variables: Arc::default(),

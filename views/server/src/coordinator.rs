@@ -158,6 +158,7 @@ impl Coordinator {
             restored: Arc::new(watch::channel(restored).0),
             kafka,
             query_memory: config.query_memory(),
+            activity: Arc::default(),
         };
         let state = Loop {
             database,
@@ -338,8 +339,8 @@ impl Loop {
                 let _ = answer.send(self.mend(&name, source));
             }
             Request::Restored { answer } => {
-                self.restored.send_replace(true);
                 self.go_on_from_checkpoint();
+                self.restored.send_replace(true);
                 self.run_sinks();
                 let _ = answer.send(self.write_catalog());
             }
@@ -353,6 +354,7 @@ impl Loop {
                 Statement::AlterTable(alter) | Statement::CreateUniqueIndex { alter, .. } => {
                     self.database.read().room_of(&alter.name, session)
                 }
+                Statement::Comment(comment) => self.database.read().room_of_comment(comment, session),
                 _ => 0,
             };
             self.durable.reserve(&parsed.text, rows)?;
@@ -444,6 +446,7 @@ fn changes_catalog(statement: &Statement) -> bool {
             | S::CreateSink(_)
             | S::CreateTable(_)
             | S::CreateSequence(_)
+            | S::Comment(_)
             | S::CreateTableAs(_)
             | S::CreateView(_)
             | S::CreateIndex { .. }

@@ -19,6 +19,7 @@ use tidewater_sql::{
 use tidewater_types::ColumnType;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::activity::Activity;
 use crate::coordinator::{Request, stopping};
 use crate::definitions::restoring;
 use crate::encode::needs_names;
@@ -44,6 +45,8 @@ pub struct Handle {
     pub(crate) kafka: bool,
     /// Bytes that a statement may keep.
     pub(crate) query_memory: usize,
+    /// The sessions.
+    pub(crate) activity: Arc<Activity>,
 }
 
 impl Handle {
@@ -203,12 +206,19 @@ impl Handle {
         if let Some(value) = value {
             sequence.can_restart(value)?;
         }
-        let keeping = Keeping::At(value.map(|value| Mark { value, called: false }));
+        self.keep(oid, Keeping::At(value.map(|value| Mark { value, called: false }))).await?;
+        done()
+    }
+
+    /// Writes what is to be kept of a sequence.
+    ///
+    /// # Errors
+    /// 53100 and 58030.
+    pub(crate) async fn keep(&self, oid: u32, keeping: Keeping) -> Result<()> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.send(Request::Keep { oid, keeping, answer }).await?;
         let kept = tokio::task::spawn_blocking(move || answered.recv()).await;
-        kept.map_err(|_| stopping())?.map_err(|_| stopping())??;
-        done()
+        kept.map_err(|_| stopping())?.map_err(|_| stopping())?
     }
 
     /// Evaluates an INSERT, UPDATE or DELETE over what its transaction sees, without doing it. Gives the tables that it read, and all
@@ -291,6 +301,28 @@ impl Handle {
                 done => return done,
             }
         }
+    }
+
+    /// Empties tables, and lets their sequences begin anew then.
+    ///
+    /// # Errors
+    /// As [`Handle::evaluate_and_apply`].
+    pub(crate) async fn truncate(
+        &self,
+        tables: &[Prepared],
+        restart: bool,
+        session: &Arc<Session>,
+        wait: &Wait,
+    ) -> Result<()> {
+        self.evaluate_and_apply_all(tables, session, wait).await?;
+        let sequences: Vec<u32> = match restart {
+            true => tables.iter().flat_map(|table| self.read().sequences_of(table)).collect(),
+            false => Vec::new(),
+        };
+        for oid in sequences {
+            self.keep(oid, Keeping::At(None)).await?;
+        }
+        Ok(())
     }
 
     /// Makes a table with these rows; gives the tag.

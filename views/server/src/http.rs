@@ -268,8 +268,7 @@ async fn run(
         }
         Statement::Truncate { tables, restart } => {
             let tables = tables.iter().map(|table| handle.prepare(table, &[], &seen)).collect::<Result<Vec<_>, _>>()?;
-            tables.iter().try_for_each(|table| handle.read().may_restart(table, *restart))?;
-            handle.evaluate_and_apply_all(&tables, &seen, &wait).await?;
+            handle.truncate(&tables, *restart, &seen, &wait).await?;
             return done("TRUNCATE TABLE");
         }
         Statement::Change(_) => {

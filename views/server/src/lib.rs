@@ -2,6 +2,8 @@
 //!
 //! [`coordinator`] is the one loop that changes the database, reached by a [`handle`]; [`pgwire`] and [`http`] are its faces.
 
+mod acting;
+pub mod activity;
 mod commit_loop;
 pub mod config;
 pub mod coordinator;
@@ -17,6 +19,7 @@ pub mod http;
 mod http_names;
 mod http_rows;
 mod http_subscribe;
+mod inert;
 mod metrics;
 mod pace;
 mod parameters;

@@ -12,6 +12,7 @@ mod named;
 mod simple;
 mod socket;
 mod statement;
+mod temp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +81,13 @@ fn error_info(severity: &str, error: &tidewater_sql::Error) -> ErrorInfo {
     info.detail.clone_from(&error.detail);
     info.hint.clone_from(&error.hint);
     info.position = error.position.map(|position| position.to_string());
+    if let Some(named) = &error.named {
+        let said = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
+        info.schema = said(&named.schema);
+        info.table = said(&named.table);
+        info.column = said(&named.column);
+        info.constraint = said(&named.constraint);
+    }
     info
 }
 

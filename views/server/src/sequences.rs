@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use parking_lot::Mutex;
-use tidewater_functions::Actions;
 use tidewater_sql::{Error, Mark, Result};
 
 use crate::coordinator::{Loop, Request, stopping};
@@ -21,7 +20,7 @@ pub(crate) enum Keeping {
     At(Option<Mark>),
 }
 
-/// The sequences as a session uses them.
+/// The sequences as a session uses them; see [`tidewater_functions::Actions`].
 pub(crate) struct Sequences {
     handle: Handle,
     /// Whether the statement may change nothing.
@@ -33,12 +32,6 @@ pub(crate) struct Sequences {
 struct Own {
     values: HashMap<u32, i64>,
     last: Option<u32>,
-}
-
-impl std::fmt::Debug for Sequences {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sequences")
-    }
 }
 
 impl Sequences {
@@ -61,8 +54,8 @@ impl Sequences {
     }
 }
 
-impl Actions for Sequences {
-    fn next_value(&self, oid: u32) -> Result<i64> {
+impl Sequences {
+    pub(crate) fn next_value(&self, oid: u32) -> Result<i64> {
         self.writable("nextval")?;
         let value = loop {
             let sequence = self.handle.database.read().sequence(oid)?.clone();
@@ -78,7 +71,7 @@ impl Actions for Sequences {
         Ok(value)
     }
 
-    fn own_value(&self, oid: u32) -> Result<i64> {
+    pub(crate) fn own_value(&self, oid: u32) -> Result<i64> {
         let sequence = self.handle.database.read().sequence(oid)?.clone();
         self.own.lock().values.get(&oid).copied().ok_or_else(|| {
             let message = format!("currval of sequence \"{}\" is not yet defined in this session", sequence.name());
@@ -86,13 +79,13 @@ impl Actions for Sequences {
         })
     }
 
-    fn last_value(&self) -> Result<i64> {
+    pub(crate) fn last_value(&self) -> Result<i64> {
         let own = self.own.lock();
         let last = own.last.and_then(|oid| own.values.get(&oid)).copied();
         last.ok_or_else(|| Error::new(b"55000", "lastval is not yet defined in this session"))
     }
 
-    fn set_value(&self, oid: u32, value: i64, called: bool) -> Result<()> {
+    pub(crate) fn set_value(&self, oid: u32, value: i64, called: bool) -> Result<()> {
         self.writable("setval")?;
         self.handle.database.read().sequence(oid)?.contains(value)?;
         self.keep(oid, Keeping::At(Some(Mark { value, called })))?;
@@ -102,7 +95,7 @@ impl Actions for Sequences {
         Ok(())
     }
 
-    fn value_of(&self, oid: u32) -> Result<Option<i64>> {
+    pub(crate) fn value_of(&self, oid: u32) -> Result<Option<i64>> {
         Ok(self.handle.database.read().sequence(oid)?.last())
     }
 }

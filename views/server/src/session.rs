@@ -17,15 +17,15 @@ use tidewater_sql::{Changes, Error, HeldKeys, Notice, Positions, Prepared, Resul
 use tidewater_types::time::Zone;
 use tidewater_types::{Column, Datum, Settings, Type};
 
+use crate::acting::Acting;
 use crate::copy_in::Copying;
 use crate::cursors::Cursors;
-use crate::sequences::Sequences;
 use crate::transaction::{Ended, HeldChange, RestsOn};
 pub use crate::variables::{AFTER, POSITION, REPORTED, SERVER_VERSION};
 use crate::variables::{
     DATABASE, DATE_STYLE, DEFAULT_READ_ONLY, DEFAULTS, IDLE_TIMEOUT, ISOLATION, READ_ONLY, SEARCH_PATH,
-    STATEMENT_TIMEOUT, TIME_ZONE, TRANSACTION_READ_ONLY, USER, VERSION, date_order, default, duration, meaning, names,
-    options,
+    STATEMENT_TIMEOUT, TIME_ZONE, TRANSACTION_READ_ONLY, USER, VERSION, date_order, default, duration, is_own, known,
+    meaning, meant, names, options, shown_name,
 };
 use crate::waits::Wait;
 
@@ -48,14 +48,35 @@ pub struct Session {
     /// What PREPARE named.
     pub(crate) prepared: HashMap<String, Arc<Prepared>>,
     pub(crate) cursors: Cursors,
-    /// The sequences as its functions use them.
-    pub(crate) sequences: Option<Arc<Sequences>>,
+    /// What its functions do.
+    pub(crate) acting: Option<Arc<Acting>>,
+    /// The schema of its temporary objects; empty where there can be none.
+    pub(crate) temp_schema: String,
+    /// Whether it has made any.
+    has_temp: bool,
+    /// When the server started.
+    pub(crate) server_started: i64,
+    /// The number of the transaction, or of the statement by itself, if it asked for one.
+    transaction_id: Option<i64>,
+    /// What a function of a statement by itself has set.
+    by_function: Option<ByFunction>,
+    /// Variables that clients are told of and a function has set.
+    untold: Vec<&'static str>,
     /// The COPY whose lines come.
     pub(crate) copying: Option<Copying>,
     /// By which clients know it.
     pub(crate) backend_pid: i32,
     /// What expressions see of these variables.
     seen: Option<(Arc<Variables>, tidewater_functions::Session)>,
+}
+
+/// What the end of a statement takes back of what its functions set.
+#[derive(Debug)]
+struct ByFunction {
+    /// The variables before it, for an error.
+    before: Arc<Variables>,
+    /// What variables were that it set for itself only.
+    local: BTreeMap<String, Option<String>>,
 }
 
 /// A transaction: what its end undoes, and what it does.
@@ -92,7 +113,7 @@ struct Savepoint {
 }
 
 /// Microseconds since 1970.
-fn clock() -> i64 {
+pub(crate) fn clock() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
@@ -139,13 +160,16 @@ impl Session {
     /// What the expressions of a statement that begins now see of the session.
     pub fn statement(&mut self) -> Arc<tidewater_functions::Session> {
         let now = clock();
+        if self.transaction.is_none() {
+            self.transaction_id = None;
+        }
         if !self.seen.as_ref().is_some_and(|(set, _)| Arc::ptr_eq(set, &self.set)) {
             self.seen = Some((self.set.clone(), self.shown_to_functions()));
         }
         let mut seen = self.seen.as_ref().map(|(_, seen)| seen.clone()).unwrap_or_default();
-        if let Some(sequences) = &self.sequences {
-            sequences.read_only.store(self.is_read_only(), Ordering::Relaxed);
-            seen.actions = Some(sequences.clone());
+        if let Some(acting) = &self.acting {
+            acting.sequences.read_only.store(self.is_read_only(), Ordering::Relaxed);
+            seen.actions = Some(acting.clone());
         }
         let began = self.transaction.as_ref().map_or(now, |transaction| transaction.began);
         let settings = Settings { now: began, ..seen.settings };
@@ -158,6 +182,7 @@ impl Session {
         let mut variables: Variables =
             DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         variables.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let path = names(of(SEARCH_PATH), &user);
         tidewater_functions::Session {
             settings: Settings {
                 // It was understood when it was set.
@@ -167,7 +192,9 @@ impl Session {
             },
             clock,
             random,
-            search_path: names(of(SEARCH_PATH), &user),
+            search_path: self.has_temp.then(|| self.temp_schema.clone()).into_iter().chain(path).collect(),
+            temp_schema: self.temp_schema.clone(),
+            server_started: self.server_started,
             user,
             database: DATABASE.to_owned(),
             backend_pid: self.backend_pid,
@@ -175,6 +202,72 @@ impl Session {
             variables: Arc::new(variables),
             ..tidewater_functions::Session::default()
         }
+    }
+
+    /// Who it is.
+    pub(crate) fn user(&self) -> String {
+        self.get(USER).unwrap_or_default().to_owned()
+    }
+
+    /// It has temporary objects from now on.
+    pub(crate) fn made_temp(&mut self) {
+        self.has_temp = true;
+        self.seen = None;
+    }
+
+    /// Whether it may have temporary objects.
+    pub(crate) fn has_temp(&self) -> bool {
+        self.has_temp
+    }
+
+    /// When its transaction began, or a statement by itself that begins now.
+    pub(crate) fn began(&self) -> i64 {
+        self.transaction.as_ref().map_or_else(clock, |transaction| transaction.began)
+    }
+
+    /// The number of the transaction; `assign` gives one where it has none.
+    pub(crate) fn transaction_id(&mut self, assign: Option<impl FnOnce() -> i64>) -> Option<i64> {
+        if self.transaction_id.is_none() {
+            self.transaction_id = assign.map(|assign| assign());
+        }
+        self.transaction_id
+    }
+
+    /// Sets a variable for a function. What a statement by itself sets is taken back if it fails.
+    ///
+    /// # Errors
+    /// See [`Session::set`].
+    pub(crate) fn set_by_function(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        if self.transaction.is_some() {
+            if local { self.set_local(name, value) } else { self.set(name, value) }?;
+        } else {
+            let (before, earlier) = (self.set.clone(), self.set.get(name).cloned());
+            self.set(name, value)?;
+            let all = self.by_function.get_or_insert_with(|| ByFunction { before, local: BTreeMap::new() });
+            if local {
+                all.local.entry(name.to_owned()).or_insert(earlier);
+            } else {
+                all.local.remove(name);
+            }
+        }
+        let reported = REPORTED.iter().find(|(reported, _)| *reported == name);
+        self.untold.extend(reported.map(|(name, _)| *name));
+        Ok(self.get(name).unwrap_or_default().to_owned())
+    }
+
+    /// A statement has ended: what its functions set stays only if it succeeded.
+    pub(crate) fn end_statement(&mut self, succeeded: bool) {
+        let Some(ByFunction { before, local }) = self.by_function.take() else { return };
+        match succeeded {
+            true => local.into_iter().for_each(|(name, value)| self.put(&name, value)),
+            false => self.set = before,
+        }
+    }
+
+    /// The variables that a function has set and the client is to be told of.
+    pub(crate) fn take_untold(&mut self) -> Vec<(&'static str, String)> {
+        let untold = std::mem::take(&mut self.untold);
+        untold.iter().map(|name| (shown_name(name), self.get(name).unwrap_or_default().to_owned())).collect()
     }
 
     /// Begins a transaction block; false if there is one. The transaction of a text becomes the block.
@@ -229,6 +322,7 @@ impl Session {
     pub fn commit(&mut self) -> Ended {
         self.cursors.commit();
         let Some(transaction) = self.transaction.take() else { return Ended::default() };
+        self.transaction_id = None;
         for (name, value) in transaction.local {
             self.put(&name, value);
         }
@@ -361,6 +455,8 @@ impl Session {
 
     fn put(&mut self, name: &str, value: Option<String>) {
         let set = Arc::make_mut(&mut self.set);
+        // A variable of the client's own that was there once is there, as in PostgreSQL.
+        let value = value.or_else(|| (is_own(name) && set.contains_key(name)).then(String::new));
         match value {
             Some(value) => drop(set.insert(name.to_owned(), value)),
             None => drop(set.remove(name)),
@@ -371,29 +467,35 @@ impl Session {
     ///
     /// # Errors
     /// See [`Session::set`].
-    pub fn set_local(&mut self, name: &str, value: Option<&str>) -> Result<bool> {
+    pub fn set_local(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        let name = meant(name);
         let earlier = self.transaction.as_ref().and_then(|transaction| transaction.local.get(name).cloned());
         let before = earlier.unwrap_or_else(|| self.set.get(name).cloned());
-        let known = self.set(name, value)?;
+        self.set(name, value)?;
         match &mut self.transaction {
             Some(transaction) => drop(transaction.local.insert(name.to_owned(), before)),
             None => self.put(name, before),
         }
-        Ok(known)
+        Ok(())
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
+        let name = meant(name);
         self.set.get(name).map(String::as_str).or_else(|| default(name))
     }
 
-    /// Sets a variable, or takes its default back; whether it is one that this system knows.
+    /// Sets a variable, or takes its default back.
     ///
     /// # Errors
-    /// 55P02 for what cannot be changed, 22023 for a value that has no meaning.
-    pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<bool> {
+    /// 42704 for what nobody knows, 55P02 for what cannot be changed, 22023 for a value that has no meaning.
+    pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        let name = meant(name);
         if READ_ONLY.contains(&name) {
             return Err(Error::new(b"55P02", format!("parameter \"{name}\" cannot be changed")));
+        }
+        if name != POSITION {
+            known(name)?;
         }
         if name == ISOLATION && self.moment_mut().is_some() {
             return Err(Error::new(b"25001", "SET TRANSACTION ISOLATION LEVEL must be called before any query"));
@@ -407,12 +509,17 @@ impl Session {
             // A plain SET after SET LOCAL outlives the transaction.
             transaction.local.remove(name);
         }
-        Ok(default(name).is_some())
+        Ok(())
     }
 
     /// Takes all defaults back.
     pub fn reset(&mut self) {
+        let own: Vec<String> = self.set.keys().filter(|name| is_own(name)).cloned().collect();
         self.set = self.start.clone();
+        let set = Arc::make_mut(&mut self.set);
+        for name in own {
+            set.entry(name).or_default();
+        }
         if let Some(transaction) = &mut self.transaction {
             transaction.local.clear();
         }
@@ -458,7 +565,7 @@ impl Session {
 
     /// The columns of the answer of `SHOW name`.
     pub fn columns(name: &str) -> Arc<[Column]> {
-        let names: &[&str] = if name == "all" { &["name", "setting"] } else { &[name] };
+        let names: &[&str] = if name == "all" { &["name", "setting"] } else { &[shown_name(name)] };
         names.iter().map(|name| Column::new(*name, Type::Text).not_null()).collect()
     }
 
@@ -475,7 +582,9 @@ impl Session {
         };
         let rows = match name {
             POSITION => vec![row(&[&positions().to_string()])],
-            "all" => DEFAULTS.iter().map(|(name, _)| row(&[name, self.get(name).unwrap_or_default()])).collect(),
+            "all" => {
+                DEFAULTS.iter().map(|(name, _)| row(&[shown_name(name), self.get(name).unwrap_or_default()])).collect()
+            }
             _ => {
                 let unknown = || {
                     Error::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))
@@ -504,12 +613,14 @@ mod tests {
         let mut session = Session::default();
         assert_eq!(session.get("timezone"), Some("UTC"));
         assert!(session.set("server_version", Some("16")).is_err());
-        assert_eq!(session.set("statement_timeout", Some("2min")), Ok(true));
+        assert_eq!(session.set("statement_timeout", Some("2min")), Ok(()));
         assert_eq!(session.statement_timeout(), Duration::from_secs(120));
-        assert_eq!(session.set("never_heard_of", Some("1")), Ok(false));
-        assert_eq!(session.get("never_heard_of"), Some("1"));
+        assert_eq!(session.set("never_heard_of", Some("1")).map_err(|error| error.sqlstate), Err(*b"42704"));
+        assert_eq!(session.set("my.4", Some("1")).map_err(|error| error.sqlstate), Err(*b"42602"));
+        assert_eq!((session.set("my.own", Some("1")), session.get("my.own")), (Ok(()), Some("1")));
+        assert_eq!((session.set("work_mem", Some("64MB")), session.get("work_mem")), (Ok(()), Some("64MB")));
         session.reset();
-        assert_eq!(session.get("never_heard_of"), None);
+        assert_eq!((session.get("my.own"), session.get("work_mem")), (Some(""), Some("4096")));
         assert_eq!(session.show("nothing", Positions::default).err().map(|error| error.sqlstate), Some(*b"42704"));
     }
 

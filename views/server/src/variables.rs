@@ -6,8 +6,10 @@ use tidewater_sql::{After, Error, Result};
 use tidewater_types::DateOrder;
 use tidewater_types::time::Zone;
 
+use crate::inert::inert;
+
 /// Variables that exist before anybody sets one, as clients ask for them. Some mean nothing here, as `lock_timeout`: nothing is locked.
-pub(crate) const DEFAULTS: [(&str, &str); 37] = [
+pub(crate) const DEFAULTS: [(&str, &str); 38] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("check_function_bodies", "on"),
@@ -30,6 +32,7 @@ pub(crate) const DEFAULTS: [(&str, &str); 37] = [
     ("lc_ctype", "C"),
     ("lock_timeout", "0"),
     ("max_identifier_length", "63"),
+    ("max_index_keys", "32"),
     ("mz_version", concat!("tidewater ", env!("CARGO_PKG_VERSION"))),
     ("row_security", "on"),
     (SEARCH_PATH, "public"),
@@ -94,12 +97,13 @@ pub const REPORTED: [(&str, &str); 11] = [
 ];
 
 /// Variables that tell what the server is.
-pub(crate) const READ_ONLY: [&str; 9] = [
+pub(crate) const READ_ONLY: [&str; 10] = [
     "integer_datetimes",
     "is_superuser",
     "lc_collate",
     "lc_ctype",
     "max_identifier_length",
+    "max_index_keys",
     "mz_version",
     "server_encoding",
     "server_version",
@@ -108,7 +112,44 @@ pub(crate) const READ_ONLY: [&str; 9] = [
 
 /// The default of a variable.
 pub(crate) fn default(name: &str) -> Option<&'static str> {
-    DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).or_else(|| inert(name))
+}
+
+/// The variable that a name means.
+pub(crate) fn meant(name: &str) -> &str {
+    if name == "default_transaction_isolation" { ISOLATION } else { name }
+}
+
+/// A variable's name as answers write it.
+pub(crate) fn shown_name(name: &str) -> &str {
+    REPORTED.iter().find(|(known, _)| *known == name).map_or(name, |(_, shown)| shown)
+}
+
+/// Whether a variable is a client's own: its name is of several parts.
+pub(crate) fn is_own(name: &str) -> bool {
+    name.contains('.') && ![AFTER, POSITION].contains(&name)
+}
+
+/// Fails for a variable that nobody knows. Names of several parts are the client's own.
+///
+/// # Errors
+/// 42704, 42602 for a name that is none.
+pub(crate) fn known(name: &str) -> Result<()> {
+    let is_part = |part: &str| {
+        let mut letters = part.chars();
+        let first = letters.next().is_some_and(|first| first.is_alphabetic() || first == '_');
+        first && letters.all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$')
+    };
+    let unknown = || Error::new(b"42704", format!("unrecognized configuration parameter \"{name}\""));
+    match name.contains('.') {
+        true if name == AFTER => Ok(()),
+        true if name.starts_with("tidewater.") => Err(unknown()),
+        true if name.split('.').all(is_part) => Ok(()),
+        true => Err(Error::new(b"42602", format!("invalid configuration parameter name \"{name}\""))
+            .detail("Custom parameter names must be two or more simple identifiers separated by dots.")),
+        false if default(name).is_some() => Ok(()),
+        false => Err(unknown()),
+    }
 }
 
 fn invalid(name: &str, value: &str) -> Error {
@@ -144,6 +185,17 @@ pub(crate) fn meaning(name: &str, value: &str, now: Option<&str>) -> Result<Stri
             let hint = "floats are always shown with as many digits as bring them back: 1, 2 and 3 say so";
             one_of(&["1", "2", "3"], &word, hint)
         }
+        SEARCH_PATH if names(value, "").iter().any(|name| name == "pg_temp") => {
+            Err(Error::new(b"0A000", "pg_temp in search_path is not supported")
+                .hint("temporary objects are always looked for first"))
+        }
+        "array_nulls" => one_of(&["on", "true", "1", "yes"], "on", "NULL in an array's text is always NULL"),
+        "transform_null_equals" | "quote_all_identifiers" | "exit_on_error" => {
+            one_of(&["off", "false", "0", "no"], "off", "it is always off")
+        }
+        "lc_monetary" | "lc_numeric" | "lc_time" => one_of(&["c", "posix"], value.trim(), "there is no other locale"),
+        "timezone_abbreviations" => one_of(&["default"], "Default", "there are no others"),
+        "idle_session_timeout" => one_of(&["0"], "0", "sessions outside of transactions may be idle for ever"),
         "standard_conforming_strings" => {
             one_of(&["on", "true", "1", "yes"], "on", "backslashes in plain strings are always backslashes")
         }

@@ -2,6 +2,7 @@
 //! else a table of the new declaration takes the old one's place, with the rows that an INSERT … SELECT from the old one makes.
 
 mod declaration;
+mod numbered;
 
 use std::sync::Arc;
 
@@ -12,12 +13,19 @@ use tidewater_query::run::Limits;
 
 use crate::catalog::{Body, Object};
 use crate::change::{Changes, unknown};
+use crate::comment::Comments;
 use crate::constraint::{Constraints, RowChecks};
 use crate::database::Database;
 use crate::names::{self, key_of, schema_key, shown};
 use crate::parse::ast::{ObjectKind, Statement};
 use crate::{Error, Result};
 use declaration::Altered;
+
+/// What an index keeps while it is made again.
+struct KeptOfIndex {
+    search_path: Vec<String>,
+    comments: Comments,
+}
 
 /// A name in quotes.
 pub(crate) fn quoted(name: &str) -> String {
@@ -53,13 +61,26 @@ impl Database {
         declaration::name_constraints(&mut table, &constraints);
         let name = names::split(&key).1;
         let mut altered = Altered::new(*table, name, &columns);
-        let mut new_name = None;
+        let (mut new_name, mut made) = (None, Vec::new());
         for operation in &alter.operations {
+            self.not_of_identity(&key, operation)?;
             match operation {
+                AlterTableOperation::AddColumn { if_not_exists, column_def, .. }
+                    if crate::table::numbered(column_def)?.is_some() =>
+                {
+                    let has_it = altered.has_column(&column_def.name);
+                    if !(*if_not_exists && has_it) {
+                        let added = self.add_numbered(&key, column_def, &mut altered);
+                        made.push(added.inspect_err(|_| drop(self.forget(&made)))?);
+                    }
+                }
                 AlterTableOperation::RenameTable {
                     table_name: RenameTableNameKind::To(to) | RenameTableNameKind::As(to),
                 } => new_name = Some(key_of(to)?),
-                operation => altered.apply(operation)?,
+                operation => {
+                    let applied = altered.apply(operation);
+                    applied.inspect_err(|_| drop(self.forget(&made)))?;
+                }
             }
         }
         self.search_path.clone_from(&old.search_path);
@@ -68,7 +89,16 @@ impl Database {
                 return Err(Error::new(b"0A000", "ALTER TABLE with RENAME TO and others at once is not supported"));
             }
             Some(to) => self.rename_table(&key, &to, altered)?,
-            None => self.redeclare(&key, altered, &constraints, &Arc::new(within))?,
+            None => {
+                let (now, numbered) = (altered.names_now(&columns), !made.is_empty());
+                let done = self.redeclare(&key, altered, &constraints, &Arc::new(within));
+                let rows = done.inspect_err(|_| drop(self.forget(&made)))?;
+                if numbered {
+                    self.go_on_behind(&made, rows)?;
+                }
+                self.columns_are_called(&key, &now);
+                self.rename_constraint_comments(&key, alter);
+            }
         }
         tag()
     }
@@ -141,14 +171,21 @@ impl Database {
         }
     }
 
-    fn redeclare(&mut self, key: &str, altered: Altered, before: &Constraints, session: &Arc<Session>) -> Result<()> {
+    /// Gives how many rows were written anew.
+    fn redeclare(
+        &mut self,
+        key: &str,
+        altered: Altered,
+        before: &Constraints,
+        session: &Arc<Session>,
+    ) -> Result<usize> {
         let text = altered.text(&quoted_key(key));
         let table = create_table(&text)?;
         let (schema, constraints) = self.declared_table(&table, key, &text, session)?;
         let (_, _, columns) = self.altered(key)?;
         let primary = |of: &Constraints| of.uniques.iter().find(|unique| unique.primary).map(|u| u.columns.clone());
         if altered.keeps_rows() && schema.columns[..] == columns[..] && primary(before) == primary(&constraints) {
-            return self.put_constraints(key, &text, constraints, session);
+            return self.put_constraints(key, &text, constraints, session).map(|()| 0);
         }
         self.nothing_depends(key)?;
         self.take_place(key, &text, &altered, session)
@@ -186,59 +223,78 @@ impl Database {
     }
 
     /// A table of another declaration in the place of one that nothing but indexes depends on.
-    fn take_place(&mut self, key: &str, text: &str, altered: &Altered, session: &Arc<Session>) -> Result<()> {
+    fn take_place(&mut self, key: &str, text: &str, altered: &Altered, session: &Arc<Session>) -> Result<usize> {
         let indexes = self.indexes_of(key);
         let (schema, name) = names::split(key);
         let aside = names::key(schema, &format!("{name} (before it was altered)"));
         self.free(&aside)?;
         self.move_object(key, &aside);
-        let made = self.filled(key, &aside, text, altered, session);
-        if let Err(error) = made {
-            self.forget(&[key.to_owned()]);
-            self.move_object(&aside, key);
-            return Err(declaration::of_rows(error, name));
+        let rows = match self.filled(key, &aside, text, altered, session) {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.forget(&[key.to_owned()]);
+                self.move_object(&aside, key);
+                return Err(declaration::of_rows(error, name));
+            }
+        };
+        let comments = self.objects.get(&aside).map(|aside| aside.comments.clone()).unwrap_or_default();
+        if let Some(object) = self.objects.get_mut(key) {
+            object.comments = comments;
         }
         let mut gone: Vec<String> = indexes.iter().map(|(name, ..)| name.clone()).collect();
         gone.push(aside);
         self.forget(&gone);
-        for (index, search_path, columns) in indexes {
+        for (index, kept, columns) in indexes {
             let Some(columns) = altered.columns_now(&columns) else { continue };
-            self.index_again(&index, key, &columns, search_path);
+            self.index_again(&index, key, &columns, kept);
         }
-        Ok(())
+        Ok(rows)
     }
 
-    /// Makes the table and its rows.
-    fn filled(&mut self, key: &str, aside: &str, text: &str, altered: &Altered, session: &Arc<Session>) -> Result<()> {
+    /// Makes the table and its rows; gives how many there are.
+    fn filled(
+        &mut self,
+        key: &str,
+        aside: &str,
+        text: &str,
+        altered: &Altered,
+        session: &Arc<Session>,
+    ) -> Result<usize> {
         let table = create_table(text)?;
         self.create_table_statement(&table, text, text, session)?;
         let insert = altered.insert(&quoted_key(key), &quoted_key(aside));
         let parsed = crate::parse::parse(&insert)?.pop().ok_or_else(|| Error::new(b"XX000", "no statement"))?;
         let prepared = self.prepare(&Arc::new(parsed), &[], session)?;
         let evaluated = self.change(&prepared, &[], session)?.evaluate(&Limits::default())?;
-        self.apply_changes(Changes::net(vec![evaluated.changes]))
+        let rows = evaluated.changes.rows().count();
+        self.apply_changes(Changes::net(vec![evaluated.changes]))?;
+        Ok(rows)
     }
 
-    /// The indexes of an object: name, search path and columns of each.
-    fn indexes_of(&self, key: &str) -> Vec<(String, Vec<String>, Vec<usize>)> {
+    /// The indexes of an object: name, what is kept of each, and its columns.
+    fn indexes_of(&self, key: &str) -> Vec<(String, KeptOfIndex, Vec<usize>)> {
         let index = |(name, object): (&String, &Object)| match &object.body {
             Body::Index { on, columns, .. } if on == key => {
-                Some((name.clone(), object.search_path.clone(), columns.clone()))
+                let kept = KeptOfIndex { search_path: object.search_path.clone(), comments: object.comments.clone() };
+                Some((name.clone(), kept, columns.clone()))
             }
             _ => None,
         };
         self.objects.iter().filter_map(index).collect()
     }
 
-    fn index_again(&mut self, name: &str, on: &str, columns: &[usize], search_path: Vec<String>) {
+    fn index_again(&mut self, name: &str, on: &str, columns: &[usize], kept: KeptOfIndex) {
         let Some(object) = self.objects.get(on) else { return };
         let (Some(node), Some(relation)) = (object.node(), object.relation.clone()) else { return };
         let listed: Vec<String> = columns.iter().map(|&at| quoted(&relation.columns[at].name)).collect();
         let index_name = quoted(names::split(name).1);
         let text = format!("CREATE INDEX {index_name} ON {} ({})", quoted_key(on), listed.join(", "));
         let index = self.circuit.add_index(node, columns);
-        self.search_path = search_path;
+        self.search_path = kept.search_path;
         self.define(name, &text, Body::Index { on: on.to_owned(), index, columns: columns.to_vec() }, None);
+        if let Some(object) = self.objects.get_mut(name) {
+            object.comments = kept.comments;
+        }
     }
 
     /// Calls an object otherwise.
@@ -281,8 +337,8 @@ impl Database {
                 object.definition.replace_range(end.., &of);
             }
         }
-        for (index, search_path, columns) in indexes {
-            self.index_again(&index, &to, &columns, search_path);
+        for (index, kept, columns) in indexes {
+            self.index_again(&index, &to, &columns, kept);
         }
         Ok(())
     }
@@ -340,8 +396,8 @@ impl Database {
             object.definition = definition;
             object.search_path = search_path;
         }
-        for (index, search_path, columns) in indexes {
-            self.index_again(&index, &new, &columns, search_path);
+        for (index, kept, columns) in indexes {
+            self.index_again(&index, &new, &columns, kept);
         }
         Ok(tag)
     }

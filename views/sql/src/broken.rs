@@ -11,13 +11,14 @@ use tidewater_functions::Session;
 use tidewater_types::TableSchema;
 
 use crate::catalog::{Body, Object};
+use crate::comment::Comments;
 use crate::database::Database;
-use crate::names::key_of;
+use crate::names::{is_temp, key_of};
 use crate::parse::ast::{
     Broker, Connection, CreateSource, Envelope, Format, ObjectKind, OptionValue, Parsed, Registry, Statement,
 };
 use crate::sequence::Mark;
-use crate::{Error, Result};
+use crate::{Error, Result, temp};
 
 /// Why an object is broken, and what it would be.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct Definition {
     pub table: Option<TableSchema>,
     /// Where a sequence goes on.
     pub mark: Option<Mark>,
+    /// What COMMENT ON said of it.
+    pub comments: Comments,
 }
 
 /// An object whose statement cannot be done at the moment.
@@ -72,7 +75,9 @@ pub struct Replaced {
 impl Database {
     /// All definitions, in the order in which the objects were made.
     pub fn definitions(&self) -> Vec<Definition> {
-        let mut objects: Vec<_> = self.user_objects().map(|(_, object)| object).collect();
+        // What is a session's own goes with it.
+        let kept = self.user_objects().filter(|(name, _)| !is_temp(name));
+        let mut objects: Vec<_> = kept.map(|(_, object)| object).collect();
         objects.sort_by_key(|object| object.oid);
         let definition = |object: &Object| {
             let table = match &object.body {
@@ -86,7 +91,8 @@ impl Database {
                 _ => None,
             };
             let (text, search_path) = (object.definition.clone(), object.search_path.clone());
-            Definition { oid: Some(object.oid), text, search_path, table, mark }
+            let comments = object.comments.clone();
+            Definition { oid: Some(object.oid), text, search_path, table, mark, comments }
         };
         objects.into_iter().map(definition).collect()
     }
@@ -118,7 +124,8 @@ impl Database {
             let Body::Broken(broken) = &object.body else { return None };
             let (text, search_path) = (object.definition.clone(), object.search_path.clone());
             let (table, mark) = (broken.table.clone(), broken.mark);
-            let definition = Definition { oid: Some(object.oid), text, search_path, table, mark };
+            let comments = object.comments.clone();
+            let definition = Definition { oid: Some(object.oid), text, search_path, table, mark, comments };
             Some(BrokenObject { name: name.clone(), kind: broken.kind, definition, error: broken.error.clone() })
         };
         found.into_iter().filter_map(show).collect()
@@ -139,6 +146,9 @@ impl Database {
         let next = self.next_oid;
         self.next_oid = definition.oid.unwrap_or(next);
         self.define(&name, &definition.text, Body::Broken(broken), None);
+        if let Some(object) = self.objects.get_mut(&name) {
+            object.comments = definition.comments;
+        }
         self.next_oid = self.next_oid.max(next);
         name
     }
@@ -160,6 +170,7 @@ impl Database {
                 let new = self.objects.values_mut().find(|object| object.oid == next);
                 if let Some(new) = new {
                     new.oid = object.oid;
+                    new.comments = object.comments;
                     if let (Body::Sequence { sequence, .. }, Body::Broken(Broken { mark: Some(mark), .. })) =
                         (&new.body, &object.body)
                     {
@@ -199,6 +210,7 @@ impl Database {
         let mut session = Session::default();
         if let Some(object) = object {
             session.search_path.clone_from(&object.search_path);
+            session.temp_schema = temp::schema_of(&object.search_path);
         }
         let session = Arc::new(session);
         let parsed = crate::parse::parse(&text)
@@ -221,11 +233,17 @@ impl Database {
         let mut names = self.all_readers(name);
         names.sort_by_key(|name| self.objects.get(name).map(|object| object.oid));
         let old = self.objects.get(name).map(definition_of);
+        let comments = self.objects.get(name).map(|object| object.comments.clone());
         let definitions: Vec<_> = names.iter().filter_map(|name| self.objects.get(name)).map(definition_of).collect();
         let gone = self.forget(&[&names[..], &[name.to_owned()]].concat());
         let made = make(self);
         if let (Err(_), Some(old)) = (&made, old) {
             definitions_again(self, vec![old]);
+        }
+        if made.is_ok()
+            && let (Some(new), Some(comments)) = (self.objects.get_mut(name), comments)
+        {
+            new.comments = comments;
         }
         let broken = definitions_again(self, definitions);
         made.map(|made| (made, Replaced { gone, broken }))
@@ -316,6 +334,7 @@ fn definition_of(object: &Object) -> Definition {
         search_path: object.search_path.clone(),
         table: None,
         mark: None,
+        comments: object.comments.clone(),
     }
 }
 

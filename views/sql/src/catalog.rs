@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use sqlparser::ast::OnCommit;
 use tidewater_delta::TableId;
 use tidewater_engine::{IndexId, NodeId};
 use tidewater_query::{Relation, View};
 use tidewater_types::{Column, TableSchema};
 
 use crate::broken::Broken;
+use crate::comment::Comments;
 use crate::constraint::Constraints;
 use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
@@ -37,6 +39,10 @@ pub(crate) struct Object {
     pub(crate) search_path: Vec<String>,
     /// Connections, secrets and sources that its statement names.
     pub(crate) uses: Vec<String>,
+    /// What COMMENT ON said of it.
+    pub(crate) comments: Comments,
+    /// Of a temporary table, what the end of each transaction does to it.
+    pub(crate) on_commit: Option<OnCommit>,
     /// What queries name, if it has columns.
     pub(crate) relation: Option<Arc<Relation>>,
     pub(crate) body: Body,

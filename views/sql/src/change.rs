@@ -127,7 +127,10 @@ impl Changes {
         match self.arbiters.iter().any(|arbiter| arbiter == name) {
             // Evaluated again, its ON CONFLICT would see the row.
             true => conflict(),
-            false => error,
+            false => {
+                let (schema, table) = names::split(&self.table);
+                error.of_table(schema, table)
+            }
         }
     }
 }

@@ -138,7 +138,8 @@ impl Unique {
         let names: Vec<&str> = self.columns.iter().map(|&at| columns[at].name.as_str()).collect();
         let values: Vec<String> = self.columns.iter().map(|&at| shown(row, at, columns)).collect();
         let detail = format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "));
-        Error::new(b"23505", format!("duplicate key value violates unique constraint \"{}\"", self.name)).detail(detail)
+        let message = format!("duplicate key value violates unique constraint \"{}\"", self.name);
+        Error::new(b"23505", message).detail(detail).constraint(&self.name)
     }
 }
 
@@ -192,14 +193,14 @@ impl RowChecks {
             let (name, table) = (&column.name, &self.table);
             let message =
                 format!("null value in column \"{name}\" of relation \"{table}\" violates not-null constraint");
-            return Err(Error::new(b"23502", message).detail(failing(row, &self.columns)));
+            return Err(Error::new(b"23502", message).detail(failing(row, &self.columns)).column(name));
         }
         let scratch = Scratch::new();
         for (name, check) in &self.checks {
             // NULL is no refusal.
             if let Datum::Bool(false) = check.eval(&[row], &scratch)? {
                 let message = format!("new row for relation \"{}\" violates check constraint \"{name}\"", self.table);
-                return Err(Error::new(b"23514", message).detail(failing(row, &self.columns)));
+                return Err(Error::new(b"23514", message).detail(failing(row, &self.columns)).constraint(name));
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use tidewater_query::{Plan, Relation};
 use tidewater_types::{Column, ColumnType, TableSchema};
 
 use crate::catalog::{Body, CatalogObject, DEAD_LETTERS, Object, SOURCES, TIMELINES, is_system};
+use crate::comment::Comments;
 use crate::constraint::Constraints;
 use crate::follow::Followed;
 use crate::lost_columns::columns_read;
@@ -21,7 +22,7 @@ use crate::parse::ast::{Connection, ObjectKind};
 use crate::query::Planned;
 use crate::source_status::{Published, Source};
 use crate::timelines::{Timelines, timeline_columns};
-use crate::{Error, Result, broken, dead_letters, source_status};
+use crate::{Error, Result, broken, dead_letters, source_status, temp};
 
 /// The first number of an object of the user's, as in PostgreSQL. Numbers outlive the process.
 const FIRST_OID: u32 = 16_384;
@@ -243,8 +244,10 @@ impl Database {
         let object = Object {
             oid,
             definition: definition.to_owned(),
-            search_path: self.search_path.clone(),
+            search_path: temp::path_of(name, &self.search_path),
             uses,
+            comments: Comments::new(),
+            on_commit: None,
             relation,
             body,
         };
@@ -379,7 +382,10 @@ impl Database {
     /// # Errors
     /// 3F000 if there is no such schema, 42501 for one of the system's.
     pub fn new_key(&self, written: &str, session: &Session) -> Result<String> {
-        let schemas = || session.search_path.iter().find(|schema| self.has_schema(schema));
+        if let Some(key) = temp::written_key(written, session)? {
+            return Ok(key);
+        }
+        let schemas = || session.named_schemas().find(|schema| self.has_schema(schema));
         let key = match written.contains('.') {
             true => written.to_owned(),
             false => names::key(schemas().map_or(PUBLIC, String::as_str), written),
@@ -403,6 +409,9 @@ impl Database {
         if !written.contains('.') {
             let found = self.found(written, &session.search_path);
             return Ok(found.unwrap_or_else(|| written.to_owned()));
+        }
+        if let Some(key) = temp::written_key(written, session)? {
+            return Ok(key);
         }
         let (schema, _) = names::split(written);
         if self.has_schema(schema) || tidewater_catalog::has_schema(schema) || is_system_schema(schema) {

@@ -43,6 +43,11 @@ pub(crate) fn schema_of(key: &str) -> Option<&str> {
     key.strip_suffix('.')
 }
 
+/// Whether an object is a session's own, gone with it.
+pub(crate) fn is_temp(key: &str) -> bool {
+    tidewater_functions::is_temp_schema(split(key).0)
+}
+
 /// A name as users write it.
 pub(crate) fn shown(key: &str) -> &str {
     schema_of(key).unwrap_or(key)

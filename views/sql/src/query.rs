@@ -104,6 +104,14 @@ impl Running {
 }
 
 impl Prepared {
+    /// The table that it changes.
+    pub(crate) fn changed_table(&self) -> Option<&str> {
+        match &self.work {
+            Work::Change(change) => Some(change.table_key()),
+            _ => None,
+        }
+    }
+
     /// The columns of the rows that it reads; a subscription shows them in another form.
     pub fn query_columns(&self) -> Arc<[Column]> {
         match &self.work {

@@ -17,7 +17,7 @@ use crate::change::weights;
 use crate::database::Database;
 use crate::names;
 use crate::within::Within;
-use crate::{Error, timelines};
+use crate::{Error, temp, timelines};
 
 /// Rows that a scan hands on at once.
 const BATCH: usize = 1024;
@@ -25,7 +25,7 @@ const BATCH: usize = 1024;
 /// Relations by name, for the binder.
 pub(crate) struct Names<'a> {
     database: &'a Database,
-    search_path: &'a [String],
+    session: &'a Session,
     /// Why an object that has been named cannot be read.
     broken: RefCell<Option<Error>>,
     /// Views and relations that have been named, those inside views included.
@@ -34,7 +34,7 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(crate) fn new(database: &'a Database, session: &'a Session) -> Self {
-        Names { database, search_path: &session.search_path, broken: RefCell::default(), named: RefCell::default() }
+        Names { database, session, broken: RefCell::default(), named: RefCell::default() }
     }
 
     /// What binding gave; what is broken is no relation, which binding cannot tell.
@@ -50,13 +50,20 @@ impl<'a> Names<'a> {
 
 impl Catalog for Names<'_> {
     fn relation(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+        let own = || self.database.exists(&names::key(&self.session.temp_schema, name));
         let system = tidewater_catalog::relation(schema, name);
-        if system.is_some() {
+        if system.is_some() && !(schema.is_none() && own()) {
             return system;
         }
         let key = match schema {
-            Some(schema) => names::key(schema, name),
-            None => self.database.found(name, self.search_path)?,
+            Some(schema) => match temp::written_key(&names::key(schema, name), self.session) {
+                Ok(key) => key.unwrap_or_else(|| names::key(schema, name)),
+                Err(error) => {
+                    self.broken.replace(Some(error));
+                    return None;
+                }
+            },
+            None => self.database.found(name, &self.session.search_path)?,
         };
         if let Err(error) = self.database.intact(&key) {
             self.broken.replace(Some(error));
@@ -338,6 +345,9 @@ impl Database {
                     debug_assert_eq!(names::key(&relation.schema, &relation.name), TIMELINES);
                     let rows = within.moment.as_ref().map(|seen| seen.timelines());
                     moment.made.insert(relation.id, rows.unwrap_or_else(|| timelines::rows(&self.timelines)));
+                }
+                Some((Body::Sequence { sequence, .. }, _)) => {
+                    moment.made.insert(relation.id, vec![sequence.row()]);
                 }
                 // Whoever runs the plan has its rows.
                 _ if relation.id == MADE => {}

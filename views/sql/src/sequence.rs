@@ -6,17 +6,28 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlparser::ast::{DataType, Expr, Ident, ObjectName, SequenceOptions, UnaryOperator, Value};
+use tidewater_catalog::Identity;
+use tidewater_delta::Row;
 use tidewater_functions::Session;
 use tidewater_query::column_type;
-use tidewater_types::{ColumnType, Type};
+use tidewater_query::run::pack_row;
+use tidewater_types::{Column, ColumnType, Datum, Type};
 
 use crate::alter::quoted;
-use crate::catalog::Body;
-use crate::database::Database;
+use crate::catalog::{Body, Object};
+use crate::database::{Database, Shown};
 use crate::names::{self, fold, key_of};
 use crate::parse::ast::CreateSequence;
 use crate::query::Prepared;
 use crate::{Error, Result};
+
+/// What numbers a column: a sequence of this type, with these options.
+pub(crate) struct Numbered {
+    pub(crate) ty: &'static str,
+    pub(crate) options: Vec<SequenceOptions>,
+    /// Of an identity column: which kind of it.
+    pub(crate) identity: Option<Identity>,
+}
 
 /// The numbers of the first block, and of the largest: each is twice the one before.
 const BLOCK: u32 = 32;
@@ -32,6 +43,7 @@ pub struct Sequence {
     pub(crate) min: i64,
     pub(crate) max: i64,
     pub(crate) cycle: bool,
+    pub(crate) cache: i64,
     state: Mutex<State>,
 }
 
@@ -59,6 +71,26 @@ struct State {
 pub(crate) struct Owner {
     pub(crate) table: String,
     pub(crate) column: String,
+    /// Whether the column is an identity column, and of which kind.
+    pub(crate) identity: Option<Identity>,
+}
+
+/// The columns that a sequence has where it is read: PostgreSQL 15's, and behind them those that clients of older servers ask for.
+fn columns() -> Vec<Column> {
+    let number = |name: &str| Column::new(name, Type::Int8).not_null();
+    let truth = |name: &str| Column::new(name, Type::Bool).not_null();
+    vec![
+        number("last_value"),
+        number("log_cnt"),
+        truth("is_called"),
+        Column::new("sequence_name", Type::Name).not_null(),
+        number("start_value"),
+        number("increment_by"),
+        number("max_value"),
+        number("min_value"),
+        number("cache_value"),
+        truth("is_cycled"),
+    ]
 }
 
 impl Sequence {
@@ -173,6 +205,25 @@ impl Sequence {
         Mark { value: self.start, called: false }
     }
 
+    /// The row that it is where it is read.
+    pub(crate) fn row(&self) -> Row {
+        let at = self.state().at;
+        let types: Vec<ColumnType> = columns().into_iter().map(|column| column.ty).collect();
+        let values = [
+            Datum::Int(at.value),
+            Datum::Int(0),
+            Datum::Bool(at.called),
+            Datum::from(self.name.as_str()),
+            Datum::Int(self.start),
+            Datum::Int(self.increment),
+            Datum::Int(self.max),
+            Datum::Int(self.min),
+            Datum::Int(self.cache),
+            Datum::Bool(self.cycle),
+        ];
+        pack_row(&types, &values)
+    }
+
     /// The number given away last.
     pub fn last(&self) -> Option<i64> {
         let at = self.state().at;
@@ -193,7 +244,7 @@ impl Sequence {
             Type::Int8 => (i64::MIN, i64::MAX),
             _ => return Err(invalid("sequence type must be smallint, integer, or bigint")),
         };
-        let (mut increment, mut min, mut max, mut start, mut cycle) = (1, None, None, None, false);
+        let (mut increment, mut min, mut max, mut start, mut cycle, mut cache) = (1, None, None, None, false, 1);
         for option in options {
             match option {
                 SequenceOptions::IncrementBy(value, _) => increment = number(value)?,
@@ -203,7 +254,7 @@ impl Sequence {
                 SequenceOptions::Cache(value) if number(value)? < 1 => {
                     return Err(invalid(format!("CACHE ({value}) must be greater than zero")));
                 }
-                SequenceOptions::Cache(_) => {}
+                SequenceOptions::Cache(value) => cache = number(value)?,
                 SequenceOptions::Cycle(no) => cycle = !no,
             }
         }
@@ -229,7 +280,7 @@ impl Sequence {
         }
         let at = Mark { value: start, called: false };
         let state = Mutex::new(State { at, kept: at, left: 0, block: BLOCK });
-        Ok(Sequence { name: name.to_owned(), ty, start, increment, min, max, cycle, state })
+        Ok(Sequence { name: name.to_owned(), ty, start, increment, min, max, cycle, cache, state })
     }
 }
 
@@ -264,7 +315,7 @@ impl Database {
         session: &Arc<Session>,
     ) -> Result<String> {
         let tag = || Ok("CREATE SEQUENCE".to_owned());
-        let key = self.new_key(&key_of(&create.name)?, session)?;
+        let key = self.new_relation_key(&key_of(&create.name)?, create.temporary, session)?;
         if create.if_not_exists && self.exists(&key) {
             return tag();
         }
@@ -272,8 +323,10 @@ impl Database {
             return Err(Error::new(b"42P07", format!("relation \"{}\" already exists", names::split(&key).1)));
         }
         let owner = create.owned_by.as_ref().map(|owner| self.owner(owner, session)).transpose()?.flatten();
+        let owner = owner.map(|owner| Owner { identity: create.identity, ..owner });
         let sequence = Sequence::with(names::split(&key).1, create.data_type.as_ref(), &create.options)?;
-        self.define(&key, text, Body::Sequence { sequence: Arc::new(sequence), owner }, None);
+        let shown = Shown { columns: columns(), key: None, has_primary_key: false };
+        self.define(&key, text, Body::Sequence { sequence: Arc::new(sequence), owner }, Some(shown));
         tag()
     }
 
@@ -289,7 +342,7 @@ impl Database {
             };
         }
         let table = self.resolved(&key_of(&ObjectName(parts))?, session)?;
-        Ok(Some(Owner { table, column }))
+        Ok(Some(Owner { table, column, identity: None }))
     }
 
     /// The sequence of this number.
@@ -305,19 +358,25 @@ impl Database {
         }
     }
 
-    /// Fails where TRUNCATE would have sequences begin anew.
-    ///
-    /// # Errors
-    /// 0A000.
-    pub fn may_restart(&self, table: &Prepared, restart: bool) -> Result<()> {
-        let reads = self.reads(table);
-        let owned =
-            |body: &Body| matches!(body, Body::Sequence { owner: Some(owner), .. } if reads.contains(&owner.table));
-        if restart && self.objects.values().any(|object| owned(&object.body)) {
-            return Err(Error::new(b"0A000", "TRUNCATE … RESTART IDENTITY of a table with sequences is not supported")
-                .hint("ALTER SEQUENCE … RESTART lets them begin anew"));
+    /// The sequences that go with the table that a statement changes.
+    pub fn sequences_of(&self, table: &Prepared) -> Vec<u32> {
+        let Some(table) = table.changed_table() else { return Vec::new() };
+        let owned = |object: &&Object| matches!(&object.body, Body::Sequence { owner: Some(owner), .. } if owner.table == table);
+        self.objects.values().filter(owned).map(|object| object.oid).collect()
+    }
+
+    /// The identity columns of a table.
+    pub(crate) fn identities(&self, table: &str) -> Vec<(&str, Identity)> {
+        let mut found = Vec::new();
+        for object in self.objects.values() {
+            if let Body::Sequence { owner: Some(Owner { table: of, column, identity: Some(identity) }), .. } =
+                &object.body
+                && of == table
+            {
+                found.push((column.as_str(), *identity));
+            }
         }
-        Ok(())
+        found
     }
 
     /// The sequence of this name.
@@ -333,13 +392,8 @@ impl Database {
     }
 
     /// Makes the sequence of a serial column; gives the expression of its DEFAULT.
-    pub(crate) fn serial(
-        &mut self,
-        table: &str,
-        column: &Ident,
-        ty: &str,
-        options: &[SequenceOptions],
-    ) -> Result<(String, String)> {
+    pub(crate) fn serial(&mut self, table: &str, column: &Ident, numbered: &Numbered) -> Result<(String, String)> {
+        let Numbered { ty, options, identity } = numbered;
         let (schema, name) = names::split(table);
         let base = format!("{name}_{}_seq", fold(column));
         let free = |name: &String| !self.exists(&names::key(schema, name));
@@ -348,12 +402,21 @@ impl Database {
         let (schema, own_quoted) = (quoted(schema), quoted(&own));
         let options: String = options.iter().map(ToString::to_string).collect();
         let owner = format!("{schema}.{}.{}", quoted(name), quoted(&fold(column)));
-        let text = format!("CREATE SEQUENCE {schema}.{own_quoted} AS {ty}{options} OWNED BY {owner}");
+        let identity = match identity {
+            Some(Identity::Always) => " GENERATED ALWAYS",
+            Some(Identity::ByDefault) => " GENERATED BY DEFAULT",
+            None => "",
+        };
+        let text = format!("CREATE SEQUENCE {schema}.{own_quoted} AS {ty}{identity}{options} OWNED BY {owner}");
         let create = match crate::parse::parse(&text)?.pop().map(|parsed| parsed.statement) {
             Some(crate::parse::ast::Statement::CreateSequence(create)) => create,
             _ => return Err(Error::new(b"XX000", "CREATE SEQUENCE is no statement")),
         };
-        self.create_sequence(&create, &text, &Arc::new(Session::default()))?;
+        let mut session = Session::default();
+        if names::is_temp(table) {
+            session.temp_schema = names::split(table).0.to_owned();
+        }
+        self.create_sequence(&create, &text, &Arc::new(session))?;
         let key = names::key(names::split(table).0, &own);
         // The name alone where that is how it is written.
         let plain = |name: &str| {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use sqlparser::ast::Expr;
 use tidewater_delta::Row;
 use tidewater_functions::Session;
-use tidewater_query::run::pack_row;
-use tidewater_types::{Column, ColumnType, Datum, Type};
+use tidewater_query::run::{compile_over, pack_row};
+use tidewater_query::{Relation, bind_scalar};
+use tidewater_types::{Column, ColumnType, Datum, Scratch, Type};
 
 use crate::catalog::{Body, CatalogObject, Object, is_system};
 use crate::change::unknown;
@@ -13,6 +15,7 @@ use crate::database::Database;
 use crate::names;
 use crate::parse::ast::{ExplainTarget, ObjectKind, Statement};
 use crate::query::Rows;
+use crate::relations::Names;
 use crate::source_status::{SourceState, values};
 use crate::{Error, Result};
 
@@ -55,8 +58,9 @@ impl Database {
     /// The answer of a SHOW or EXPLAIN; `None` for any other statement.
     pub(crate) fn show(&self, statement: &Statement, session: &Arc<Session>) -> Result<Option<Rows>> {
         Ok(Some(match statement {
-            Statement::ShowObjects { kind, on, schema, like, .. } => {
-                let schema = schema.as_deref().unwrap_or_else(|| session.search_path.first().map_or("", |first| first));
+            Statement::ShowObjects { kind, on, schema, like, filter, .. } => {
+                let schema =
+                    schema.as_deref().unwrap_or_else(|| session.named_schemas().next().map_or("", |first| first));
                 let on = on.as_ref().map(|on| self.resolved(on, session)).transpose()?;
                 let of_kind = |object: &&CatalogObject| kind.is_none_or(|kind| kind == object.kind);
                 let of_name = |object: &&CatalogObject| {
@@ -68,15 +72,40 @@ impl Database {
                 };
                 let objects = self.catalog();
                 let shown = objects.iter().filter(of_kind).filter(of_name).filter(of_object).filter(here);
-                self.show_objects(*kind, shown, &objects)
+                self.filtered(self.show_objects(*kind, shown, &objects), filter.as_deref(), session)?
             }
-            Statement::ShowColumns { name, like } => {
-                self.show_columns(&self.resolved(name, session)?, like.as_deref())?
+            Statement::ShowColumns { name, like, filter } => {
+                let rows = self.show_columns(&self.resolved(name, session)?, like.as_deref())?;
+                self.filtered(rows, filter.as_deref(), session)?
             }
             Statement::ShowCreate { kind, name } => self.show_create(*kind, &self.resolved(name, session)?)?,
             Statement::Explain(target) => self.explain(target, session)?,
             _ => return Ok(None),
         }))
+    }
+
+    /// The rows for which a condition over the columns of the answer is true.
+    fn filtered(&self, mut shown: Rows, filter: Option<&Expr>, session: &Arc<Session>) -> Result<Rows> {
+        let Some(filter) = filter else { return Ok(shown) };
+        let session = self.informed(session);
+        let relation = Arc::new(Relation {
+            id: u64::MAX,
+            schema: String::new(),
+            name: "show".to_owned(),
+            columns: shown.columns.to_vec(),
+            keys: Vec::new(),
+            has_primary_key: false,
+        });
+        let (names, bool) = (Names::new(self, &session), ColumnType::from(Type::Bool));
+        let (scalar, rel, _) =
+            bind_scalar(filter, &filter.to_string(), &names, &session, Some(&relation), Some(&bool))?;
+        let condition = compile_over(&scalar, &rel, &session, &[])?;
+        let mut rows = Vec::with_capacity(shown.rows.len());
+        for row in shown.rows.drain(..) {
+            let is_true = matches!(condition.eval(&[row.as_ref()], &Scratch::new())?, Datum::Bool(true));
+            rows.extend(is_true.then_some(row));
+        }
+        Ok(Rows { rows, ..shown })
     }
 
     fn show_objects<'a>(
@@ -122,6 +151,7 @@ impl Database {
             }
             Some(ObjectKind::Schema) => {
                 let own = self.objects.keys().filter_map(|key| names::schema_of(key));
+                let own = own.filter(|schema| !tidewater_functions::is_temp_schema(schema));
                 let mut all: Vec<&str> = tidewater_catalog::SCHEMAS.iter().copied().chain(own).collect();
                 all.extend([names::PUBLIC, "tidewater"]);
                 all.sort_unstable();

@@ -77,13 +77,19 @@ impl Database {
                 tag
             }
             Statement::Truncate { tables, restart } => {
-                let mut all = Vec::with_capacity(tables.len());
+                let (mut all, mut restarts) = (Vec::with_capacity(tables.len()), Vec::new());
                 for table in tables {
                     let prepared = self.prepare(table, &[], session)?;
-                    self.may_restart(&prepared, *restart)?;
+                    if *restart {
+                        restarts.extend(self.sequences_of(&prepared));
+                    }
                     all.push(self.change(&prepared, &[], session)?.evaluate(&Limits::default())?.changes);
                 }
                 self.apply_changes(Changes::net(all))?;
+                for oid in restarts {
+                    let sequence = self.sequence(oid)?;
+                    sequence.set(sequence.beginning());
+                }
                 "TRUNCATE TABLE".into()
             }
             Statement::CreateTableAs(create) => {
@@ -92,7 +98,8 @@ impl Database {
                 self.create_table_as(create, &rows, session)?
             }
             Statement::CreateSchema { name, if_not_exists } => {
-                if tidewater_catalog::has_schema(name) || is_system_schema(name) || name.contains('.') {
+                let reserved = tidewater_catalog::has_schema(name) || name.starts_with("pg_");
+                if reserved || is_system_schema(name) || name.contains('.') {
                     return Err(Error::new(b"42939", format!("unacceptable schema name \"{name}\"")));
                 }
                 let exists = self.has_schema(name);
@@ -113,6 +120,11 @@ impl Database {
             }
             Statement::CreateTable(table) => self.create_table_statement(table, text, whole, session)?,
             Statement::CreateSequence(create) => self.create_sequence(create, text, session)?,
+            Statement::Comment(comment) => self.comment(comment, session)?,
+            Statement::DiscardTemp => {
+                self.drop_temp(&session.temp_schema);
+                "DISCARD TEMP".into()
+            }
             Statement::CreateUniqueIndex { name, if_not_exists, alter } => {
                 if !(*if_not_exists && self.has_constraint(&alter.name, name, session)?) {
                     self.alter_table(alter, session)?;
@@ -123,7 +135,13 @@ impl Database {
             Statement::AlterRename { kind, if_exists, name, to } => {
                 self.alter_rename(*kind, *if_exists, name, to, session)?
             }
-            Statement::CreateView(view) => self.create_view(view, text, whole, session)?,
+            Statement::CreateView(view) => {
+                let (tag, notices) = self.create_view(view, text, whole, session)?;
+                if !notices.is_empty() {
+                    return Ok(Outcome::Told(tag, notices));
+                }
+                tag
+            }
             Statement::CreateIndex { name, if_not_exists, on, key } => {
                 self.create_index(name.as_deref(), *if_not_exists, on, key.as_deref(), text, session)?
             }
@@ -177,11 +195,29 @@ impl Database {
         text: &str,
         whole: &Arc<str>,
         session: &Arc<Session>,
-    ) -> Result<String> {
-        let key = self.new_key(&view.name, session)?;
+    ) -> Result<(String, Vec<Notice>)> {
         let tag = if view.materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" };
+        let done = |notices| Ok((tag.to_owned(), notices));
+        let (mut temporary, mut notices) = (view.temporary, Vec::new());
+        if !temporary && self.has_temp(&session.temp_schema) {
+            let kept = if view.materialized { &kept_session(session) } else { session };
+            // What is wrong with the query is said when it is made.
+            let reads = self.planned(&view.query, whole, &[], &self.informed(kept)).map(|planned| planned.reads);
+            temporary = reads.is_ok_and(|reads| reads.iter().any(|read| crate::names::is_temp(read)));
+            if temporary && view.materialized {
+                let message = "materialized views must not use temporary tables or views";
+                return Err(Error::new(b"0A000", message));
+            }
+            if temporary {
+                let name = crate::names::split(&view.name).1;
+                notices.push(Notice::new(format!("view \"{name}\" will be a temporary view")));
+            }
+        } else if temporary && view.materialized {
+            return Err(Error::new(b"0A000", "temporary materialized views are not supported"));
+        }
+        let key = self.new_relation_key(&view.name, temporary, session)?;
         if view.if_not_exists && self.exists(&key) {
-            return Ok(tag.into());
+            return done(notices);
         }
         if view.or_replace && self.exists(&key) {
             let kind = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
@@ -194,7 +230,7 @@ impl Database {
             self.free(&key)?;
             self.make_view(&key, view, text, whole, session)?;
         }
-        Ok(tag.into())
+        done(notices)
     }
 
     fn make_view(
@@ -361,6 +397,7 @@ impl Database {
 /// What the expressions of a materialized view see: the same for whoever makes it and whenever. The time zone is UTC.
 pub(crate) fn kept_session(session: &Session) -> Arc<Session> {
     let mut kept = Session { search_path: session.search_path.clone(), ..Session::default() };
+    kept.temp_schema.clone_from(&session.temp_schema);
     kept.settings.now = Settings::NO_MOMENT;
     Arc::new(kept)
 }

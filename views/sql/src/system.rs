@@ -1,6 +1,6 @@
 //! The database as the system catalogs tell of it.
 
-use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, Schema, SequenceInfo, Snapshot};
+use tidewater_catalog::{Constraint, ConstraintKind, Index, Kind, Object, On, Schema, SequenceInfo, Snapshot};
 use tidewater_query::plan::{Rel, Scalar};
 
 use crate::catalog::{self, Body};
@@ -18,13 +18,17 @@ const TIDEWATER: (u32, &str) = (13_001, "tidewater");
 /// What there is at this moment.
 pub(crate) fn snapshot(database: &Database) -> Snapshot {
     let mut schemas = vec![
-        Schema { oid: PUBLIC_OID, name: names::PUBLIC.to_owned() },
-        Schema { oid: TIDEWATER.0, name: TIDEWATER.1.to_owned() },
+        Schema { oid: PUBLIC_OID, name: names::PUBLIC.to_owned(), comment: None },
+        Schema { oid: TIDEWATER.0, name: TIDEWATER.1.to_owned(), comment: None },
     ];
     let mut objects = Vec::with_capacity(database.objects.len());
     for (key, object) in &database.objects {
         match names::schema_of(key) {
-            Some(schema) => schemas.push(Schema { oid: object.oid, name: schema.to_owned() }),
+            Some(schema) => schemas.push(Schema {
+                oid: object.oid,
+                name: schema.to_owned(),
+                comment: object.comments.get(&On::Itself).cloned(),
+            }),
             None => objects.extend(shown(database, key, object)),
         }
     }
@@ -43,7 +47,15 @@ fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Obj
             shown.query = query_of(&definition).unwrap_or_default();
             shown.uses.extend(reads.iter().filter_map(|key| oid(database, key)));
         }
-        Body::Table { constraints, .. } => constrain(&mut shown, constraints),
+        Body::Table { constraints, .. } => {
+            constrain(&mut shown, constraints);
+            for (column, identity) in database.identities(key) {
+                let Some(at) = shown.columns.iter().position(|known| known.name == column) else { continue };
+                shown.identities.push((at, identity));
+                // Its numbers are no DEFAULT that anybody wrote.
+                shown.defaults.retain(|(of, _)| *of != at);
+            }
+        }
         Body::Index { on, columns, .. } => {
             shown.index = Some(Index { on: oid(database, on)?, columns: columns.clone(), unique: false });
         }
@@ -56,6 +68,7 @@ fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Obj
                 min: sequence.min,
                 max: sequence.max,
                 cycle: sequence.cycle,
+                cache: sequence.cache,
                 owner,
             });
         }
@@ -73,6 +86,7 @@ fn shown(database: &Database, key: &str, object: &catalog::Object) -> Option<Obj
     }
     shown.uses.extend(object.uses.iter().filter_map(|key| oid(database, key)));
     shown.statement = definition;
+    shown.comments = object.comments.iter().map(|(on, text)| (on.clone(), text.clone())).collect();
     Some(shown)
 }
 
@@ -118,7 +132,12 @@ fn constrain(shown: &mut Object, constraints: &Constraints) {
         });
     }
     let defaults = constraints.defaults.iter().enumerate();
-    shown.defaults.extend(defaults.filter_map(|(at, default)| Some((at, default.as_ref()?.expr.to_string()))));
+    shown.defaults.extend(defaults.filter_map(|(at, default)| Some((at, written(&default.as_ref()?.expr)))));
+}
+
+/// An expression as PostgreSQL writes it: the parser writes this type in capitals.
+fn written(expr: &sqlparser::ast::Expr) -> String {
+    expr.to_string().replace("::REGCLASS", "::regclass")
 }
 
 /// The places of the columns that a check reads.

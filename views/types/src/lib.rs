@@ -36,7 +36,7 @@ pub use datum::{
     ArrayRef, Bounds, Bytes, Datum, Dimension, Interval, Json, JsonbRef, ListRef, MAX_DIMENSIONS, MapRef,
     MultirangeRef, RangeRef, RecordRef, Seq, TimeTz, decode, encode,
 };
-pub use error::{Result, SqlError};
+pub use error::{Named, Result, SqlError};
 pub use expr::{Expr, Tuple};
 pub use io::{apply_modifier, input, output};
 pub use key::key;

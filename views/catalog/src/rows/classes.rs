@@ -3,7 +3,7 @@
 use tidewater_types::{Column, Datum, Type};
 
 use crate::catalog::{Catalog, Class, OWNER, Of, default_oid};
-use crate::object::{ConstraintKind, Kind};
+use crate::object::{ConstraintKind, Identity, Kind, Object};
 use crate::out::{Done, Out, int, oid, text, yes};
 use crate::types::type_row;
 
@@ -48,7 +48,7 @@ pub(super) fn pg_class(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
                 // Nobody has counted.
                 Datum::Float(-1.0),
                 yes(keys || indexed.contains(&class.oid)),
-                text("p"),
+                text(if tidewater_functions::is_temp_schema(class.schema) { "t" } else { "p" }),
                 text(&kind),
                 int(class.columns().len()),
                 int(checks),
@@ -89,6 +89,7 @@ pub(super) fn pg_attribute(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         "attstorage",
         "attnotnull",
         "atthasdef",
+        "attidentity",
         "attislocal",
         "attcollation",
     ])?;
@@ -117,6 +118,7 @@ pub(super) fn pg_attribute(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
                     text(row.map_or("x", |row| &row.storage)),
                     yes(column.not_null && !class.is_index()),
                     yes(has_default),
+                    text(identity(object, place)),
                     yes(true),
                     oid(row.map_or(0, |row| row.collation)),
                 ],
@@ -124,6 +126,16 @@ pub(super) fn pg_attribute(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         }
     }
     Ok(())
+}
+
+/// What pg_attribute says of an identity column.
+fn identity(object: Option<&Object>, place: usize) -> &'static str {
+    let found = object.and_then(|object| object.identities.iter().find(|(at, _)| *at == place));
+    match found {
+        Some((_, Identity::Always)) => "a",
+        Some((_, Identity::ByDefault)) => "d",
+        None => "",
+    }
 }
 
 pub(super) fn pg_attrdef(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {

@@ -3,7 +3,7 @@
 
 use crate::catalog::{Catalog, rule_oid};
 use crate::object::{Kind, Object};
-use crate::out::{Done, Out, oid, text, yes};
+use crate::out::{Done, Out, int, oid, text, yes};
 
 /// PostgreSQL's numbers of the catalogs.
 const PG_CLASS: u32 = 1259;
@@ -23,6 +23,7 @@ pub(super) fn pg_rewrite(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
 }
 
 pub(super) fn pg_depend(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    sequences(catalog, out)?;
     let at = out.columns(["classid", "objid", "refclassid", "refobjid", "deptype"])?;
     for view in views(catalog) {
         // The rule is part of the view; and it reads.
@@ -31,6 +32,22 @@ pub(super) fn pg_depend(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         for used in view.uses.iter().filter_map(|oid| catalog.snapshot.get(*oid)).filter(|used| used.is_relation()) {
             out.row(&at, [oid(PG_REWRITE), rule, oid(PG_CLASS), oid(used.oid), text("n")])?;
         }
+    }
+    Ok(())
+}
+
+/// Sequences go with the columns that they belong to.
+fn sequences(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    let at = out.columns(["classid", "objid", "refclassid", "refobjid", "refobjsubid", "deptype"])?;
+    for sequence in catalog.snapshot.iter() {
+        let owner = sequence.sequence.as_ref().and_then(|sequence| sequence.owner.as_ref());
+        let Some((table, column)) = owner.and_then(|(of, column)| Some((catalog.snapshot.get(*of)?, column))) else {
+            continue;
+        };
+        let Some(place) = table.columns.iter().position(|known| known.name == *column) else { continue };
+        let kind = if catalog.is_of_identity(sequence) { "i" } else { "a" };
+        let (class, number) = (oid(PG_CLASS), int(place + 1));
+        out.row(&at, [class, oid(sequence.oid), class, oid(table.oid), number, text(kind)])?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::Make;
 use super::lists::is_insertable;
 use crate::catalog::{Catalog, Class};
 use crate::functions::{functions, param_oid};
-use crate::object::Kind;
+use crate::object::{Identity, Kind};
 use crate::out::{Done, Out, int, maybe, text, yes_or_no};
 use crate::types::type_row;
 
@@ -26,6 +26,7 @@ pub(super) fn maker(name: &str) -> Option<Make> {
         "views" => views,
         "columns" => columns,
         "table_privileges" | "role_table_grants" => table_privileges,
+        "sequences" => sequences,
         "routines" => routines,
         "parameters" => parameters,
         "character_sets" => character_sets,
@@ -63,9 +64,9 @@ fn schemata(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
     Ok(())
 }
 
-/// Relations that information_schema has: all but indexes.
+/// Relations that information_schema has: all but indexes and sequences.
 pub(super) fn listed(catalog: &Catalog) -> impl Iterator<Item = Class<'_>> {
-    catalog.classes().filter(|class| !class.is_index())
+    catalog.classes().filter(|class| !class.is_index() && class.kind != 'S')
 }
 
 fn tables(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
@@ -75,6 +76,7 @@ fn tables(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         let kind = match class.kind {
             'v' => "VIEW",
             'm' => "MATERIALIZED VIEW",
+            _ if tidewater_functions::is_temp_schema(class.schema) => "LOCAL TEMPORARY",
             _ => "BASE TABLE",
         };
         let insertable = yes_or_no(is_insertable(&class));
@@ -185,6 +187,11 @@ fn columns(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         "dtd_identifier",
         "is_self_referencing",
         "is_identity",
+        "identity_generation",
+        "identity_start",
+        "identity_increment",
+        "identity_maximum",
+        "identity_minimum",
         "identity_cycle",
         "is_generated",
         "is_updatable",
@@ -194,6 +201,7 @@ fn columns(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
         for (place, column) in class.columns().into_iter().enumerate() {
             let measures = measures(&column.ty);
             let (number_text, data_type) = ((place + 1).to_string(), data_type(&column.ty.ty));
+            let identity = IdentityShown::of(catalog, &class, place);
             out.row(
                 &at,
                 [
@@ -216,13 +224,80 @@ fn columns(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
                     text(&type_name(column)),
                     text(&number_text),
                     text("NO"),
-                    text("NO"),
-                    text("NO"),
+                    yes_or_no(identity.is_some()),
+                    maybe(identity.as_ref().map(|identity| identity.generation)),
+                    maybe(identity.as_ref().map(|identity| identity.numbers[0].as_str())),
+                    maybe(identity.as_ref().map(|identity| identity.numbers[1].as_str())),
+                    maybe(identity.as_ref().map(|identity| identity.numbers[2].as_str())),
+                    maybe(identity.as_ref().map(|identity| identity.numbers[3].as_str())),
+                    yes_or_no(identity.as_ref().is_some_and(|identity| identity.cycles)),
                     text("NEVER"),
                     updatable,
                 ],
             )?;
         }
+    }
+    Ok(())
+}
+
+/// What is shown of an identity column.
+struct IdentityShown {
+    generation: &'static str,
+    /// Start, increment, maximum, minimum.
+    numbers: [String; 4],
+    cycles: bool,
+}
+
+impl IdentityShown {
+    fn of(catalog: &Catalog, class: &Class<'_>, place: usize) -> Option<IdentityShown> {
+        let object = class.object()?;
+        let (_, identity) = object.identities.iter().find(|(at, _)| *at == place)?;
+        let sequence = catalog.sequence_of(object.oid, &object.columns.get(place)?.name)?.sequence.as_ref()?;
+        let numbers = [sequence.start, sequence.increment, sequence.max, sequence.min];
+        Some(IdentityShown {
+            generation: if *identity == Identity::Always { "ALWAYS" } else { "BY DEFAULT" },
+            numbers: numbers.map(|number| number.to_string()),
+            cycles: sequence.cycle,
+        })
+    }
+}
+
+/// Sequences but those of identity columns.
+fn sequences(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
+    let at = out.columns([
+        "sequence_catalog",
+        "sequence_schema",
+        "sequence_name",
+        "data_type",
+        "numeric_precision",
+        "numeric_precision_radix",
+        "numeric_scale",
+        "start_value",
+        "minimum_value",
+        "maximum_value",
+        "increment",
+        "cycle_option",
+    ])?;
+    for object in catalog.snapshot.iter() {
+        let Some(sequence) = object.sequence.as_ref().filter(|_| !catalog.is_of_identity(object)) else { continue };
+        let ty = Type::from_oid(sequence.ty).unwrap_or(Type::Int8);
+        let (name, measures) = (data_type(&ty), measures(&ty.clone().into()));
+        let numbers = [sequence.start, sequence.min, sequence.max, sequence.increment].map(|number| number.to_string());
+        let row = [
+            text(&catalog.session.database),
+            text(&object.schema),
+            text(&object.name),
+            text(&name),
+            number(measures.precision),
+            number(measures.radix),
+            number(measures.scale),
+            text(&numbers[0]),
+            text(&numbers[1]),
+            text(&numbers[2]),
+            text(&numbers[3]),
+            yes_or_no(sequence.cycle),
+        ];
+        out.row(&at, row)?;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ pub(super) fn pg_sequence(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
             number(sequence.increment),
             number(sequence.max),
             number(sequence.min),
-            number(1),
+            number(sequence.cache),
             yes(sequence.cycle),
         ];
         out.row(&at, row)?;

@@ -11,6 +11,7 @@ mod materialize;
 mod materialize_all;
 mod procs;
 mod server;
+mod sessions;
 mod types;
 
 use std::ops::ControlFlow;
@@ -34,12 +35,9 @@ pub(crate) const REFUSED: &[&str] = &[
     "pg_hba_file_rules",
     "pg_ident_file_mappings",
     "pg_prepared_statements",
-    "pg_sequences",
     "pg_shmem_allocations",
-    "pg_stat_activity",
     "pg_stat_archiver",
     "pg_stat_bgwriter",
-    "pg_stat_database",
     "pg_stat_gssapi",
     "pg_stat_slru",
     "pg_stat_ssl",
@@ -102,6 +100,7 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_collation" => server::pg_collation,
         "pg_constraint" => constraints::pg_constraint,
         "pg_database" => server::pg_database,
+        "pg_description" => sessions::pg_description,
         "pg_depend" => dependencies::pg_depend,
         "pg_index" => constraints::pg_index,
         "pg_indexes" => lists::pg_indexes,
@@ -112,6 +111,9 @@ fn pg_catalog(name: &str) -> Option<Make> {
         "pg_proc" => procs::pg_proc,
         "pg_range" => types::pg_range,
         "pg_rewrite" => dependencies::pg_rewrite,
+        "pg_sequences" => sessions::pg_sequences,
+        "pg_stat_activity" => sessions::pg_stat_activity,
+        "pg_stat_database" => sessions::pg_stat_database,
         "pg_sequence" => lists::pg_sequence,
         "pg_settings" => server::pg_settings,
         "pg_shadow" => server::pg_shadow,

@@ -138,9 +138,9 @@ pub(super) fn pg_settings(catalog: &Catalog, out: &mut Out<'_, '_>) -> Done {
 }
 
 pub(super) fn pg_am(_: &Catalog, out: &mut Out<'_, '_>) -> Done {
-    let at = out.columns(["oid", "amname", "amtype"])?;
-    out.row(&at, [oid(2), text("heap"), text("t")])?;
-    out.row(&at, [oid(403), text("btree"), text("i")])
+    let at = out.columns(["oid", "amname", "amtype", "amcanorder"])?;
+    out.row(&at, [oid(2), text("heap"), text("t"), yes(false)])?;
+    out.row(&at, [oid(403), text("btree"), text("i"), yes(true)])
 }
 
 pub(super) fn pg_collation(_: &Catalog, out: &mut Out<'_, '_>) -> Done {

@@ -106,7 +106,7 @@ fn objects() -> Snapshot {
         ..Object::new(16_407, "public", "password", Kind::Secret)
     };
     let all = vec![orders, payments, big, summary, by_id, mixed, connection, secret];
-    let schema = |oid, name: &str| Schema { oid, name: name.to_owned() };
+    let schema = |oid, name: &str| Schema { oid, name: name.to_owned(), comment: None };
     Snapshot::new("judge", all, vec![schema(2200, "public"), schema(16_399, "other")])
 }
 

@@ -29,6 +29,7 @@ mod regexp;
 mod regexp_at;
 mod sequences;
 mod series;
+mod sessions;
 mod similar;
 mod strings;
 pub(crate) mod strings_more;
@@ -74,6 +75,7 @@ pub(crate) fn register(table: &mut Table) {
     ranges::register(table);
     series::register(table);
     sequences::register(table);
+    sessions::register(table);
     windows::register(table);
     system::register(table);
     catalog::register(table);

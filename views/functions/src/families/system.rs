@@ -3,7 +3,9 @@
 
 use tidewater_types::{ArrayRef, Datum, Result, SqlError};
 
+use super::catalog::info;
 use crate::call::{Call, invalid};
+use crate::session::is_temp_schema;
 use crate::table::Table;
 
 pub(super) fn register(t: &mut Table) {
@@ -14,7 +16,7 @@ pub(super) fn register(t: &mut Table) {
         c.new_text(&c.env.session.user)
     });
     t.add("stable current_schema() -> name -- The first schema of the search path.", |c| {
-        match c.env.session.search_path.first() {
+        match c.env.session.named_schemas().next() {
             Some(schema) => c.new_text(schema),
             None => Ok(Datum::Null),
         }
@@ -23,14 +25,17 @@ pub(super) fn register(t: &mut Table) {
         "stable current_schemas(bool) -> name[] -- The search path's schemas, with the implicit ones if asked.",
         |c| {
             let path = &c.env.session.search_path;
-            let implicit = c.bool(0)? && !path.iter().any(|schema| schema == "pg_catalog");
-            let names = implicit.then_some("pg_catalog").into_iter().chain(path.iter().map(String::as_str));
+            let all = c.bool(0)?;
+            let implicit = all && !path.iter().any(|schema| schema == "pg_catalog");
+            let temp = path.iter().filter(|schema| all && is_temp_schema(schema));
+            let names = temp.map(String::as_str).chain(implicit.then_some("pg_catalog"));
+            let names = names.chain(c.env.session.named_schemas().map(String::as_str));
             let names = names.map(|name| c.new_text(name)).collect::<Result<Vec<_>>>()?;
             Ok(Datum::Array(ArrayRef::vector(c.scratch, &names)?))
         },
     );
     t.add("stable current_setting(text) -> text -- A variable's value; NULL if there is none and the second is true.\nstable current_setting(text, bool) -> text", setting);
-    t.add("volatile null set_config(text, text, bool) -> text -- Sets a variable to what it is already; else SET is to be used.", set_config);
+    t.add("volatile null set_config(text, text, bool) -> text -- Sets a variable, for the transaction only if the third is true.", set_config);
     t.add("stable pg_backend_pid() -> int4 -- The session's process number.", |c| {
         Ok(Datum::Int(c.env.session.backend_pid.into()))
     });
@@ -41,18 +46,26 @@ pub(super) fn register(t: &mut Table) {
     t.add("stable null format_type(oid, int4) -> text -- A type's name with its modifier.", format_type);
     names(t);
     t.add("pg_size_pretty(int8) -> text -- Bytes in a unit that people read.", |c| c.new_text(&size(c.int(0)?)));
-    // Nothing has a comment.
+    comments(t);
     t.add(
-        "
-        stable obj_description(oid, name) -> text -- NULL: no object has a comment.
-        stable obj_description(oid) -> text
-        stable col_description(oid, int4) -> text -- NULL: no column has a comment.
-        stable shobj_description(oid, name) -> text -- NULL: no object has a comment.
-        ",
-        |_| Ok(Datum::Null),
+        "stable pg_my_temp_schema() -> oid -- The schema of the session's temporary objects, 0 if it has none.",
+        |c| {
+            let schema = &c.env.session.temp_schema;
+            let has_it = c.env.session.search_path.contains(schema);
+            let oid = info(c).filter(|_| has_it).and_then(|catalog| catalog.schema(schema));
+            Ok(Datum::Int(oid.unwrap_or(0).into()))
+        },
     );
-    t.add("stable pg_my_temp_schema() -> oid -- 0.", |_| Ok(Datum::Int(0)));
-    t.add("stable pg_is_other_temp_schema(oid) -> bool -- False.", |_| Ok(Datum::Bool(false)));
+    t.add(
+        "stable pg_is_other_temp_schema(oid) -> bool -- Whether a schema is of another session's temporary objects.",
+        |c| {
+            let name = u32::try_from(c.int(0)?).ok().and_then(|oid| info(c)?.schema_name(oid));
+            Ok(Datum::Bool(name.is_some_and(|name| c.env.session.is_other_temp(&name))))
+        },
+    );
+    t.add("stable pg_postmaster_start_time() -> timestamptz -- When the server started.\nstable pg_conf_load_time() -> timestamptz", |c| {
+        Ok(Datum::Int(c.env.session.server_started))
+    });
     t.add("null pg_encoding_to_char(int4) -> name -- An encoding's name.", |c| match c.args[0] {
         Datum::Int(6) => Ok(Datum::from("UTF8")),
         Datum::Int(0) => Ok(Datum::from("SQL_ASCII")),
@@ -65,27 +78,50 @@ pub(super) fn register(t: &mut Table) {
 fn setting<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     let name = c.text(0)?;
     let quiet = c.count() > 1 && c.bool(1)?;
-    match c.env.session.variables.get(&name.to_ascii_lowercase()) {
-        Some(value) => c.new_text(value),
+    let lower = name.to_ascii_lowercase();
+    let now = match &c.env.session.actions {
+        Some(actions) => actions.variable(&lower),
+        None => c.env.session.variables.get(&lower).cloned(),
+    };
+    match now {
+        Some(value) => c.new_text(&value),
         None if quiet => Ok(Datum::Null),
         None => Err(SqlError::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))),
     }
 }
 
-/// A function that changed the session would do so in the midst of a query. Drivers turn `jit` off, which is off.
 fn set_config<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {
     if c.null(0) {
         return Err(SqlError::new(b"22004", "SET requires parameter name"));
     }
-    let name = c.text(0)?;
     let value = if c.null(1) { None } else { Some(c.text(1)?) };
-    match c.env.session.variables.get(&name.to_ascii_lowercase()) {
-        None => Err(SqlError::new(b"42704", format!("unrecognized configuration parameter \"{name}\""))),
-        Some(now) if Some(now.as_str()) == value => c.new_text(now),
-        Some(_) => {
-            Err(SqlError::new(b"0A000", format!("changing \"{name}\" by set_config is not supported")).hint("Use SET."))
-        }
-    }
+    let local = !c.null(2) && c.bool(2)?;
+    let missing = || SqlError::new(b"0A000", "set_config is not supported here").hint("Use SET.");
+    let actions = c.env.session.actions.as_deref().ok_or_else(missing)?;
+    c.new_text(&actions.set_variable(&c.text(0)?.to_ascii_lowercase(), value, local)?)
+}
+
+/// What COMMENT ON said.
+fn comments(t: &mut Table) {
+    t.add(
+        "
+        stable obj_description(oid, name) -> text -- The comment of an object of a catalog.
+        stable obj_description(oid) -> text
+        ",
+        |c| comment(c, if c.count() > 1 { c.text(1)? } else { "" }, 0),
+    );
+    t.add("stable col_description(oid, int4) -> text -- The comment of a relation's column.", |c| {
+        let column = i32::try_from(c.int(1)?).unwrap_or_default();
+        if column == 0 { Ok(Datum::Null) } else { comment(c, "pg_class", column) }
+    });
+    t.add("stable shobj_description(oid, name) -> text -- NULL: no database or role has a comment.", |_| {
+        Ok(Datum::Null)
+    });
+}
+
+fn comment<'a>(c: &Call<'a, '_>, catalog: &str, column: i32) -> Result<Datum<'a>> {
+    let found = u32::try_from(c.int(0)?).ok().and_then(|oid| info(c)?.comment(catalog, oid, column));
+    found.map_or(Ok(Datum::Null), |comment| c.new_text(&comment))
 }
 
 fn format_type<'a>(c: &Call<'a, '_>) -> Result<Datum<'a>> {

@@ -63,12 +63,10 @@ impl Binder<'_> {
     /// A value of a column; DEFAULT is what the column is by default.
     pub(super) fn assigned_value(&mut self, expr: &Expr, target: &Target<'_>) -> Result<Scalar> {
         let expr = match expr {
-            Expr::Identifier(ident) if ident.quote_style.is_none() && names::fold(ident) == "default" => {
-                match target.default {
-                    Some(default) => default,
-                    None => return Ok(Scalar::null(target.ty.clone())),
-                }
-            }
+            expr if is_default(expr) => match target.default {
+                Some(default) => default,
+                None => return Ok(Scalar::null(target.ty.clone())),
+            },
             expr => expr,
         };
         let scalar = self.expr(expr)?;
@@ -91,6 +89,11 @@ impl Binder<'_> {
         bound.rel = std::mem::replace(&mut bound.rel, crate::plan::Rel::unit()).map(made);
         Ok(bound)
     }
+}
+
+/// Whether it is the word DEFAULT.
+pub(super) fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(ident) if ident.quote_style.is_none() && names::fold(ident) == "default")
 }
 
 fn check_width(width: usize, targets: &[Target<'_>]) -> Result<()> {

@@ -83,6 +83,8 @@ impl Binder<'_> {
         candidates: &[&'static Function],
         args: &mut Args,
     ) -> Result<&'static Function> {
+        // Drivers send such a one for each value that a call gives back (`{? = call f(?)}`).
+        args.scalars.retain(|arg| !matches!(arg, Scalar::Parameter(_, ty) if ty.ty == Type::Void));
         if !args.names.is_empty() {
             return self.choose_by_names(name, candidates, args);
         }

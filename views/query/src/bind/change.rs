@@ -16,6 +16,7 @@ use sqlparser::ast::{
 use tidewater_functions::Session;
 use tidewater_types::{Column, ColumnType, Result, SqlError, Type};
 
+use super::assign::is_default;
 use super::cte::{Binding, around};
 use super::scope::{Hidden, Scope, ScopeColumn, ScopeTable};
 use super::{Binder, Bound, Clause, Level, Target, names, row, unsupported};
@@ -31,6 +32,40 @@ pub struct Changed<'a> {
     pub relation: Arc<Relation>,
     /// Of each column, what DEFAULT means.
     pub defaults: Vec<Option<&'a Expr>>,
+    /// Identity columns, and whether only DEFAULT is a value of them.
+    pub identities: Vec<(usize, bool)>,
+}
+
+/// What OVERRIDING says of the values that an INSERT gives for identity columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overriding {
+    /// Nothing: GENERATED ALWAYS takes none.
+    None,
+    /// They are taken.
+    System,
+    /// They are passed over.
+    User,
+}
+
+/// The names by which the parser hands on OVERRIDING.
+pub(crate) const OVERRIDING: [&str; 2] = ["overriding system value", "overriding user value"];
+
+/// What OVERRIDING says, and the alias of the table.
+fn overriding(insert: &ast::Insert) -> Result<(Overriding, Option<&ast::Ident>)> {
+    let said = |ident: &ast::Ident| match OVERRIDING.iter().position(|name| ident.value == *name) {
+        Some(0) => Some(Overriding::System),
+        Some(_) => Some(Overriding::User),
+        None => None,
+    };
+    let alias = insert.table_alias.as_ref().map(|alias| &alias.alias);
+    match (insert.partitioned.as_deref(), alias.and_then(said)) {
+        (None, None) => Ok((Overriding::None, alias)),
+        (None, Some(overriding)) => Ok((overriding, None)),
+        (Some([Expr::Identifier(ident)]), None) if said(ident).is_some() => {
+            Ok((said(ident).unwrap_or(Overriding::None), alias))
+        }
+        (Some(_), _) => Err(unsupported("INSERT with PARTITION")),
+    }
 }
 
 /// What a statement that changes a table stands in.
@@ -84,7 +119,8 @@ pub fn bind_insert(insert: &ast::Insert, context: &ChangeContext<'_>) -> Result<
         false => (0..table.relation.columns.len()).collect(),
     };
     twice(table, &targets)?;
-    let read = match &insert.source {
+    let (overriding, name) = overriding(insert)?;
+    let mut read = match &insert.source {
         Some(source) => {
             let targets: Vec<Target<'_>> = targets.iter().map(|&at| table.target(at)).collect();
             binder.assigned(source, &targets, listed)?
@@ -93,7 +129,15 @@ pub fn bind_insert(insert: &ast::Insert, context: &ChangeContext<'_>) -> Result<
         None => Bound { rel: Rel::unit(), output: Vec::new(), order: Vec::new() },
     };
     targets.truncate(read.output.len());
-    let name = insert.table_alias.as_ref().map(|alias| &alias.alias);
+    if let (Overriding::None, Some(source)) = (overriding, &insert.source) {
+        table.takes_defaults(source, &targets)?;
+    }
+    if overriding == Overriding::User {
+        let is_passed = |at: &usize| table.identities.iter().any(|(identity, _)| identity == at);
+        let mut passed = targets.iter().map(is_passed).collect::<Vec<_>>().into_iter();
+        read.output.retain(|_| !passed.next().unwrap_or(false));
+        targets.retain(|at| !is_passed(at));
+    }
     let conflict = match &insert.on {
         Some(ast::OnInsert::OnConflict(ast::OnConflict {
             action: ast::OnConflictAction::DoUpdate(update), ..
@@ -148,6 +192,42 @@ impl Changed<'_> {
     fn target(&self, at: usize) -> Target<'_> {
         let column = &self.relation.columns[at];
         Target { name: &column.name, ty: column.ty.clone(), default: self.defaults[at] }
+    }
+
+    fn is_always(&self, at: usize) -> bool {
+        self.identities.contains(&(at, true))
+    }
+
+    fn generated(&self, at: usize) -> String {
+        let name = &self.relation.columns[at].name;
+        format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")
+    }
+
+    /// Fails if an INSERT gives a value for a column that takes DEFAULT only.
+    fn takes_defaults(&self, source: &ast::Query, targets: &[usize]) -> Result<()> {
+        let rows = match source.body.as_ref() {
+            ast::SetExpr::Values(values) => Some(&values.rows),
+            _ => None,
+        };
+        for (place, &at) in targets.iter().enumerate().filter(|(_, at)| self.is_always(**at)) {
+            let given = |row: &ast::Parens<Vec<Expr>>| row.content.get(place).is_some_and(|value| !is_default(value));
+            if rows.is_none_or(|rows| rows.iter().any(given)) {
+                let name = &self.relation.columns[at].name;
+                let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
+                let hint = "Use OVERRIDING SYSTEM VALUE to override.";
+                return Err(SqlError::new(b"428C9", message).detail(self.generated(at)).hint(hint));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if SET gives a value for a column that takes DEFAULT only.
+    fn sets_default(&self, at: usize, value: &Expr) -> Result<()> {
+        if !self.is_always(at) || is_default(value) {
+            return Ok(());
+        }
+        let message = format!("column \"{}\" can only be updated to DEFAULT", self.relation.columns[at].name);
+        Err(SqlError::new(b"428C9", message).detail(self.generated(at)))
     }
 }
 
@@ -221,6 +301,7 @@ impl Binder<'_> {
         let names = match target {
             AssignmentTarget::ColumnName(name) => {
                 let at = self.column_of(table, name)?;
+                table.sets_default(at, value)?;
                 return Ok((vec![at], vec![self.assigned_value(value, &table.target(at))?]));
             }
             AssignmentTarget::Tuple(names) => names,
@@ -233,6 +314,7 @@ impl Binder<'_> {
         let mut scalars = Vec::with_capacity(columns.len());
         match value {
             Expr::Subquery(query) => {
+                columns.iter().try_for_each(|&at| table.sets_default(at, value))?;
                 let fields = row::fields(self.row_subquery(query)?);
                 width(fields.len())?;
                 for (field, &at) in fields.into_iter().zip(&columns) {
@@ -247,6 +329,7 @@ impl Binder<'_> {
                 };
                 width(values.len())?;
                 for (value, &at) in values.into_iter().zip(&columns) {
+                    table.sets_default(at, value)?;
                     scalars.push(self.assigned_value(value, &table.target(at))?);
                 }
             }
@@ -357,6 +440,7 @@ fn named(table: &Changed<'_>, name: Option<&ast::Ident>, ids: &[Id]) -> ScopeTab
         relation: Some(relation.clone()),
         is_value: false,
         present: None,
+        table_oid: None,
         hidden: Hidden::No,
     }
 }

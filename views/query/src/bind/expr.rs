@@ -67,6 +67,9 @@ impl Binder<'_> {
             if let Some(id) = level.scope.column(name)? {
                 return Ok(Scalar::column(id, &self.columns));
             }
+            if let Some(id) = level.scope.system_column(name)? {
+                return Ok(Scalar::column(id, &self.columns));
+            }
         }
         for at in (0..self.levels.len()).rev() {
             if let Some(table) = self.levels[at].scope.find(None, name).filter(|table| table.hidden == Hidden::No) {
@@ -94,7 +97,10 @@ impl Binder<'_> {
                 return Err(hidden(table, found.hidden));
             }
             let missing = || SqlError::new(b"42703", format!("column {table}.{column} does not exist"));
-            let id = found.column(column)?.ok_or_else(missing)?;
+            let id = match found.column(column)? {
+                Some(id) => id,
+                None => found.system_column(column)?.ok_or_else(missing)?,
+            };
             return Ok(Scalar::column(id, &self.columns));
         }
         Err(SqlError::new(b"42P01", format!("missing FROM-clause entry for table \"{table}\"")))

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{self, TableAlias, TableFactor, TableWithJoins};
-use tidewater_types::{Result, SqlError};
+use tidewater_types::{ColumnType, Datum, Result, SqlError, Type};
 
 use super::scope::{Hidden, Scope, ScopeColumn, ScopeTable};
 use super::{Binder, Clause, names, unsupported};
 use crate::catalog::{Relation, View};
-use crate::plan::{Get, JoinKind, Rel};
+use crate::plan::{Constant, Get, JoinKind, Rel, Scalar};
 
 impl Binder<'_> {
     /// All items, side by side.
@@ -126,9 +126,19 @@ impl Binder<'_> {
         if let Some(view) = self.catalog.view(&relation) {
             return self.view(&relation, &view, alias);
         }
-        let (rel, mut scope) = self.get(relation, alias);
+        let oid = relation.id as u32;
+        let (mut rel, mut scope) = self.get(relation, alias);
         let renamed = self.alias(scope.columns.clone(), alias, scope.tables[0].relation.clone(), table)?;
-        scope = Scope::table(ScopeTable { schema: scope.tables[0].schema.clone(), ..renamed });
+        let mut table_oid = None;
+        // Nobody else pays for it. EXPLAIN has no text.
+        if self.text.is_empty() || self.text.to_ascii_lowercase().contains("tableoid") {
+            let ty = ColumnType::from(Type::Oid);
+            let id = self.columns.add("tableoid", ty.clone());
+            let number = Constant::new(&Datum::Int(oid.into()), ty);
+            rel = rel.map(vec![(id, Scalar::Literal(number))]);
+            table_oid = Some(id);
+        }
+        scope = Scope::table(ScopeTable { schema: scope.tables[0].schema.clone(), table_oid, ..renamed });
         Ok((rel, scope))
     }
 
@@ -165,6 +175,7 @@ impl Binder<'_> {
             relation: Some(relation.clone()),
             is_value: false,
             present: None,
+            table_oid: None,
             hidden: Hidden::No,
         };
         (Rel::Get(Get { relation, columns: read }), Scope::table(table))
@@ -190,6 +201,15 @@ impl Binder<'_> {
                 column.name = names::fold(&new.name);
             }
         }
-        Ok(ScopeTable { schema: None, name, columns, relation, is_value: false, present: None, hidden: Hidden::No })
+        Ok(ScopeTable {
+            schema: None,
+            name,
+            columns,
+            relation,
+            is_value: false,
+            present: None,
+            table_oid: None,
+            hidden: Hidden::No,
+        })
     }
 }

@@ -46,6 +46,7 @@ use crate::catalog::Catalog;
 use crate::plan::{Aggregate, Call, Columns, Id, Order, Plan, Rel, Scalar, WindowCall};
 use assign::Target;
 pub(crate) use call::VARIADIC;
+pub(crate) use change::OVERRIDING;
 pub use change::{BoundChange, ChangeContext, Changed, MADE, bind_delete, bind_insert, bind_update};
 use cte::CteScope;
 pub(crate) use cte::REFUSED_WITH;

@@ -29,6 +29,8 @@ pub(super) struct ScopeTable {
     pub(super) is_value: bool,
     /// A column that is NULL where an outer join found no row of it: its name alone then means NULL.
     pub(super) present: Option<Id>,
+    /// A column that holds the relation's number: `tableoid`, where the statement names it.
+    pub(super) table_oid: Option<Id>,
     /// Whether it may be read from where the names are looked up now.
     pub(super) hidden: Hidden,
 }
@@ -100,11 +102,47 @@ impl Scope {
     /// Every column that it names, by whatever name.
     pub(super) fn ids(&self) -> BTreeSet<Id> {
         let of_tables = self.tables.iter().filter(|table| table.hidden == Hidden::No).flat_map(|table| &table.columns);
-        self.columns.iter().chain(of_tables).map(|column| column.id).collect()
+        let oids = self.tables.iter().filter_map(|table| table.table_oid);
+        self.columns.iter().chain(of_tables).map(|column| column.id).chain(oids).collect()
+    }
+}
+
+/// Columns that every table of PostgreSQL has beside its own.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
+
+impl Scope {
+    /// The system column of a bare name.
+    ///
+    /// # Errors
+    /// 0A000 for one that there is not here, 42702 if several tables have it.
+    pub(super) fn system_column(&self, name: &str) -> Result<Option<Id>> {
+        if !SYSTEM_COLUMNS.contains(&name) {
+            return Ok(None);
+        }
+        let mut tables = self.tables.iter().filter(|table| table.relation.is_some() && table.hidden == Hidden::No);
+        match (tables.next(), tables.next()) {
+            (Some(table), None) => table.system_column(name),
+            (Some(_), Some(_)) => Err(SqlError::new(b"42702", format!("column reference \"{name}\" is ambiguous"))),
+            _ => Ok(None),
+        }
     }
 }
 
 impl ScopeTable {
+    /// The system column of a name.
+    ///
+    /// # Errors
+    /// 0A000 for one that there is not here.
+    pub(super) fn system_column(&self, name: &str) -> Result<Option<Id>> {
+        match self.relation {
+            Some(_) if SYSTEM_COLUMNS.contains(&name) => match self.table_oid.filter(|_| name == "tableoid") {
+                Some(id) => Ok(Some(id)),
+                None => Err(SqlError::new(b"0A000", format!("system column \"{name}\" is not supported here"))),
+            },
+            _ => Ok(None),
+        }
+    }
+
     /// The column of a name.
     pub(super) fn column(&self, name: &str) -> Result<Option<Id>> {
         Scope { tables: Vec::new(), columns: self.columns.clone() }.column(name)

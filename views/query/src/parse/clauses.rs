@@ -4,7 +4,9 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::words::{begins_subquery, closing, following, is_word, name};
-use crate::bind::{ALL_FIELDS, DISTINCT_SETS, EXCLUDES, LIMITS, MERGED_ALIAS, MUTUALLY_RECURSIVE, REFUSED_WITH};
+use crate::bind::{
+    ALL_FIELDS, DISTINCT_SETS, EXCLUDES, LIMITS, MERGED_ALIAS, MUTUALLY_RECURSIVE, OVERRIDING, REFUSED_WITH,
+};
 use crate::dialect::PostgreSql;
 
 /// Writes what stands at `at` another way, if the parser needs it, and says where to go on.
@@ -28,12 +30,64 @@ pub(super) fn respell(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWi
                 "with" => mutually_recursive,
                 "search" => search,
                 "cycle" => cycle,
+                "overriding" => overriding,
+                "identity" => identity_options,
                 _ => return None,
             };
             clause(tokens, at, out)
         }
         _ => None,
     }
+}
+
+/// `OVERRIDING SYSTEM VALUE` of an INSERT, as what the parser knows to stand there.
+fn overriding(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> Option<usize> {
+    let whose = following(tokens, at)?;
+    let value = following(tokens, whose).filter(|value| is_word(&tokens[*value], "value"))?;
+    let which = ["system", "user"].iter().position(|word| is_word(&tokens[whose], word))?;
+    let mut before = out.iter().rev().filter(|token| !matches!(token.token, Token::Whitespace(_)));
+    let behind_columns = before.next().is_some_and(|last| last.token == Token::RParen);
+    let behind_alias = before.next().is_some_and(|token| is_word(token, "as"));
+    if behind_columns || behind_alias {
+        push(out, Token::make_keyword("PARTITION"), &tokens[at]);
+        push(out, Token::LParen, &tokens[at]);
+        push(out, name(OVERRIDING[which]), &tokens[whose]);
+        push(out, Token::RParen, &tokens[value]);
+    } else {
+        // There the parser takes a name for an alias, whatever it is.
+        push(out, Token::make_keyword("AS"), &tokens[at]);
+        push(out, Token::Whitespace(Whitespace::Space), &tokens[at]);
+        push(out, name(OVERRIDING[which]), &tokens[whose]);
+    }
+    push(out, Token::Whitespace(Whitespace::Space), &tokens[value]);
+    Some(value + 1)
+}
+
+/// The options of a sequence in the order in which the parser reads them.
+const SEQUENCE_OPTIONS: [&str; 6] = ["increment", "minvalue", "maxvalue", "start", "cache", "cycle"];
+
+/// `IDENTITY (START 5 INCREMENT 2)`: options stand in any order.
+fn identity_options(tokens: &[TokenWithSpan], at: usize, out: &mut Vec<TokenWithSpan>) -> Option<usize> {
+    let open = following(tokens, at).filter(|open| tokens[*open].token == Token::LParen)?;
+    let close = closing(tokens, open);
+    let mut options: Vec<(usize, Vec<TokenWithSpan>)> = Vec::new();
+    let mut negated = None;
+    for token in tokens.get(open + 1..close)?.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))) {
+        if is_word(token, "no") {
+            negated = Some(token.clone());
+        } else if let Some(rank) = SEQUENCE_OPTIONS.iter().position(|word| is_word(token, word)) {
+            options.push((rank, negated.take().into_iter().chain([token.clone()]).collect()));
+        } else {
+            options.last_mut()?.1.push(token.clone());
+        }
+    }
+    options.sort_by_key(|(rank, _)| *rank);
+    out.extend([tokens[at].clone(), tokens[open].clone()]);
+    for token in options.into_iter().flat_map(|(_, option)| option) {
+        let space = TokenWithSpan { token: Token::Whitespace(Whitespace::Space), span: token.span };
+        out.extend([token, space]);
+    }
+    Some(close)
 }
 
 /// `'a'` and on another line `'b'` are one string.

@@ -27,7 +27,8 @@ fn ours(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         keys: Vec::new(),
         has_primary_key: false,
     };
-    let table = Changed { relation: Arc::new(relation), defaults: vec![Some(&seven), None, None] };
+    let table =
+        Changed { relation: Arc::new(relation), defaults: vec![Some(&seven), None, None], identities: Vec::new() };
     let context =
         ChangeContext { with: None, table: &table, text: &text, catalog: world(), session: &session, parameters: &[] };
     let mut plan = bind_insert(&insert, &context)?.read;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tidewater_sql::{Definition, Mark};
+use tidewater_sql::{Definition, Mark, On};
 use tidewater_types::TableSchema;
 
 use super::table::KeptTable;
@@ -23,6 +23,34 @@ struct Entry {
     /// Where a sequence goes on, and whether that number was given away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<(i64, bool)>,
+    /// Comments: what of the object they are on, its name, the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    comments: Vec<(KeptOn, String, String)>,
+}
+
+/// What of an object a comment is on.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KeptOn {
+    Itself,
+    Column,
+    Constraint,
+}
+
+fn kept((on, text): (&On, &String)) -> (KeptOn, String, String) {
+    match on {
+        On::Itself => (KeptOn::Itself, String::new(), text.clone()),
+        On::Column(name) => (KeptOn::Column, name.clone(), text.clone()),
+        On::Constraint(name) => (KeptOn::Constraint, name.clone(), text.clone()),
+    }
+}
+
+fn comment((on, name, text): (KeptOn, String, String)) -> (On, String) {
+    match on {
+        KeptOn::Itself => (On::Itself, text),
+        KeptOn::Column => (On::Column(name), text),
+        KeptOn::Constraint => (On::Constraint(name), text),
+    }
 }
 
 /// The bytes of a definition.
@@ -32,6 +60,7 @@ pub(super) fn bytes(definition: &Definition) -> Vec<u8> {
         search_path: definition.search_path.clone(),
         table: definition.table.as_ref().map(KeptTable::from),
         mark: definition.mark.map(|mark| (mark.value, mark.called)),
+        comments: definition.comments.iter().map(kept).collect(),
     };
     serde_json::to_vec(&entry).expect("texts and maps of texts are JSON")
 }
@@ -45,7 +74,8 @@ pub(super) fn definition(oid: Option<u32>, bytes: &[u8]) -> Result<Definition, S
 fn of(oid: Option<u32>, entry: Entry) -> Result<Definition, String> {
     let table = entry.table.map(TableSchema::try_from).transpose()?;
     let mark = entry.mark.map(|(value, called)| Mark { value, called });
-    Ok(Definition { oid, text: entry.statement, search_path: entry.search_path, table, mark })
+    let comments = entry.comments.into_iter().map(comment).collect();
+    Ok(Definition { oid, text: entry.statement, search_path: entry.search_path, table, mark, comments })
 }
 
 /// The one version of `catalog.json` that can be taken over.
@@ -92,9 +122,21 @@ mod tests {
             search_path: vec!["a".into(), "b \"c\"".into()],
             table: Some(table()),
             mark: Some(Mark { value: -7, called: true }),
+            comments: [
+                (On::Itself, "a \"source\"".to_owned()),
+                (On::Column("a".to_owned()), "ü".to_owned()),
+                (On::Constraint("b".to_owned()), String::new()),
+            ]
+            .into(),
         };
-        let view =
-            Definition { oid: None, text: "CREATE VIEW".into(), search_path: Vec::new(), table: None, mark: None };
+        let view = Definition {
+            oid: None,
+            text: "CREATE VIEW".into(),
+            search_path: Vec::new(),
+            table: None,
+            mark: None,
+            comments: Default::default(),
+        };
         for written in [source, view] {
             let found = definition(written.oid, &bytes(&written)).expect("the same");
             assert_eq!(format!("{found:?}"), format!("{written:?}"));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use pgwire::api::{ClientInfo, DefaultClient, PgWireConnectionState};
 use pgwire::error::{ErrorInfo, PgWireError};
-use pgwire::messages::response::{GssEncResponse, SslResponse};
+use pgwire::messages::response::{GssEncResponse, SslResponse, TransactionStatus};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, SslNegotiationMetaMessage};
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
 use tokio::io::Interest;
@@ -19,6 +19,7 @@ use tokio_util::codec::Framed;
 
 use super::handler::{Extended, Handler, session};
 use super::socket::Socket;
+use crate::activity::{Entry, Listed};
 
 /// A client that has not introduced itself by then is dropped.
 const STARTUP: Duration = Duration::from_secs(60);
@@ -44,9 +45,32 @@ pub(super) async fn serve(
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(socket.peer_addr()?, false));
     let socket = Socket::new(socket);
     let mut client: Client = Framed::new(socket.clone(), codec);
-    let ended = answer(&mut client, &socket, handler, place, stopping).await;
+    let ended = answer(&mut client, &socket, handler.clone(), place, stopping).await;
+    if client.session_extensions().get::<Listed>().is_some() {
+        handler.drop_temp(&session(&client)).await;
+    }
     socket.send().await.and(ended)
 }
+
+/// What a session is while no statement of it runs, as pg_stat_activity says it.
+fn resting(status: TransactionStatus) -> &'static str {
+    match status {
+        TransactionStatus::Idle => "idle",
+        TransactionStatus::Transaction => "idle in transaction",
+        TransactionStatus::Error => "idle in transaction (aborted)",
+    }
+}
+
+/// Returns when somebody has ended the session.
+async fn terminated(entry: Option<Arc<Arc<Entry>>>) {
+    match entry {
+        Some(entry) => entry.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the client of a session is told that somebody has ended.
+const TERMINATED: (&str, &str) = ("57P01", "terminating connection due to administrator command");
 
 /// Answers messages one after another.
 async fn answer(
@@ -67,6 +91,7 @@ async fn answer(
         );
         // The crate's decoder panics at some messages that are shorter than they must be. Most messages of a pipeline are there already.
         let stops = *stopping.borrow();
+        let entry = client.session_extensions().get::<Arc<Entry>>();
         let there = if stops { None } else { AssertUnwindSafe(client.next()).catch_unwind().now_or_never() };
         let message = match there {
             Some(message) => message,
@@ -77,6 +102,7 @@ async fn answer(
                     () = stopped(&mut stopping) => {
                         return refuse(client, "57P01", "terminating connection: the server is shutting down").await;
                     }
+                    () = terminated(entry.clone()) => return refuse(client, TERMINATED.0, TERMINATED.1).await,
                     message = socket.meanwhile(AssertUnwindSafe(client.next()).catch_unwind()) => message,
                     () = idle(silent) => {
                         let message = "terminating connection due to idle-in-transaction timeout";
@@ -112,19 +138,27 @@ async fn answer(
         let done = {
             let mut work = pin!(process_message(message, client, startup, simple, query, copy, cancel));
             match futures::poll!(work.as_mut()) {
-                Poll::Ready(done) => Some(done),
+                Poll::Ready(done) => Some(Some(done)),
                 Poll::Pending => tokio::select! {
-                    done = socket.meanwhile(work) => Some(done),
+                    done = socket.meanwhile(work) => Some(Some(done)),
                     // A statement whose client is gone ends here: what it computed is dropped with it.
                     () = gone(&socket.stream) => return Ok(()),
-                    () = cut_off(&mut stopping) => None,
+                    () = cut_off(&mut stopping) => Some(None),
+                    () = terminated(entry.clone()) => None,
                 },
             }
         };
-        let Some(done) = done else {
-            return refuse(client, "57P01", "terminating connection: the server shut down before the statement ended")
-                .await;
+        let done = match done {
+            Some(Some(done)) => done,
+            Some(None) => {
+                let message = "terminating connection: the server shut down before the statement ended";
+                return refuse(client, "57P01", message).await;
+            }
+            None => return refuse(client, TERMINATED.0, TERMINATED.1).await,
         };
+        if let Some(entry) = &entry {
+            entry.rests(resting(client.transaction_status()));
+        }
         if let Err(error) = done {
             process_error(client, error, extended).await?;
         }

@@ -56,7 +56,10 @@ impl Handler {
         let (evaluated, ends) = compute(allowance, move |limits| Ok((copying.evaluate(limits)?, copying.ends))).await?;
         let tag = evaluated.changes.tag().to_owned();
         match ends {
-            Ends::AtOnce => self.handle.apply(Changes::net(vec![evaluated.changes])).await?,
+            Ends::AtOnce => {
+                self.handle.apply(Changes::net(vec![evaluated.changes])).await?;
+                self.end_of_transaction(session, true).await?;
+            }
             Ends::Held => {
                 let (mut keys, mut held) = {
                     let mut session = session.lock();

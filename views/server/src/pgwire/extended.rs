@@ -25,7 +25,7 @@ use tidewater_sql::{Error, Prepared};
 use tidewater_types::{Column, ColumnType};
 
 use super::answer::{Answer, begin_copy, binary, complete, response, row_tag, send};
-use super::handler::{Extended, Handler, cancel_of, cancellable, session};
+use super::handler::{Extended, Handler, cancel_of, cancellable, end_statement, session};
 use super::statement::Seen;
 use super::wire_error;
 use crate::encode::{description, oid};
@@ -314,7 +314,10 @@ impl ExtendedQueryHandler for Handler {
         }
         client.set_state(PgWireConnectionState::QueryInProgress);
         let cancel = cancel_of(client).await;
-        cancellable(cancel, self.execute(client, &message)).await?;
+        let done = cancellable(cancel, self.execute(client, &message)).await;
+        let session = session(client);
+        end_statement(client, &session, done.is_ok()).await?;
+        done?;
         if matches!(client.state(), PgWireConnectionState::CopyInProgress(_)) {
             return Ok(());
         }

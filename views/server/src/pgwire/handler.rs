@@ -26,6 +26,8 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use tidewater_sql::{Notice, Prepared};
 
 use super::{fatal, wire_error};
+use crate::acting::Acting;
+use crate::activity::Entry;
 use crate::handle::Handle;
 use crate::sequences::Sequences;
 use crate::session::{REPORTED, Session};
@@ -71,14 +73,27 @@ impl StartupHandler for Handler {
         protocol_negotiation(client, startup).await?;
         save_startup_parameters_to_metadata(client, startup);
         let mut session = Session::new(client.metadata()).map_err(|error| fatal(&error))?;
-        let (pid, secret) = self.keys.generate(client);
-        session.backend_pid = pid;
-        session.sequences = Some(Arc::new(Sequences::new(self.handle.clone())));
+        let activity = &self.handle.activity;
+        let user = session.user();
+        let listed = loop {
+            let (pid, secret) = self.keys.generate(client);
+            let (handle, guard) = self.connections.register(pid, secret.clone());
+            // Another session may have the number.
+            let Some(listed) = activity.add(pid, &user, client.socket_addr(), handle.clone()) else { continue };
+            session.backend_pid = pid;
+            client.set_pid_and_secret_key(pid, secret);
+            client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
+            client.session_extensions().insert(guard);
+            break listed;
+        };
+        session.temp_schema = activity.temp_schema();
+        session.server_started = activity.started;
         client.session_extensions().insert(Shared::new(session));
-        client.set_pid_and_secret_key(pid, secret.clone());
-        let (handle, guard) = self.connections.register(pid, secret);
-        client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
-        client.session_extensions().insert(guard);
+        let session = self::session(client);
+        let acting = Acting::new(Sequences::new(self.handle.clone()), activity.clone(), &session);
+        session.lock().acting = Some(Arc::new(acting));
+        client.session_extensions().insert::<Arc<Entry>>(listed.entry.clone());
+        client.session_extensions().insert(listed);
         finish_authentication(client, &Parameters).await
     }
 }
@@ -177,16 +192,30 @@ where
         true => session.set_local(name, value),
         false => session.set(name, value),
     };
-    let known = if REPORTED.iter().any(|(reported, _)| *reported == name) {
-        let mut known = Ok(true);
-        changed(client, session, |session| known = set(session)).await?;
-        known
+    let done = if REPORTED.iter().any(|(reported, _)| *reported == name) {
+        let mut done = Ok(());
+        changed(client, session, |session| done = set(session)).await?;
+        done
     } else {
         set(&mut session.lock())
     };
-    if !known.map_err(|error| wire_error(&error))? {
-        let text = format!("variable \"{name}\" is not known; it changes nothing");
-        notice(client, "NOTICE", "00000", text).await?;
+    done.map_err(|error| wire_error(&error))
+}
+
+/// Tells a client which of the variables that it is told of a function has set, and ends the statement.
+pub(super) async fn end_statement<C>(client: &mut C, session: &Shared, succeeded: bool) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let untold = {
+        let mut session = session.lock();
+        session.end_statement(succeeded);
+        session.take_untold()
+    };
+    for (name, value) in untold {
+        let status = ParameterStatus::new(name.to_owned(), value);
+        client.feed(PgWireBackendMessage::ParameterStatus(status)).await?;
     }
     Ok(())
 }

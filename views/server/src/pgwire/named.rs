@@ -106,19 +106,21 @@ impl Handler {
         restart: bool,
         seen: &Seen,
     ) -> Result<()> {
-        let mut prepared = Vec::with_capacity(tables.len());
-        for table in tables {
-            prepared.push(self.handle.prepare(table, &[], seen)?);
-            self.handle.read().may_restart(&prepared[prepared.len() - 1], restart)?;
-        }
+        let tables = tables.iter().map(|table| self.handle.prepare(table, &[], seen));
+        let prepared = tables.collect::<Result<Vec<_>>>()?;
         if session.lock().in_transaction() {
+            let has_sequences = |table: &Prepared| !self.handle.read().sequences_of(table).is_empty();
+            if restart && prepared.iter().any(has_sequences) {
+                let message = "TRUNCATE … RESTART IDENTITY of a table with sequences in a transaction is not supported";
+                return Err(Error::new(b"0A000", message).hint("let it commit by itself"));
+            }
             for table in &prepared {
                 self.change(session, table, &[], seen).await?;
             }
             return Ok(());
         }
         let wait = session.lock().wait();
-        self.handle.evaluate_and_apply_all(&prepared, seen, &wait).await
+        self.handle.truncate(&prepared, restart, seen, &wait).await
     }
 
     /// CREATE TABLE AS: the table appears with its rows.
@@ -145,6 +147,10 @@ impl Handler {
         let rows = self.rows_of(session, &create.query, seen).await.map_err(told)?;
         let tag = self.handle.create_table_as(parsed, rows, seen).await.map_err(told)?;
         self.made(session, &parsed.statement, seen);
+        self.temp_may_be(session);
+        if !session.lock().in_transaction() {
+            self.end_of_transaction(session, true).await.map_err(told)?;
+        }
         if in_block {
             let text = "CREATE TABLE AS took effect at once; ROLLBACK does not undo it".to_owned();
             notice(client, "NOTICE", "00000", text).await?;

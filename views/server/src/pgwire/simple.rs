@@ -15,7 +15,7 @@ use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::simplequery::Query;
 
 use super::answer::{Answer, begin_copy, complete, send};
-use super::handler::{Handler, cancel_of, cancellable, session};
+use super::handler::{Handler, cancel_of, cancellable, end_statement, session};
 use super::wire_error;
 
 #[async_trait]
@@ -34,8 +34,9 @@ impl SimpleQueryHandler for Handler {
         client.set_state(PgWireConnectionState::QueryInProgress);
         let cancel = cancel_of(client).await;
         let done = cancellable(cancel, SimpleQueryHandler::do_query(self, client, &query.query)).await;
+        let session = session(client);
+        end_statement(client, &session, done.is_ok()).await?;
         if let Err(error) = done {
-            let session = session(client);
             if session.lock().is_implicit() {
                 self.roll_back(client, &session, true).await?;
             }

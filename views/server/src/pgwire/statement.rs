@@ -19,6 +19,7 @@ use tidewater_types::{Column, ColumnType};
 use super::answer::{Answer, binary};
 use super::handler::{Handler, Shared, changed, forget, notice, session, set, tell};
 use super::wire_error;
+use crate::activity::Entry;
 use crate::copy_lines::lines;
 use crate::encode::{Encoder, fields};
 use crate::runner::Batches;
@@ -63,7 +64,6 @@ fn needs_catalog(statement: &Statement) -> bool {
             | S::Set { .. }
             | S::Reset { .. }
             | S::ShowVariable { .. }
-            | S::DiscardAll
             | S::Deallocate { .. }
             | S::Fetch { .. }
             | S::Close { .. }
@@ -116,6 +116,11 @@ impl Handler {
         }
         let session = session(client);
         let told = |error: Error| wire_error(&error);
+        if let Some(entry) = client.session_extensions().get::<Arc<Entry>>() {
+            let session = session.lock();
+            let application_name = session.get("application_name").unwrap_or_default();
+            entry.begins(&prepared.parsed.whole, application_name, session.began());
+        }
         match statement {
             Statement::Begin { .. }
             | Statement::Commit
@@ -134,6 +139,11 @@ impl Handler {
             Statement::Reset { .. } | Statement::DiscardAll => {
                 let discard = matches!(statement, Statement::DiscardAll);
                 if discard {
+                    if session.lock().in_transaction() {
+                        let message = "DISCARD ALL cannot run inside a transaction block";
+                        return Err(told(Error::new(b"25001", message)));
+                    }
+                    self.drop_temp(&session).await;
                     forget(client, &session, None).map_err(told)?;
                     session.lock().cursors.close(None).map_err(told)?;
                 }
@@ -198,6 +208,10 @@ impl Handler {
             Statement::Subscribe { subscribe, copy } => {
                 self.subscribe(client, &session, prepared, subscribe, copy.as_ref(), seen, format).await
             }
+            Statement::DiscardTemp => {
+                self.drop_temp(&session).await;
+                Ok(Answer::Tag("DISCARD TEMP".into()))
+            }
             _ => self.define(client, &session, prepared, values, seen, format).await,
         }
     }
@@ -220,6 +234,9 @@ impl Handler {
             return self.read(client, session, prepared, values, seen, format).await;
         }
         let done = self.change(session, prepared, values, seen).await;
+        if done.is_ok() && !session.lock().in_transaction() {
+            self.end_of_transaction(session, true).await.map_err(|error| wire_error(&error))?;
+        }
         let answer = done.and_then(|(tag, rows)| match rows {
             Some(rows) => {
                 let seen = self.handle.naming(rows.columns.iter().map(|column| &column.ty), seen);
@@ -406,6 +423,10 @@ impl Handler {
         let outcome = self.handle.run(&prepared.parsed, values, seen).await.map_err(told)?;
         if changes(statement) {
             self.made(session, statement, seen);
+            self.temp_may_be(session);
+        }
+        if changes(statement) && !session.lock().in_transaction() {
+            self.end_of_transaction(session, true).await.map_err(told)?;
         }
         Ok(match outcome {
             Outcome::Tag(tag) | Outcome::Dropped(tag, _) => {
@@ -502,7 +523,9 @@ impl Handler {
     {
         let (mut ended, wait) = (Ended::default(), session.lock().wait());
         changed(client, session, |session| ended = session.commit()).await?;
-        self.handle.commit(ended, &wait).await.map_err(|error| wire_error(&error))
+        let done = self.handle.commit(ended, &wait).await;
+        let ended = self.end_of_transaction(session, done.is_ok()).await;
+        done.and(ended).map_err(|error| wire_error(&error))
     }
 
     /// Ends the transaction, if there is one, and forgets what it holds back. Of a text's (`implicit`) the client is told what took
@@ -514,6 +537,7 @@ impl Handler {
     {
         let mut done = Vec::new();
         changed(client, session, |session| done = session.rollback().unwrap_or_default()).await?;
+        self.end_of_transaction(session, false).await.map_err(|error| wire_error(&error))?;
         if implicit && !done.is_empty() {
             let text = format!("what came before took effect and is not undone: {}", done.join(", "));
             notice(client, "WARNING", "01000", text).await?;

@@ -19,6 +19,7 @@ mod sinks;
 mod slt;
 mod sources;
 mod subscribe;
+mod temporary;
 mod transactions;
 mod types;
 

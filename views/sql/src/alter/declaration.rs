@@ -105,7 +105,8 @@ impl Altered {
         let rest = table.to_string();
         // Its own name stands before the first parenthesis; quotes may hold others.
         let columns = rest.find(&table.name.to_string()).map_or(0, |at| at + table.name.to_string().len());
-        format!("CREATE TABLE {name}{}", &rest[columns..])
+        let temporary = if table.temporary { "TEMPORARY " } else { "" };
+        format!("CREATE {temporary}TABLE {name}{}", &rest[columns..])
     }
 
     /// The INSERT that makes its rows.
@@ -115,7 +116,11 @@ impl Altered {
         };
         let columns: Vec<String> = made().map(|(column, _)| quoted(&fold(&column.name))).collect();
         let values: Vec<&str> = made().map(|(_, (value, _))| value.as_str()).collect();
-        format!("INSERT INTO {into} ({}) SELECT {} FROM {from}", columns.join(", "), values.join(", "))
+        format!(
+            "INSERT INTO {into} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {from}",
+            columns.join(", "),
+            values.join(", ")
+        )
     }
 
     /// Whether the rows are as they were.
@@ -155,6 +160,29 @@ impl Altered {
         }
     }
 
+    /// Whether there is a column of this name.
+    pub(super) fn has_column(&self, column: &Ident) -> bool {
+        self.find(column).is_some()
+    }
+
+    /// Adds a column of which each row that there is has this value.
+    pub(super) fn add_filled(&mut self, column: ColumnDef, value: String) -> Result<()> {
+        self.free_column(&column.name)?;
+        self.table.columns.push(column);
+        // No column of the old table.
+        self.values.push(Some((value, usize::MAX)));
+        Ok(())
+    }
+
+    /// What each column of the old table is called now; `None` for one that is gone.
+    pub(super) fn names_now(&self, columns: &[Column]) -> Vec<(String, Option<String>)> {
+        let now = |at: usize| {
+            let place = self.columns_now(&[at])?.first().copied()?;
+            self.table.columns.get(place).map(|column| fold(&column.name))
+        };
+        columns.iter().enumerate().map(|(at, column)| (column.name.clone(), now(at))).collect()
+    }
+
     fn find(&self, column: &Ident) -> Option<usize> {
         let name = fold(column);
         self.table.columns.iter().position(|column| fold(&column.name) == name)
@@ -179,12 +207,6 @@ impl Altered {
             return Ok(());
         }
         self.free_column(&column.name)?;
-        if crate::table::numbered(column)?.is_some() {
-            return Err(Error::new(
-                b"0A000",
-                "ALTER TABLE … ADD COLUMN of a serial or identity column is not supported",
-            ));
-        }
         self.table.columns.push(column.clone());
         self.values.push(None);
         Ok(())

@@ -11,6 +11,7 @@ use crate::applying::{Applying, Ops};
 use crate::catalog::{Body, Object};
 use crate::constraint::Constraints;
 use crate::database::Database;
+use crate::names::is_temp;
 use crate::{Error, Result};
 
 /// What changes that were checked, and are not done yet, will have done to each table's rows.
@@ -41,9 +42,9 @@ impl Ahead {
 pub struct Checked(Vec<Changes>);
 
 impl Checked {
-    /// The rows, with the number of their table: those that go have weight -1.
+    /// The rows that outlive the process, with the number of their table: those that go have weight -1.
     pub fn tables(&self) -> impl Iterator<Item = (u32, impl Iterator<Item = (Weight, &Row)>)> {
-        self.0.iter().map(|changes| {
+        self.0.iter().filter(|changes| !is_temp(&changes.table)).map(|changes| {
             let gone = changes.removed.iter().map(|row| (-1, row));
             (changes.oid, gone.chain(changes.added.iter().map(|row| (1, row))))
         })

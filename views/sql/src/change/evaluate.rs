@@ -53,6 +53,16 @@ impl Change {
     /// What a row's evaluation gives, 23502 and 23514 for rows that may not be in the table, 21000 where ON CONFLICT would change a
     /// row twice, 57014, 53200.
     pub fn evaluate(&self, limits: &Limits) -> Result<Evaluated> {
+        self.evaluated(limits).map_err(|error| self.named(error))
+    }
+
+    /// An error of one of the table's constraints.
+    fn named(&self, error: Error) -> Error {
+        let (schema, table) = split(&self.table);
+        error.of_table(schema, table)
+    }
+
+    fn evaluated(&self, limits: &Limits) -> Result<Evaluated> {
         let mut steps = self.steps(limits)?;
         let arbiters = match &self.plan.conflict {
             None => Vec::new(),
@@ -122,7 +132,7 @@ impl Change {
         feed(&mut |values| {
             limits.check()?;
             let row = self.row(&mut builder, values, targets, &defaults)?;
-            checks.check(&row)?;
+            checks.check(&row).map_err(|error| self.named(error))?;
             kept += row.bytes().len() + size_of::<Row>();
             added.push(row);
             match kept > limits.memory {

@@ -5,6 +5,7 @@ use tidewater_engine::Snapshot;
 
 use crate::catalog::Body;
 use crate::database::Database;
+use crate::names::is_temp;
 use crate::parse::ast::ObjectKind;
 use crate::{Error, Result};
 
@@ -29,7 +30,8 @@ impl KeptRows {
 impl Database {
     /// The rows of all tables, as they are now. Reading them needs no lock.
     pub fn kept_rows(&self) -> Vec<KeptRows> {
-        let tables = self.objects.values().filter_map(|object| match &object.body {
+        let kept = self.objects.iter().filter(|(name, _)| !is_temp(name));
+        let tables = kept.filter_map(|(_, object)| match &object.body {
             Body::Table { node, .. } => Some(KeptRows { oid: object.oid, snapshot: self.circuit.snapshot(*node) }),
             _ => None,
         });
@@ -38,7 +40,7 @@ impl Database {
 
     /// The rows of the table of this number; `None` if it is no table.
     pub fn kept_rows_of(&self, oid: u32) -> Option<KeptRows> {
-        let object = self.objects.values().find(|object| object.oid == oid)?;
+        let (_, object) = self.objects.iter().find(|(name, object)| object.oid == oid && !is_temp(name))?;
         match &object.body {
             Body::Table { node, .. } => Some(KeptRows { oid, snapshot: self.circuit.snapshot(*node) }),
             _ => None,

@@ -6,6 +6,7 @@ use sqlparser::ast::{
     ConflictTarget, FromTable, Insert, ObjectName, OnConflict, OnConflictAction, OnInsert, TableFactor, TableObject,
     TableWithJoins,
 };
+use tidewater_catalog::Identity;
 use tidewater_functions::Session;
 use tidewater_query::{BoundChange, ChangeContext, Changed, Relation, bind_delete, bind_insert, bind_update};
 use tidewater_types::ColumnType;
@@ -39,6 +40,13 @@ pub(crate) struct ChangePlan {
     pub(crate) reads: Vec<String>,
 }
 
+impl ChangePlan {
+    /// The table that it changes, as the catalog calls it.
+    pub(crate) fn table_key(&self) -> &str {
+        &self.table
+    }
+}
+
 /// What becomes of the rows that it reads.
 #[derive(Debug)]
 pub(super) enum Verb {
@@ -64,12 +72,15 @@ pub(crate) struct Local<'a> {
     pub(crate) key: String,
     pub(crate) relation: Arc<Relation>,
     pub(crate) constraints: &'a Constraints,
+    /// Identity columns, and whether only DEFAULT is a value of them.
+    identities: Vec<(usize, bool)>,
 }
 
 impl Local<'_> {
     fn changed(&self) -> Changed<'_> {
         let defaults = self.constraints.defaults.iter().map(|default| default.as_ref().map(|default| &default.expr));
-        Changed { relation: self.relation.clone(), defaults: defaults.collect() }
+        let (relation, identities) = (self.relation.clone(), self.identities.clone());
+        Changed { relation, defaults: defaults.collect(), identities }
     }
 
     /// The unique constraints that ON CONFLICT names; all where it names none.
@@ -119,7 +130,11 @@ impl Database {
         let Some(object) = self.objects.get(&key) else { return Err(unknown(&key)) };
         match (&object.body, &object.relation) {
             (Body::Table { constraints, .. }, Some(relation)) => {
-                Ok(Local { key, relation: relation.clone(), constraints })
+                let at = |name: &str| relation.columns.iter().position(|column| column.name == name);
+                let identities = self.identities(&key).into_iter();
+                let identities = identities.filter_map(|(name, kind)| Some((at(name)?, kind == Identity::Always)));
+                let identities = identities.collect();
+                Ok(Local { key, relation: relation.clone(), constraints, identities })
             }
             _ => Err(Error::new(b"42809", format!("\"{key}\" is not a table: its rows come from elsewhere"))),
         }

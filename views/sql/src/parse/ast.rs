@@ -9,6 +9,7 @@ mod source;
 use std::sync::Arc;
 
 use sqlparser::ast as sql;
+use tidewater_catalog::{Identity, On};
 
 pub use sink::{CreateSink, SinkEnvelope};
 pub use source::{
@@ -95,6 +96,8 @@ pub enum Statement {
     CreateTable(Box<sql::CreateTable>),
     /// `CREATE SEQUENCE`.
     CreateSequence(Box<CreateSequence>),
+    /// `COMMENT ON …`.
+    Comment(Box<Comment>),
     /// `ALTER SEQUENCE name RESTART [WITH value]`.
     RestartSequence {
         /// The sequence.
@@ -227,6 +230,8 @@ pub enum Statement {
         schema: Option<String>,
         /// `LIKE 'pattern'`.
         like: Option<String>,
+        /// `WHERE condition` over the columns of the answer.
+        filter: Option<Box<sql::Expr>>,
         /// Whether the word FULL stands before the kind (grammar of 2021).
         full: bool,
     },
@@ -236,6 +241,8 @@ pub enum Statement {
         name: String,
         /// `LIKE 'pattern'`.
         like: Option<String>,
+        /// `WHERE condition` over the columns of the answer.
+        filter: Option<Box<sql::Expr>>,
     },
     /// `SHOW CREATE kind name`.
     ShowCreate {
@@ -298,6 +305,8 @@ pub enum Statement {
     },
     /// `DISCARD ALL`.
     DiscardAll,
+    /// `DISCARD TEMP`.
+    DiscardTemp,
     /// `DEALLOCATE name`; `None` for ALL.
     Deallocate {
         /// Name of the prepared statement.
@@ -315,6 +324,8 @@ pub enum Statement {
 pub struct CreateSequence {
     /// Name.
     pub name: sql::ObjectName,
+    /// Whether it goes with its session.
+    pub temporary: bool,
     /// Whether an existing one is kept.
     pub if_not_exists: bool,
     /// Its type, if it says one.
@@ -323,6 +334,21 @@ pub struct CreateSequence {
     pub options: Vec<sql::SequenceOptions>,
     /// The column that it belongs to.
     pub owned_by: Option<sql::ObjectName>,
+    /// Of the sequence of an identity column: which kind of it.
+    pub identity: Option<Identity>,
+}
+
+/// `COMMENT ON kind name IS text`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comment {
+    /// Kind of the object; a column's and a constraint's is a table's.
+    pub kind: ObjectKind,
+    /// The object.
+    pub name: String,
+    /// What of it.
+    pub on: On,
+    /// What is said; `None` takes it back.
+    pub text: Option<String>,
 }
 
 /// `CREATE TABLE name AS query`.
@@ -332,6 +358,10 @@ pub struct CreateTableAs {
     pub name: String,
     /// Whether an existing one is kept.
     pub if_not_exists: bool,
+    /// Whether it goes with its session.
+    pub temporary: bool,
+    /// What the end of each transaction does to it.
+    pub on_commit: Option<sql::OnCommit>,
     /// Names for its first columns.
     pub columns: Vec<String>,
     /// The query.
@@ -429,6 +459,8 @@ pub struct CopyFormat {
 pub struct CreateView {
     /// Name.
     pub name: String,
+    /// Whether it goes with its session.
+    pub temporary: bool,
     /// Whether it is kept fresh.
     pub materialized: bool,
     /// Whether an existing one is replaced.

@@ -7,7 +7,7 @@ use super::ast::{
     Broker, Connection, CreateSource, CreateView, Envelope, Format, Include, Metadata, OptionValue, Registry, Statement,
 };
 use super::cursor::Cursor;
-use super::{alter, general};
+use super::{alter, general, sequence};
 use crate::alter::quoted;
 use crate::names;
 use crate::{Error, Result};
@@ -30,7 +30,8 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         (Some("OR"), Some("REPLACE")) if ["VIEW", "MATERIALIZED", "TEMP", "TEMPORARY"].contains(&fourth) => {
             view(cursor)
         }
-        (Some("TABLE" | "TEMP" | "TEMPORARY" | "SEQUENCE"), _) => general(cursor),
+        (Some("SEQUENCE"), _) | (Some("TEMP" | "TEMPORARY"), Some("SEQUENCE")) => sequence::create(cursor),
+        (Some("TABLE" | "TEMP" | "TEMPORARY"), _) => general(cursor),
         _ => {
             let words = cursor.first_words(2);
             cursor.skip_statement();
@@ -528,13 +529,13 @@ fn view_options(cursor: &mut Cursor<'_>) -> Result<()> {
 fn view(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("CREATE");
     let or_replace = cursor.words(&["OR", "REPLACE"]);
-    if cursor.word("TEMP") || cursor.word("TEMPORARY") {
-        return Err(Error::new(b"0A000", "temporary views are not supported").hint("leave out the word TEMPORARY"));
-    }
+    let temporary = cursor.word("TEMP") || cursor.word("TEMPORARY");
     let materialized = cursor.word("MATERIALIZED");
     cursor.expect_word("VIEW")?;
     let if_not_exists = if_not_exists(cursor);
-    let name = cursor.name()?;
+    let name = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+    super::temporary_name(temporary, &name)?;
+    let name = names::key_of(&name)?;
     let mut columns = Vec::new();
     if cursor.token(&Token::LParen) {
         columns.push(cursor.identifier()?);
@@ -547,5 +548,13 @@ fn view(cursor: &mut Cursor<'_>) -> Result<Statement> {
     view_options(cursor)?;
     cursor.expect_word("AS")?;
     let query = cursor.sqlparser(|parser| parser.parse_query())?;
-    Ok(Statement::CreateView(Box::new(CreateView { name, materialized, or_replace, if_not_exists, columns, query })))
+    Ok(Statement::CreateView(Box::new(CreateView {
+        name,
+        temporary,
+        materialized,
+        or_replace,
+        if_not_exists,
+        columns,
+        query,
+    })))
 }

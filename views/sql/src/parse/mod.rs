@@ -8,6 +8,7 @@ pub mod ast;
 mod create;
 mod cursor;
 mod prepared;
+mod sequence;
 mod session;
 mod sink;
 mod subscribe;
@@ -15,7 +16,7 @@ mod subscribe;
 use std::sync::Arc;
 
 pub(crate) use alter::renamed;
-use ast::{ChangeStatement, ChangeVerb, CreateSequence, CreateTableAs, CreateView, ObjectKind, Parsed, Statement};
+use ast::{ChangeStatement, ChangeVerb, CreateTableAs, CreateView, ObjectKind, Parsed, Statement};
 use cursor::Cursor;
 use sqlparser::ast as sql;
 
@@ -41,8 +42,7 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
 }
 
 /// First words of statements that the field knows and this system does not do.
-const UNSUPPORTED: [&str; 10] =
-    ["CALL", "COMMENT", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY", "REVOKE", "UNLISTEN", "VACUUM"];
+const UNSUPPORTED: [&str; 9] = ["CALL", "GRANT", "LISTEN", "LOCK", "MERGE", "NOTIFY", "REVOKE", "UNLISTEN", "VACUUM"];
 
 fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let first = cursor.peek_word().unwrap_or_default();
@@ -68,6 +68,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         }
         "COPY" => session::copy(cursor),
         "CHECK" => check(cursor),
+        "COMMENT" => sequence::comment(cursor),
         "SUBSCRIBE" | "TAIL" => Ok(Statement::Subscribe { subscribe: subscribe::subscribe(cursor)?, copy: None }),
         "TABLE" => {
             cursor.word("TABLE");
@@ -149,13 +150,33 @@ fn into(query: &mut sql::Query) -> Option<sql::SelectInto> {
 fn create_table_as(
     cursor: &Cursor<'_>,
     name: &sql::ObjectName,
-    if_not_exists: bool,
-    columns: Vec<String>,
+    table: As,
     query: Box<sql::Query>,
 ) -> Result<Statement> {
     let query = Parsed { text: query.to_string(), statement: Statement::Query(query), whole: cursor.text().into() };
+    temporary_name(table.temporary, name)?;
     let (name, query) = (key_of(name)?, Arc::new(query));
-    Ok(Statement::CreateTableAs(Box::new(CreateTableAs { name, if_not_exists, columns, query })))
+    let As { if_not_exists, temporary, on_commit, columns } = table;
+    let create = CreateTableAs { name, if_not_exists, temporary, on_commit, columns, query };
+    Ok(Statement::CreateTableAs(Box::new(create)))
+}
+
+/// Fails where a name says another schema than that of temporary objects.
+fn temporary_name(temporary: bool, name: &sql::ObjectName) -> Result<()> {
+    let own = |part: &sql::ObjectNamePart| part.as_ident().is_some_and(|ident| fold(ident).starts_with("pg_temp"));
+    match name.0.len() > 1 && temporary && !name.0.iter().rev().nth(1).is_some_and(own) {
+        true => Err(Error::new(b"42P16", "cannot create temporary relation in non-temporary schema")),
+        false => Ok(()),
+    }
+}
+
+/// What CREATE TABLE AS says beside name and query.
+#[derive(Default)]
+struct As {
+    if_not_exists: bool,
+    temporary: bool,
+    on_commit: Option<sql::OnCommit>,
+    columns: Vec<String>,
 }
 
 /// A statement that sqlparser understands.
@@ -171,10 +192,11 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
                 _ => Statement::Unsupported { words },
             },
             mut query => match into(&mut query) {
-                Some(into) if into.temporary || into.unlogged => {
-                    Statement::Unsupported { words: "SELECT INTO TEMPORARY".into() }
+                Some(into) if into.unlogged => Statement::Unsupported { words: "SELECT INTO UNLOGGED".into() },
+                Some(into) => {
+                    let table = As { temporary: into.temporary, ..As::default() };
+                    create_table_as(cursor, &into.name, table, query.into())?
                 }
-                Some(into) => create_table_as(cursor, &into.name, false, Vec::new(), query.into())?,
                 None => Statement::Query(query.into()),
             },
         },
@@ -182,29 +204,26 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
             change(None, statement).unwrap_or(Statement::Unsupported { words })
         }
         sql::Statement::CreateTable(mut table) => match table.query.take() {
-            Some(_) if table.temporary || table.or_replace || !table.constraints.is_empty() => {
+            Some(_) if table.or_replace || !table.constraints.is_empty() => {
                 Statement::Unsupported { words: "CREATE TABLE AS with these clauses".into() }
             }
             Some(query) => {
-                let columns = table.columns.iter().map(|column| fold(&column.name)).collect();
-                create_table_as(cursor, &table.name, table.if_not_exists, columns, query)?
+                let said = As {
+                    if_not_exists: table.if_not_exists,
+                    temporary: table.temporary,
+                    on_commit: table.on_commit,
+                    columns: table.columns.iter().map(|column| fold(&column.name)).collect(),
+                };
+                create_table_as(cursor, &table.name, said, query)?
             }
-            None => Statement::CreateTable(table.into()),
+            None => {
+                temporary_name(table.temporary, &table.name)?;
+                Statement::CreateTable(table.into())
+            }
         },
-        sql::Statement::CreateSequence { temporary: true, .. } => {
-            Statement::Unsupported { words: "CREATE TEMPORARY SEQUENCE".into() }
-        }
-        sql::Statement::CreateSequence { if_not_exists, name, data_type, sequence_options, owned_by, .. } => {
-            Statement::CreateSequence(Box::new(CreateSequence {
-                name,
-                if_not_exists,
-                data_type,
-                options: sequence_options,
-                owned_by,
-            }))
-        }
         sql::Statement::CreateView(view) => Statement::CreateView(Box::new(CreateView {
             name: key_of(&view.name)?,
+            temporary: view.temporary,
             materialized: view.materialized,
             or_replace: view.or_replace,
             if_not_exists: view.if_not_exists,

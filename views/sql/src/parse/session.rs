@@ -1,6 +1,6 @@
 //! `SHOW`, `SET`, `EXPLAIN`, `COPY`, transactions.
 
-use sqlparser::ast::{ObjectName, Query};
+use sqlparser::ast::{Expr, ObjectName, Query};
 use sqlparser::tokenizer::Token;
 
 use super::ast::{CopyFormat, ExplainTarget, Statement};
@@ -101,7 +101,10 @@ pub(super) fn discard(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if cursor.word("ALL") {
         return Ok(Statement::DiscardAll);
     }
-    let nothing = [("PLANS", "DISCARD PLANS"), ("SEQUENCES", "DISCARD SEQUENCES"), ("TEMP", "DISCARD TEMP")];
+    if cursor.word("TEMP") || cursor.word("TEMPORARY") {
+        return Ok(Statement::DiscardTemp);
+    }
+    let nothing = [("PLANS", "DISCARD PLANS"), ("SEQUENCES", "DISCARD SEQUENCES")];
     if let Some((_, tag)) = nothing.into_iter().find(|(word, _)| cursor.word(word)) {
         return Ok(Statement::Nothing { tag });
     }
@@ -131,7 +134,8 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Statement> {
             cursor.expect_word("IN")?;
         }
         let name = cursor.name()?;
-        return Ok(Statement::ShowColumns { name, like: like(cursor)? });
+        let (like, filter) = like_or_where(cursor)?;
+        return Ok(Statement::ShowColumns { name, like, filter });
     }
     let objects = cursor.word("OBJECTS");
     // `SHOW cluster` asks for the variable.
@@ -167,11 +171,19 @@ fn show_objects(cursor: &mut Cursor<'_>, kind: Option<super::ast::ObjectKind>, f
             break;
         }
     }
-    Ok(Statement::ShowObjects { kind, on, schema, like: like(cursor)?, full })
+    let (like, filter) = like_or_where(cursor)?;
+    Ok(Statement::ShowObjects { kind, on, schema, like, filter, full })
 }
 
-fn like(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
-    if cursor.word("LIKE") { cursor.string().map(Some) } else { Ok(None) }
+/// `LIKE 'pattern'` or `WHERE condition`.
+fn like_or_where(cursor: &mut Cursor<'_>) -> Result<(Option<String>, Option<Box<Expr>>)> {
+    if cursor.word("LIKE") {
+        return Ok((Some(cursor.string()?), None));
+    }
+    if cursor.word("WHERE") {
+        return Ok((None, Some(Box::new(cursor.sqlparser(|parser| parser.parse_expr())?))));
+    }
+    Ok((None, None))
 }
 
 /// A variable's name, lower case; a qualified one keeps its dot.

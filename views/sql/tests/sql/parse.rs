@@ -92,6 +92,7 @@ fn objects_are_shown_and_dropped_by_kind() {
         on: on.map(Into::into),
         schema: schema.map(Into::into),
         like: like.map(Into::into),
+        filter: None,
         full,
     };
     let index = Some(ObjectKind::Index);
@@ -103,7 +104,7 @@ fn objects_are_shown_and_dropped_by_kind() {
         ("SHOW INDEXES ON v", show(index, Some("v"), None, None, false)),
         ("SHOW INDEX FROM materialize.public.V", show(index, Some("v"), None, None, false)),
         ("SHOW EXTENDED FULL OBJECTS", show(None, None, None, None, true)),
-        ("SHOW COLUMNS FROM v", Statement::ShowColumns { name: "v".into(), like: None }),
+        ("SHOW COLUMNS FROM v", Statement::ShowColumns { name: "v".into(), like: None, filter: None }),
         (
             "SHOW CREATE MATERIALIZED VIEW v",
             Statement::ShowCreate { kind: ObjectKind::MaterializedView, name: "v".into() },
