@@ -302,9 +302,9 @@ impl Loop {
         self.end_source_checkpoint(&told.map(drop));
     }
 
-    /// The log is compacted for those who asked.
+    /// The log is compacted for those who asked and still wait.
     fn end_source_checkpoint(&mut self, told: &Result<()>) {
-        for answer in std::mem::take(&mut self.checkpoints.asked.0) {
+        for answer in std::mem::take(&mut self.checkpoints.asked.0).into_iter().filter(|answer| !answer.is_closed()) {
             match told {
                 Ok(()) => self.writing.want_checkpoint(answer),
                 Err(error) => drop(answer.send(Err(error.clone()))),
