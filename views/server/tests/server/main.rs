@@ -70,6 +70,7 @@ fn config() -> Config {
 
 fn config_in(data_dir: std::path::PathBuf) -> Config {
     let dead_letters = tidewater::config::DEAD_LETTERS;
+    let checkpoint_seconds = tidewater::config::CHECKPOINT_SECONDS;
     let max_connections = tidewater::config::MAX_CONNECTIONS;
     let query_memory_mib = tidewater::config::QUERY_MEMORY_MIB;
     let subscribe_memory_mib = tidewater::config::SUBSCRIBE_MEMORY_MIB;
@@ -81,6 +82,7 @@ fn config_in(data_dir: std::path::PathBuf) -> Config {
         http_names,
         max_connections,
         data_dir,
+        checkpoint_seconds,
         dead_letters,
         query_memory_mib,
         subscribe_memory_mib,
