@@ -14,7 +14,7 @@ const PG_NAMESPACE: u32 = 2615;
 const PG_CONSTRAINT: u32 = 2606;
 
 fn actions<'c>(catalog: &'c Catalog, relation: &str) -> Result<&'c dyn Actions, SqlError> {
-    let missing = || SqlError::new(b"0A000", format!("reading pg_catalog.{relation} is not supported here"));
+    let missing = || SqlError::new(b"0A000", format!("reading pg_catalog.{relation} is not supported"));
     catalog.session.actions.as_deref().ok_or_else(missing)
 }
 

@@ -25,6 +25,12 @@ pub(crate) const NOT_ASKED: &[&str] = &[
     "current_setting",
     "set_config",
     "pg_backend_pid",
+    "pg_cancel_backend",
+    "pg_terminate_backend",
+    "pg_postmaster_start_time",
+    "pg_conf_load_time",
+    "txid_current",
+    "txid_current_if_assigned",
     "current_schema",
     "current_schemas",
     // Names come from the catalog, which there is none of here.
