@@ -38,7 +38,7 @@ pub enum Snapshot {
 }
 
 /// A record's place in its transaction, field `transaction`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionRef {
     /// Debezium's id of the transaction.
     pub id: Arc<str>,
@@ -49,7 +49,7 @@ pub struct TransactionRef {
 }
 
 /// Where a record came from, field `source`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Its place in a snapshot.
     pub snapshot: Snapshot,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidewater_delta::{Op, Row, RowBuilder, TableId, Width};
+use tidewater_delta::{Commit, Op, Row, RowBuilder, TableId, Width};
 use tidewater_ingest::OnError;
 use tidewater_ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
 use tidewater_ingest::timeline::{Bounds, Output, Place, TableSpec, Timeline};
@@ -44,22 +44,26 @@ fn spec(topic: &str) -> TableSpec {
     }
 }
 
-#[test]
-fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
-    let table = TableId(0);
+const TABLE: TableId = TableId(0);
+const ID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1";
+
+/// A timeline of one table, which is shown.
+fn timeline() -> Timeline {
     let mut timeline = Timeline::new("shop.transaction", true);
     timeline.begin_boundaries(0, 0);
-    timeline.add_table(table, spec("shop.shop.items"));
-    timeline.ends(&[(table, 0, 0)]);
+    timeline.add_table(TABLE, spec("shop.shop.items"));
+    timeline.ends(&[(TABLE, 0, 0)]);
     assert!(matches!(timeline.release()[..], [Output::Hydrated(_)]));
+    timeline
+}
+
+/// Feeds a transaction but for its END; the bytes of its rows.
+fn feed(timeline: &mut Timeline) -> usize {
     let (fixed, variable) = (Width::Fixed, Width::Variable);
     let mut builder = RowBuilder::new(vec![fixed, fixed, variable, fixed, fixed]);
-    let id: Arc<str> = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1".into();
+    let id: Arc<str> = ID.into();
     let (file, collection): (Arc<str>, Arc<str>) = ("binlog.000001".into(), "shop.items".into());
     timeline.boundary(0, 1, Boundary::Begin { id: id.clone(), ts_ms: 1 });
-    // The most begins anew here.
-    std::fs::write("/proc/self/clear_refs", "5").expect("a reset");
-    let before = memory("VmRSS");
     let mut bytes = 0;
     for n in 0..ROWS {
         let row = row(&mut builder, n);
@@ -77,32 +81,38 @@ fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
             transaction: Some(transaction),
         };
         let place = Place { partition: 0, offset: n as i64, timestamp_ms: 1 };
-        timeline.event(table, place, Event { operation: Operation::Create, ops: vec![Op::Upsert(row)], origin });
+        timeline.event(TABLE, place, Event { operation: Operation::Create, ops: vec![Op::Upsert(row)], origin });
         if n.is_multiple_of(10_000) {
             assert!(timeline.release().is_empty());
         }
     }
-    let held = memory("VmHWM") - before;
-    let begun = Instant::now();
-    let state = timeline.state().expect("all was handed on");
-    let written = begun.elapsed();
-    let mut timeline = Timeline::restore(&state, &BTreeMap::from([(table, table)])).expect("a state");
-    println!(
-        "its state: {:.2} times, written in {written:?}, read in {:?}",
-        state.len() as f64 / bytes as f64,
-        begun.elapsed() - written
-    );
-    assert!((state.len() as f64) < 1.2 * bytes as f64, "{} bytes of state", state.len());
-    drop(state);
-    std::fs::write("/proc/self/clear_refs", "5").expect("a reset");
-    let data_collections = vec![(collection, ROWS)];
-    timeline.boundary(1, 1, Boundary::End { id, event_count: ROWS, ts_ms: 1, data_collections });
+    bytes
+}
+
+/// Its END; what it then is.
+fn end(timeline: &mut Timeline) -> Commit {
+    let data_collections = vec![("shop.items".into(), ROWS)];
+    timeline.boundary(1, 1, Boundary::End { id: ID.into(), event_count: ROWS, ts_ms: 1, data_collections });
     let mut outputs = timeline.release();
     while outputs.is_empty() && timeline.wants_ends() {
-        timeline.ends(&[(table, 0, ROWS as i64)]);
+        timeline.ends(&[(TABLE, 0, ROWS as i64)]);
         outputs = timeline.release();
     }
-    let [Output::Commit(commit)] = &outputs[..] else { panic!("{} outputs", outputs.len()) };
+    match outputs.pop() {
+        Some(Output::Commit(commit)) if outputs.is_empty() => commit,
+        other => panic!("{other:?} and {} outputs", outputs.len()),
+    }
+}
+
+#[test]
+fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
+    let mut first = timeline();
+    // The most begins anew here.
+    std::fs::write("/proc/self/clear_refs", "5").expect("a reset");
+    let before = memory("VmRSS");
+    let bytes = feed(&mut first);
+    let held = memory("VmHWM") - before;
+    let commit = end(&mut first);
     assert_eq!(commit.changes.len(), ROWS as usize);
     let peak = memory("VmHWM") - before;
     let share = |part: usize| part as f64 / bytes as f64;
@@ -112,4 +122,14 @@ fn a_transaction_of_a_million_rows_takes_less_than_twice_their_bytes() {
         share(peak)
     );
     assert!(share(held) < 1.2 && share(peak) < 2.0, "{:.2} and {:.2} times", share(held), share(peak));
+    let mut second = timeline();
+    feed(&mut second);
+    let begun = Instant::now();
+    let state = second.state().expect("all was handed on");
+    let written = begun.elapsed();
+    let mut restored = Timeline::restore(&state, &BTreeMap::from([(TABLE, TABLE)])).expect("a state");
+    let read = begun.elapsed() - written;
+    println!("its state: {:.2} times, written in {written:?}, read in {read:?}", share(state.len()));
+    assert!(share(state.len()) < 1.2, "{:.2} times", share(state.len()));
+    assert!(end(&mut restored) == commit, "the same transaction");
 }

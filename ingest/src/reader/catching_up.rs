@@ -129,7 +129,8 @@ impl Group {
 
     fn stand_at(&mut self, table: Option<TableId>, topic: String, stand: Stand) -> u32 {
         self.feeds += 1;
-        self.readings.insert(self.feeds, Reading { feed: None, table, topic, stand, moved: Instant::now() });
+        self.readings
+            .insert(self.feeds, Reading { feed: None, gone: false, table, topic, stand, moved: Instant::now() });
         self.feeds
     }
 
@@ -211,6 +212,8 @@ impl Group {
         let Some(reading) = self.readings.get(&number) else { return Ok(()) };
         let (topic, table) = (reading.topic.clone(), reading.table);
         let bounds = self.cluster.bounds(asker, &topic)?;
+        let Some(reading) = self.readings.get_mut(&number) else { return Ok(()) };
+        reading.gone = bounds.is_empty();
         if bounds.is_empty() {
             let why = format!("topic \"{topic}\" does not exist any more");
             return match table.and_then(|id| self.sources.get_mut(&id)) {

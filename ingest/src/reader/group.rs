@@ -66,6 +66,8 @@ impl Source {
 pub(super) struct Reading {
     /// None before a topic whose state was kept is found.
     pub(super) feed: Option<Feed>,
+    /// Whether such a topic does not exist: nothing comes of it.
+    pub(super) gone: bool,
     /// The table; none for the transaction topic.
     pub(super) table: Option<TableId>,
     pub(super) topic: String,
@@ -132,8 +134,14 @@ impl Group {
         };
         while !stop.load(Ordering::Relaxed) {
             let done = match commands.try_recv() {
-                Ok(Command::Add(new)) => Some(group.add(new)),
-                Ok(Command::Remove(id)) => Some(group.remove(id)),
+                Ok(Command::Add(new)) => {
+                    group.add(new);
+                    Some(())
+                }
+                Ok(Command::Remove(id)) => {
+                    group.remove(id);
+                    Some(())
+                }
                 Ok(Command::TellState(telling)) => group.tell_state(&telling),
                 // It is the router that is told so.
                 Ok(Command::Resume(_) | Command::AskStates) => Some(()),

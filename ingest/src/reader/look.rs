@@ -144,14 +144,15 @@ impl Group {
         let _ = feed.orders.send(Order::Assign(from.collect()));
         let next = bounds.iter().map(|bounds| (bounds.partition, bounds.low)).collect();
         let stand = Stand { next, newest: BTreeMap::new() };
-        self.readings.insert(self.feeds, Reading { feed: Some(feed), table, topic, stand, moved: Instant::now() });
+        self.readings
+            .insert(self.feeds, Reading { feed: Some(feed), gone: false, table, topic, stand, moved: Instant::now() });
         Ok(self.feeds)
     }
 
     /// The present ends of all partitions of all tables.
     pub(super) fn ends(&self, asker: &BaseConsumer) -> Result<Vec<(TableId, i32, i64)>> {
         let mut ends = Vec::new();
-        for reading in self.readings.values() {
+        for reading in self.readings.values().filter(|reading| !reading.gone) {
             let Some(id) = reading.table else { continue };
             for (&partition, &next) in &reading.stand.next {
                 let (_, end) = self.cluster.watermarks(asker, &reading.topic, partition)?;
@@ -164,7 +165,7 @@ impl Group {
 
     /// Whether everything that is there is read.
     fn is_read(&self, asker: &BaseConsumer) -> Result<bool> {
-        for reading in self.readings.values() {
+        for reading in self.readings.values().filter(|reading| !reading.gone) {
             for (&partition, &next) in &reading.stand.next {
                 let (_, end) = self.cluster.watermarks(asker, &reading.topic, partition)?;
                 if next < end {

@@ -92,3 +92,66 @@ impl Timeline {
         self.pending.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::{Bounds, Output, Place, TableSpec};
+
+    const TABLE: TableId = TableId(3);
+
+    /// A timeline of one table without rows, which is shown.
+    fn shown(mut timeline: Timeline) -> Timeline {
+        let partitions = vec![Bounds { partition: 0, low: 0, end: 0 }];
+        let (topic, on_error) = ("shop.shop.t".into(), OnError::Stall);
+        let spec = TableSpec { topic, keyed: true, on_error, collection: None, compacted: true, partitions };
+        timeline.add_table(TABLE, spec);
+        timeline.ends(&[(TABLE, 0, 0)]);
+        let outputs = timeline.release();
+        assert!(outputs.contains(&Output::Hydrated(TABLE)), "{outputs:?}");
+        assert_eq!(timeline.health(TABLE), Health::running());
+        timeline
+    }
+
+    fn transactions() -> Timeline {
+        let mut timeline = Timeline::new("shop.transaction", true);
+        timeline.begin_boundaries(0, 0);
+        timeline
+    }
+
+    #[test]
+    fn a_table_whose_deletions_may_be_lost_has_no_answer() {
+        for (timeline, remedy) in [(transactions(), "snapshot"), (Timeline::of_log("t"), "DROP SOURCE")] {
+            let mut timeline = shown(timeline);
+            timeline.outdated(TABLE, "tombstones may be gone");
+            for _ in 0..2 {
+                timeline.record(TABLE, Place { partition: 0, offset: 7, timestamp_ms: 1 }, Vec::new());
+                timeline.quiet();
+                assert!(!timeline.release().contains(&Output::Hydrated(TABLE)));
+                let health = timeline.health(TABLE);
+                assert_eq!((health.state, &*health.reason), (State::Incomplete, "tombstones may be gone"));
+                assert!(health.hint.contains(remedy), "{}", health.hint);
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_whose_topic_was_made_again_says_so() {
+        let mut timeline = shown(Timeline::of_log("t"));
+        timeline.anew(TABLE, Bounds { partition: 0, low: 0, end: 0 });
+        timeline.release();
+        let health = timeline.health(TABLE);
+        assert_eq!(health.state, State::Running);
+        assert!(health.reason.contains("was deleted and made again") && health.hint.contains("DROP SOURCE"));
+    }
+
+    #[test]
+    fn without_its_boundaries_a_timeline_stands_still_at_once() {
+        let mut timeline = shown(transactions());
+        timeline.boundaries_gone("it was deleted and made again");
+        timeline.release();
+        let health = timeline.health(TABLE);
+        assert_eq!(health.state, State::Stalled);
+        assert!(health.reason.contains("shop.transaction") && health.hint.contains("DROP SOURCE"));
+    }
+}

@@ -17,7 +17,7 @@ use super::table::{Step, StepKind};
 use crate::event::{Origin, Snapshot};
 
 /// Something of a table's log.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     /// Partition and offset.
     pub(crate) at: (i32, i64),

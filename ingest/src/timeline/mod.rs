@@ -21,6 +21,7 @@
 
 mod changes;
 mod ends;
+mod entries;
 mod follow;
 mod health;
 mod hydrate;
@@ -212,7 +213,7 @@ impl Timeline {
         }
         // The rows of a log come once: nothing makes it whole.
         if table.log {
-            (table.shown, table.refused) = (false, true);
+            (table.live, table.shown, table.refused) = (false, false, true);
         }
         self.quiet = false;
         self.hide(id);

@@ -42,6 +42,7 @@ pub(crate) struct Partition {
     /// Whether a snapshot has begun since the newest transaction: after it a server may count anew.
     pub(crate) after_snapshot: bool,
     /// Of a table that is not shown: what waits for its turn.
+    #[serde(with = "super::entries")]
     pub(crate) log: VecDeque<Entry>,
     /// Whether records were deleted unread, and where the first one behind them lies.
     pub(crate) cut: Option<Option<BinlogPlace>>,

@@ -43,6 +43,7 @@ impl Timeline {
             self.tables.get(id).is_some_and(|table| table.steps.iter().any(|step| step.place == *place))
         };
         let held = waiting.transactions.iter().any(|id| self.pending.contains_key(id));
-        !held && !waiting.steps.iter().any(open) && !(waiting.merging && self.merging.is_some())
+        let merging = waiting.merging && self.merging.is_some();
+        !held && !merging && !waiting.steps.iter().any(open)
     }
 }

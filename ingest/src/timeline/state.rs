@@ -113,11 +113,11 @@ mod tests {
                 (0..=at as i32).map(|partition| Bounds { partition, low: 0, end: at as i64 * 9 }).collect();
             let topic = format!("shop.shop.t{at}").into();
             let (keyed, on_error) = (at == 0, OnError::Stall);
-            timeline
-                .add_table(id, TableSpec { topic, keyed, on_error, collection: None, compacted: false, partitions });
+            let spec = TableSpec { topic, keyed, on_error, collection: None, compacted: false, partitions };
+            timeline.add_table(id, spec);
+            timeline.ends(&[(id, 0, at as i64 * 9)]);
+            timeline.release();
         }
-        timeline.ends(&[(TABLES[0], 0, 0), (TABLES[1], 0, 9), (TABLES[1], 1, 9)]);
-        timeline.release();
         let id: std::sync::Arc<str> = "aaaa:1".into();
         timeline.boundary(0, 1, Boundary::Begin { id: id.clone(), ts_ms: 1 });
         let mut builder = RowBuilder::new(vec![Width::Fixed, Width::Variable]);

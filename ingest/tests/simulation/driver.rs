@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tidewater_delta::{Change, Op, TableId};
-use tidewater_ingest::event::{Boundary, Event, Operation};
+use tidewater_ingest::event::Operation;
 use tidewater_ingest::timeline::{Bounds, Loss, Output, Place, TableSpec, Waiting};
 use tidewater_ingest::{Health, State};
 
+use crate::crash::{CatchingUp, Checkpoint};
 use crate::debezium::key_row;
-use crate::judge::{Judge, Moment, op_text};
+use crate::judge::Judge;
 use crate::kafka::{Partition, Payload, Record};
 use crate::random::Random;
 use crate::story::{Outcome, Story};
 use crate::subject::Subject;
+use crate::text::{boundary_text, event_text, output_text};
 
 /// Rounds in which everything must have settled when nothing comes any more.
 const ROUNDS: usize = 12;
@@ -23,59 +25,43 @@ pub(crate) type Make<'a> = &'a dyn Fn(bool) -> Box<dyn Subject>;
 
 /// What is read of a topic.
 #[derive(Clone, Default)]
-struct Cursor {
-    added: bool,
+pub(crate) struct Cursor {
+    pub(crate) added: bool,
     /// Which of the sources that were made of the topic, one after the other, it is.
-    number: usize,
-    since: u64,
-    next: Vec<i64>,
+    pub(crate) number: usize,
+    pub(crate) since: u64,
+    pub(crate) next: Vec<i64>,
 }
 
-/// A state of the reader, and of what it shows.
-#[derive(Clone)]
-struct Checkpoint {
-    state: Vec<u8>,
-    first: u32,
-    cursors: Vec<Cursor>,
-    deleted: HashMap<(usize, usize), i64>,
-    moment: Moment,
-}
-
-/// A reader that goes on from a checkpoint: up to where it has to read before anybody may look.
-struct CatchingUp {
-    ends: Vec<(usize, usize, i64)>,
-    waiting: Option<Waiting>,
-}
-
-struct Driver<'a> {
-    story: &'a Story,
-    outcome: &'a Outcome,
-    make: Make<'a>,
-    subject: Box<dyn Subject>,
-    judge: Judge<'a>,
-    random: Random,
-    now: u64,
+pub(crate) struct Driver<'a> {
+    pub(crate) story: &'a Story,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) make: Make<'a>,
+    pub(crate) subject: Box<dyn Subject>,
+    pub(crate) judge: Judge<'a>,
+    pub(crate) random: Random,
+    pub(crate) now: u64,
     /// By topic; the last one is that of transactions.
-    cursors: Vec<Cursor>,
-    late: Vec<bool>,
-    restarts: usize,
-    removes: usize,
+    pub(crate) cursors: Vec<Cursor>,
+    pub(crate) late: Vec<bool>,
+    pub(crate) restarts: usize,
+    pub(crate) removes: usize,
     /// By topic and partition, the key of the newest deletion that was read: its tombstone says nothing more.
-    deleted: HashMap<(usize, usize), i64>,
+    pub(crate) deleted: HashMap<(usize, usize), i64>,
     /// The number of the first topic's table: others after a crash.
-    first: u32,
+    pub(crate) first: u32,
     /// How many sources were made.
-    made: usize,
+    pub(crate) made: usize,
     /// Decides over checkpoints and crashes.
-    fate: Random,
-    crashes: usize,
-    checkpoints: Vec<Checkpoint>,
-    catching_up: Option<CatchingUp>,
+    pub(crate) fate: Random,
+    pub(crate) crashes: usize,
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) catching_up: Option<CatchingUp>,
     /// Topics whose tables were not shown when the others had caught up, and what waits since they are.
-    joining: BTreeMap<usize, Option<Waiting>>,
+    pub(crate) joining: BTreeMap<usize, Option<Waiting>>,
     /// Offsets before which Kafka has deleted what the checkpoint includes.
-    cut: HashMap<(usize, usize), i64>,
-    log: Option<&'a mut Vec<String>>,
+    pub(crate) cut: HashMap<(usize, usize), i64>,
+    pub(crate) log: Option<&'a mut Vec<String>>,
 }
 
 /// Runs the story's reader against a subject.
@@ -124,42 +110,18 @@ pub(crate) fn run<'a>(
     driver.settle()
 }
 
-/// An event, readable.
-fn event_text(event: &Event) -> String {
-    let origin = &event.origin;
-    let ops = event.ops.iter().map(op_text).collect::<Vec<_>>().join(", ");
-    let transaction = origin.transaction.as_ref().map_or(String::new(), |t| format!(" in {}#{}", t.id, t.total_order));
-    let snapshot = format!("{:?}", origin.snapshot);
-    let gtid = origin.gtid.as_deref().unwrap_or("-");
-    let place = format!("{}:{}.{}", origin.file, origin.pos, origin.row);
-    format!(
-        "{:?} {ops}{transaction} [{snapshot} {place} {gtid} {} ts {}]",
-        event.operation, origin.collection, origin.ts_ms
-    )
-}
-
-fn boundary_text(boundary: &Boundary) -> String {
-    match boundary {
-        Boundary::Begin { id, ts_ms } => format!("BEGIN {id} ts {ts_ms}"),
-        Boundary::End { id, event_count, ts_ms, data_collections } => {
-            let counts = data_collections.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
-            format!("END {id}: {event_count} ({}) ts {ts_ms}", counts.join(", "))
-        }
-    }
-}
-
 impl Driver<'_> {
-    fn say(&mut self, text: impl FnOnce() -> String) {
+    pub(crate) fn say(&mut self, text: impl FnOnce() -> String) {
         if let Some(log) = &mut self.log {
             log.push(text());
         }
     }
 
-    fn partitions(&self, topic: usize) -> &[Partition] {
+    pub(crate) fn partitions(&self, topic: usize) -> &[Partition] {
         &self.outcome.world.kafka.topics[topic].partitions
     }
 
-    fn transactions(&self) -> usize {
+    pub(crate) fn transactions(&self) -> usize {
         self.story.partitions.len() - 1
     }
 
@@ -173,7 +135,7 @@ impl Driver<'_> {
         self.partitions(topic)[partition].low(self.now).max(cut)
     }
 
-    fn id(&self, topic: usize) -> TableId {
+    pub(crate) fn id(&self, topic: usize) -> TableId {
         TableId(self.first + topic as u32)
     }
 
@@ -200,7 +162,7 @@ impl Driver<'_> {
         }
     }
 
-    fn add(&mut self, topic: usize) {
+    pub(crate) fn add(&mut self, topic: usize) {
         let count = self.partitions(topic).iter().filter(|partition| partition.created <= self.now).count();
         let partitions: Vec<Bounds> = (0..count).map(|partition| self.bounds(topic, partition)).collect();
         self.made += 1;
@@ -297,7 +259,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn discover(&mut self) {
+    pub(crate) fn discover(&mut self) {
         self.find_transactions();
         for topic in 0..self.transactions() {
             let known = self.cursors[topic].next.len();
@@ -515,127 +477,6 @@ impl Driver<'_> {
         }
     }
 
-    /// Takes a checkpoint now and then.
-    fn keep_sometimes(&mut self) {
-        if self.story.reader.crashes == 0 || !self.fate.chance(20) {
-            return;
-        }
-        let state = self.subject.state().expect("all was handed on");
-        self.say(|| "    checkpoint".into());
-        let (first, cursors, deleted) = (self.first, self.cursors.clone(), self.deleted.clone());
-        let held = self.joining.iter().filter(|(_, waits)| waits.is_some()).map(|(topic, _)| *topic);
-        let moment = self.judge.moment(held);
-        self.checkpoints.push(Checkpoint { state, first, cursors, deleted, moment });
-    }
-
-    fn crash_sometimes(&mut self, percent: usize) {
-        if self.crashes > 0 && !self.checkpoints.is_empty() && self.fate.chance(percent) {
-            self.crashes -= 1;
-            self.crash();
-        }
-    }
-
-    /// The reader dies and goes on from an earlier state.
-    fn crash(&mut self) {
-        if self.checkpoints.is_empty() {
-            return;
-        }
-        // Those after it are of a time that never was.
-        let at = self.fate.below(self.checkpoints.len());
-        self.checkpoints.truncate(at + 1);
-        let checkpoint = self.checkpoints[at].clone();
-        let topics = self.transactions();
-        let is_same = |topic: &usize| {
-            let (now, then) = (&self.cursors[*topic], &checkpoint.cursors[*topic]);
-            now.added && then.added && now.number == then.number
-        };
-        let known: Vec<usize> = (0..topics).filter(is_same).collect();
-        let others: Vec<usize> =
-            (0..topics).filter(|topic| self.cursors[*topic].added && !known.contains(topic)).collect();
-        self.say(|| format!("the reader dies and goes on from checkpoint {at} with {known:?}"));
-        // Old numbers and new ones are partly the same.
-        self.first = 1 - checkpoint.first;
-        let numbers: BTreeMap<_, _> =
-            known.iter().map(|&topic| (TableId(checkpoint.first + topic as u32), self.id(topic))).collect();
-        self.subject = (self.make)(self.story.transactions);
-        self.subject.restore(&checkpoint.state, &numbers);
-        self.cursors.fill(Cursor::default());
-        for &topic in known.iter().chain([&topics]) {
-            self.cursors[topic] = checkpoint.cursors[topic].clone();
-        }
-        self.deleted = checkpoint.deleted.clone();
-        self.judge.go_back(checkpoint.moment.clone());
-        (0..topics).filter(|topic| !known.contains(topic)).for_each(|topic| self.judge.remove(topic));
-        self.delete(&checkpoint, &known);
-        self.discover();
-        let partitions = |topic: usize| (0..self.cursors[topic].next.len()).map(move |partition| (topic, partition));
-        let ends = known.iter().chain([&topics]).flat_map(|&topic| partitions(topic));
-        let ends = ends.map(|(topic, partition)| (topic, partition, self.partitions(topic)[partition].end(self.now)));
-        self.catching_up = Some(CatchingUp { ends: ends.collect(), waiting: None });
-        self.joining.clear();
-        others.into_iter().for_each(|topic| self.add(topic));
-    }
-
-    /// Kafka may have deleted what the checkpoint includes.
-    fn delete(&mut self, checkpoint: &Checkpoint, known: &[usize]) {
-        // A source that is made again would find the rest of its topic.
-        if self.story.reader.removes > 0 || !self.fate.chance(50) {
-            return;
-        }
-        self.checkpoints = vec![checkpoint.clone()];
-        for &topic in known.iter().chain([&self.transactions()]) {
-            for (partition, &next) in checkpoint.cursors[topic].next.iter().enumerate() {
-                self.cut.insert((topic, partition), next);
-            }
-        }
-    }
-
-    /// Whether a table that is shown from now on may not be looked at yet.
-    fn is_held(&mut self, output: &Output) -> bool {
-        let Output::Hydrated(TableId(topic)) = output else { return false };
-        if let Some(catching_up) = &mut self.catching_up {
-            catching_up.waiting = None;
-            return false;
-        }
-        let waits = self.joining.get_mut(&(*topic as usize));
-        waits.map(|waits| *waits = Some(self.subject.waiting())).is_some()
-    }
-
-    /// Tables that come in after the others have caught up.
-    fn join(&mut self) -> Result<(), String> {
-        let settled = |waits: &Option<Waiting>| waits.as_ref().is_some_and(|waits| self.subject.has_settled(waits));
-        let settled: Vec<usize> =
-            self.joining.iter().filter(|(_, waits)| settled(waits)).map(|(topic, _)| *topic).collect();
-        for topic in settled {
-            self.joining.remove(&topic);
-            self.judge.take(&Output::Hydrated(TableId(topic as u32)))?;
-        }
-        Ok(())
-    }
-
-    /// After a crash: whether what is shown is no older than what was.
-    fn catch_up(&mut self) -> Result<(), String> {
-        self.join()?;
-        let Some(catching_up) = &mut self.catching_up else { return Ok(()) };
-        let cursors = &self.cursors;
-        let unread = |&(topic, partition, end): &(usize, usize, i64)| {
-            cursors[topic].next.get(partition).is_some_and(|next| *next < end)
-        };
-        if catching_up.ends.iter().any(unread) {
-            return Ok(());
-        }
-        let waiting = catching_up.waiting.get_or_insert_with(|| self.subject.waiting());
-        if !self.subject.has_settled(waiting) {
-            return Ok(());
-        }
-        self.catching_up = None;
-        self.say(|| "    caught up".into());
-        self.judge.catch_up()?;
-        let added = (0..self.transactions()).filter(|&topic| self.cursors[topic].added);
-        self.joining = added.filter(|&topic| !self.judge.is_hydrated(topic)).map(|topic| (topic, None)).collect();
-        Ok(())
-    }
-
     /// A removed table is not spoken of any more.
     fn knows(&self, output: &Output) -> Result<(), String> {
         let tables: Vec<TableId> = match output {
@@ -700,19 +541,6 @@ impl Driver<'_> {
             return Err(format!("t{topic} is needlessly {:?} at the end: {}", health.state, health.reason));
         }
         Ok(())
-    }
-}
-
-fn output_text(output: &Output) -> String {
-    match output {
-        Output::Base { table, ops } => {
-            format!("    -> base of t{}: {}", table.0, ops.iter().map(op_text).collect::<Vec<_>>().join(", "))
-        }
-        Output::Commit(commit) => {
-            let changes = commit.changes.iter().map(|change| format!("t{} {}", change.table.0, op_text(&change.op)));
-            format!("    -> commit {}: {}", commit.position, changes.collect::<Vec<_>>().join(", "))
-        }
-        Output::Hydrated(table) => format!("    -> t{} hydrated", table.0),
     }
 }
 

@@ -113,6 +113,11 @@ impl<'a> Judge<'a> {
         Moment { held, ..self.now.clone() }
     }
 
+    /// The timeline shows a table from now on, and nobody may look at it before the reader has caught up.
+    pub(crate) fn hold(&mut self, topic: usize) {
+        self.now.held.insert(topic);
+    }
+
     pub(crate) fn is_hydrated(&self, topic: usize) -> bool {
         self.now.hydrated[topic]
     }

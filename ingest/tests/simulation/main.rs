@@ -8,6 +8,7 @@
 //! `SIM_SEEDS=n` seeds of each class from `SIM_FROM=k` on; `SIM_CLASS=Name` one class only. A failing seed is shrunk and printed.
 
 mod classes;
+mod crash;
 mod debezium;
 mod driver;
 mod findings;
@@ -19,6 +20,7 @@ mod reborn;
 mod shrink;
 mod story;
 mod subject;
+mod text;
 mod wrong;
 
 use std::collections::BTreeMap;

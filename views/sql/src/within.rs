@@ -91,12 +91,16 @@ impl Database {
 
     /// Adds the table that a statement of the transaction itself has made.
     pub fn add_to_moment(&self, moment: &mut Arc<TransactionMoment>, statement: &Statement, session: &Session) {
-        let name = match statement {
-            Statement::CreateTable(table) => names::key_of(&table.name).unwrap_or_default(),
-            Statement::CreateTableAs(create) => create.name.clone(),
+        let (name, temporary) = match statement {
+            Statement::CreateTable(table) => (names::key_of(&table.name).unwrap_or_default(), table.temporary),
+            Statement::CreateTableAs(create) => (create.name.clone(), create.temporary),
             _ => return,
         };
-        let name = self.resolved(&name, session).unwrap_or_default();
+        // The session may have had nothing temporary before, so that its search path lacks that.
+        let name = match temporary {
+            true => names::key(&session.temp_schema, names::split(&name).1),
+            false => self.resolved(&name, session).unwrap_or_default(),
+        };
         let Some(object) = self.objects.get(&name) else { return };
         if let Body::Table { node, .. } = &object.body {
             Arc::make_mut(moment).nodes.insert(*node, self.rows_now(&name, *node));

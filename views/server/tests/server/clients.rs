@@ -70,3 +70,50 @@ fn libraries_find_what_there_is() {
         running.stop().await;
     });
 }
+
+#[test]
+fn errors_of_constraints_name_them_in_fields_of_their_own() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        client
+            .batch_execute(
+                "CREATE SCHEMA s; CREATE TABLE s.t (a int CONSTRAINT one UNIQUE, b int NOT NULL, CONSTRAINT above CHECK (b > 0));
+                 INSERT INTO s.t VALUES (1, 1)",
+            )
+            .await
+            .expect("a table");
+        for (text, constraint, column) in [
+            ("INSERT INTO s.t VALUES (1, 2)", Some("one"), None),
+            ("BEGIN; INSERT INTO s.t VALUES (2, 2); INSERT INTO s.t VALUES (2, 2)", Some("one"), None),
+            ("ROLLBACK; UPDATE s.t SET b = 0", Some("above"), None),
+            ("INSERT INTO s.t VALUES (3, NULL)", None, Some("b")),
+        ] {
+            let error = client.batch_execute(text).await.expect_err(text);
+            let error = error.as_db_error().expect("of the server");
+            let named = (error.schema(), error.table(), error.constraint(), error.column());
+            assert_eq!(named, (Some("s"), Some("t"), constraint, column), "{text}");
+        }
+        running.stop().await;
+    });
+}
+
+/// pgjdbc's getIndexInfo and getImportedKeys, and a call with a result (`{? = call abs(?)}`), whose place has no type.
+#[test]
+fn what_jdbc_asks_of_an_older_server_is_there() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let client = connect(&running).await;
+        let row = client.query_one("SELECT amcanorder FROM pg_am WHERE amname = 'btree'", &[]).await.expect("a row");
+        assert!(row.get::<_, bool>(0));
+        let keys = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'max_index_keys'";
+        assert_eq!(client.query_one(keys, &[]).await.expect("a row").get::<_, &str>(0), "32");
+        for (shown, name) in [("timezone", "TimeZone"), ("DATESTYLE", "DateStyle"), ("Search_Path", "search_path")] {
+            let statement = client.prepare(&format!("SHOW {shown}")).await.expect("it prepares");
+            assert_eq!(statement.columns()[0].name(), name);
+        }
+        let call = client.prepare_typed("SELECT * FROM abs($1, $2) AS result", &[Type::VOID, Type::INT4]).await;
+        assert_eq!(call.expect("it prepares").columns()[0].type_(), &Type::INT4);
+        running.stop().await;
+    });
+}

@@ -368,3 +368,33 @@ fn statements_of_one_batch_see_those_before_them() {
         running.stop().await;
     });
 }
+
+#[test]
+fn a_killed_server_gives_no_number_away_twice() {
+    RUNTIME.block_on(async {
+        let folder = config().data_dir;
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..4 {
+            let process = Process::start(&folder, None);
+            let client = process.connect().await;
+            if round == 0 {
+                let tables = "CREATE SEQUENCE s; CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, a int)";
+                within(client.batch_execute(tables)).await.expect("tables");
+            }
+            // As many as some blocks have, and a part of one.
+            for number in list(&client, "SELECT nextval('s') FROM generate_series(1, 40)").await {
+                assert!(seen.insert(number), "{number} in round {round}");
+            }
+            within(client.batch_execute("INSERT INTO t (a) SELECT g FROM generate_series(1, 50) g"))
+                .await
+                .expect("rows");
+            drop(process);
+        }
+        let process = Process::start(&folder, None);
+        let client = process.connect().await;
+        assert_eq!(list(&client, "SELECT count(*) - count(DISTINCT id) FROM t").await, [0]);
+        assert_eq!(list(&client, "SELECT count(*) FROM t").await, [200]);
+        drop(process);
+        let _ = std::fs::remove_dir_all(&folder);
+    });
+}

@@ -97,10 +97,9 @@ fn sessions_have_variables() {
     RUNTIME.block_on(async {
         let running = server().await;
         let client = connect(&running).await;
-        client
-            .batch_execute("SET application_name = 'me'; SET unheard_of TO 1; SET TIME ZONE 'UTC'")
-            .await
-            .expect("SET");
+        client.batch_execute("SET application_name = 'me'; SET work_mem TO 1; SET TIME ZONE 'UTC'").await.expect("SET");
+        let unknown = client.batch_execute("SET unheard_of TO 1").await.expect_err("nobody knows it");
+        assert_eq!(unknown.code(), Some(&SqlState::UNDEFINED_OBJECT));
         let shown = client.query_one("SHOW application_name", &[]).await.expect("a row").get::<_, String>(0);
         assert_eq!(shown, "me");
         let level = client.query_one("SHOW TRANSACTION ISOLATION LEVEL", &[]).await.expect("a row");
