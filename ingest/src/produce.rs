@@ -101,8 +101,8 @@ pub struct Writer {
 /// Asked while the broker is waited for; false to give up.
 pub type GoOn<'a> = &'a mut dyn FnMut(&str) -> bool;
 
-/// Takes a record's key and value; false gives up.
-type Each<'e> = dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> bool + 'e;
+/// Takes a record's key and value; false to give up.
+pub type Each<'a> = &'a mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> bool;
 
 impl Cluster {
     /// Opens the writer of an id; every earlier one can commit nothing any more.
@@ -184,7 +184,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If no broker answers, transactions of others stay open, or `each` gives up.
-    pub fn read_committed(&self, topic: &str, each: &mut Each<'_>) -> Result<u64> {
+    pub fn read_committed(&self, topic: &str, each: Each<'_>) -> Result<u64> {
         let consumer = self.consumer()?;
         let ends = self.committed_ends(&consumer, topic)?;
         let mut left: HashMap<i32, i64> =

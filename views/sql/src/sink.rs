@@ -164,7 +164,7 @@ impl Database {
             return Err(Error::new(b"42809", message).hint(hint));
         };
         let columns: Arc<[Column]> = relation.columns.iter().cloned().collect();
-        let mut known: Vec<Vec<usize>> = relation.keys.iter().cloned().collect();
+        let mut known: Vec<Vec<usize>> = relation.keys.to_vec();
         known.extend(self.circuit.key(node));
         if let Body::Table { constraints, .. } = &object.body {
             let uniques = constraints.uniques.iter().map(|unique| unique.columns.clone());
