@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(step) = options.step {
         let reports = match step {
             Step::Fill => fill(options.scale, &folder)?,
-            Step::Read => vec![timed("reading the blocks", || read(&folder).map(|parts| drop(parts)))?],
+            Step::Read => vec![timed("reading the blocks", || read(&folder))?],
             Step::Restart => vec![timed("restart, view kept", || restart(&folder, true))?],
             Step::Compute => vec![timed("restart, view computed", || restart(&folder, false))?],
         };
@@ -133,7 +133,11 @@ fn fill(scale: f64, folder: &Path) -> Result<Vec<Report>, Box<dyn std::error::Er
             engine.tick(&workload.live(changes));
         }
         let mut kept = Kept::new();
-        reports.push(timed(&format!("pause after {changes} changes"), || Ok(kept = keep(&engine)))?);
+        let pause = timed(&format!("pause after {changes} changes"), || {
+            kept = keep(&engine);
+            Ok(())
+        });
+        reports.push(pause?);
         let mut new = 0;
         let written = timed("writing meanwhile", || {
             let mut writer = blocks.begin();

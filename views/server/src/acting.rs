@@ -72,6 +72,7 @@ impl Actions for Acting {
     }
 
     fn transaction_id(&self, assign: bool) -> Option<i64> {
-        self.with(|session| session.transaction_id(assign.then(|| || self.activity.transaction_id()))).flatten()
+        let next = || self.activity.transaction_id();
+        self.with(|session| session.transaction_id(assign.then_some(next))).flatten()
     }
 }

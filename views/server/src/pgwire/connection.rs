@@ -62,7 +62,7 @@ fn resting(status: TransactionStatus) -> &'static str {
 }
 
 /// Returns when somebody has ended the session.
-async fn terminated(entry: Option<Arc<Arc<Entry>>>) {
+async fn terminated(entry: Option<Arc<Entry>>) {
     match entry {
         Some(entry) => entry.ended().await,
         None => std::future::pending().await,
@@ -91,7 +91,7 @@ async fn answer(
         );
         // The crate's decoder panics at some messages that are shorter than they must be. Most messages of a pipeline are there already.
         let stops = *stopping.borrow();
-        let entry = client.session_extensions().get::<Arc<Entry>>();
+        let entry = client.session_extensions().get::<Arc<Entry>>().map(|entry| Arc::clone(&entry));
         let there = if stops { None } else { AssertUnwindSafe(client.next()).catch_unwind().now_or_never() };
         let message = match there {
             Some(message) => message,
