@@ -91,7 +91,7 @@ async fn answer(
         );
         // The crate's decoder panics at some messages that are shorter than they must be. Most messages of a pipeline are there already.
         let stops = *stopping.borrow();
-        let entry = client.session_extensions().get::<Arc<Entry>>().map(|entry| Arc::clone(&entry));
+        let entry = client.session_extensions().get::<Arc<Entry>>().map(|entry| (*entry).clone());
         let there = if stops { None } else { AssertUnwindSafe(client.next()).catch_unwind().now_or_never() };
         let message = match there {
             Some(message) => message,
