@@ -54,8 +54,8 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     // What was deleted before it was read is missed, and only where.
     stage.client().await?.batch_execute("CHECKPOINT").await?;
     stage.stop().await?;
-    stage.sql("UPDATE loose SET v = v + 1 WHERE id = 1; UPDATE loose SET v = v + 1 WHERE id = 2").await?;
     let (_, before) = kafka::watermarks(&brokers, "kept.kept.loose", 0)?;
+    stage.sql("UPDATE loose SET v = v + 1 WHERE id = 1; UPDATE loose SET v = v + 1 WHERE id = 2").await?;
     stage.written("kept.kept.loose", before + 2).await?;
     kafka::delete_records(&brokers, "kept.kept.loose", before + 2).await?;
     stage.start().await?;

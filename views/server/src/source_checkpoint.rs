@@ -255,6 +255,10 @@ impl Loop {
             self.checkpoints.changed = true;
             return self.end_source_checkpoint(&Err(error));
         }
+        let empty = self.checkpoints.blocks.as_ref().is_none_or(Blocks::is_empty);
+        if moment.timelines.is_empty() && empty {
+            return self.end_source_checkpoint(&Ok(()));
+        }
         let Some(mut blocks) = self.checkpoints.blocks.take() else { return };
         let kept: HashSet<u32> = moment.sources.keys().copied().collect();
         tracing::debug!(

@@ -42,7 +42,6 @@ impl Loop {
             database.create_source(&name, &schema, &parsed.text)?
         };
         self.describe_reading(table, &config);
-        self.describe_reading(table, &config);
         if let Err(error) = self.start_reading(table, config, schema) {
             self.database.write().drop_source(&name);
             return Err(error);
@@ -147,6 +146,7 @@ impl Loop {
 
     /// The same for a source that stays whatever happens.
     pub(crate) fn read_or_stall(&mut self, table: TableId, config: SourceConfig, schema: TableSchema) {
+        self.describe_reading(table, &config);
         if let Err(error) = self.start_reading(table, config, schema) {
             self.health(
                 table,

@@ -103,6 +103,11 @@ impl Blocks {
         Writer::new(self, number)
     }
 
+    /// Whether there is no version.
+    pub fn is_empty(&self) -> bool {
+        self.newest.is_none()
+    }
+
     /// Bytes of all segments that the newest version uses; 0 if there is none.
     pub fn bytes(&self) -> u64 {
         self.newest.iter().flat_map(|index| index.segments.values()).sum()
