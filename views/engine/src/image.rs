@@ -128,7 +128,9 @@ impl Arrangement {
         let heavy = image.heavy.into_iter().map(|(id, weight)| (RowId(id), weight)).collect();
         let current = image.current.map(|(chunk, used)| (chunk as usize, used as usize));
         self.arena = Arena::restore(image.chunks, current, heavy)?;
-        self.unfilled = (0..self.indexes.len()).map(|index| (index, 0)).collect();
+        // Of no chunk there is nothing to fill.
+        let to_fill = if self.arena.chunks() > 0 { self.indexes.len() } else { 0 };
+        self.unfilled = (0..to_fill).map(|index| (index, 0)).collect();
         Ok(())
     }
 

@@ -117,6 +117,16 @@ proptest! {
 }
 
 #[test]
+fn an_image_without_rows_is_filled_by_slices_too() {
+    let mut circuit = Circuit::new();
+    let table = add_tables(&mut circuit)[0];
+    circuit.restore(table, Image::default()).expect("an image");
+    build(&mut circuit);
+    circuit.tick([(table, Op::Upsert(pack(&[Some(1), None, None])))]);
+    assert_eq!(circuit.snapshot(table).rows().count(), 1);
+}
+
+#[test]
 fn a_chunk_of_no_known_size_is_no_image() {
     for (chunks, current) in [(vec![7], None), (vec![], Some((0, 8))), (vec![7 << 13], None)] {
         let chunks = chunks.into_iter().map(|length| Arc::from(vec![0; length])).collect();
