@@ -252,9 +252,9 @@ impl Worker {
         let done = match order {
             Order::Assign(from) => self.assign(consumer, &from),
             Order::Seek(from) => {
-                // What was handed on already may still wait for the timeline.
+                // What was handed on already may still wait for the timeline; it may lie beyond the end that was found before.
                 let next = self.next.get(&from.partition).map_or(from.next, |(next, _)| from.next.max(*next));
-                self.next.insert(from.partition, (next, from.end));
+                self.next.insert(from.partition, (next, from.end.max(next)));
                 let seek = Offset::Offset(self.from(from.partition, next));
                 let seek = consumer.seek(&self.topic, from.partition, seek, TIMEOUT);
                 seek.map_err(|error| self.cluster.error(&error))

@@ -1,6 +1,6 @@
 //! Timelines that go on after a restart, on a cluster that librdkafka plays.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use rdkafka::Timestamp;
@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use tidewater_delta::Op;
 use tidewater_types::{Column, Type};
 
+use super::feed::{Content, Feed, From, Item, Order, TableContent};
 use super::mark::Mark;
 use super::state::{GroupState, Stand};
 use super::*;
@@ -325,4 +326,29 @@ fn a_state_that_is_not_of_the_source_is_refused() {
     let (states, _) = reading.checkpoint();
     assert!(states.is_empty(), "nothing is read");
     reading.readers.shutdown();
+}
+
+/// A seek that was asked for before the newest records came does not take back how far the topic was read.
+#[test]
+fn a_late_order_tells_no_earlier_end() {
+    let world = World::new();
+    world.row(1, 10, "first", 0);
+    world.row(2, 20, "last", 0);
+    let (config, schema) = world.source();
+    let content = Content::Table(Box::new(TableContent::new(config.clone(), schema)));
+    let (out, batches) = sync_channel(16);
+    let feed = Feed::start(1, config.cluster, TOPIC.into(), content, BTreeMap::new(), out).expect("a thread");
+    let read = || loop {
+        let batch = batches.recv_timeout(PATIENCE).expect("a batch");
+        if let Some(next) = batch.items.iter().find_map(|item| match item {
+            Item::Read(0, next) => Some(*next),
+            _ => None,
+        }) {
+            return next;
+        }
+    };
+    feed.orders.send(Order::Assign(vec![From { partition: 0, next: 0, end: 2 }])).expect("a feed");
+    assert_eq!(read(), 2);
+    feed.orders.send(Order::Seek(From { partition: 0, next: 0, end: 1 })).expect("a feed");
+    assert_eq!(read(), 2);
 }
