@@ -19,6 +19,7 @@ use rdkafka::{ClientConfig, ClientContext};
 
 use crate::error::Error;
 use crate::kafka::{Cluster, TIMEOUT};
+use crate::timeline::Bounds;
 
 /// A transaction that is open longer is ended by the broker. Readers of what is committed wait as long for one whose writer died and
 /// does not come back; the first rows of a large view have to be written in this time.
@@ -31,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const VISIBLE: Duration = Duration::from_secs(10);
 /// Transactions of others that are open in a topic are waited for as long as this.
 const OTHERS: Duration = Duration::from_secs(30);
+/// The marks of a transaction that has ended are there by then.
+const MARKS: Duration = Duration::from_secs(5);
 /// A broker that sends nothing for so long is down.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -186,14 +189,46 @@ impl Cluster {
     /// If no broker answers, transactions of others stay open, or `each` gives up.
     pub fn read_committed(&self, topic: &str, each: Each<'_>) -> Result<u64> {
         let consumer = self.consumer()?;
-        let ends = self.committed_ends(&consumer, topic)?;
-        let mut left: HashMap<i32, i64> =
-            ends.iter().filter(|(_, low, end)| low < end).map(|(partition, _, end)| (*partition, *end)).collect();
-        let from: Vec<_> = ends.iter().filter(|(_, low, end)| low < end).map(|(p, low, _)| (*p, *low)).collect();
+        let written = self.bounds(&self.hasty().consumer()?, topic)?;
+        let until = Instant::now() + OTHERS;
+        loop {
+            let committed = self.bounds(&consumer, topic)?;
+            if open_partitions(&written, &committed).is_empty() {
+                return self.read(&consumer, topic, &committed, each);
+            }
+            if Instant::now() > until {
+                let reason = format!("transactions of others are open in topic \"{topic}\"");
+                return Err(self.refused(reason).into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// As [`Cluster::read_committed`], but with what was written in transactions that are open or were taken back.
+    ///
+    /// # Errors
+    /// If no broker answers, or `each` gives up.
+    pub fn read_uncommitted(&self, topic: &str, each: Each<'_>) -> Result<u64> {
+        let hasty = self.hasty();
+        let consumer = hasty.consumer()?;
+        self.read(&consumer, topic, &hasty.bounds(&consumer, topic)?, each)
+    }
+
+    /// One that does not wait for the ends of transactions.
+    fn hasty(&self) -> Cluster {
+        let mut hasty = self.clone();
+        hasty.properties.push(("isolation.level".into(), "read_uncommitted".into()));
+        hasty
+    }
+
+    fn read(&self, consumer: &BaseConsumer, topic: &str, bounds: &[Bounds], each: Each<'_>) -> Result<u64> {
+        let filled = || bounds.iter().filter(|bounds| bounds.low < bounds.end);
+        let mut left: HashMap<i32, i64> = filled().map(|bounds| (bounds.partition, bounds.end)).collect();
+        let from: Vec<_> = filled().map(|bounds| (bounds.partition, bounds.low)).collect();
         if from.is_empty() {
             return Ok(0);
         }
-        self.assign(&consumer, topic, &from)?;
+        self.assign(consumer, topic, &from)?;
         let (mut count, mut heard) = (0, Instant::now());
         while !left.is_empty() {
             match consumer.poll(PATIENCE) {
@@ -221,28 +256,6 @@ impl Cluster {
             }
         }
         Ok(count)
-    }
-
-    /// First offset and end of every partition, when no transaction is open that was begun before.
-    fn committed_ends(&self, consumer: &BaseConsumer, topic: &str) -> Result<Vec<(i32, i64, i64)>> {
-        let mut all = self.clone();
-        all.properties.push(("isolation.level".into(), "read_uncommitted".into()));
-        let written = self.bounds(&all.consumer()?, topic)?;
-        let until = Instant::now() + OTHERS;
-        loop {
-            let committed = self.bounds(consumer, topic)?;
-            let is_whole = written.iter().all(|bounds| {
-                committed.iter().any(|found| found.partition == bounds.partition && found.end >= bounds.end)
-            });
-            if is_whole {
-                return Ok(committed.iter().map(|found| (found.partition, found.low, found.end)).collect());
-            }
-            if Instant::now() > until {
-                let reason = format!("transactions of others are open in topic \"{topic}\"");
-                return Err(self.refused(reason).into());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, Error> {
@@ -309,6 +322,39 @@ impl Writer {
         Ok(())
     }
 
+    /// Ends what is open in a topic that nobody else writes. Opening the id has ended all that earlier writers left; but Kafka 4 may lose
+    /// the marks that say so to readers, where a partition has no leader at the moment (KAFKA-20734), and those would wait for ever. A
+    /// mark of a later transaction of the same writer ends the earlier one in the same way, so one is begun there and taken back.
+    ///
+    /// # Errors
+    /// As [`Writer::begin`].
+    pub fn end_left_open(&self, topic: &str) -> Result<()> {
+        let (committed, hasty) = (self.cluster.consumer()?, self.cluster.hasty());
+        let written = hasty.bounds(&hasty.consumer()?, topic)?;
+        let until = Instant::now() + MARKS;
+        let open = loop {
+            let open = open_partitions(&written, &self.cluster.bounds(&committed, topic)?);
+            if open.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                break open;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        tracing::warn!(topic, partitions = ?open, "Kafka has not ended a transaction that an earlier writer left; it is taken back");
+        self.begin()?;
+        for partition in open {
+            let record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).key(b"");
+            self.producer.send(record).map_err(|(error, _)| self.cluster.error(&error))?;
+        }
+        // Only what was sent is marked.
+        self.producer.flush(TIMEOUT).map_err(|error| self.cluster.error(&error))?;
+        self.producer.abort_transaction(TIMEOUT).map_err(|error| self.cluster.error(&error))?;
+        self.open.set(false);
+        Ok(())
+    }
+
     /// Does something that may be asked for again, for as long as whoever waits wants it.
     fn retried(
         &self,
@@ -341,6 +387,12 @@ impl Drop for Writer {
             tracing::debug!(%error, "a transaction of a sink stays open until its next writer");
         }
     }
+}
+
+/// Partitions that have records behind what is committed.
+fn open_partitions(written: &[Bounds], committed: &[Bounds]) -> Vec<i32> {
+    let is_whole = |of: &Bounds| committed.iter().any(|found| found.partition == of.partition && found.end >= of.end);
+    written.iter().filter(|bounds| !is_whole(bounds)).map(|bounds| bounds.partition).collect()
 }
 
 /// Whether the same call may succeed later.

@@ -16,8 +16,8 @@ use crate::stage::{PULSE, Pair, Stage};
 
 const ACCOUNTS: i64 = 40;
 const BALANCE: i64 = 1_000;
-/// How long nothing is killed.
-const CALM: Duration = Duration::from_millis(2_500);
+/// Transactions of MySQL between kills.
+const CALM: u64 = 1_000;
 /// How long a topic may take to hold what MySQL does.
 const CATCH_UP: Duration = Duration::from_secs(120);
 
@@ -25,7 +25,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     set_up(stage).await?;
     let (stop, moved) = (AtomicBool::new(false), AtomicU64::new(0));
     let (traffic, killed) = tokio::join!(traffic(stage, &stop, &moved), async {
-        let killed = kill(stage).await;
+        let killed = kill(stage, &moved).await;
         stop.store(true, Ordering::Relaxed);
         killed
     });
@@ -115,7 +115,7 @@ async fn traffic(stage: &Stage, stop: &AtomicBool, moved: &AtomicU64) -> Result<
     Ok(())
 }
 
-async fn kill(stage: &Stage) -> Result<()> {
+async fn kill(stage: &Stage, moved: &AtomicU64) -> Result<()> {
     // Now and then a server is killed that has not come back from the time before.
     for (what, calm) in
         [("tidewater", true), ("kafka", true), ("tidewater", false), ("both", true), ("tidewater", true)]
@@ -123,7 +123,8 @@ async fn kill(stage: &Stage) -> Result<()> {
         if calm {
             writing(stage).await?;
         }
-        tokio::time::sleep(CALM).await;
+        let until = moved.load(Ordering::Relaxed) + CALM;
+        wait_for(CATCH_UP, async || Ok(moved.load(Ordering::Relaxed) >= until)).await?;
         eprintln!("  sinks: kill -9 {what}");
         if what != "tidewater" {
             let servers = stage.servers.clone();

@@ -28,14 +28,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The newest that is committed; `None` if nobody has written the topic.
+    /// The newest, committed or not; `None` if nobody has written the topic. Other sinks' transactions are not waited for, and what was
+    /// taken back is no later than what its writer would write next: to start no earlier than that is right as well.
     ///
     /// # Errors
     /// If Kafka does not answer.
     pub(crate) fn read(spec: &Spec) -> Result<Option<Progress>> {
         let mut found = None;
         let name = spec.topic.name.as_bytes();
-        spec.cluster.read_committed(&spec.progress.name, &mut |key, value| {
+        spec.cluster.read_uncommitted(&spec.progress.name, &mut |key, value| {
             if key == Some(name) {
                 found = value.and_then(|value| serde_json::from_slice(value).ok());
             }

@@ -157,6 +157,7 @@ impl SinkWriter {
             self.still_ours(Progress::read(&spec)?.as_ref())?;
         }
         let writer = spec.cluster.writer(&spec.transactional_id(), &spec.properties, &mut self.go_on())?;
+        writer.end_left_open(&spec.topic.name)?;
         let progress = Progress::read(&spec)?;
         self.still_ours(progress.as_ref())?;
         self.known = Some(progress.as_ref().map(|progress| progress.writer.clone()));
