@@ -14,8 +14,10 @@ use crate::tidewater::Tidewater;
 use crate::{Result, connect, watch};
 
 const PARTS: [&str; 5] = ["tidewater", "kafka", "connect", "mysql", "registry"];
-/// The longest time that nothing is killed.
-const CALM: Duration = Duration::from_millis(2_500);
+/// Nothing is killed for up to so many transactions.
+const CALM: i64 = 250;
+/// How long a server is down before it is started again, at most.
+const DOWN: Duration = Duration::from_millis(1_250);
 
 /// How much of it.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +43,7 @@ pub(crate) async fn prove(
         let (traffic, stop) = (traffic.clone(), stop.clone());
         tokio::spawn(async move { traffic.run_rough(&stop).await })
     };
-    let done = break_things(servers, tidewater, options).await;
+    let done = break_things(servers, traffic, tidewater, options).await;
     stop.store(true, Ordering::Relaxed);
     running.await??;
     let (seconds, committed) = (begin.elapsed().as_secs(), traffic.transactions() - before);
@@ -76,7 +78,12 @@ pub(crate) async fn prove(
 }
 
 /// Every part in turn, in an order of its own each time; now and then two at once.
-async fn break_things(servers: &Arc<Servers>, tidewater: &mut Tidewater, options: Options) -> Result<()> {
+async fn break_things(
+    servers: &Arc<Servers>,
+    traffic: &Traffic,
+    tidewater: &mut Tidewater,
+    options: Options,
+) -> Result<()> {
     let mut random = Random(options.seed);
     let mut order: Vec<&str> = Vec::new();
     let mut done = 0;
@@ -90,10 +97,11 @@ async fn break_things(servers: &Arc<Servers>, tidewater: &mut Tidewater, options
         let together = if random.below(4) == 0 { 2 } else { 1 };
         let parts = order.split_off(order.len().saturating_sub(together.min(options.faults - done)));
         done += parts.len();
-        let calm = CALM.mul_f64(random.below(1_000) as f64 / 1_000.0);
-        eprintln!("  {done}: kill -9 {} after {} ms", parts.join(" and "), calm.as_millis());
-        tokio::time::sleep(calm).await;
-        fault(servers, tidewater, &parts, CALM.mul_f64(random.below(500) as f64 / 1_000.0)).await?;
+        let calm = random.below(CALM);
+        eprintln!("  {done}: kill -9 {} after {calm} transactions", parts.join(" and "));
+        let until = traffic.transactions() + u64::try_from(calm)?;
+        wait_until(async || Ok(traffic.transactions() >= until)).await?;
+        fault(servers, tidewater, &parts, DOWN.mul_f64(random.below(1_000) as f64 / 1_000.0)).await?;
         connect::mend(servers, &["shop", "shop-json"]).await;
     }
     Ok(())

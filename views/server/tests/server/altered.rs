@@ -3,14 +3,13 @@
 use tokio_postgres::error::SqlState;
 
 use crate::transactions::{code, shown};
-use crate::{RUNTIME, config, connect, server};
+use crate::{RUNTIME, config, connect, server, started};
 
 #[test]
 fn altered_tables_and_names_come_back() {
     RUNTIME.block_on(async {
         let config = config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         for statement in [
             "CREATE TABLE t (a int PRIMARY KEY, b text)",
             "INSERT INTO t VALUES (1, 'x'), (2, 'y')",

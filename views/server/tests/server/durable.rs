@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tidewater::config::Config;
 use tokio_postgres::{Client, NoTls};
 
-use crate::{RUNTIME, config, config_in, connect, within};
+use crate::{RUNTIME, config, config_in, connect, started, within};
 
 async fn code(client: &Client, statement: &str) -> String {
     let error = within(client.batch_execute(statement)).await.expect_err(statement);
@@ -67,8 +67,7 @@ impl Drop for Process {
 fn rows_come_back_after_a_restart_in_views_too() {
     RUNTIME.block_on(async {
         let config = config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client
             .batch_execute(
                 "CREATE TABLE keyed (a bigint PRIMARY KEY, b text UNIQUE, c numeric DEFAULT 7, CHECK (c > 0));
@@ -96,8 +95,7 @@ fn rows_come_back_after_a_restart_in_views_too() {
         let before = list(&client, oid).await;
         running.stop().await;
         for round in 0..2 {
-            let running = tidewater::start(&config).await.expect("a server");
-            let client = connect(&running).await;
+            let (running, client) = started(&config).await;
             assert_eq!(list(&client, "SELECT a FROM keyed ORDER BY a").await, [2, 3]);
             assert_eq!(list(&client, "SELECT n FROM sums").await, [8 + round]);
             assert_eq!(list(&client, "SELECT n FROM counts ORDER BY a").await, [3, 1]);
@@ -127,8 +125,7 @@ fn a_catalog_of_before_the_log_is_taken_over_once() {
             r#"{"version": 2, "definitions": [{"statement": "CREATE TABLE t (a bigint)", "search_path": ["public"]}]}"#;
         std::fs::write(config.data_dir.join("catalog.json"), old).expect("a file");
         let begin = async || {
-            let running = tidewater::start(&config).await.expect("a server");
-            let client = connect(&running).await;
+            let (running, client) = started(&config).await;
             (running, client)
         };
         let (running, client) = begin().await;
@@ -263,8 +260,7 @@ fn a_full_disk_fails_statements_and_reads_go_on() {
 fn a_damaged_log_is_named_and_never_skipped() {
     RUNTIME.block_on(async {
         let config = config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client.batch_execute("CREATE TABLE t (a bigint); INSERT INTO t VALUES (1)").await.expect("a row");
         client.batch_execute("INSERT INTO t VALUES (2)").await.expect("a row");
         running.stop().await;
@@ -298,8 +294,7 @@ fn numbered(folder: &Path) -> Vec<String> {
 fn checkpoints_shorten_the_log_while_rows_come_and_a_damaged_one_is_not_needed() {
     RUNTIME.block_on(async {
         let config = config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client
             .batch_execute(
                 "CREATE TABLE t (a bigint PRIMARY KEY, b text); CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM t;
@@ -326,8 +321,7 @@ fn checkpoints_shorten_the_log_while_rows_come_and_a_damaged_one_is_not_needed()
                 bytes[5_000] ^= 1;
                 std::fs::write(&newest, bytes).expect("a checkpoint");
             }
-            let running = tidewater::start(&config).await.expect("a server");
-            let client = connect(&running).await;
+            let (running, client) = started(&config).await;
             assert_eq!(list(&client, "SELECT n FROM v").await, [1_003]);
             assert_eq!(list(&client, "SELECT max(a) FROM t WHERE a < 10000").await, [1_999]);
             assert_eq!(code(&client, "INSERT INTO t VALUES (1999)").await, "23505");
@@ -341,8 +335,7 @@ fn checkpoints_shorten_the_log_while_rows_come_and_a_damaged_one_is_not_needed()
 fn statements_of_one_batch_see_those_before_them() {
     RUNTIME.block_on(async {
         let config = config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client
             .batch_execute("CREATE TABLE n (a bigint PRIMARY KEY, b bigint); INSERT INTO n VALUES (1, 0)")
             .await

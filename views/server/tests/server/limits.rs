@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_postgres::error::SqlState;
 
-use crate::{RUNTIME, connect, queries_begun, server, until_begun, within};
+use crate::{RUNTIME, connect, queries_begun, server, started, until_begun, within};
 
 /// A query that computes far longer than any test waits, without a pause.
 const LONG: &str = "SELECT count(*) FROM big a, big b WHERE a.id + b.id = -1";
@@ -326,8 +326,7 @@ fn a_server_that_cannot_start_says_why_in_one_sentence() {
 fn clients_beyond_the_limit_are_told_and_room_comes_back() {
     RUNTIME.block_on(async {
         let config = tidewater::config::Config { max_connections: 2, ..crate::config() };
-        let running = tidewater::start(&config).await.expect("a server");
-        let first = connect(&running).await;
+        let (running, first) = started(&config).await;
         let second = connect(&running).await;
         let address = format!("host=127.0.0.1 port={} user=anybody dbname=materialize", running.pg_address.port());
         let third = async || tokio_postgres::connect(&address, tokio_postgres::NoTls).await;

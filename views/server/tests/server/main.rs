@@ -96,6 +96,13 @@ async fn connect(running: &Running) -> Client {
     client
 }
 
+/// A server and a client of it.
+async fn started(config: &Config) -> (Running, Client) {
+    let running = tidewater::start(config).await.expect("a server");
+    let client = connect(&running).await;
+    (running, client)
+}
+
 /// Far longer than anything here takes: it ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(100);
 

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::transactions::{code, shown};
-use crate::{RUNTIME, connect, server, within};
+use crate::{RUNTIME, connect, server, started, within};
 
 const SUM: &str = "SELECT sum(v) FROM t";
 
@@ -143,8 +143,7 @@ fn neither_updates_are_lost_nor_does_skew_come_in() {
 fn transactions_go_on_after_a_restart() {
     RUNTIME.block_on(async {
         let config = crate::config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client
             .batch_execute("CREATE TABLE gone (a int); CREATE TABLE t (k int PRIMARY KEY, v int)")
             .await

@@ -7,7 +7,7 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::{RUNTIME, connect, queries_begun, server, until_begun};
+use crate::{RUNTIME, connect, queries_begun, server, started, until_begun};
 
 #[test]
 fn values_come_back_in_binary() {
@@ -161,15 +161,13 @@ fn a_running_query_is_cancelled() {
 fn the_catalog_outlives_the_process() {
     RUNTIME.block_on(async {
         let config = crate::config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client
             .batch_execute("CREATE TABLE t (a int); CREATE MATERIALIZED VIEW v AS SELECT a FROM t; CREATE INDEX i ON v (a); CREATE TABLE gone (a int); DROP TABLE gone")
             .await
             .expect("objects");
         running.stop().await;
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client.batch_execute("INSERT INTO t VALUES (7)").await.expect("the table is there");
         assert_eq!(client.query_one("SELECT a FROM v", &[]).await.expect("a row").get::<_, i32>(0), 7);
         let names: Vec<String> = client.query("SHOW OBJECTS", &[]).await.expect("names").iter().map(|row| row.get(0)).collect();

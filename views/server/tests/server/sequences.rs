@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio_postgres::Client;
 
 use crate::transactions::shown;
-use crate::{RUNTIME, config, connect, server};
+use crate::{RUNTIME, config, connect, server, started};
 
 async fn number(client: &Client) -> i64 {
     shown(client, "SELECT nextval('s')").await[0].parse().expect("a number")
@@ -17,8 +17,7 @@ fn numbers_are_never_given_away_twice() {
         let config = config();
         let mut seen = BTreeSet::new();
         for round in 0..4 {
-            let running = tidewater::start(&config).await.expect("a server");
-            let client = connect(&running).await;
+            let (running, client) = started(&config).await;
             if round == 0 {
                 client
                     .batch_execute(
@@ -37,13 +36,11 @@ fn numbers_are_never_given_away_twice() {
             client.batch_execute("INSERT INTO t (a) SELECT g FROM generate_series(1, 500) g").await.expect("rows");
             running.stop().await;
         }
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         assert_eq!(shown(&client, "SELECT count(DISTINCT id) FROM t").await, ["2000"]);
         client.batch_execute("SELECT setval('s', 5, false); ALTER TABLE t RENAME TO v").await.expect("it is set");
         running.stop().await;
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         assert_eq!(number(&client).await, 5);
         client.batch_execute("INSERT INTO v (a) VALUES (1); DROP TABLE v; DROP SEQUENCE s").await.expect("all goes");
         assert_eq!(shown(&client, "SELECT count(*) FROM pg_class WHERE relkind = 'S'").await, ["0"]);

@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::transactions::{self, shown};
-use crate::{RUNTIME, config, connect, server, until_begun, within};
+use crate::{RUNTIME, config, connect, server, started, until_begun, within};
 
 async fn code(client: &Client, statement: &str) -> String {
     let code = within(transactions::code(client, statement)).await;
@@ -69,8 +69,7 @@ fn temporary_tables_are_their_session_s_own_and_go_with_it() {
 fn comments_and_identity_columns_come_back_after_a_restart() {
     RUNTIME.block_on(async {
         let config = config();
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         client
             .batch_execute(
                 "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, a text, CONSTRAINT c CHECK (a <> ''));
@@ -82,8 +81,7 @@ fn comments_and_identity_columns_come_back_after_a_restart() {
             .await
             .expect("comments");
         running.stop().await;
-        let running = tidewater::start(&config).await.expect("a server");
-        let client = connect(&running).await;
+        let (running, client) = started(&config).await;
         let comments = "SELECT string_agg(description, ', ' ORDER BY description) FROM pg_description";
         assert_eq!(shown(&client, comments).await, ["a check, a column, a schema, a table, a view"]);
         assert_eq!(code(&client, "INSERT INTO t VALUES (5, 'y')").await, "428C9");
