@@ -212,6 +212,8 @@ fn open(config: &Config) -> std::io::Result<(Durable, Database, SourceCheckpoint
     let (durable, definitions) = Durable::open(&config.data_dir)?;
     let (blocks, mut found) = durable.sources()?;
     let mut database = Database::new();
+    // Moments of what is restored are told, too.
+    database.set_time(chrono::Utc::now().timestamp_millis());
     database.keep_dead_letters(config.dead_letters);
     if let Some(Err(error)) = found.dead_letters.take().map(|image| database.restore_dead_letters(image)) {
         tracing::error!(reason = %error, "tidewater.dead_letters begins anew");
