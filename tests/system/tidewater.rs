@@ -100,8 +100,8 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         max_connections: tidewater::config::MAX_CONNECTIONS,
         query_memory_mib: tidewater::config::QUERY_MEMORY_MIB,
         subscribe_memory_mib: tidewater::config::SUBSCRIBE_MEMORY_MIB,
-        // Whatever is killed goes on from a moment that is little older; the shop's server reads everything again.
-        checkpoint_seconds: u64::from(!data_dir.ends_with("/shop")),
+        // Whatever is killed goes on from a moment that is little older.
+        checkpoint_seconds: 1,
         dead_letters: 1_000,
         data_dir: data_dir.into(),
     };

@@ -55,7 +55,20 @@ pub(super) async fn dead_letter(stage: &Stage) -> Result<()> {
         Ok(count[0][0].as_deref() == Some("1"))
     })
     .await
-    .map_err(|error| format!("tidewater.sources counts no loss: {error}").into())
+    .map_err(|error| format!("tidewater.sources counts no loss: {error}"))?;
+    // The record is not read again, and still told.
+    client.batch_execute("CHECKPOINT").await?;
+    let (brokers, topic) = (stage.servers.kafka(), format!("{}.db.b", stage.name));
+    let (_, end) = kafka::watermarks(&brokers, &topic, 0)?;
+    kafka::delete_records(&brokers, &topic, end).await?;
+    stage.restart().await?;
+    let client = stage.client().await?;
+    shows(&client, 15, 5).await?;
+    let kept = rows(&client, "SELECT source, topic, \"offset\" FROM tidewater.dead_letters").await?;
+    if kept != lost {
+        return Err(format!("dead letters after a restart: {kept:?}").into());
+    }
+    Ok(())
 }
 
 pub(super) async fn skip(stage: &Stage) -> Result<()> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parking_lot::RwLockWriteGuard;
 use tidewater_delta::{Change, Commit, Op, TableId};
-use tidewater_ingest::SourceEvent;
+use tidewater_ingest::{DeadLetter, SourceEvent};
 use tidewater_sql::{Applying, Progress};
 use tokio::sync::mpsc;
 
@@ -43,7 +43,10 @@ impl Loop {
                     changes = 0;
                     self.timeline_state(*state);
                 }
-                SourceEvent::StatesTold { whole } => self.states_told(whole),
+                SourceEvent::StatesTold { whole } => {
+                    self.keep_dead_letters(&mut letters);
+                    self.states_told(whole);
+                }
                 SourceEvent::Progress { table, read, of } => {
                     let mut database = self.database.write();
                     if database.is_hydrating(table) {
@@ -60,12 +63,7 @@ impl Loop {
             }
             next = if changes < CHANGES { sources.try_recv().ok() } else { None };
         }
-        if !letters.is_empty() {
-            self.metrics.dead_letters.fetch_add(letters.len() as u64, Ordering::Relaxed);
-            let mut database = self.database.write();
-            let types = database.dead_letter_types().clone();
-            database.add_dead_letters(letters.iter().map(|letter| source_events::row_of(letter, &types)).collect());
-        }
+        self.keep_dead_letters(&mut letters);
         self.tick(commits);
         if !hydrated.is_empty() {
             let mut database = self.database.write();
@@ -77,6 +75,17 @@ impl Loop {
             self.hydrated.send_modify(|changes| *changes += 1);
             self.state_changed();
         }
+    }
+
+    fn keep_dead_letters(&mut self, letters: &mut Vec<Box<DeadLetter>>) {
+        if letters.is_empty() {
+            return;
+        }
+        self.metrics.dead_letters.fetch_add(letters.len() as u64, Ordering::Relaxed);
+        self.checkpoints.changed = true;
+        let mut database = self.database.write();
+        let types = database.dead_letter_types().clone();
+        database.add_dead_letters(letters.drain(..).map(|letter| source_events::row_of(&letter, &types)).collect());
     }
 
     /// Told before any commit whose rows lack the column.

@@ -140,8 +140,7 @@ impl Coordinator {
     /// # Errors
     /// If the catalog cannot be read or no thread can be started.
     pub fn start(config: &Config, kafka: bool) -> std::io::Result<(Coordinator, Handle, mpsc::Sender<SourceEvent>)> {
-        let (durable, mut database, checkpoints) = open(config)?;
-        database.keep_dead_letters(config.dead_letters);
+        let (durable, database, checkpoints) = open(config)?;
         let restored = database.broken().is_empty();
         let database = Arc::new(RwLock::new(database));
         let (requests, receiver) = mpsc::channel(STATEMENTS);
@@ -214,9 +213,15 @@ impl Coordinator {
 /// What the folder keeps, and a database that holds all its definitions as such: none is made yet.
 fn open(config: &Config) -> std::io::Result<(Durable, Database, SourceCheckpoints)> {
     let (durable, definitions) = Durable::open(&config.data_dir)?;
-    let (blocks, found) = durable.sources()?;
-    let checkpoints = SourceCheckpoints::new(blocks, found, config.checkpoint_interval());
+    let (blocks, mut found) = durable.sources()?;
     let mut database = Database::new();
+    // Moments of what is restored are told, too.
+    database.set_time(chrono::Utc::now().timestamp_millis());
+    database.keep_dead_letters(config.dead_letters);
+    if let Some(Err(error)) = found.dead_letters.take().map(|image| database.restore_dead_letters(image)) {
+        tracing::error!(reason = %error, "tidewater.dead_letters begins anew");
+    }
+    let checkpoints = SourceCheckpoints::new(blocks, found, config.checkpoint_interval());
     for definition in definitions {
         database.add_broken(definition, restoring());
     }

@@ -246,7 +246,7 @@ impl Loop {
 
     /// All timelines have told their states: what they hold is written, beside everything else.
     pub(crate) fn states_told(&mut self, whole: bool) {
-        let Some(moment) = self.checkpoints.taking.take() else { return };
+        let Some(mut moment) = self.checkpoints.taking.take() else { return };
         if !whole {
             let error =
                 Error::new(b"55000", "a thread that reads Kafka has not told how far it is: no checkpoint was taken")
@@ -260,6 +260,7 @@ impl Loop {
             return self.end_source_checkpoint(&Ok(()));
         }
         let Some(mut blocks) = self.checkpoints.blocks.take() else { return };
+        moment.dead_letters = self.database.read().keep_dead_letter_rows();
         let kept: HashSet<u32> = moment.sources.keys().copied().collect();
         tracing::debug!(
             sources = kept.len(),

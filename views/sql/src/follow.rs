@@ -61,6 +61,13 @@ struct Query {
 }
 
 impl Followed {
+    /// The first moment is the first time that was told.
+    pub(crate) fn begin(&mut self, now_ms: i64) {
+        if self.moment == 0 {
+            self.moment = u64::try_from(now_ms).unwrap_or(0);
+        }
+    }
+
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> {
         self.queries.values().map(|query| query.node)
     }

@@ -31,7 +31,7 @@ pub struct KeptTimeline {
     pub committed_ms: i64,
 }
 
-fn damaged(what: &str, why: NoImage) -> Error {
+pub(crate) fn damaged(what: &str, why: NoImage) -> Error {
     Error::new(b"XX001", format!("the rows that were kept of a {what} are damaged: {why}"))
 }
 

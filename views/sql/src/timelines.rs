@@ -215,9 +215,10 @@ impl Timelines {
 }
 
 impl Database {
-    /// Says what time it is, in milliseconds since 1970, before [`Database::apply`].
+    /// Says what time it is, in milliseconds since 1970, before [`Database::apply`] and before anything else.
     pub fn set_time(&mut self, now_ms: i64) {
         self.timelines.now_ms = now_ms;
+        self.followed.begin(now_ms);
     }
 
     /// Says which timeline a source's commits name.

@@ -1,12 +1,12 @@
-//! Large state in blocks, of which a version writes only those that changed.
+//! Large state in blocks, of which a version writes only the pages that changed.
 //!
 //! ```text
 //! blocks-7        a version: all of its parts, each a note and a list of blocks
-//! segment-7       the blocks that version 7 wrote; what did not change lies in segments of earlier versions
+//! segment-7       the pages that version 7 wrote; what did not change lies in segments of earlier versions
 //! ```
 //!
-//! A block is known by its place in its part and a hash of 128 bits, so that whoever writes need not know what has changed. A version is
-//! written beside, synced and then renamed: a file `blocks-N` was whole once, and what is wrong with it is damage.
+//! A page is known by its place in its block and its part and a hash of 128 bits, so that whoever writes need not know what has changed.
+//! Where rows change here and there it is pages, not blocks, that decide how much is written. A version is written beside, synced and then renamed: a file `blocks-N` was whole once, and what is wrong with it is damage.
 //! The version before the newest is kept in case of that. A segment of which less than half is still in use is emptied by the next version, as are the
 //! smallest ones where there are many: so neither the room nor the number of files grows beyond twice of what is in use.
 
@@ -14,6 +14,7 @@ mod index;
 mod read;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use write::{Writer, Written};
@@ -39,7 +40,8 @@ pub struct Part {
 pub struct Blocks {
     files: Arc<dyn Files>,
     newest: Option<Index>,
-    previous: Option<Index>,
+    /// The number and the segments of the version before.
+    previous: Option<(u64, BTreeSet<u64>)>,
     /// The number of the next version: no file has it, not even a left-over.
     next: u64,
 }
@@ -83,7 +85,7 @@ impl Blocks {
                     blocks.newest = Some(index);
                     break;
                 }
-                Err(error @ Error::Version { .. }) => return Err(error),
+                Err(error @ Error::Version { found, known, .. }) if found > known => return Err(error),
                 Err(error) => told.push(error.to_string()),
             }
         }
@@ -116,12 +118,13 @@ impl Blocks {
     /// Removes what neither of the two newest versions uses. What stays does no harm; the next version removes it.
     fn remove_old(&self) {
         let Ok(found) = self.files.names() else { return };
-        let kept = || self.newest.iter().chain(&self.previous);
+        let newest = self.newest.iter().map(Index::uses);
+        let kept: Vec<(u64, BTreeSet<u64>)> = newest.chain(self.previous.clone()).collect();
         for name in found {
             let plain = name.strip_suffix(names::BESIDE).unwrap_or(&name);
             let old = match (names::number(plain, names::BLOCKS), names::number(plain, names::SEGMENT)) {
-                (Some(number), _) => plain != name || kept().all(|index| index.number != number),
-                (_, Some(number)) => kept().all(|index| !index.segments.contains_key(&number)),
+                (Some(number), _) => plain != name || kept.iter().all(|(kept, _)| *kept != number),
+                (_, Some(number)) => kept.iter().all(|(_, segments)| !segments.contains(&number)),
                 _ => false,
             };
             if old {

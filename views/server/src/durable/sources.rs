@@ -4,7 +4,7 @@
 //! as it was: its columns, its topic and what becomes of its records.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use tidewater_delta::{Reached, TableId};
@@ -18,6 +18,7 @@ use super::table::KeptTable;
 const SOURCE: &str = "source ";
 const TIMELINE: &str = "timeline ";
 const NODE: &str = "node ";
+const DEAD_LETTERS: &str = "dead letters";
 /// A timeline's state is cut into blocks of so many bytes: most of a long one stays as it is from one version to the next.
 const BLOCK: usize = 64 << 10;
 
@@ -29,6 +30,8 @@ pub(crate) struct SourcesMoment {
     pub(crate) sources: BTreeMap<u32, SourceMoment>,
     /// Rows of views by what they compute, as this program tells it.
     pub(crate) nodes: HashMap<u128, Image>,
+    /// Records that could not be decoded; of no earlier moment than any timeline.
+    pub(crate) dead_letters: Option<Image>,
 }
 
 /// A timeline and the sources that are read by it.
@@ -48,13 +51,20 @@ pub(crate) struct SourceMoment {
     pub(crate) kept: KeptSource,
 }
 
+/// What makes chunks an image again.
 #[derive(Serialize, Deserialize)]
-struct SourceNote {
+struct ImageNote {
     layout: u32,
-    made_as: String,
     current: Option<(u32, u32)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     heavy: Vec<(u32, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SourceNote {
+    #[serde(flatten)]
+    image: ImageNote,
+    made_as: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     lost_columns: BTreeMap<String, String>,
     reached: Reached,
@@ -65,12 +75,10 @@ struct SourceNote {
 /// A node's identity is the part's name.
 #[derive(Serialize, Deserialize)]
 struct NodeNote {
-    layout: u32,
+    #[serde(flatten)]
+    image: ImageNote,
     /// What another program calls so may compute something else.
     program: String,
-    current: Option<(u32, u32)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    heavy: Vec<(u32, i64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +121,20 @@ fn program() -> &'static str {
     &PROGRAM
 }
 
+impl ImageNote {
+    fn of(image: &Image) -> Self {
+        ImageNote { layout: LAYOUT, current: image.current, heavy: image.heavy.clone() }
+    }
+
+    fn image(self, chunks: Vec<Arc<[u8]>>) -> Result<Image, String> {
+        let ImageNote { layout, current, heavy } = self;
+        match layout {
+            LAYOUT => Ok(Image { chunks, current, heavy }),
+            other => Err(format!("its rows are laid out in version {other}, and this Tidewater reads {LAYOUT}")),
+        }
+    }
+}
+
 impl SourcesMoment {
     /// Adds all of it to a version.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> tidewater_storage::Result<()> {
@@ -125,10 +147,8 @@ impl SourcesMoment {
         for (oid, source) in &self.sources {
             let KeptSource { image, lost_columns, timeline } = &source.kept;
             let note = SourceNote {
-                layout: LAYOUT,
+                image: ImageNote::of(image),
                 made_as: source.made_as.clone(),
-                current: image.current,
-                heavy: image.heavy.clone(),
                 lost_columns: lost_columns.clone(),
                 reached: timeline.reached.clone(),
                 commits: timeline.commits,
@@ -139,14 +159,13 @@ impl SourcesMoment {
         }
         let program = program().to_owned();
         for (identity, image) in &self.nodes {
-            let note = NodeNote {
-                layout: LAYOUT,
-                program: program.clone(),
-                current: image.current,
-                heavy: image.heavy.clone(),
-            };
+            let note = NodeNote { image: ImageNote::of(image), program: program.clone() };
             let note = serde_json::to_vec(&note).expect("numbers are JSON");
             writer.part(&format!("{NODE}{identity:032x}"), &note, &image.chunks)?;
+        }
+        if let Some(image) = &self.dead_letters {
+            let note = serde_json::to_vec(&ImageNote::of(image)).expect("numbers are JSON");
+            writer.part(DEAD_LETTERS, &note, &image.chunks)?;
         }
         Ok(())
     }
@@ -167,13 +186,7 @@ impl SourcesMoment {
         if let Some(oid) = part.name.strip_prefix(SOURCE) {
             let oid = oid.parse().map_err(|_| "it has no number".to_owned())?;
             let note: SourceNote = serde_json::from_slice(&part.note).map_err(|error| error.to_string())?;
-            if note.layout != LAYOUT {
-                return Err(format!(
-                    "its rows are laid out in version {}, and this Tidewater reads {LAYOUT}",
-                    note.layout
-                ));
-            }
-            let image = Image { chunks: part.blocks, current: note.current, heavy: note.heavy };
+            let image = note.image.image(part.blocks)?;
             let timeline =
                 KeptTimeline { reached: note.reached, commits: note.commits, committed_ms: note.committed_ms };
             let kept = KeptSource { image, lost_columns: note.lost_columns, timeline };
@@ -182,9 +195,12 @@ impl SourcesMoment {
             let identity = u128::from_str_radix(identity, 16).map_err(|_| "it has no identity".to_owned())?;
             let note: NodeNote = serde_json::from_slice(&part.note).map_err(|error| error.to_string())?;
             // After an upgrade views are computed again.
-            if note.layout == LAYOUT && note.program == program() {
-                self.nodes.insert(identity, Image { chunks: part.blocks, current: note.current, heavy: note.heavy });
+            if note.program == program() {
+                self.nodes.insert(identity, note.image.image(part.blocks)?);
             }
+        } else if part.name == DEAD_LETTERS {
+            let note: ImageNote = serde_json::from_slice(&part.note).map_err(|error| error.to_string())?;
+            self.dead_letters = Some(note.image(part.blocks)?);
         } else if part.name.starts_with(TIMELINE) {
             let note: TimelineNote = serde_json::from_slice(&part.note).map_err(|error| error.to_string())?;
             let tables = note.tables.into_iter().map(|(table, oid)| (TableId(table), oid)).collect();

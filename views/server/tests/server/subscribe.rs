@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_postgres::Client;
 
-use crate::{RUNTIME, config, connect, server, within};
+use crate::{RUNTIME, config, connect, server, started, within};
 
 type Lines = Pin<Box<dyn Stream<Item = Result<Vec<String>, tokio_postgres::Error>> + Send>>;
 
@@ -281,6 +281,19 @@ fn moments() {
         let early =
             client.simple_query("SUBSCRIBE t WITH (SNAPSHOT = false) AS OF 1").await.expect_err("it is not kept");
         assert_eq!(early.code().map(|code| code.code()), Some("55000"));
+        running.stop().await;
+    });
+}
+
+/// A moment is a time, at a server that was just started too.
+#[test]
+fn the_first_moment_is_the_time() {
+    RUNTIME.block_on(async {
+        let before = chrono::Utc::now().timestamp_millis();
+        let (running, client) = started(&config()).await;
+        execute(&client, "CREATE VIEW v AS SELECT 1 AS a").await;
+        let line = within(subscribe(&client, "v").await.next()).await.expect("a line").expect("no error");
+        assert!(line[0].parse::<i64>().expect("a number") >= before, "{line:?}");
         running.stop().await;
     });
 }

@@ -1,13 +1,13 @@
-//! Which blocks a version has, as a file of frames.
+//! Which blocks a version has and where their pages lie, as a file of frames.
 //!
 //! ```text
 //! header: u32 version of the form, u64 number, u64 seed of the hashes
-//! part:   u8 1, u32 length, name, u64 length, note, u64 blocks, then each: u64 segment, u64 place, u32 length, u128 hash
+//! part:   u8 1, u32 length, name, u64 length, note, u64 blocks, then each: u32 length, then each of its pages: u64 segment, u64 place, u128 hash
 //! end:    u8 2, u64 parts, u64 segments, then each: u64 number, u64 bytes
 //! ```
-//! Little endian, a frame each ([`crate::frame`]).
+//! Little endian, a frame each ([`crate::frame`]). A page has [`PAGE`] bytes, the last of a block what is left.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
@@ -17,18 +17,52 @@ use crate::frame::{self, Found};
 use crate::names;
 
 /// The version of this form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// A changed row of some hundred bytes costs so many.
+pub(super) const PAGE: usize = 4 << 10;
 
 const PART: u8 = 1;
 const END: u8 = 2;
 
-/// Where a block lies.
+/// Where a page lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) segment: u64,
     pub(super) at: u64,
-    pub(super) length: u32,
     pub(super) hash: u128,
+}
+
+/// Where the blocks of a part lie.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Placed {
+    /// Bytes of each block.
+    pub(super) lengths: Vec<u32>,
+    /// The pages of all blocks.
+    pub(super) pages: Vec<Place>,
+}
+
+/// How many pages a block of so many bytes has.
+pub(super) fn pages_of(length: u32) -> usize {
+    (length as usize).div_ceil(PAGE)
+}
+
+impl Placed {
+    /// Each block's bytes and its pages.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (u32, &[Place])> {
+        let mut rest = &self.pages[..];
+        self.lengths.iter().map(move |&length| {
+            let (pages, others) = rest.split_at(pages_of(length).min(rest.len()));
+            rest = others;
+            (length, pages)
+        })
+    }
+
+    /// Each page with its bytes.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (&Place, usize)> {
+        self.blocks().flat_map(|(length, pages)| {
+            pages.iter().enumerate().map(move |(n, page)| (page, (length as usize - n * PAGE).min(PAGE)))
+        })
+    }
 }
 
 /// A part as the index knows it.
@@ -36,7 +70,7 @@ pub(super) struct Place {
 pub(super) struct Listed {
     pub(super) name: String,
     pub(super) note: Vec<u8>,
-    pub(super) places: Vec<Place>,
+    pub(super) placed: Placed,
 }
 
 /// A version.
@@ -48,7 +82,14 @@ pub(super) struct Index {
     /// Bytes of each segment in use.
     pub(super) segments: BTreeMap<u64, u64>,
     /// The blocks of each part by its name.
-    pub(super) parts: HashMap<String, Vec<Place>>,
+    pub(super) parts: HashMap<String, Placed>,
+}
+
+impl Index {
+    /// The number, and the segments in use.
+    pub(super) fn uses(&self) -> (u64, BTreeSet<u64>) {
+        (self.number, self.segments.keys().copied().collect())
+    }
 }
 
 pub(super) fn hash(seed: u64, bytes: &[u8]) -> u128 {
@@ -77,18 +118,20 @@ impl Frames {
         Ok(())
     }
 
-    pub(super) fn part(&mut self, name: &str, note: &[u8], places: &[Place]) -> Result<()> {
+    pub(super) fn part(&mut self, name: &str, note: &[u8], placed: &Placed) -> Result<()> {
         let mut payload = vec![PART];
         payload.extend_from_slice(&(name.len() as u32).to_le_bytes());
         payload.extend_from_slice(name.as_bytes());
         payload.extend_from_slice(&(note.len() as u64).to_le_bytes());
         payload.extend_from_slice(note);
-        payload.extend_from_slice(&(places.len() as u64).to_le_bytes());
-        for place in places {
-            payload.extend_from_slice(&place.segment.to_le_bytes());
-            payload.extend_from_slice(&place.at.to_le_bytes());
-            payload.extend_from_slice(&place.length.to_le_bytes());
-            payload.extend_from_slice(&place.hash.to_le_bytes());
+        payload.extend_from_slice(&(placed.lengths.len() as u64).to_le_bytes());
+        for (length, pages) in placed.blocks() {
+            payload.extend_from_slice(&length.to_le_bytes());
+            for page in pages {
+                payload.extend_from_slice(&page.segment.to_le_bytes());
+                payload.extend_from_slice(&page.at.to_le_bytes());
+                payload.extend_from_slice(&page.hash.to_le_bytes());
+            }
         }
         self.add(&payload)
     }
@@ -124,8 +167,8 @@ impl<'a> Rest<'a> {
     }
 
     fn place(&mut self) -> Option<Place> {
-        let (segment, at, length) = (self.u64()?, self.u64()?, self.u32()?);
-        Some(Place { segment, at, length, hash: u128::from_le_bytes(self.take(16)?.try_into().ok()?) })
+        let (segment, at) = (self.u64()?, self.u64()?);
+        Some(Place { segment, at, hash: u128::from_le_bytes(self.take(16)?.try_into().ok()?) })
     }
 
     fn part(&mut self) -> Option<Listed> {
@@ -134,8 +177,15 @@ impl<'a> Rest<'a> {
         let length = usize::try_from(self.u64()?).ok()?;
         let note = self.take(length)?.to_vec();
         let count = self.u64()?;
-        let places = (0..count).map(|_| self.place()).collect::<Option<_>>()?;
-        self.0.is_empty().then_some(Listed { name, note, places })
+        let mut placed = Placed::default();
+        for _ in 0..count {
+            let length = self.u32()?;
+            placed.lengths.push(length);
+            for _ in 0..pages_of(length) {
+                placed.pages.push(self.place()?);
+            }
+        }
+        self.0.is_empty().then_some(Listed { name, note, placed })
     }
 
     fn segments(&mut self) -> Option<BTreeMap<u64, u64>> {
@@ -182,6 +232,6 @@ pub(super) fn read(files: &dyn Files, number: u64) -> Result<(Index, Vec<Listed>
             _ => return Err(damaged(begun)),
         }
     };
-    let parts = listed.iter().map(|part| (part.name.clone(), part.places.clone())).collect();
+    let parts = listed.iter().map(|part| (part.name.clone(), part.placed.clone())).collect();
     Ok((Index { number, seed, segments, parts }, listed))
 }

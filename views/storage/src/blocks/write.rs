@@ -1,10 +1,10 @@
-//! Writing a version: blocks that are where they were are not written again.
+//! Writing a version: pages that are where they were are not written again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use super::Blocks;
-use super::index::{Frames, Index, Listed, Place, hash};
+use super::index::{Frames, Index, Listed, PAGE, Place, Placed, hash, pages_of};
 use crate::error::{Error, Result};
 use crate::files::Writing;
 use crate::names;
@@ -63,26 +63,33 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// What the system says.
     pub fn part<B: AsRef<[u8]>>(&mut self, name: &str, note: &[u8], blocks: impl IntoIterator<Item = B>) -> Result<()> {
-        let mut places = Vec::new();
+        let (mut placed, mut first) = (Placed::default(), 0);
         for (number, block) in blocks.into_iter().enumerate() {
             let block = block.as_ref();
-            let hash = hash(self.seed, block);
-            let before = self.blocks.newest.as_ref().and_then(|newest| newest.parts.get(name)?.get(number));
-            let same = before.filter(|before| before.hash == hash && before.length as usize == block.len());
-            match same.filter(|same| !self.emptied.contains(&same.segment)) {
-                Some(same) => places.push(*same),
-                None => places.push(self.write(block, hash)?),
+            let length = u32::try_from(block.len()).map_err(|_| Error::TooLarge { bytes: block.len() })?;
+            placed.lengths.push(length);
+            for (n, page) in block.chunks(PAGE).enumerate() {
+                let hash = hash(self.seed, page);
+                let newest = self.blocks.newest.as_ref().and_then(|newest| newest.parts.get(name));
+                // Bytes of two lengths have two hashes.
+                let same = newest.filter(|newest| n < newest.lengths.get(number).map_or(0, |then| pages_of(*then)));
+                let same = same.map(|newest| newest.pages[first + n]).filter(|then| then.hash == hash);
+                match same.filter(|same| !self.emptied.contains(&same.segment)) {
+                    Some(same) => placed.pages.push(same),
+                    None => placed.pages.push(self.write(page, hash)?),
+                }
             }
+            let newest = self.blocks.newest.as_ref().and_then(|newest| newest.parts.get(name)?.lengths.get(number));
+            first += newest.map_or(0, |then| pages_of(*then));
         }
-        self.parts.push(Listed { name: name.to_owned(), note: note.to_vec(), places });
+        self.parts.push(Listed { name: name.to_owned(), note: note.to_vec(), placed });
         Ok(())
     }
 
-    fn write(&mut self, block: &[u8], hash: u128) -> Result<Place> {
-        let length = u32::try_from(block.len()).map_err(|_| Error::TooLarge { bytes: block.len() })?;
-        let place = Place { segment: self.number, at: self.at, length, hash };
-        self.buffer.extend_from_slice(block);
-        self.at += block.len() as u64;
+    fn write(&mut self, page: &[u8], hash: u128) -> Result<Place> {
+        let place = Place { segment: self.number, at: self.at, hash };
+        self.buffer.extend_from_slice(page);
+        self.at += page.len() as u64;
         if self.buffer.len() >= BUFFER {
             self.flush()?;
         }
@@ -119,11 +126,12 @@ impl<'a> Writer<'a> {
             true => self.at,
             false => before.and_then(|newest| newest.segments.get(&number)).copied().unwrap_or_default(),
         };
-        let places = || self.parts.iter().flat_map(|part| &part.places).filter(|place| place.length > 0);
-        let segments: BTreeMap<u64, u64> = places().map(|place| (place.segment, size(place.segment))).collect();
-        let bytes = places().map(|place| u64::from(place.length)).sum();
+        let used: BTreeSet<u64> =
+            self.parts.iter().flat_map(|part| &part.placed.pages).map(|page| page.segment).collect();
+        let segments: BTreeMap<u64, u64> = used.into_iter().map(|number| (number, size(number))).collect();
+        let bytes = self.parts.iter().flat_map(|part| &part.placed.lengths).map(|length| u64::from(*length)).sum();
         let mut frames = Frames::new(self.number, self.seed)?;
-        self.parts.iter().try_for_each(|part| frames.part(&part.name, &part.note, &part.places))?;
+        self.parts.iter().try_for_each(|part| frames.part(&part.name, &part.note, &part.placed))?;
         frames.end(&segments)?;
         let (name, beside) = (names::blocks(self.number), names::blocks(self.number) + names::BESIDE);
         let files = &self.blocks.files;
@@ -133,10 +141,10 @@ impl<'a> Writer<'a> {
         files.sync().map_err(Error::io("create", &beside))?;
         files.rename(&beside, &name).map_err(Error::io("replace", &name))?;
         self.whole = true;
-        let parts: HashMap<_, _> = self.parts.drain(..).map(|part| (part.name, part.places)).collect();
+        let parts: HashMap<_, _> = self.parts.drain(..).map(|part| (part.name, part.placed)).collect();
         let index = Index { number: self.number, seed: self.seed, segments, parts };
         // Where the name may not be durable the version before stays beside it, as ever.
-        self.blocks.previous = self.blocks.newest.replace(index);
+        self.blocks.previous = self.blocks.newest.replace(index).as_ref().map(Index::uses);
         self.blocks.files.sync().map_err(Error::io("replace", &name))?;
         self.blocks.remove_old();
         Ok(Written { number: self.number, bytes, new: self.at })
@@ -157,8 +165,8 @@ impl Drop for Writer<'_> {
 /// Segments that are mostly unused, and the smaller half where there are many.
 fn to_empty(newest: &Index) -> BTreeSet<u64> {
     let mut used: BTreeMap<u64, u64> = BTreeMap::new();
-    for place in newest.parts.values().flatten() {
-        *used.entry(place.segment).or_default() += u64::from(place.length);
+    for (page, bytes) in newest.parts.values().flat_map(Placed::pages) {
+        *used.entry(page.segment).or_default() += bytes as u64;
     }
     let is_mostly_unused = |number: &u64, bytes: u64| used.get(number).copied().unwrap_or_default() * 2 < bytes;
     let unused = newest.segments.iter().filter(|(number, bytes)| is_mostly_unused(number, **bytes));

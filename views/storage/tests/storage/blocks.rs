@@ -27,8 +27,17 @@ fn next(parts: &[Part], random: &mut Random) -> Vec<Part> {
     for part in &mut next {
         part.note = vec![random.below(200) as u8; random.below(50)];
         for _ in 0..random.below(4) {
-            let block: Arc<[u8]> = vec![random.below(250) as u8; random.below(400)].into();
-            match random.below(3) {
+            let long = random.below(6) == 0;
+            let block: Arc<[u8]> = vec![random.below(250) as u8; random.below(if long { 10_000 } else { 400 })].into();
+            match random.below(5) {
+                // One byte of a page.
+                3 | 4 if part.blocks.iter().any(|block| !block.is_empty()) => {
+                    let at = random.below(part.blocks.len());
+                    let mut changed = part.blocks[at].to_vec();
+                    let byte = random.below(changed.len().max(1));
+                    changed.iter_mut().skip(byte).take(1).for_each(|byte| *byte ^= 1);
+                    part.blocks[at] = changed.into();
+                }
                 0 if !part.blocks.is_empty() => {
                     let at = random.below(part.blocks.len());
                     part.blocks[at] = block;
@@ -111,6 +120,32 @@ fn what_has_not_changed_is_not_written_and_room_is_given_back() {
         assert!(disk.names().len() <= 140, "{:?}", disk.names());
     }
     assert_eq!(opened(&disk).expect("it is whole").parts, Some(vec![part]));
+}
+
+#[test]
+fn of_a_block_only_pages_that_changed_are_written() {
+    let disk = Disk::default();
+    let mut blocks = opened(&disk).expect("an empty disk").blocks;
+    let bytes: Vec<u8> = (0..56 << 10).map(|n: u32| (n / 7) as u8).collect();
+    let mut part = Part { name: "rows".into(), note: Vec::new(), blocks: vec![bytes.clone().into(), bytes.into()] };
+    write(&mut blocks, std::slice::from_ref(&part)).expect("it is written");
+    for (at, new) in [(0, 4_096), (4_095, 4_096), (30_000, 4_096), (57_343, 4_096)] {
+        for block in &mut part.blocks {
+            Arc::make_mut(block)[at] ^= 0x10;
+        }
+        let written = write(&mut blocks, std::slice::from_ref(&part)).expect("it is written");
+        assert_eq!(written.new, 2 * new, "a page of each block, byte {at}");
+        assert_eq!(opened(&disk).expect("it is whole").parts, Some(vec![part.clone()]));
+    }
+    // A block that has become shorter or longer keeps its whole pages, and so do those behind it.
+    for length in [40_000, 50_000] {
+        let mut bytes = part.blocks[0].to_vec();
+        bytes.resize(length, 3);
+        part.blocks[0] = bytes.into();
+        let written = write(&mut blocks, std::slice::from_ref(&part)).expect("it is written");
+        assert!(written.new <= 10_000 + 4_096, "{written:?}: what was added, and the rest of its page");
+        assert_eq!(opened(&disk).expect("it is whole").parts, Some(vec![part.clone()]));
+    }
 }
 
 #[test]
