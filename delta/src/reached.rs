@@ -109,6 +109,11 @@ impl Reached {
         }
     }
 
+    /// The highest number of each source of GTIDs: `uuid` or `uuid:tag`.
+    pub fn gtids(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.gtids.iter().map(|(source, top)| (source.as_str(), *top))
+    }
+
     /// Whether transactions are told by GTIDs.
     pub fn has_gtids(&self) -> bool {
         !self.gtids.is_empty()

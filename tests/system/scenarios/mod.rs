@@ -5,6 +5,7 @@ pub(crate) mod pipeline;
 
 mod before_topic;
 mod binlog_reset;
+mod checked;
 mod compaction;
 mod ddl;
 mod exactly_once;
@@ -66,6 +67,12 @@ pub(crate) const ALL: &[Scenario] = &[
         false,
         kept::run,
         "a restart goes on from the checkpoint, whatever Kafka has deleted before it; what it deleted unread is told"
+    ),
+    scenario!(
+        checked,
+        false,
+        checked::run,
+        "CHECK SOURCE finds no difference under traffic, and exactly those that are made behind the binlog's back"
     ),
     scenario!(compaction, false, compaction::run, "a compacted topic gives the truth or an error"),
     scenario!(partitions, false, partitions::run, "tables in several partitions, and partitions that come later"),

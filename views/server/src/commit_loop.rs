@@ -112,11 +112,13 @@ impl Loop {
         }
     }
 
-    /// Takes commits through the views: as many of them in one tick as take a slice of time, a large one in parts.
+    /// Takes commits through the views: as many of them in one tick as take a slice of time, a large one in parts. While a source is
+    /// checked each has a tick of its own.
     fn tick(&mut self, commits: Vec<Commit>) {
+        let apart = self.apart.load(Ordering::Relaxed) > 0;
         let (mut together, mut changes) = (Vec::new(), 0);
         for commit in commits {
-            if changes + commit.changes.len() > self.pace.slice() {
+            if apart || changes + commit.changes.len() > self.pace.slice() {
                 self.tick_together(std::mem::take(&mut together), changes);
                 changes = 0;
             }

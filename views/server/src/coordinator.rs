@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -158,6 +159,7 @@ impl Coordinator {
             kafka,
             query_memory: config.query_memory(),
             activity: Arc::default(),
+            apart: Arc::default(),
         };
         let state = Loop {
             database,
@@ -177,6 +179,7 @@ impl Coordinator {
             feeds: Feeds::default(),
             sinks: Sinks::new(kafka.then(|| handle.clone())),
             subscribe_memory: config.subscribe_memory(),
+            apart: handle.apart.clone(),
         };
         let runtime = tokio::runtime::Handle::current();
         let (alive, ended) = oneshot::channel();
@@ -262,6 +265,8 @@ pub(crate) struct Loop {
     pub(crate) sinks: Sinks,
     /// Bytes that are kept of the changes of each followed query.
     pub(crate) subscribe_memory: usize,
+    /// How many want every commit in a tick by itself.
+    pub(crate) apart: Arc<AtomicUsize>,
 }
 
 impl Loop {

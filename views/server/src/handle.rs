@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{RwLock, RwLockReadGuard};
@@ -47,6 +47,8 @@ pub struct Handle {
     pub(crate) query_memory: usize,
     /// The sessions.
     pub(crate) activity: Arc<Activity>,
+    /// How many want every commit in a tick by itself.
+    pub(crate) apart: Arc<AtomicUsize>,
 }
 
 impl Handle {

@@ -266,6 +266,11 @@ async fn run(
             shown.extend(positions);
             query
         }
+        Statement::CheckSource(check) => {
+            let rows = handle.check_source(check, &seen, &wait).await?;
+            let batches = Batches::of(&rows, json_rows(&rows.columns, seen))?;
+            return Ok(Answer::Rows(Rows { columns: rows.columns, batches, notices: Vec::new() }));
+        }
         Statement::Truncate { tables, restart } => {
             let tables = tables.iter().map(|table| handle.prepare(table, &[], &seen)).collect::<Result<Vec<_>, _>>()?;
             handle.truncate(&tables, *restart, &seen, &wait).await?;

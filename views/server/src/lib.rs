@@ -4,6 +4,7 @@
 
 mod acting;
 pub mod activity;
+mod check_source;
 mod commit_loop;
 pub mod config;
 pub mod coordinator;

@@ -64,6 +64,18 @@ pub(crate) fn columns() -> Arc<[Column]> {
     [Column::new("view", Type::Text).not_null(), Column::new("rows", Type::Int8).not_null()].into()
 }
 
+/// The columns of the answer to `CHECK SOURCE`.
+pub fn source_columns() -> Arc<[Column]> {
+    [
+        Column::new("source", Type::Text).not_null(),
+        Column::new("table", Type::Text).not_null(),
+        Column::new("position", Type::Text).not_null(),
+        Column::new("rows", Type::Int8).not_null(),
+        Column::new("not_compared", Type::Text),
+    ]
+    .into()
+}
+
 impl Database {
     /// The views that a CHECK looks at, in the order of their names: one, or all.
     pub(crate) fn checked(&self, name: Option<&str>, session: &Session) -> Result<Vec<Checked>> {

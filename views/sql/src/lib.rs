@@ -37,6 +37,7 @@ pub use applying::Applying;
 pub use broken::{BrokenObject, Definition, Replaced};
 pub use catalog::CatalogObject;
 pub use change::{Ahead, Change, Changes, Checked, Evaluated, HeldKeys, KeptRows};
+pub use check::source_columns;
 pub use comment::Comments;
 pub use database::{Database, Progress};
 pub use follow::{Changed, FollowId, FollowedRows, Follower};

@@ -218,6 +218,9 @@ impl Database {
                 let checked = self.checked(name.as_deref(), session)?;
                 Ok(prepared(Vec::new(), Some(crate::check::columns()), Work::Check(Arc::new(checked))))
             }
+            Statement::CheckSource(_) => {
+                Ok(prepared(Vec::new(), Some(crate::check::source_columns()), Work::Statement))
+            }
             Statement::CopyIn { insert, .. } => {
                 let change = self.change_plan(insert, &parsed.whole, types, &self.informed(session));
                 // Its text is not the one that the client wrote.

@@ -135,6 +135,12 @@ impl Positions {
         self.0.extend(later.0);
     }
 
+    /// What the timeline has reached, where there is one only.
+    pub fn only(&self) -> Option<&Reached> {
+        let mut all = self.0.values();
+        all.next().filter(|_| all.next().is_none())
+    }
+
     /// The names of the timelines and what each has reached, as text.
     pub fn by_timeline(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.iter().map(|(name, reached)| (&**name, reached.to_string()))

@@ -168,6 +168,11 @@ impl Handler {
                 Ok(Answer::CopyIn(columns))
             }
             Statement::CheckView { .. } => self.read(client, &session, prepared, &values, seen, format).await,
+            Statement::CheckSource(check) => {
+                let wait = session.lock().wait();
+                let rows = self.handle.check_source(check, seen, &wait).await.map_err(told)?;
+                known(&rows, "CHECK".into(), seen, format).map_err(told)
+            }
             Statement::Query(_) | Statement::CopyOut { .. } | Statement::Change(_) => {
                 self.rows_or_tag(client, &session, prepared, &values, seen, format).await
             }

@@ -45,7 +45,6 @@ fn a_sink_outlives_the_server() {
                 "22023",
             ),
             ("CREATE SINK z FROM v INTO KAFKA CONNECTION k (TOPIC 'o') KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE UPSERT", "0A000"),
-            ("CHECK SOURCE t AGAINST MYSQL 'mysql://localhost/shop'", "0A000"),
         ] {
             assert_eq!(code(&client, statement).await, expected, "{statement}");
         }

@@ -38,6 +38,17 @@ impl Parsed {
     }
 }
 
+/// A source that is compared with its table in MySQL, or all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckSource {
+    /// The source; `None` for all.
+    pub name: Option<String>,
+    /// `mysql://user:password@host:port/database`, or the secret that holds it.
+    pub server: OptionValue,
+    /// Database and table as MySQL spells them; `None` for those that the source is of.
+    pub table: Option<(String, String)>,
+}
+
 /// A statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
@@ -220,6 +231,8 @@ pub enum Statement {
         /// The view; `None` for all.
         name: Option<String>,
     },
+    /// `CHECK SOURCE name AGAINST MYSQL …`, `CHECK SOURCES AGAINST MYSQL …`.
+    CheckSource(Box<CheckSource>),
     /// `SHOW SOURCES`, `SHOW VIEWS`, …
     ShowObjects {
         /// Kind of the objects; `None` for `SHOW OBJECTS`.

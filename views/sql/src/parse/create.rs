@@ -68,7 +68,7 @@ fn secret(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let if_not_exists = if_not_exists(cursor);
     let name = cursor.name()?;
     cursor.expect_word("AS")?;
-    Ok(Statement::CreateSecret { name, if_not_exists, value: cursor.string()? })
+    Ok(Statement::CreateSecret { name, if_not_exists, value: cursor.hidden_string()? })
 }
 
 fn connection(cursor: &mut Cursor<'_>) -> Result<Statement> {

@@ -17,6 +17,8 @@ pub(super) struct Cursor<'a> {
     lines: Vec<usize>,
     /// The place last looked up and its byte: the next one is mostly further on in the same line, which may be long.
     last: Cell<(Location, usize)>,
+    /// Bytes of literals that nobody else may see.
+    hidden: Vec<std::ops::Range<usize>>,
 }
 
 impl<'a> Cursor<'a> {
@@ -27,6 +29,7 @@ impl<'a> Cursor<'a> {
             parser: tidewater_query::parser(Vec::new()),
             lines,
             last: Cell::new((Location { line: 1, column: 1 }, 0)),
+            hidden: Vec::new(),
         };
         let tokens = tidewater_query::tokens(text);
         let tokens = tokens.map_err(|error| syntax(error.message, cursor.character(error.location)))?;
@@ -198,6 +201,26 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn string(&mut self) -> Result<String> {
         self.sqlparser(|parser| parser.parse_literal_string())
+    }
+
+    /// A string that is shown nowhere: it holds a password.
+    pub(super) fn hidden_string(&mut self) -> Result<String> {
+        let start = self.index();
+        let string = self.string()?;
+        let shown = self.text_since(start).len();
+        let start = self.byte(start);
+        self.hidden.push(start..start + shown);
+        Ok(string)
+    }
+
+    /// The text with asterisks for what was hidden, if anything was: other places in it stay where they are.
+    pub(super) fn without_hidden(&self) -> Option<String> {
+        let is_hidden = |at: usize| self.hidden.iter().any(|range| range.contains(&at));
+        let shown = |(at, letter): (usize, char)| match is_hidden(at) && letter != '\n' && letter != '\'' {
+            true => '*',
+            false => letter,
+        };
+        (!self.hidden.is_empty()).then(|| self.text.char_indices().map(shown).collect())
     }
 
     /// Takes everything up to the next semicolon.

@@ -16,7 +16,9 @@ mod subscribe;
 use std::sync::Arc;
 
 pub(crate) use alter::renamed;
-use ast::{ChangeStatement, ChangeVerb, CreateTableAs, CreateView, ObjectKind, Parsed, Statement};
+use ast::{
+    ChangeStatement, ChangeVerb, CheckSource, CreateTableAs, CreateView, ObjectKind, OptionValue, Parsed, Statement,
+};
 use cursor::Cursor;
 use sqlparser::ast as sql;
 
@@ -37,6 +39,10 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
         let text = cursor.text_since(start).to_owned();
         cursor.expect_end()?;
         statements.push(Parsed { statement, text, whole: whole.clone() });
+    }
+    if let Some(shown) = cursor.without_hidden() {
+        let shown: Arc<str> = shown.into();
+        statements.iter_mut().for_each(|parsed| parsed.whole = shown.clone());
     }
     Ok(statements)
 }
@@ -234,12 +240,15 @@ fn general(cursor: &mut Cursor<'_>) -> Result<Statement> {
     })
 }
 
-/// `CHECK [MATERIALIZED] VIEW name | VIEWS`.
+/// `CHECK [MATERIALIZED] VIEW name | VIEWS`, `CHECK SOURCE name | SOURCES AGAINST MYSQL …`.
 fn check(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("CHECK")?;
+    if cursor.word("SOURCES") {
+        return check_source(cursor, None);
+    }
     if cursor.word("SOURCE") {
-        cursor.skip_statement();
-        return Ok(Statement::Unsupported { words: "CHECK SOURCE".into() });
+        let name = cursor.name()?;
+        return check_source(cursor, Some(name));
     }
     cursor.word("MATERIALIZED");
     if cursor.word("VIEWS") {
@@ -247,6 +256,28 @@ fn check(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     cursor.expect_word("VIEW")?;
     Ok(Statement::CheckView { name: Some(cursor.name()?) })
+}
+
+/// `AGAINST MYSQL 'url' | SECRET name [TABLE database.table]`; the names of MySQL are taken as they are written.
+fn check_source(cursor: &mut Cursor<'_>, name: Option<String>) -> Result<Statement> {
+    cursor.expect_word("AGAINST")?;
+    cursor.expect_word("MYSQL")?;
+    let server = match cursor.word("SECRET") {
+        true => OptionValue::Secret(cursor.name()?),
+        false => OptionValue::Text(cursor.hidden_string()?),
+    };
+    let mut table = None;
+    if name.is_some() && cursor.word("TABLE") {
+        let named = cursor.sqlparser(|parser| parser.parse_object_name(false))?;
+        let parts: Vec<&str> =
+            named.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
+        let &[database, of_database] = parts.as_slice() else {
+            let message = format!("{named} is not a table of MySQL: write database.table");
+            return Err(Error::new(b"42602", message));
+        };
+        table = Some((database.to_owned(), of_database.to_owned()));
+    }
+    Ok(Statement::CheckSource(Box::new(CheckSource { name, server, table })))
 }
 
 fn changes(body: &sql::SetExpr) -> bool {

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tidewater_sql::parse::ast::{
-    CopyFormat, Direction, Envelope, ExplainTarget, Format, ObjectKind, OnError, OptionValue, Registry, SourceChange,
+    CheckSource, CopyFormat, Direction, Envelope, ExplainTarget, Format, ObjectKind, OnError, OptionValue, Registry,
+    SourceChange,
 };
 use tidewater_sql::{Statement, parse};
 
@@ -326,4 +327,35 @@ proptest! {
             prop_assert!(error.position.is_none_or(|position| (1..=last).contains(&(position as usize))), "{error:?}");
         }
     }
+}
+
+#[test]
+fn check_source() {
+    let check = |text: &str| match one(text) {
+        Statement::CheckSource(check) => *check,
+        other => panic!("{text}: {other:?}"),
+    };
+    let url = "mysql://u:p@h:3306/d";
+    let named = check(&format!("CHECK SOURCE \"S\".t AGAINST MYSQL '{url}' TABLE Shop.\"My-T\""));
+    let table = Some(("Shop".to_owned(), "My-T".to_owned()));
+    let expected = CheckSource { name: Some("S.t".into()), server: OptionValue::Text(url.into()), table };
+    assert_eq!(named, expected);
+    let all = check("check sources against mysql secret k");
+    assert_eq!(all, CheckSource { name: None, server: OptionValue::Secret("k".into()), table: None });
+    for wrong in ["CHECK SOURCE s", "CHECK SOURCES AGAINST MYSQL 'u' TABLE a.b", "CHECK SOURCE s AGAINST 'u'"] {
+        assert_eq!(parse(wrong).map(drop).map_err(|error| error.sqlstate), Err(*b"42601"), "{wrong}");
+    }
+    let error = parse("CHECK SOURCE s AGAINST MYSQL 'u' TABLE t").expect_err("a table without its database");
+    assert_eq!(error.sqlstate, *b"42602");
+}
+
+#[test]
+fn what_others_see_of_a_text_holds_no_secret() {
+    let text = "SELECT 1;\nCHECK SOURCE s AGAINST MYSQL 'mysql://u:it''s@h/d' TABLE a.b; CREATE SECRET k AS 'hush'";
+    let parsed = parse(text).expect("statements");
+    let shown = parsed[0].whole.to_string();
+    assert!(!shown.contains("it") && !shown.contains("hush"), "{shown}");
+    assert!(shown.starts_with("SELECT 1;\nCHECK SOURCE s AGAINST MYSQL '*") && shown.ends_with('\''), "{shown}");
+    assert!(parsed.iter().all(|one| *one.whole == *shown) && shown.chars().count() == text.chars().count());
+    assert!(parsed[2].text.contains("hush"), "what is kept is the statement itself");
 }
