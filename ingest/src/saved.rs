@@ -77,6 +77,10 @@ mod tests {
         }
         let newer = [&(VERSION + 1).to_le_bytes()[..], &bytes[4..]].concat();
         let error = load::<State>(&newer).expect_err("another version").to_string();
-        assert_eq!(error, "the state of a timeline is of version 2, and this server reads version 1");
+        let newer = VERSION + 1;
+        assert_eq!(
+            error,
+            format!("the state of a timeline is of version {newer}, and this server reads version {VERSION}")
+        );
     }
 }

@@ -206,8 +206,11 @@ impl Timeline {
         let waiting = table.partitions.values().filter(|_| !table.is_split()).flat_map(|partition| &partition.log);
         for entry in waiting.filter(early) {
             let name = &entry.transaction;
-            // What was passed waits for what came before it, which is looked for below.
-            if entry.kind == EntryKind::Ghost || self.has_passed(entry) {
+            // What was passed waits for what came before it, which is looked for below, and all that follows waits for it.
+            if self.has_passed(entry) {
+                break;
+            }
+            if entry.kind == EntryKind::Ghost {
                 continue;
             }
             if entry.kind != EntryKind::Event {

@@ -362,8 +362,9 @@ impl Table {
     /// in order, so that lies in a partition that nobody knows yet.
     pub(crate) fn lacks_before(&mut self, transaction: &Arc<str>, ms: i64) -> bool {
         // What was lost, deleted or compacted never comes.
-        let never =
-            self.compacted || !self.losses.is_empty() || self.partitions.values().any(|found| found.cut.is_some());
+        let lost =
+            self.lost > 0 || !self.losses.is_empty() || self.incoming().is_some_and(|found| !found.lost.is_empty());
+        let never = self.compacted || lost || self.partitions.values().any(|found| found.cut.is_some());
         if never || self.owing.is_empty() {
             return false;
         }

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) coarse: bool,
     /// `snapshot.max.threads`: tables are read at once.
     pub(crate) parallel: bool,
-    /// Whether it will go over to a server whose binlogs have the same names.
+    /// Whether it will go over to a server whose binlogs have the same names, or its own begin anew.
     pub(crate) same_names: bool,
 }
 
@@ -452,7 +452,7 @@ impl World {
             self.write_snapshot(tables, None, false);
             self.kafka.pause(match (self.options.coarse, self.options.same_names) {
                 (true, _) => 4_000,
-                // A snapshot's time has whole seconds, and of places of two servers with the same names only times tell.
+                // A snapshot's time has whole seconds, and of places in two binlogs of one name only times tell.
                 (false, true) => 1_500,
                 (false, false) => 0,
             });

@@ -122,6 +122,26 @@ fn an_older_connector_that_goes_over_on_a_server_of_whole_seconds_loses_no_event
 }
 
 #[test]
+fn a_lost_row_that_may_be_of_a_snapshot_does_not_hold_a_table_for_ever() {
+    holds_for(Class::Mixed, &[5_000_828]);
+}
+
+#[test]
+fn rows_of_an_incremental_snapshot_whose_server_was_left_are_shown_with_their_table() {
+    holds_for(Class::Mixed, &[3_000_922]);
+}
+
+#[test]
+fn a_snapshot_of_one_of_two_tables_is_refused_in_whatever_order_its_partitions_are_read() {
+    holds_for(Class::Mixed, &[3_001_054]);
+}
+
+#[test]
+fn a_table_that_is_followed_is_not_shown_before_the_snapshot_that_others_show() {
+    holds_for(Class::Mixed, &[3_002_191]);
+}
+
+#[test]
 fn a_restart_amid_three_snapshots_takes_nobody_back() {
     holds_for(Class::SecondSnapshot, &[60_051]);
 }

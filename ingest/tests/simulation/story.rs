@@ -72,9 +72,9 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// Whether it is a failover to a server whose binlogs have the names of the first one's.
+    /// Whether binlogs of the names of the first ones follow, of another server or anew.
     pub(crate) fn is_same_names(&self) -> bool {
-        matches!(self, Step::FailOver { same_names: true, .. })
+        matches!(self, Step::FailOver { same_names: true, .. } | Step::Reset)
     }
 }
 
