@@ -18,6 +18,8 @@ use tidewater_sql::{Image, KeptSource, KeptTimeline};
 use tidewater_storage::Folder;
 use tidewater_storage::blocks::{Blocks, Part};
 
+/// The part that says with what the view was planned.
+const SIZES: &str = "sizes";
 /// Events of a tick of the fill.
 const TICK: usize = 10_000;
 
@@ -144,6 +146,7 @@ fn fill(scale: f64, folder: &Path) -> Result<Vec<Report>, Box<dyn std::error::Er
             for (name, image) in &kept {
                 writer.part(name, &serde_json::to_vec(&(image.current, &image.heavy))?, &image.chunks)?;
             }
+            writer.part(SIZES, &serde_json::to_vec(&engine.database().planned_sizes())?, [[0; 0]; 0])?;
             new = writer.finish()?.new;
             Ok(())
         })?;
@@ -159,8 +162,12 @@ fn read(folder: &Path) -> Result<Vec<Part>, Box<dyn std::error::Error>> {
 
 fn restart(folder: &Path, with_view: bool) -> Result<Tidewater, Box<dyn std::error::Error>> {
     let mut sources = BTreeMap::new();
-    let mut nodes = HashMap::new();
+    let (mut nodes, mut sizes) = (HashMap::new(), BTreeMap::new());
     for part in read(folder)? {
+        if part.name == SIZES {
+            sizes = serde_json::from_slice(&part.note)?;
+            continue;
+        }
         let (current, heavy) = serde_json::from_slice(&part.note)?;
         let image = Image { chunks: part.blocks, current, heavy };
         match part.name.strip_prefix("table ") {
@@ -175,7 +182,7 @@ fn restart(folder: &Path, with_view: bool) -> Result<Tidewater, Box<dyn std::err
         nodes.clear();
     }
     let mut sources = sources.into_values();
-    let mut engine = Tidewater::restored(|database, table| {
+    let mut engine = Tidewater::restored(sizes, |database, table| {
         let kept = KeptSource {
             image: sources.next().unwrap_or_default(),
             timeline: KeptTimeline::default(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tidewater_delta::{Change, Commit, Row, RowBuilder, TableId};
-use tidewater_sql::{Database, Outcome};
+use tidewater_sql::{Database, Outcome, Sizes};
 
 use tidewater_query::run::Limits;
 use tidewater_types::{Column, Datum, TableSchema, Type};
@@ -36,18 +36,19 @@ pub const TABLES: usize = 5;
 
 impl Default for Tidewater {
     fn default() -> Self {
-        let mut engine = Tidewater::restored(|_, _| Ok(())).expect("nothing is restored");
+        let mut engine = Tidewater::restored(BTreeMap::new(), |_, _| Ok(())).expect("nothing is restored");
         while engine.database.build() {}
         engine
     }
 }
 
 impl Tidewater {
-    /// The engine with what `restore` gives each of its tables before the view is made.
+    /// The engine with what `restore` gives each of its tables before the view is made, which is planned with these sizes.
     ///
     /// # Errors
     /// Those of `restore`.
     pub fn restored(
+        sizes: BTreeMap<String, Sizes>,
         mut restore: impl FnMut(&mut Database, TableId) -> tidewater_sql::Result<()>,
     ) -> tidewater_sql::Result<Self> {
         let mut database = Database::new();
@@ -75,6 +76,7 @@ impl Tidewater {
         for table in &tables {
             restore(&mut database, table.id)?;
         }
+        database.plan_with(sizes);
         // What is still to be computed is whoever's who restores.
         for parsed in tidewater_sql::parse(VIEW)? {
             database.execute_statement(&Arc::new(parsed), &[], &Arc::default())?;

@@ -45,11 +45,11 @@ impl Timeline {
     pub fn event(&mut self, id: TableId, place: Place, event: Event) {
         self.quiet = false;
         let Some(table) = self.tables.get_mut(&id) else { return };
-        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
         // A reader that goes back reads records again; a snapshot's rows would go over what came after them.
-        if !partition.take(place.offset) {
+        if !table.take(place) {
             return;
         }
+        let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
         partition.decoded = (partition.decoded.1, place.offset);
         // What compaction took away was replaced by what lay behind it then: up to there it is no state.
         if partition.jumped && table.compacted && !table.live {
@@ -109,8 +109,11 @@ impl Timeline {
         if !included && let Some(incoming) = &mut table.snapshot {
             incoming.streamed = true;
         }
+        let refills = included && table.refills(place.timestamp_ms);
+        table.refilled |= refills;
+        table.refill(&happened, &ops);
         // It still counts.
-        let kept = |ops: Vec<Op>| if included { Vec::new() } else { ops };
+        let kept = |ops: Vec<Op>| if included && !refills { Vec::new() } else { ops };
         if operation == Operation::Truncate && table.collections.len() > 1 && !included {
             return self.truncated_one(id, origin);
         }
@@ -189,7 +192,7 @@ impl Timeline {
         }
         let why = match doubt {
             Before::Unclear => {
-                "came from another server, or from an older connector that began it again: the table has no key, so nothing tells its events from their repetition"
+                "came from another server, or from an older connector that began it again, and nothing tells its events from their repetition"
             }
             _ => "came again with a later time: the server's numbers began anew, and changes between may be missing",
         };
@@ -295,7 +298,6 @@ impl Timeline {
     }
 
     fn is_read_already(&mut self, id: TableId, place: Place) -> bool {
-        let partition = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&place.partition));
-        partition.is_some_and(|partition| !partition.take(place.offset))
+        self.tables.get_mut(&id).is_some_and(|table| !table.take(place))
     }
 }

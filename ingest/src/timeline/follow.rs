@@ -14,7 +14,7 @@ use tidewater_delta::{Op, TableId};
 use super::known::Known;
 use super::log::{Entry, EntryKind};
 use super::place::BinlogPlace;
-use super::seen::Before;
+use super::seen::{self, Before, Seen};
 use super::table::{Step, StepKind, Table};
 use super::transaction::Part;
 use super::{Blocked, Timeline};
@@ -57,6 +57,22 @@ struct Sorted {
     known: HashMap<Arc<str>, Known>,
 }
 
+/// What lies between late transactions.
+enum Between {
+    /// Events of transactions that are not remembered, or of which the boundaries are lost.
+    Old(Vec<Op>),
+    Step(Step),
+}
+
+impl Between {
+    fn ops(self) -> Vec<Op> {
+        match self {
+            Between::Old(ops) => ops,
+            Between::Step(step) => step.ops,
+        }
+    }
+}
+
 impl Timeline {
     /// The table is read: what waits is put in order, and from now on it is followed like one that is shown.
     pub(super) fn follow(&mut self, id: TableId) {
@@ -64,10 +80,12 @@ impl Timeline {
         let Some(table) = self.tables.get_mut(&id) else { return };
         table.live = true;
         table.fence.renew();
-        let entries = table.in_order();
+        let entries = table.in_order(&self.released);
         let mut sorted = Sorted::default();
         let mut numbers = BTreeMap::new();
-        for ((name, committed_ms), recent) in std::mem::take(&mut table.owed) {
+        let owed = std::mem::take(&mut table.owed);
+        table.forgive();
+        for ((name, committed_ms), recent) in owed {
             numbers.insert((name.clone(), committed_ms), recent.number);
             let (counts, again, repaid) = (recent.counts, recent.again, recent.repaid);
             let part = Part::new(id);
@@ -98,10 +116,12 @@ impl Timeline {
         late: Option<u64>,
         is_old: bool,
     ) -> Before {
-        let Some(table) = self.tables.get(&id) else { return Before::Again };
+        let Some(table) = self.tables.get_mut(&id) else { return Before::Again };
         let (keyless, whole) = (!table.keyed, self.whole);
         let place = BinlogPlace::of(&entry.origin);
         let included = table.includes(&entry.origin, entry.created_ms);
+        let refills = included && table.refills(entry.created_ms);
+        table.refilled |= refills;
         let first_ms = table.snapshot_first_ms;
         let Entry { at, transaction, collection, origin, created_ms, ops, kind } = entry;
         if let (true, EntryKind::Event) = (keyless, kind) {
@@ -116,7 +136,7 @@ impl Timeline {
                 return told;
             }
         }
-        let ops = if included && kind != EntryKind::Ghost { Vec::new() } else { ops };
+        let ops = if included && !refills && kind != EntryKind::Ghost { Vec::new() } else { ops };
         match kind {
             _ if !whole => sorted.old.push((index, ops)),
             EntryKind::Rows | EntryKind::Truncate if included => {}
@@ -152,33 +172,42 @@ impl Timeline {
     /// Hands on what is old and keeps the rest in its order.
     fn arrange(&mut self, id: TableId, sorted: Sorted) {
         let Sorted { late, old, steps, .. } = sorted;
-        let last_old = old.last().map_or(0, |(index, _)| *index);
-        let (mut before, mut between) = (old, VecDeque::new());
+        let first_late = late.values().map(|late| late.first).min().unwrap_or(usize::MAX);
+        let (mut before, amid): (Vec<_>, Vec<_>) = old.into_iter().partition(|(index, _)| *index < first_late);
+        let last_before = before.iter().map(|(index, _)| *index).max().unwrap_or(0);
+        let mut between: Vec<_> = amid.into_iter().map(|(index, ops)| (index, Between::Old(ops))).collect();
         for (index, step) in steps {
-            match index < last_old {
+            match index < last_before {
                 true => before.push((index, step.ops)),
-                false => between.push_back((index, step)),
+                false => between.push((index, Between::Step(step))),
             }
         }
         before.sort_by_key(|(index, _)| *index);
+        between.sort_by_key(|(index, _)| *index);
         for (_, ops) in before {
             self.base(id, ops);
         }
-        let mut past: VecDeque<_> = between.iter().map(|(_, step)| self.is_past(step)).collect();
+        let is_past = |found: &Between| match found {
+            Between::Old(_) => true,
+            Between::Step(step) => self.is_past(step),
+        };
+        let mut past: VecDeque<_> = between.iter().map(|(_, found)| is_past(found)).collect();
+        let mut between = VecDeque::from(between);
         let Some(table) = self.tables.get_mut(&id) else { return };
         for transaction in late.into_values() {
-            while let Some((_, step)) =
+            while let Some((_, found)) =
                 between.pop_front_if(|(index, _)| *index < transaction.first && transaction.first < usize::MAX)
             {
                 past.pop_front();
-                table.late.push_back(Late::Step(step.ops));
+                table.late.push_back(Late::Step(found.ops()));
             }
             table.late.push_back(Late::Transaction(Box::new(transaction)));
         }
         let passed = past.iter().rposition(|past| *past).map_or(0, |last| last + 1);
         let waiting = between.split_off(passed);
-        table.late.extend(between.into_iter().map(|(_, step)| Late::Step(step.ops)));
-        for (_, step) in waiting {
+        table.late.extend(between.into_iter().map(|(_, found)| Late::Step(found.ops())));
+        for (_, found) in waiting {
+            let Between::Step(step) = found else { continue };
             match step.kind {
                 StepKind::Ghost => table.ghosts.extend(step.ops),
                 _ => table.add_step(step, true),
@@ -188,24 +217,45 @@ impl Timeline {
 
     /// Whether the timeline is past a step.
     fn is_past(&self, step: &Step) -> bool {
+        // It shows the state of that transaction.
+        let shown = |gtid: &Arc<str>| self.released.before(gtid, step.place.ms) == Before::Again;
+        if matches!(step.kind, StepKind::Rows) && step.gtid.as_ref().is_some_and(shown) {
+            return true;
+        }
         let place = || format!("file={},pos={}", step.place.file, step.place.pos).into();
         self.has_come_to(&step.gtid.clone().unwrap_or_else(place), &step.place)
     }
 
-    /// Where entries lie that the transaction topic does not name and that are older than what it names.
+    /// Where entries lie that the transaction topic does not name and that are older than what it names. A transaction is
+    /// older in all partitions or in none.
     fn older_entries(&self, id: TableId) -> HashSet<(i32, i64)> {
         let Some(table) = self.tables.get(&id) else { return HashSet::new() };
         let mut older = HashSet::new();
+        let mut unnamed = Vec::new();
+        let mut transactions: HashMap<&str, i64> = HashMap::new();
         for partition in table.partitions.values() {
             let last = partition.log.iter().rposition(|entry| entry.kind == EntryKind::Event && self.has_passed(entry));
             for (index, entry) in partition.log.iter().enumerate() {
-                let named = self.names(&entry.transaction, entry.origin.ts_ms);
-                let first = || self.released.is_older_than_all(&entry.transaction, entry.origin.ts_ms);
-                if !named && (last.is_some_and(|last| index < last) || first()) {
+                let (name, ms) = (&entry.transaction, entry.origin.ts_ms);
+                if self.names(name, ms) {
+                    continue;
+                }
+                let first = || self.released.is_older_than_all(name, ms) || self.has_lost(name, ms);
+                if last.is_some_and(|last| index < last) || first() {
                     older.insert(entry.at);
+                    if !self.has_passed(entry) {
+                        transactions.insert(name, ms);
+                    }
+                } else if self.released.newest_ms(name).is_some_and(|newest| ms <= newest) {
+                    unnamed.push(entry);
                 }
             }
         }
+        let same = |entry: &&Entry| {
+            let ms = transactions.get(&*entry.transaction);
+            ms.is_some_and(|ms| self.released.is_one_beginning(&entry.transaction, *ms, entry.origin.ts_ms))
+        };
+        older.extend(unnamed.into_iter().filter(same).map(|entry| entry.at));
         older
     }
 
@@ -311,7 +361,7 @@ impl Table {
     }
 
     /// Takes what waits in all partitions, in one order: of the binlog, and each partition's own.
-    fn in_order(&mut self) -> Vec<Entry> {
+    fn in_order(&mut self, released: &Seen) -> Vec<Entry> {
         let mut logs: Vec<_> =
             self.partitions.values_mut().map(|partition| std::mem::take(&mut partition.log)).collect();
         let by_place = logs.iter().all(has_one_binlog) && has_one_server(&logs);
@@ -330,7 +380,14 @@ impl Table {
         let mut entries = Vec::with_capacity(logs.iter().map(VecDeque::len).sum());
         let next = |logs: &[VecDeque<Entry>]| {
             let heads = logs.iter().enumerate().filter_map(|(at, log)| Some((key(log.front()?), at)));
-            heads.min().map(|(_, at)| at)
+            let (_, mut first) = heads.min()?;
+            for (at, log) in logs.iter().enumerate() {
+                let (Some(other), Some(head)) = (log.front(), logs[first].front()) else { continue };
+                if is_numbered_before(released, other, head) {
+                    first = at;
+                }
+            }
+            Some(first)
         };
         while let Some(entry) = next(&logs).and_then(|at| logs[at].pop_front()) {
             entries.push(entry);
@@ -343,6 +400,16 @@ impl Table {
 fn order(entry: &Entry, by_place: bool) -> Option<(i64, usize, Arc<str>, u64)> {
     let origin = &entry.origin;
     Some((if by_place { 0 } else { origin.ts_ms }, origin.file.len(), origin.file.clone(), origin.pos))
+}
+
+/// Whether the server's numbers say that one came before the other, although its time is later: events may carry the time at
+/// which their statement began, and a TRUNCATE that of its end.
+fn is_numbered_before(released: &Seen, first: &Entry, second: &Entry) -> bool {
+    let (first_ms, second_ms) = (first.origin.ts_ms, second.origin.ts_ms);
+    let (first, second) = (&first.transaction, &second.transaction);
+    // The times of servers that write more than seconds are those of commits.
+    let seconds = first_ms % 1_000 == 0 && second_ms % 1_000 == 0;
+    seconds && seen::is_less(first, second) && released.is_one_beginning(first, first_ms, second_ms)
 }
 
 fn has_one_server(logs: &[VecDeque<Entry>]) -> bool {

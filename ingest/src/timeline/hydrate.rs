@@ -40,7 +40,7 @@ impl Timeline {
             let offsets: Vec<_> = table.partitions.iter().filter(|_| table.log).map(offset).collect();
             self.hold(id);
             if let Some(table) = self.tables.get_mut(&id) {
-                table.owed.clear();
+                table.forgive();
             }
             for position in offsets {
                 self.commit(position, 0, Vec::new());
@@ -77,9 +77,25 @@ impl Timeline {
             self.follow(id);
         }
         match is_live(self) {
-            true => self.drain_late(id),
+            true => self.drain_late(id).or_else(|| self.comes_elsewhere(id)),
             false => self.obstacle(id),
         }
+    }
+
+    /// That a snapshot waits for its turn, in a table that is followed, which is that of another table already.
+    fn comes_elsewhere(&self, id: TableId) -> Option<Blocked> {
+        let table = self.tables.get(&id)?;
+        let moment = &table.incoming()?.moment;
+        let there =
+            |other: &Table| other.shown && other.last_snapshot.as_ref().is_some_and(|last| !last.is_older(moment));
+        self.tables.values().any(there).then(|| {
+            let reason = format!(
+                "topic \"{}\" holds a snapshot at {}, where other tables are already",
+                table.topic,
+                shown(moment)
+            );
+            Blocked { definite: false, reason, hint: String::new() }
+        })
     }
 
     /// A snapshot that other tables have rows of, where this one has none of it: its rows may still come, or, if it is no part of
@@ -190,7 +206,8 @@ impl Timeline {
         let waiting = table.partitions.values().filter(|_| !table.is_split()).flat_map(|partition| &partition.log);
         for entry in waiting.filter(early) {
             let name = &entry.transaction;
-            if entry.kind == EntryKind::Ghost {
+            // What was passed waits for what came before it, which is looked for below.
+            if entry.kind == EntryKind::Ghost || self.has_passed(entry) {
                 continue;
             }
             if entry.kind != EntryKind::Event {
@@ -207,6 +224,16 @@ impl Timeline {
             }
         }
         // On its way in the reader knows of no snapshot that other tables have.
+        // What compaction took of a snapshot may be told by what it holds and the connector has not written yet.
+        if let Some(moment) = table.last_snapshot.as_ref().filter(|_| table.refilled)
+            && !self.quiet
+            && !self.is_behind(moment)
+        {
+            let at = shown(moment);
+            return waits(format!(
+                "topic \"{topic}\" is compacted, and not all that its snapshot at {at} holds has come"
+            ));
+        }
         let unread = |other: &Table| !other.is_read() && other.incomplete.is_none();
         let fresh = table.last_snapshot.as_ref().map_or(self.reached.is_none(), |moment| !self.is_behind(moment));
         if fresh && self.tables.values().any(unread) && !self.tables.values().any(|table| table.shown) {
@@ -265,7 +292,11 @@ impl Timeline {
         match (behind, own.is_some(), table.compacted, table.on_error) {
             (false, ..) => return waits(text),
             (true, false, ..) | (true, true, true, _) => {}
-            (true, true, false, OnError::DeadLetter | OnError::Skip) if self.quiet => table.lost += 1,
+            (true, true, false, OnError::DeadLetter | OnError::Skip) if self.quiet => {
+                table.lost += 1;
+                table.forgive();
+                self.drain(id);
+            }
             (true, true, false, OnError::Stall) if self.quiet => return stalls(text),
             _ => return waits(text),
         }

@@ -13,7 +13,7 @@ use super::Timeline;
 use super::place::BinlogPlace;
 use super::seen::{self, Before};
 use super::spec::Place;
-use super::table::{Step, StepKind};
+use super::table::{Step, StepKind, Table};
 use crate::event::{Origin, Snapshot};
 
 /// Something of a table's log.
@@ -83,11 +83,13 @@ impl Timeline {
         let passed = !whole || self.has_passed(&entry);
         let Some(table) = self.tables.get_mut(&id) else { return };
         let split = table.is_split();
-        let Some(partition) = table.partitions.get_mut(&entry.at.0) else { return };
-        if passed && !split && partition.log.is_empty() {
+        let waits = |table: &Table| table.partitions.get(&entry.at.0).is_none_or(|partition| !partition.log.is_empty());
+        if passed && !split && !waits(table) && !table.lacks_before(&entry.transaction, entry.origin.ts_ms) {
             return self.go_on(id, entry);
         }
-        partition.log.push_back(entry);
+        if let Some(partition) = table.partitions.get_mut(&entry.at.0) {
+            partition.log.push_back(entry);
+        }
     }
 
     /// Whether the timeline has released the entry's transaction.
@@ -157,6 +159,10 @@ impl Timeline {
         if self.whole && !self.has_passed(head) && !older() && !past() {
             return None;
         }
+        let (transaction, ms) = (head.transaction.clone(), head.origin.ts_ms);
+        if self.whole && self.tables.get_mut(&id)?.lacks_before(&transaction, ms) {
+            return None;
+        }
         self.tables.get_mut(&id)?.partitions.get_mut(&number)?.log.pop_front()
     }
 
@@ -171,7 +177,7 @@ impl Timeline {
     }
 
     /// Whether the timeline is past a transaction whose boundaries are lost.
-    fn has_lost(&self, transaction: &str, ms: i64) -> bool {
+    pub(super) fn has_lost(&self, transaction: &str, ms: i64) -> bool {
         let missing = self.boundaries.low > 0 || !self.boundaries.lost.is_empty();
         let past = |newest: &Arc<str>| seen::is_less(transaction, newest);
         missing
@@ -186,10 +192,9 @@ impl Timeline {
             None => self.quiet,
         };
         // Of what other tables wait with, what the database did before it comes first.
-        let waits = |table: &super::table::Table| table.steps.front().is_some_and(|step| step.place.is_before(place));
-        let held = |table: &super::table::Table| {
-            table.shown && table.last_snapshot.as_ref().is_some_and(|moment| place.is_before(moment))
-        };
+        let waits = |table: &Table| table.steps.front().is_some_and(|step| step.place.is_before(place));
+        let held =
+            |table: &Table| table.shown && table.last_snapshot.as_ref().is_some_and(|moment| place.is_before(moment));
         // Without GTIDs the timeline stands at a place.
         let behind = match &self.reached {
             Some((Position::Binlog { file, offset }, ms)) => {

@@ -253,8 +253,7 @@ impl Timeline {
             table.incomplete = Some(format!("topic \"{}\": {why}", table.topic));
             table.refused = true;
         }
-        table.owed =
-            self.recent.iter().map(|(id, recent)| ((id.clone(), recent.committed_ms), recent.clone())).collect();
+        self.recent.iter().for_each(|(id, recent)| table.owe(id.clone(), recent.clone()));
         // What was nobody's may be its.
         self.owners.retain(|_, owner| matches!(owner, Owner::Tables(_)));
         for collection in table.collections.clone() {

@@ -61,6 +61,44 @@ struct Newest {
     ms: i64,
     /// Of a table without a key: its events, one by one.
     known: Option<Known>,
+    /// Of a table with a key: the events' numbers and checksums.
+    sums: Vec<(u64, u32)>,
+}
+
+impl Newest {
+    /// What comes of another server with a number that came before: the same event, or, of a connector that counts anew,
+    /// another one. Then all that follows comes behind it, so it does no harm that some of that came before.
+    fn of_another_server(&self, order: u64, sum: u32, several: bool) -> Before {
+        match self.sums.iter().rev().find(|(number, _)| *number == order) {
+            Some((_, same)) if *same == sum => Before::Again,
+            Some(_) => Before::New,
+            None if order == 0 || self.sums.len() >= TOLD => Before::Again,
+            // It may have come in another partition.
+            None if several => Before::Unclear,
+            None => Before::New,
+        }
+    }
+
+    fn add_sum(&mut self, order: u64, sum: u32) {
+        if self.known.is_none() && order > 0 && self.sums.len() < TOLD {
+            self.sums.push((order, sum));
+        }
+    }
+}
+
+/// A checksum of what an event does.
+fn sum(ops: &[Op]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for op in ops {
+        let (what, bytes) = match op {
+            Op::Upsert(row) | Op::Insert(row) => (1, row.bytes()),
+            Op::Delete(row) | Op::Remove(row) => (2, row.bytes()),
+            Op::Truncate => (3, &[][..]),
+        };
+        hasher.update(&[what]);
+        hasher.update(bytes);
+    }
+    hasher.finalize()
 }
 
 impl Partition {
@@ -121,13 +159,12 @@ impl Partition {
         let order = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let place = (origin.pos, origin.row, u8::from(!matches!(ops, [Op::Delete(_) | Op::Remove(_)])));
         let server = (origin.server_id, origin.file.clone());
-        let first = || Newest {
-            id: id.clone(),
-            order,
-            server,
-            place,
-            ms: origin.ts_ms,
-            known: first_known(origin, ops, keyed),
+        let sum = if keyed { sum(ops) } else { 0 };
+        let first = || {
+            let known = first_known(origin, ops, keyed);
+            let mut first = Newest { id: id.clone(), order, server, place, ms: origin.ts_ms, known, sums: Vec::new() };
+            first.add_sum(order, sum);
+            first
         };
         if let Some(newest) = self.newest.as_mut().filter(|newest| Arc::ptr_eq(&newest.id, id) || newest.id == *id) {
             let same_server = newest.server.0 == origin.server_id && newest.server.1 == origin.file;
@@ -139,6 +176,7 @@ impl Partition {
             }
             let told = match &mut newest.known {
                 Some(known) => known.tell(origin, ops),
+                None if no_further && !same_server && keyed => newest.of_another_server(order, sum, several),
                 None if no_further => Before::Again,
                 None => Before::New,
             };
@@ -151,7 +189,14 @@ impl Partition {
                 newest.known = None;
             }
             if told == Before::New {
-                newest.order = newest.order.max(order);
+                newest.order = match order <= newest.order && !same_server {
+                    true => {
+                        newest.sums.clear();
+                        order
+                    }
+                    false => newest.order.max(order),
+                };
+                newest.add_sum(order, sum);
                 newest.place = if same_server { newest.place.max(place) } else { place };
                 newest.server = (origin.server_id, origin.file.clone());
                 newest.ms = newest.ms.max(origin.ts_ms);

@@ -144,7 +144,7 @@ impl Timeline {
             // A connector that restarted within it may have sent more than END counts.
             if !owed.counts.is_empty() || again {
                 table.fence.renew();
-                table.owed.insert((id.clone(), committed_ms), owed);
+                table.owe(id.clone(), owed);
             }
         }
         let mut shown = self.take_ghosts(&mut transaction.parts, &recent.counts);

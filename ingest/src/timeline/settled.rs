@@ -17,18 +17,13 @@ use super::place::BinlogPlace;
 pub struct Waiting {
     transactions: HashSet<Arc<str>>,
     steps: Vec<(TableId, BinlogPlace)>,
-    merging: bool,
 }
 
 impl Timeline {
     /// What waits now.
     pub fn waiting(&self) -> Waiting {
         let steps = self.tables.iter().flat_map(|(id, table)| table.steps.iter().map(|step| (*id, step.place.clone())));
-        Waiting {
-            transactions: self.pending.keys().cloned().collect(),
-            steps: steps.collect(),
-            merging: self.merging.is_some(),
-        }
+        Waiting { transactions: self.pending.keys().cloned().collect(), steps: steps.collect() }
     }
 
     /// Whether what waited has had its turn, or will not have it without more records: the state is no older than any that a
@@ -39,11 +34,15 @@ impl Timeline {
         if stands && self.ends.is_idle() {
             return true;
         }
+        // A snapshot that was given up for a newer one may have been shown before, and what it holds is in the newer one.
         let open = |(id, place): &(TableId, BinlogPlace)| {
-            self.tables.get(id).is_some_and(|table| table.steps.iter().any(|step| step.place == *place))
+            self.tables.get(id).is_some_and(|table| {
+                let newer = table.incoming().is_some_and(|incoming| place.is_older(&incoming.moment));
+                table.steps.iter().any(|step| step.place == *place) || table.skipped && newer
+            })
         };
         let held = waiting.transactions.iter().any(|id| self.pending.contains_key(id));
-        let merging = waiting.merging && self.merging.is_some();
-        !held && !merging && !waiting.steps.iter().any(open)
+        // What waited may have been released and be shown with what is still to come.
+        !held && self.merging.is_none() && !waiting.steps.iter().any(open)
     }
 }

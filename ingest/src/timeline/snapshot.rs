@@ -41,7 +41,12 @@ impl Timeline {
         match table.incoming() {
             Some(incoming) if incoming.moment == moment => {}
             // A row of a snapshot that was given up, in a partition that is read later.
-            Some(incoming) if moment.is_older(&incoming.moment) => return,
+            Some(incoming) if moment.is_older(&incoming.moment) => {
+                if let Some(incoming) = table.incoming_mut() {
+                    incoming.replaces = true;
+                }
+                return;
+            }
             _ => self.begin_snapshot(id, place, origin),
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
@@ -71,6 +76,7 @@ impl Timeline {
 
     fn begin_snapshot(&mut self, id: TableId, place: Place, origin: &Origin) {
         let Some(table) = self.tables.get_mut(&id) else { return };
+        table.refilled = false;
         let mut incoming = Incoming::new(origin);
         let untouched = table.last_snapshot.is_none() && table.partitions.values().all(|p| p.newest().is_none());
         match untouched {

@@ -11,7 +11,7 @@ use super::follow::Late;
 use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::seen;
-use super::spec::TableSpec;
+use super::spec::{Place, TableSpec};
 use super::transaction::Transaction;
 use super::{Blocked, Recent};
 use crate::event::{Origin, Snapshot};
@@ -63,6 +63,8 @@ pub(crate) struct Table {
     pub(crate) lost: u64,
     /// Of a table that is not shown: events still to come of transactions that the timeline has released, by collection.
     pub(crate) owed: BTreeMap<(Arc<str>, i64), Recent>,
+    /// Of those that lack events when they were released, in that order: what is done with is taken out when it is looked at.
+    owing: BTreeMap<u64, (Arc<str>, i64)>,
     /// END records before this offset must be released before the table is shown.
     pub(crate) boundaries: i64,
     /// Reading it to its present end.
@@ -71,6 +73,10 @@ pub(crate) struct Table {
     pub(crate) ghosts: Vec<Op>,
     /// What the timeline passed before it followed the table.
     pub(crate) late: VecDeque<Late>,
+    /// Whether Kafka's compaction has taken records: what a snapshot holds is told by what came behind its rows, too.
+    pub(crate) holed: bool,
+    /// Whether something of that has come.
+    pub(crate) refilled: bool,
     /// Whether changes of it have gone on.
     pub(crate) based: bool,
     /// When Kafka got the first and the newest row of the last whole snapshot.
@@ -235,10 +241,13 @@ impl Table {
             losses: Vec::new(),
             lost: 0,
             owed: BTreeMap::new(),
+            owing: BTreeMap::new(),
             boundaries,
             fence: Fence::default(),
             ghosts: Vec::new(),
             late: VecDeque::new(),
+            holed: false,
+            refilled: false,
             based: false,
             snapshot_first_ms: 0,
             snapshot_ms: 0,
@@ -252,6 +261,14 @@ impl Table {
             table.partitions.insert(bounds.partition, Partition::new(bounds));
         }
         table
+    }
+
+    /// Takes note of a record; false if it was read before, or lies in a partition that is not known.
+    pub(crate) fn take(&mut self, place: Place) -> bool {
+        let Some(partition) = self.partitions.get_mut(&place.partition) else { return false };
+        let new = partition.take(place.offset);
+        self.holed |= self.compacted && partition.jumped;
+        new
     }
 
     /// Takes note that records were deleted before they were read.
@@ -328,6 +345,49 @@ impl Table {
         }
     }
 
+    /// The timeline has released a transaction of which events of the table are still to come.
+    pub(crate) fn owe(&mut self, transaction: Arc<str>, recent: Recent) {
+        let key = (transaction, recent.committed_ms);
+        self.owing.insert(recent.number, key.clone());
+        self.owed.insert(key, recent);
+    }
+
+    /// Nothing more is expected of what was released before.
+    pub(crate) fn forgive(&mut self) {
+        self.owed.clear();
+        self.owing.clear();
+    }
+
+    /// Whether something of the table is still to come that was released before `transaction`. Its one partition has everything
+    /// in order, so that lies in a partition that nobody knows yet.
+    pub(crate) fn lacks_before(&mut self, transaction: &Arc<str>, ms: i64) -> bool {
+        // What was lost, deleted or compacted never comes.
+        let never =
+            self.compacted || !self.losses.is_empty() || self.partitions.values().any(|found| found.cut.is_some());
+        if never || self.owing.is_empty() {
+            return false;
+        }
+        let from = (transaction.clone(), ms);
+        let own = self.owed.range(from..).next().filter(|((id, _), _)| id == transaction);
+        let Some(number) = own.map(|(_, owed)| owed.number) else { return false };
+        while let Some(first) = self.owing.first_entry() {
+            if *first.key() >= number {
+                return false;
+            }
+            let names = &self.collections;
+            let lacks = |owed: &Recent| owed.counts.iter().any(|(name, count)| *count > 0 && names.contains(name));
+            // A snapshot's time has whole seconds.
+            let moment = self.snapshot.as_ref().map(|incoming| &incoming.moment).or(self.last_snapshot.as_ref());
+            let behind = |owed: &Recent| moment.is_none_or(|moment| owed.committed_ms > moment.ms + 1_000);
+            let open = self.owed.get(first.get()).is_some_and(|owed| !owed.again && behind(owed) && lacks(owed));
+            if open {
+                return true;
+            }
+            first.remove();
+        }
+        false
+    }
+
     /// Whether the newest snapshot holds a streamed change. What its producer wrote before the snapshot's rows the database did
     /// before them; a connector that paused for a snapshot goes on behind it with what it holds already.
     pub(crate) fn includes(&self, origin: &Origin, created_ms: i64) -> bool {
@@ -338,6 +398,24 @@ impl Table {
         let shared = self.collections.len() > 1 && !of.contains(&origin.collection);
         let before = || moment.is_some_and(|moment| BinlogPlace::of(origin).is_before(moment));
         !shared && (created_ms < first_ms || before())
+    }
+
+    /// Whether a change that the newest snapshot holds is shown all the same. Where compaction took the row that the snapshot
+    /// had, a change that was written behind it is there in its place, maybe not the last one that the snapshot holds.
+    pub(crate) fn refills(&self, created_ms: i64) -> bool {
+        let first_ms = self.snapshot.as_ref().map_or(self.snapshot_first_ms, |incoming| incoming.first_ms);
+        self.holed && self.keyed && !self.shown && created_ms >= first_ms
+    }
+
+    /// The same for a snapshot that waits for its turn: it holds what is written behind its rows.
+    pub(crate) fn refill(&mut self, happened: &BinlogPlace, ops: &[Op]) {
+        if !(self.holed && self.keyed && self.live) {
+            return;
+        }
+        let of = |step: &&mut Step| matches!(step.kind, StepKind::Snapshot(_)) && happened.is_before(&step.place);
+        if let Some(step) = self.steps.iter_mut().find(of) {
+            step.ops.extend_from_slice(ops);
+        }
     }
 
     /// Whether a row that is marked as the last of its table is the last of the topic, too: a topic that is not named after a

@@ -68,6 +68,10 @@ pub(crate) struct Part {
     pub(crate) last_ms: i64,
     /// First and last offset by partition.
     pub(crate) spans: Vec<(i32, i64, i64)>,
+    /// The binlog file of its newest event, of a table of several partitions.
+    file: Option<Arc<str>>,
+    /// Whether they lie in several files: a transaction has one on each server.
+    elsewhere: bool,
 }
 
 /// Where an event stands in its transaction.
@@ -121,6 +125,8 @@ impl Part {
             first_ms: i64::MAX,
             last_ms: i64::MIN,
             spans,
+            file: None,
+            elsewhere: false,
         }
     }
 
@@ -181,6 +187,8 @@ impl Part {
             None => self.spans.push((partition, offset, offset)),
         }
         if several {
+            let before = self.file.replace(origin.file.clone());
+            self.elsewhere |= before.is_some_and(|file| file != origin.file);
             let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
             // Fewer than 4 billion.
             let (number, op) = (number as u32, self.ops.len() as u32);
@@ -198,7 +206,7 @@ impl Part {
     pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Unpacked {
         let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
         let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
-        let Part { ops, mut order, ghosts, .. } = self;
+        let Part { ops, mut order, ghosts, elsewhere, .. } = self;
         // A connector that counted anew sends more than its END counts; the places are of one server then.
         let numbered = !anew && rises(&order, |event| event.number);
         let sorted = numbered && order.is_sorted_by_key(|event| event.number);
@@ -212,6 +220,8 @@ impl Part {
         match numbered {
             _ if sorted => {}
             true => events.sort_by_key(|(event, _)| event.number),
+            // Places of two servers do not compare, and keys keep to their partitions.
+            false if elsewhere => {}
             false => events.sort_by_key(|(event, _)| (event.pos, event.row)),
         }
         let mut came: Vec<_> = ops.into_iter().map(Some).collect();

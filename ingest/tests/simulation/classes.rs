@@ -50,8 +50,10 @@ pub(crate) fn story(seed: u64, class: Class) -> Story {
         coarse: traits.has(Class::CoarseTimes) && !traits.has(Class::NewPartitions),
         parallel: traits.has(Class::ParallelSnapshot),
         metadata: !traits.has(Class::Loose) || random.chance(50),
+        same_names: false,
     };
     let steps = steps(random, &traits, &tables, &partitions);
+    let options = Options { same_names: steps.iter().any(Step::is_same_names), ..options };
     let losses =
         if traits.has(Class::Losses) { (0..random.between(1, 3)).map(|_| random.next()).collect() } else { Vec::new() };
     let late = (0..=topics)

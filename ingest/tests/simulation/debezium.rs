@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) coarse: bool,
     /// `snapshot.max.threads`: tables are read at once.
     pub(crate) parallel: bool,
+    /// Whether it will go over to a server whose binlogs have the same names.
+    pub(crate) same_names: bool,
 }
 
 /// A connector that runs.
@@ -448,7 +450,12 @@ impl World {
         if self.connector.as_ref().is_some_and(|connector| connector.at.1 == 0) {
             self.kafka.pause(1_000);
             self.write_snapshot(tables, None, false);
-            self.kafka.pause(if self.options.coarse { 4_000 } else { 0 });
+            self.kafka.pause(match (self.options.coarse, self.options.same_names) {
+                (true, _) => 4_000,
+                // A snapshot's time has whole seconds, and of places of two servers with the same names only times tell.
+                (false, true) => 1_500,
+                (false, false) => 0,
+            });
         }
     }
 

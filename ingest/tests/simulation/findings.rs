@@ -12,7 +12,7 @@ use crate::timeline;
 const READERS: u64 = 60;
 
 /// A story of tables that are keyed or not, and of so many partitions each.
-fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
+pub(crate) fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
     let topics = tables.len();
     let table = |(topic, &(keyed, _)): (usize, &(bool, usize))| Table {
         collection: format!("shop.t{topic}"),
@@ -43,6 +43,7 @@ fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
             metadata: true,
             coarse: false,
             parallel: false,
+            same_names: false,
         },
         steps,
         losses: Vec::new(),
@@ -58,30 +59,30 @@ fn story(tables: &[(bool, usize)], steps: Vec<Step>) -> Story {
     }
 }
 
-const KEYED: (bool, usize) = (true, 1);
-const KEYLESS: (bool, usize) = (false, 1);
+pub(crate) const KEYED: (bool, usize) = (true, 1);
+pub(crate) const KEYLESS: (bool, usize) = (false, 1);
 
-fn statement(table: usize, action: Action, a: i64, b: i64) -> Statement {
+pub(crate) fn statement(table: usize, action: Action, a: i64, b: i64) -> Statement {
     Statement { table, action, a, b }
 }
 
-fn insert(table: usize, a: i64, b: i64) -> Statement {
+pub(crate) fn insert(table: usize, a: i64, b: i64) -> Statement {
     statement(table, Action::Insert, a, b)
 }
 
-fn delete(table: usize, a: i64) -> Statement {
+pub(crate) fn delete(table: usize, a: i64) -> Statement {
     statement(table, Action::Delete, a, 0)
 }
 
-fn commit<const N: usize>(statements: [Statement; N]) -> Step {
+pub(crate) fn commit<const N: usize>(statements: [Statement; N]) -> Step {
     Step::Commit(statements.to_vec())
 }
 
-const INITIAL: Step = Step::Initial { stop: None, last_is_empty: false };
-const STREAM: Step = Step::Stream(usize::MAX);
+pub(crate) const INITIAL: Step = Step::Initial { stop: None, last_is_empty: false };
+pub(crate) const STREAM: Step = Step::Stream(usize::MAX);
 
 /// Reads the story in many interleavings.
-fn holds(story: &Story) {
+pub(crate) fn holds(story: &Story) {
     for seed in 0..READERS {
         for from_end in [false, true] {
             let restarts = usize::from(seed % 4 == 0);

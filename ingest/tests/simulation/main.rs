@@ -18,6 +18,7 @@ mod model;
 mod random;
 mod reborn;
 mod shrink;
+mod soaked;
 mod story;
 mod subject;
 mod text;

@@ -71,6 +71,13 @@ pub(crate) enum Step {
     },
 }
 
+impl Step {
+    /// Whether it is a failover to a server whose binlogs have the names of the first one's.
+    pub(crate) fn is_same_names(&self) -> bool {
+        matches!(self, Step::FailOver { same_names: true, .. })
+    }
+}
+
 /// A kind of story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {

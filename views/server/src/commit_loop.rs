@@ -56,7 +56,7 @@ impl Loop {
                 }
                 SourceEvent::DeadLetter(letter) => {
                     changes += 1;
-                    letters.push(letter);
+                    letters.push(*letter);
                 }
                 SourceEvent::Health { table, health } => self.health(table, health),
                 SourceEvent::ColumnLost { table, column, reason } => self.lose_column(table, column, reason),
@@ -77,7 +77,7 @@ impl Loop {
         }
     }
 
-    fn keep_dead_letters(&mut self, letters: &mut Vec<Box<DeadLetter>>) {
+    fn keep_dead_letters(&mut self, letters: &mut Vec<DeadLetter>) {
         if letters.is_empty() {
             return;
         }

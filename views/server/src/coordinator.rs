@@ -221,6 +221,7 @@ fn open(config: &Config) -> std::io::Result<(Durable, Database, SourceCheckpoint
     if let Some(Err(error)) = found.dead_letters.take().map(|image| database.restore_dead_letters(image)) {
         tracing::error!(reason = %error, "tidewater.dead_letters begins anew");
     }
+    database.plan_with(std::mem::take(&mut found.sizes));
     let checkpoints = SourceCheckpoints::new(blocks, found, config.checkpoint_interval());
     for definition in definitions {
         database.add_broken(definition, restoring());

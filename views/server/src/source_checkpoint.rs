@@ -260,7 +260,9 @@ impl Loop {
             return self.end_source_checkpoint(&Ok(()));
         }
         let Some(mut blocks) = self.checkpoints.blocks.take() else { return };
-        moment.dead_letters = self.database.read().keep_dead_letter_rows();
+        let database = self.database.read();
+        (moment.dead_letters, moment.sizes) = (database.keep_dead_letter_rows(), database.planned_sizes());
+        drop(database);
         let kept: HashSet<u32> = moment.sources.keys().copied().collect();
         tracing::debug!(
             sources = kept.len(),

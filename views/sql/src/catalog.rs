@@ -15,6 +15,7 @@ use crate::lost_columns::ColumnsRead;
 use crate::parse::ast::{Connection, ObjectKind};
 use crate::sequence::{Owner, Sequence};
 use crate::sink::SinkBody;
+use crate::sizes::Sizes;
 
 /// Records that could not be decoded.
 pub(crate) const DEAD_LETTERS: &str = "tidewater.dead_letters";
@@ -84,6 +85,8 @@ pub(crate) enum Body {
         reads: Vec<String>,
         /// What it reads of them, views expanded.
         columns: ColumnsRead,
+        /// Rows of relations that it was planned with.
+        sizes: Sizes,
     },
     /// Numbers that nobody gets twice.
     Sequence {

@@ -20,6 +20,7 @@ use crate::lost_columns::columns_read;
 use crate::names::{self, PUBLIC};
 use crate::parse::ast::{Connection, ObjectKind};
 use crate::query::Planned;
+use crate::sizes::Sizes;
 use crate::source_status::{Published, Source};
 use crate::timelines::{Timelines, timeline_columns};
 use crate::{Error, Result, broken, dead_letters, source_status, temp};
@@ -69,6 +70,8 @@ pub struct Database {
     pub(crate) followed: Followed,
     /// Sources that hold what they were restored with, until changes come.
     pub(crate) restored: Vec<TableId>,
+    /// What views are planned with that are made again.
+    pub(crate) sizes_then: BTreeMap<String, Sizes>,
 }
 
 impl Default for Database {
@@ -101,6 +104,7 @@ impl Database {
             timelines: Timelines::default(),
             followed: Followed::default(),
             restored: Vec::new(),
+            sizes_then: BTreeMap::new(),
         };
         database.dead_letters = database.system_table(DEAD_LETTERS, dead_letters::columns(), &dead_letters::KEY);
         database.sources_table = database.system_table(SOURCES, source_status::columns(), &[0]);
@@ -372,7 +376,8 @@ impl Database {
         };
         let key = self.circuit.key(node).filter(|key| key.iter().all(|&at| columns[at].not_null));
         let shown = Shown { columns, key, has_primary_key: false };
-        let body = Body::MaterializedView { node, reads: planned.reads.clone(), columns: columns_read(plan) };
+        let (reads, sizes) = (planned.reads.clone(), planned.sizes.clone());
+        let body = Body::MaterializedView { node, reads, columns: columns_read(plan), sizes };
         self.define(name, definition, body, Some(shown));
         Ok(())
     }

@@ -8,7 +8,7 @@ use tidewater_delta::Row;
 use tidewater_functions::Session;
 use tidewater_query::plan::Constant;
 use tidewater_query::run::{Limits, Sink, evaluate, pack_row, unpack};
-use tidewater_query::{Plan, Relation, bind, bind_scalar, column_type, rewrite};
+use tidewater_query::{Plan, Relation, bind, bind_scalar, column_type};
 use tidewater_types::{Column, ColumnType};
 
 use crate::change::ChangePlan;
@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::lookup::Lookup;
 use crate::parse::ast::{Parsed, Statement};
 use crate::relations::{Moment, Names, Reach};
+use crate::sizes::Sizes;
 use crate::source_status::Notice;
 use crate::within::Within;
 use crate::{Error, Result};
@@ -54,6 +55,8 @@ pub(crate) struct Planned {
     pub(crate) lookup: Option<Lookup>,
     /// Objects that it names, those inside views included.
     pub(crate) reads: Vec<String>,
+    /// Rows of relations that it was planned with.
+    pub(crate) sizes: Sizes,
 }
 
 impl Planned {
@@ -371,16 +374,28 @@ impl Database {
         types: &[ColumnType],
         session: &Arc<Session>,
     ) -> Result<Planned> {
+        self.planned_with(&Sizes::new(), query, text, types, session)
+    }
+
+    /// The same, as if relations had these sizes.
+    pub(crate) fn planned_with(
+        &self,
+        sizes: &Sizes,
+        query: &ast::Query,
+        text: &str,
+        types: &[ColumnType],
+        session: &Arc<Session>,
+    ) -> Result<Planned> {
         let names = Names::new(self, session);
         let plan = names.told(bind(query, text, &names, session, types))?;
-        self.rewritten(plan, &names)
+        self.rewritten(plan, &names, sizes)
     }
 
     /// The plan as it runs.
-    pub(crate) fn rewritten(&self, mut plan: Plan, names: &Names<'_>) -> Result<Planned> {
-        rewrite(&mut plan, &|relation| self.estimate(relation))?;
+    pub(crate) fn rewritten(&self, mut plan: Plan, names: &Names<'_>, sizes: &Sizes) -> Result<Planned> {
+        let sizes = self.rewrite(&mut plan, sizes)?;
         let lookup = self.lookup_of(&plan);
-        Ok(Planned { plan, lookup, reads: names.named() })
+        Ok(Planned { plan, lookup, reads: names.named(), sizes })
     }
 
     /// A plan with this moment's rows.

@@ -243,7 +243,8 @@ impl Database {
     ) -> Result<()> {
         let kept = if view.materialized { &kept_session(session) } else { session };
         let informed = self.informed(kept);
-        let planned = self.planned(&view.query, whole, &[], &informed)?;
+        let sizes = self.sizes_then.get(key).cloned().unwrap_or_default();
+        let planned = self.planned_with(&sizes, &view.query, whole, &[], &informed)?;
         if !planned.plan.parameters.is_empty() {
             return Err(Error::new(b"42P02", "there is no parameter $1"));
         }

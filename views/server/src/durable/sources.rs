@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use serde::{Deserialize, Serialize};
 use tidewater_delta::{Reached, TableId};
 use tidewater_ingest::{Envelope, Format, SourceConfig};
-use tidewater_sql::{Image, KeptSource, KeptTimeline, LAYOUT};
+use tidewater_sql::{Image, KeptSource, KeptTimeline, LAYOUT, Sizes};
 use tidewater_storage::blocks::{Part, Writer, fingerprint};
 use tidewater_types::TableSchema;
 
@@ -19,6 +19,7 @@ const SOURCE: &str = "source ";
 const TIMELINE: &str = "timeline ";
 const NODE: &str = "node ";
 const DEAD_LETTERS: &str = "dead letters";
+const SIZES: &str = "sizes";
 /// A timeline's state is cut into blocks of so many bytes: most of a long one stays as it is from one version to the next.
 const BLOCK: usize = 64 << 10;
 
@@ -30,6 +31,8 @@ pub(crate) struct SourcesMoment {
     pub(crate) sources: BTreeMap<u32, SourceMoment>,
     /// Rows of views by what they compute, as this program tells it.
     pub(crate) nodes: HashMap<u128, Image>,
+    /// With what views were planned, by their names: to plan them otherwise is to make other nodes.
+    pub(crate) sizes: BTreeMap<String, Sizes>,
     /// Records that could not be decoded; of no earlier moment than any timeline.
     pub(crate) dead_letters: Option<Image>,
 }
@@ -79,6 +82,12 @@ struct NodeNote {
     image: ImageNote,
     /// What another program calls so may compute something else.
     program: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SizesNote {
+    program: String,
+    views: BTreeMap<String, Sizes>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,6 +172,9 @@ impl SourcesMoment {
             let note = serde_json::to_vec(&note).expect("numbers are JSON");
             writer.part(&format!("{NODE}{identity:032x}"), &note, &image.chunks)?;
         }
+        let note =
+            serde_json::to_vec(&SizesNote { program, views: self.sizes.clone() }).expect("numbers by name are JSON");
+        writer.part(SIZES, &note, [[0; 0]; 0])?;
         if let Some(image) = &self.dead_letters {
             let note = serde_json::to_vec(&ImageNote::of(image)).expect("numbers are JSON");
             writer.part(DEAD_LETTERS, &note, &image.chunks)?;
@@ -197,6 +209,11 @@ impl SourcesMoment {
             // After an upgrade views are computed again.
             if note.program == program() {
                 self.nodes.insert(identity, note.image.image(part.blocks)?);
+            }
+        } else if part.name == SIZES {
+            let note: SizesNote = serde_json::from_slice(&part.note).map_err(|error| error.to_string())?;
+            if note.program == program() {
+                self.sizes = note.views;
             }
         } else if part.name == DEAD_LETTERS {
             let note: ImageNote = serde_json::from_slice(&part.note).map_err(|error| error.to_string())?;

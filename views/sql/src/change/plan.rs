@@ -19,6 +19,7 @@ use crate::names::{fold, key_of};
 use crate::parse::ast::{ChangeStatement, ChangeVerb};
 use crate::query::Planned;
 use crate::relations::Names;
+use crate::sizes::Sizes;
 use crate::{Error, Result};
 
 /// A change of a table that was planned.
@@ -176,7 +177,7 @@ impl Database {
             ChangeVerb::Update(_) => Verb::Update,
             ChangeVerb::Delete(_) => Verb::Delete,
         };
-        let planned = |plan| self.rewritten(plan, &names).map(Arc::new);
+        let planned = |plan| self.rewritten(plan, &names, &Sizes::new()).map(Arc::new);
         let update = conflict.map(planned).transpose()?;
         Ok(ChangePlan {
             read: planned(read)?,

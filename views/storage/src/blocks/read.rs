@@ -1,6 +1,7 @@
 //! A version is read on all cores: its blocks are what a start waits for.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -17,14 +18,14 @@ impl Blocks {
         let (index, listed) = index::read(&*self.files, number)?;
         let mut segments = HashMap::new();
         for page in listed.iter().flat_map(|part| &part.placed.pages) {
-            if !segments.contains_key(&page.segment) {
+            if let Entry::Vacant(entry) = segments.entry(page.segment) {
                 let name = names::segment(page.segment);
                 let missing = || Error::Missing {
                     file: name.clone(),
                     why: format!("\"{}\" has pages of it", names::blocks(number)),
                 };
                 let file = self.files.reading(&name).map_err(Error::io("read", &name))?.ok_or_else(missing)?;
-                segments.insert(page.segment, (name, file));
+                entry.insert((name, file));
             }
         }
         let places: Vec<(u32, &[Place])> = listed.iter().flat_map(|part| part.placed.blocks()).collect();

@@ -1,0 +1,127 @@
+//! What long runs over fresh seeds found, each as a story of plain data, read in many interleavings.
+
+use crate::findings::{INITIAL, KEYED, STREAM, commit, delete, holds, insert, statement, story};
+use crate::model::Action;
+use crate::shrink::{outcome_of, report};
+use crate::story::{Class, Reader, Step, Story};
+use crate::{judge, timeline};
+
+/// Reads the story in many interleavings by readers that die often.
+fn holds_over_crashes(story: &Story) {
+    for seed in 0..400 {
+        let reader = Reader { seed, crashes: 4, ..story.reader.clone() };
+        let story = Story { reader, ..story.clone() };
+        if outcome_of(&story, &timeline).is_err() {
+            panic!("{}", report(&story, &timeline));
+        }
+    }
+}
+
+/// The same story where Kafka has put records without a key elsewhere.
+fn elsewhere(story: &Story) -> impl Iterator<Item = Story> {
+    (0..12).map(|seed| Story { seed, ..story.clone() })
+}
+
+#[test]
+fn what_waits_for_a_newer_snapshot_has_not_had_its_turn_after_a_restart() {
+    let steps = vec![
+        commit([insert(0, 1, 1), insert(1, 1, 1)]),
+        INITIAL,
+        Step::Idle,
+        commit([insert(0, 2, 2), insert(1, 2, 2)]),
+        Step::Idle,
+        commit([insert(0, 3, 3), insert(1, 3, 3)]),
+        STREAM,
+        INITIAL,
+        INITIAL,
+        INITIAL,
+        commit([insert(0, 4, 4)]),
+        STREAM,
+    ];
+    holds_over_crashes(&story(&[KEYED, KEYED], steps));
+}
+
+#[test]
+fn events_without_boundaries_are_old_in_every_partition() {
+    let rows = (1..8).map(|a| commit([insert(0, a, a), insert(0, a, 9), delete(0, a - 1)]));
+    let steps: Vec<_> = [INITIAL].into_iter().chain(rows).chain([STREAM]).collect();
+    for mut story in elsewhere(&story(&[(false, 2)], steps)) {
+        let topics = &story.play().world.kafka.topics;
+        let all: usize = topics.iter().flat_map(|topic| &topic.partitions).map(|found| found.records.len()).sum();
+        for back in 1..4 {
+            // BEGIN and END of one transaction, with others behind it.
+            story.losses = [all - 2 * back - 2, all - 2 * back - 1].map(|pick| pick as u64).to_vec();
+            holds(&story);
+        }
+    }
+}
+
+#[test]
+fn a_row_of_a_snapshot_that_compaction_took_is_what_replaced_it() {
+    let rows = commit([insert(0, 4, 3), insert(0, 5, 5), insert(0, 6, 6)]);
+    let changes = [commit([insert(0, 5, 3)]), commit([insert(0, 6, 1), insert(0, 5, 4)])];
+    let compact = Step::Compact { topic: 0, partition: 0, keep: 0 };
+    for streamed in 1..4 {
+        let steps = vec![rows.clone(), INITIAL, changes[0].clone(), changes[1].clone(), Step::Blocking(vec![0])];
+        let more = [Step::Stream(streamed), compact.clone(), commit([insert(0, 7, 7)]), STREAM];
+        let mut story = story(&[KEYED], steps.into_iter().chain(more).collect());
+        story.compacted = true;
+        holds(&story);
+        let one = story.steps.len() - 2;
+        story.steps.remove(one);
+        holds(&story);
+    }
+}
+
+#[test]
+fn an_older_connector_that_goes_over_within_a_transaction_loses_no_event() {
+    let swap = commit([statement(0, Action::Swap, 1, 2), insert(0, 3, 3)]);
+    for (into, back) in [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 1), (4, 3)] {
+        for (table, same_names) in [(KEYED, false), (KEYED, true), ((true, 3), false)] {
+            let over = Step::FailOver { into, back, same_names };
+            let steps = vec![commit([insert(0, 1, 1), insert(0, 2, 2)]), INITIAL, swap.clone(), over, STREAM];
+            let mut story = story(&[table], steps);
+            story.options.order_goes_on = false;
+            holds(&story);
+        }
+    }
+}
+
+/// What takes more to happen than a few lines say: the seeds that were wrong.
+fn holds_for(class: Class, seeds: &[u64]) {
+    for &seed in seeds {
+        if let Err(failure) = judge(seed, class) {
+            panic!("seed {seed} of {class:?}: {failure}");
+        }
+    }
+}
+
+#[test]
+fn changes_that_were_handed_on_lie_behind_those_of_a_partition_found_late() {
+    holds_for(Class::NewPartitions, &[2_000_124]);
+}
+
+#[test]
+fn what_is_written_behind_a_truncate_is_younger_whatever_its_statement_says() {
+    holds_for(Class::Mixed, &[1_000_892, 1_003_660]);
+}
+
+#[test]
+fn what_came_before_a_lost_boundary_lies_before_what_follows_it() {
+    holds_for(Class::Losses, &[50_986]);
+}
+
+#[test]
+fn a_row_of_a_snapshot_that_compaction_took_from_another_partition_is_what_replaced_it() {
+    holds_for(Class::Mixed, &[50_872]);
+}
+
+#[test]
+fn an_older_connector_that_goes_over_on_a_server_of_whole_seconds_loses_no_event() {
+    holds_for(Class::Mixed, &[51_459]);
+}
+
+#[test]
+fn a_restart_amid_three_snapshots_takes_nobody_back() {
+    holds_for(Class::SecondSnapshot, &[60_051]);
+}
