@@ -136,8 +136,7 @@ pub(super) fn tell(
     let mut by_key: BTreeMap<Values, [Option<&Values>; 2]> = BTreeMap::new();
     let sides = [(mysql, -1), (here, 1)];
     for (side, (examples, sign)) in sides.into_iter().enumerate() {
-        for (hash, values) in examples.rows.iter().filter(|(hash, _)| counts.of(**hash) * sign > 0) {
-            let _ = hash;
+        for (_, values) in examples.rows.iter().filter(|(hash, _)| counts.of(**hash) * sign > 0) {
             let key = key.iter().map(|&at| values[at].clone()).collect();
             by_key.entry(key).or_default()[side] = Some(values);
         }

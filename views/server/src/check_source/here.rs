@@ -64,7 +64,7 @@ pub(super) fn is_whole(between: &Between, reached: &Reached, kind: TimelineKind)
 /// See the module.
 pub(super) struct Here {
     handle: Handle,
-    source: String,
+    pub(super) source: String,
     kind: TimelineKind,
     subscription: Subscription,
     pub(super) rows: FollowedRows,

@@ -8,6 +8,7 @@
 //! The rejected alternative, to compare at about the same time and look again at what differs, hides a difference that another one undoes, and
 //! tells of differences that are none.
 
+mod checking;
 mod columns;
 mod compare;
 mod gtids;
@@ -16,27 +17,22 @@ mod mysql;
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use parking_lot::Mutex;
 use tidewater_functions::Session;
 use tidewater_ingest::{Envelope, SourceConfig};
 use tidewater_query::run::pack_row;
 use tidewater_sql::parse::ast::{CheckSource, ObjectKind, Statement};
-use tidewater_sql::{Changed, Error, Result, Rows, TimelineKind, source_columns};
+use tidewater_sql::{Error, Result, Rows, TimelineKind, source_columns};
 use tidewater_types::{ColumnType, Datum, TableSchema};
 
-use crate::coordinator::stopping;
 use crate::handle::Handle;
 use crate::sources::{self, Lookup};
 use crate::waits::Wait;
-use columns::{Pair, pairs};
-use compare::{Counts, Examples, Told, Values, hash, tell};
-use gtids::GtidSet;
-use here::{Here, Place, place};
-use mysql::{Between, Mysql};
-
-/// Rows that are looked at before others get their turn.
-const ROWS: usize = 1_024;
+use checking::Checking;
+use columns::pairs;
+use compare::Told;
+use here::Here;
+use mysql::Mysql;
 
 /// A source and the table that it must show.
 struct Target {
@@ -167,19 +163,7 @@ impl Handle {
         }
         let here = Here::follow(self, &target.key, target.kind, session, wait).await?;
         let between = mysql.begin(&here.begun).await?;
-        let checking = Checking {
-            name: &target.key,
-            here,
-            between,
-            pairs,
-            memory: self.query_memory,
-            ticks: self.ticks.clone(),
-            counts: Counts::default(),
-            of_mysql: Examples::new(),
-            applied: Vec::new(),
-            bytes: Vec::new(),
-            so_far,
-        };
+        let checking = Checking::new(self, here, between, pairs, so_far);
         Ok((checking.run(mysql, target).await?, others))
     }
 }
@@ -198,217 +182,6 @@ fn table_of(config: &SourceConfig) -> Result<(String, String)> {
                 format!("the topic \"{}\" does not tell the table of source \"{}\"", config.topic, config.name);
             Err(Error::new(b"55000", message).hint("name it: CHECK SOURCE … AGAINST MYSQL … TABLE database.table"))
         }
-    }
-}
-
-/// A comparison at work.
-struct Checking<'a> {
-    name: &'a str,
-    here: Here,
-    between: Between,
-    pairs: Vec<Pair>,
-    memory: usize,
-    ticks: tokio::sync::watch::Receiver<u64>,
-    counts: Counts,
-    of_mysql: Examples,
-    /// Commits that the counts hold.
-    applied: Vec<Arc<Changed>>,
-    bytes: Vec<u8>,
-    so_far: &'a SoFar,
-}
-
-/// The state that is most like MySQL's.
-#[derive(Default)]
-struct Best {
-    unequal: Option<usize>,
-    applied: usize,
-}
-
-impl Checking<'_> {
-    async fn run(mut self, mut mysql: Mysql, target: &Target) -> Result<Found> {
-        self.load().await?;
-        self.read_mysql(&mut mysql, target).await?;
-        // Its snapshot holds up ALTER TABLE, and is not needed any more.
-        drop(mysql);
-        let mut best = Best::default();
-        loop {
-            self.ticks.borrow_and_update();
-            let whole = self.here.take(&self.between)?;
-            let whole = self.go_on(&mut best) || whole;
-            if best.unequal == Some(0) {
-                return Ok(Found::Same(self.position(), self.counts.mysql));
-            }
-            let is_reached = self.between.before.is_reached(&self.here.reached);
-            if (whole || is_reached || self.here.is_quiet()) && self.counts.unequal() == 0 {
-                return Ok(Found::Same(self.position(), self.counts.mysql));
-            }
-            if whole {
-                self.look(&mut best);
-                return self.different(&best, target).await;
-            }
-            self.tell();
-            self.here.wait(&mut self.ticks).await;
-        }
-    }
-
-    /// Takes the commits that have come forward, as far as they may be of MySQL's snapshot, looking at each state that may be it. Whether
-    /// one came that is not.
-    fn go_on(&mut self, best: &mut Best) -> bool {
-        while let Some(next) = self.here.commits.pop_front() {
-            let reached = next.positions.only().cloned().unwrap_or_default();
-            match place(&self.between, &reached) {
-                Place::Within => {}
-                Place::Between => self.look(best),
-                Place::Beyond => {
-                    self.look(best);
-                    self.here.commits.push_front(next);
-                    return true;
-                }
-            }
-            if best.unequal == Some(0) {
-                self.here.commits.push_front(next);
-                return true;
-            }
-            self.apply(&next, 1);
-            self.applied.push(next);
-        }
-        false
-    }
-
-    fn look(&self, best: &mut Best) {
-        let unequal = self.counts.unequal();
-        if best.unequal.is_none_or(|least| unequal < least) {
-            *best = Best { unequal: Some(unequal), applied: self.applied.len() };
-        }
-    }
-
-    fn apply(&mut self, changed: &Changed, sign: i64) {
-        for (row, weight) in &changed.rows {
-            let values = self.values(row.as_ref());
-            let hash = hash(&values, &mut self.bytes);
-            self.counts.add_here(hash, weight * sign);
-        }
-    }
-
-    fn values(&self, row: tidewater_delta::RowRef<'_>) -> Values {
-        self.pairs.iter().map(|pair| pair.here(row)).collect()
-    }
-
-    fn within_memory(&self) -> Result<()> {
-        match self.counts.bytes() > self.memory {
-            true => {
-                Err(Error::new(b"53200", "out of memory").detail("A check holds a hash of each row of the source."))
-            }
-            false => Ok(()),
-        }
-    }
-
-    /// Counts the rows here at the moment at which they were first seen.
-    async fn load(&mut self) -> Result<()> {
-        let mut from = Default::default();
-        let mut number = 0;
-        while let Some((row, weight)) = self.here.rows.snapshot.next_row(&mut from) {
-            let values: Values = self.pairs.iter().map(|pair| pair.here(row)).collect();
-            let hash = hash(&values, &mut self.bytes);
-            self.counts.add_here(hash, weight);
-            number += 1;
-            if number % ROWS == 0 {
-                self.within_memory()?;
-                self.here.take(&self.between)?;
-                tokio::task::yield_now().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts MySQL's rows, and takes what comes here meanwhile.
-    async fn read_mysql(&mut self, mysql: &mut Mysql, target: &Target) -> Result<()> {
-        *self.so_far.lock() =
-            format!("the rows of {}.{} in MySQL have not all been read", target.table.0, target.table.1);
-        // Most of what is behind is taken forward first, so that few rows seem to differ.
-        self.go_on(&mut Best::default());
-        let expressions: Vec<String> = self.pairs.iter().map(|pair| pair.expression.clone()).collect();
-        let expressions: Vec<&str> = expressions.iter().map(String::as_str).collect();
-        let mut rows = mysql.stream(&target.table.0, &target.table.1, &expressions);
-        let mut number = 0;
-        loop {
-            let row = tokio::select! {
-                row = rows.try_next() => row?,
-                changed = self.ticks.changed() => {
-                    changed.map_err(|_| stopping())?;
-                    self.here.take(&self.between)?;
-                    continue;
-                }
-            };
-            let Some(values) = row else { return Ok(()) };
-            let values: Values =
-                self.pairs.iter().zip(values).map(|(pair, value)| value.map(|value| pair.mysql(&value))).collect();
-            let hash = hash(&values, &mut self.bytes);
-            if self.counts.add_mysql(hash) {
-                self.of_mysql.keep(hash, &values);
-            }
-            number += 1;
-            if number % ROWS == 0 {
-                self.within_memory()?;
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-
-    fn tell(&self) {
-        let (here, mysql) = self.counts.differences();
-        *self.so_far.lock() = format!(
-            "source \"{}\" has reached {}, and MySQL's snapshot is at {}; so far {mysql} rows of MySQL are not here and {here} rows \
-             here are not in MySQL, which commits under way may explain{}",
-            self.name,
-            self.here.reached,
-            self.between.before,
-            self.here.trouble()
-        );
-    }
-
-    /// The position of the state that the counts hold.
-    fn position(&self) -> String {
-        let reached = self.applied.last().and_then(|last| last.positions.only());
-        let set: GtidSet =
-            reached.map_or_else(|| self.between.before.clone(), |reached| self.between.before.up_to(reached));
-        set.to_string()
-    }
-
-    /// No state is MySQL's: tells how the one that is most like it differs.
-    async fn different(mut self, best: &Best, target: &Target) -> Result<Found> {
-        while self.applied.len() > best.applied {
-            let Some(last) = self.applied.pop() else { break };
-            self.apply(&last, -1);
-        }
-        let mut of_here = Examples::new();
-        let mut from = Default::default();
-        let mut number = 0;
-        while let Some((row, _)) = self.here.rows.snapshot.next_row(&mut from) {
-            let values: Values = self.pairs.iter().map(|pair| pair.here(row)).collect();
-            let hash = hash(&values, &mut self.bytes);
-            if self.counts.of(hash) > 0 {
-                of_here.keep(hash, &values);
-            }
-            number += 1;
-            if number % ROWS == 0 {
-                tokio::task::yield_now().await;
-            }
-        }
-        for (row, _) in self.applied.iter().flat_map(|changed| &changed.rows) {
-            let values = self.values(row.as_ref());
-            let hash = hash(&values, &mut self.bytes);
-            if self.counts.of(hash) > 0 {
-                of_here.keep(hash, &values);
-            }
-        }
-        let place = |at: &usize| self.pairs.iter().position(|pair| pair.at == *at);
-        // A key of which a part is not compared tells no rows apart.
-        let key: Option<Vec<usize>> = target.schema.key.as_ref().and_then(|key| key.iter().map(place).collect());
-        let names: Vec<String> = self.pairs.iter().map(|pair| pair.name.clone()).collect();
-        let told = tell(&self.counts, &of_here, &self.of_mysql, &names, key.as_deref());
-        let (here, mysql) = (self.counts.here, self.counts.mysql);
-        Ok(Found::Different { position: self.position(), here, mysql, told })
     }
 }
 

@@ -18,6 +18,7 @@ use tidewater_delta::Reached;
 use tidewater_sql::{Error, Result};
 
 use super::columns::{MysqlColumn, quoted};
+use super::compare::Values;
 use super::gtids::GtidSet;
 
 /// How long it is tried to take a snapshot between transactions.
@@ -175,7 +176,7 @@ impl Mysql {
         database: &str,
         table: &str,
         expressions: &[&str],
-    ) -> BoxStream<'a, Result<Vec<Option<Vec<u8>>>>> {
+    ) -> BoxStream<'a, Result<Values>> {
         let columns = if expressions.is_empty() { "1".to_owned() } else { expressions.join(", ") };
         let query = format!("SELECT {columns} FROM {}.{}", quoted(database), quoted(table));
         let shown = self.shown.clone();
