@@ -144,6 +144,10 @@ impl Handle {
             None => table_of(&config)?,
         };
         let kind = sources::timeline(&config).1;
+        if kind != TimelineKind::Transactions {
+            let message = format!("CHECK SOURCE of \"{key}\" is not supported: it has TRANSACTION TOPIC 'none'");
+            return if named { Err(Error::new(b"0A000", message)) } else { Ok(None) };
+        }
         Ok(Some(Target { key: key.to_owned(), kind, schema: schema.clone(), table }))
     }
 
