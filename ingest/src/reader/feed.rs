@@ -85,8 +85,8 @@ pub(crate) enum Item {
     ColumnLost(usize, String),
     Event(Place, Event),
     Ops(Place, Vec<Op>),
-    /// A tombstone whose deletion Kafka's compaction took away.
-    Tombstone(Place, Op),
+    /// A tombstone, and what it does if Kafka's compaction took its deletion away.
+    Tombstone(Place, Option<Op>),
     Boundary(Place, Boundary),
     Lost(Place, Loss, Box<DeadLetter>),
     /// Read up to here.
@@ -360,8 +360,8 @@ impl Worker {
                 match decoded {
                     Ok(Decoded::Event(event)) => Item::Event(place, event),
                     Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
-                    Ok(Decoded::Tombstone(op)) => Item::Tombstone(place, op),
-                    Ok(Decoded::Nothing) => Item::Read(place.partition, place.offset + 1),
+                    Ok(Decoded::Tombstone(op)) => Item::Tombstone(place, Some(op)),
+                    Ok(Decoded::Nothing) => Item::Tombstone(place, None),
                     Err(error) => self.lost(place, message, error),
                 }
             }

@@ -100,6 +100,9 @@ impl Timeline {
             return;
         }
         let Some(table) = self.tables.get_mut(&id) else { return };
+        if let Some(partition) = table.partitions.get_mut(&place.partition) {
+            partition.holes.close(&transaction);
+        }
         let happened = BinlogPlace::of(origin);
         let renewed = table.partitions.get(&place.partition).is_some_and(|partition| partition.renewed);
         let included = !renewed && table.includes(origin, place.timestamp_ms);
@@ -200,11 +203,12 @@ impl Timeline {
         self.hide(id);
     }
 
-    /// Takes a tombstone whose deletion Kafka's compaction took away: the row of that key goes, in `op`.
-    pub fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+    /// Takes a tombstone. If Kafka's compaction took its deletion away the row of that key goes, in `op`; else it says nothing.
+    pub fn tombstone(&mut self, id: TableId, place: Place, op: Option<Op>) {
         if self.is_read_already(id, place) {
             return;
         }
+        let Some(op) = op else { return };
         self.quiet = false;
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.compacted && table.keyed) else { return };
         let at = (place.partition, place.offset);
@@ -220,7 +224,7 @@ impl Timeline {
             let last = |part: &Part| part.last_of(place.partition);
             let held = self.pending.values_mut().chain(self.later.values_mut()).filter_map(|found| found.part_if(id));
             return match held.filter(|part| last(part).is_some()).max_by_key(|part| last(part)) {
-                Some(part) => part.add_ghost(op),
+                Some(part) => part.add_ghost(place.partition, op),
                 None => table.ghosts.push(op),
             };
         }

@@ -146,11 +146,11 @@ impl Timeline {
             }
             EntryKind::Ghost if created_ms < first_ms => {}
             EntryKind::Ghost if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
-                Some(late) => ops.into_iter().for_each(|op| late.part.add_ghost(op)),
+                Some(late) => ops.into_iter().for_each(|op| late.part.add_ghost(at.0, op)),
                 None => sorted.old.push((index, ops)),
             },
             EntryKind::Ghost => match self.pending.get_mut(&transaction).map(|found| found.part(id)) {
-                Some(part) => ops.into_iter().for_each(|op| part.add_ghost(op)),
+                Some(part) => ops.into_iter().for_each(|op| part.add_ghost(at.0, op)),
                 None => sorted.steps.push((index, Step::new(StepKind::Ghost, at, place, None, ops))),
             },
             EntryKind::Event if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
@@ -291,6 +291,8 @@ impl Timeline {
 
     /// Whether what is late first is a transaction that lacks events.
     fn judge_late(&mut self, id: TableId) -> Option<Blocked> {
+        let Some(Late::Transaction(late)) = self.tables.get(&id)?.late.front() else { return None };
+        let never = self.is_long_past(late.committed_ms);
         let owners = &self.owners;
         let table = self.tables.get_mut(&id)?;
         let Some(Late::Transaction(late)) = table.late.front() else { return None };
@@ -306,7 +308,8 @@ impl Timeline {
             return Some(waits);
         }
         match (own, table.compacted, table.on_error) {
-            (false, ..) | (true, true, _) => None,
+            (false, ..) => None,
+            (true, true, _) if never => None,
             (true, false, OnError::Stall) if self.quiet => {
                 Some(Blocked { definite: true, hint: super::hydrate::AGAIN.into(), ..waits })
             }

@@ -9,7 +9,7 @@ use super::place::BinlogPlace;
 use super::snapshot::shown;
 use super::spec::Output;
 use super::table::Table;
-use super::{Blocked, Timeline};
+use super::{Blocked, Recent, Timeline};
 use crate::source::OnError;
 
 impl Timeline {
@@ -226,7 +226,6 @@ impl Timeline {
                 return waits(format!("topic \"{topic}\" is compacted, and transaction {name} is not complete"));
             }
         }
-        // On its way in the reader knows of no snapshot that other tables have.
         // What compaction took of a snapshot may be told by what it holds and the connector has not written yet.
         if let Some(moment) = table.last_snapshot.as_ref().filter(|_| table.refilled)
             && !self.quiet
@@ -242,6 +241,7 @@ impl Timeline {
         if fresh && self.tables.values().any(unread) && !self.tables.values().any(|table| table.shown) {
             return waits("the topics of other tables are being read".to_owned());
         }
+        // On its way in the reader knows of no snapshot that other tables have.
         if let Some(moment) = self.snapshot_elsewhere(id) {
             let held = table.partitions.values().flat_map(|partition| &partition.log);
             let of_it = |entry: &&Entry| {
@@ -285,6 +285,9 @@ impl Timeline {
         };
         let (name, ambiguous) = (open(table, false), !table.owed.is_empty());
         let own = open(table, true);
+        let short =
+            |owed: &Recent| owed.counts.iter().any(|(name, count)| *count > 0 && table.collections.contains(name));
+        let never = table.owed.values().filter(|owed| short(owed)).all(|owed| self.is_long_past(owed.committed_ms));
         let table = self.tables.get_mut(&id)?;
         if name.is_none() && !ambiguous {
             return None;
@@ -294,7 +297,8 @@ impl Timeline {
             format!("topic \"{}\" lacks events of transaction {}", table.topic, name.as_deref().unwrap_or_default());
         match (behind, own.is_some(), table.compacted, table.on_error) {
             (false, ..) => return waits(text),
-            (true, false, ..) | (true, true, true, _) => {}
+            (true, false, ..) => {}
+            (true, true, true, _) if never => {}
             (true, true, false, OnError::DeadLetter | OnError::Skip) if self.quiet => {
                 table.lost += 1;
                 table.forgive();

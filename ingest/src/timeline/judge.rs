@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidewater_delta::TableId;
 
+use super::partition::Partition;
 use super::release::Merging;
 use super::seen::{self, Before};
 use super::table::{Lost, Naming, Step, StepKind, Table};
@@ -148,7 +149,8 @@ impl Timeline {
             let (topic, expected) = (&table.topic, table.expected(&end.counts).map(|(_, count)| count).sum::<u64>());
             format!("transaction {id} has {} of its {expected} events of topic \"{topic}\"", expected - missing)
         };
-        if own < missing && !self.ends.behind(&mut transaction.fence) {
+        let taken = table.is_taken(id, missing, |other| self.pending.contains_key(other));
+        if own < missing && !taken && !self.ends.behind(&mut transaction.fence) {
             return waits(text);
         }
         let table = &self.tables[&of];
@@ -161,7 +163,13 @@ impl Timeline {
             }
             return self.give_up(id, of, missing);
         }
-        if table.compacted {
+        if taken && let Some(table) = self.tables.get_mut(&of) {
+            let (pending, ends) = (&self.pending, &mut self.ends);
+            let mut is_read =
+                |partition: &mut Partition| partition.holes.are_replaced(id, |other| pending.contains_key(other), ends);
+            if !table.partitions.values_mut().all(&mut is_read) {
+                return waits(text);
+            }
             let until = table.partitions.iter().map(|(number, partition)| (of, *number, partition.next)).collect();
             return Verdict::Merge(Merging { until, ..Merging::default() });
         }

@@ -24,6 +24,7 @@ mod ends;
 mod entries;
 mod follow;
 mod health;
+mod holes;
 mod hydrate;
 mod judge;
 mod known;
@@ -40,6 +41,8 @@ mod spec;
 mod state;
 mod steps;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

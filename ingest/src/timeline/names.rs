@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidewater_delta::TableId;
 
-use super::Timeline;
 use super::table::Naming;
+use super::{Recent, Timeline};
 
 /// Whose events a collection's are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,30 @@ impl Timeline {
         }
         table.naming = Naming::Told;
         table.collections.push(collection.clone());
+        let live = table.live;
+        let was_nobodys = matches!(self.owners.get(collection), Some(Owner::Nobody(number)) if *number > 0);
         self.own(collection, id);
+        let counted = |(_, recent): &&(Arc<str>, Recent)| {
+            recent.counts.iter().any(|(name, count)| name == collection && *count > 0)
+        };
+        if live
+            && was_nobodys
+            && let Some((transaction, _)) = self.recent.iter().find(counted)
+        {
+            let transaction = transaction.clone();
+            self.lacks_what_was_nobodys(id, &transaction, collection);
+        }
+    }
+
+    /// A transaction was released without the events that the table turns out to have of it: their END was there before them, and
+    /// what the table's records are called in it nobody knew.
+    fn lacks_what_was_nobodys(&mut self, id: TableId, transaction: &str, collection: &str) {
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        let topic = &table.topic;
+        table.incomplete = Some(format!(
+            "topic \"{topic}\" has events of {collection}, of which transaction {transaction} was shown before it was known that they are this topic's; name it with the option COLLECTION"
+        ));
+        self.hide(id);
     }
 
     pub(super) fn own(&mut self, collection: &Arc<str>, id: TableId) {

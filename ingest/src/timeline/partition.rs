@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidewater_delta::Op;
 
+use super::holes::Holes;
 use super::known::{Known, TOLD};
 use super::log::Entry;
 use super::place::BinlogPlace;
@@ -31,6 +32,8 @@ pub(crate) struct Partition {
     taken: i64,
     /// Whether records before the newest are not there.
     pub(crate) jumped: bool,
+    /// Of a compacted topic: where.
+    pub(crate) holes: Holes,
     /// Whether the server's numbers began anew since the newest snapshot, which holds nothing of what follows.
     pub(crate) renewed: bool,
     /// The offsets of the newest two records that could be decoded.
@@ -108,6 +111,7 @@ impl Partition {
             next: 0,
             taken: 0,
             jumped: false,
+            holes: Holes::default(),
             included: false,
             decoded: (-1, -1),
             renewed: false,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidewater_delta::{Change, Op, Position, TableId};
 
 use super::judge::Verdict;
+use super::partition::Partition;
 use super::seen;
 use super::spec::Output;
 use super::table::Table;
@@ -120,12 +121,18 @@ impl Timeline {
     fn let_go(&mut self, id: &Arc<str>, mut transaction: Transaction, told: bool) {
         let again = transaction.begins > 1 || transaction.end.is_none();
         let (committed_ms, counts) =
-            transaction.end.map_or((transaction.ms, Vec::new()), |end| (end.committed_ms, end.counts));
+            transaction.end.take().map_or((transaction.ms, Vec::new()), |end| (end.committed_ms, end.counts));
         if self.is_anew(id, committed_ms) || self.released.contains(id) {
             self.released.begin_anew(id);
         }
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
+        let waits = |other: &Arc<str>| self.pending.contains_key(other);
+        for (of, table) in self.tables.iter_mut().filter(|(_, table)| table.live && table.compacted) {
+            let missing = table.missing(&transaction, *of, &counts);
+            let release = |left, partition: &mut Partition| partition.holes.release(id, left, waits);
+            table.partitions.values_mut().fold(missing, release);
+        }
         let recent = Recent { counts, committed_ms, number: self.count, again, repaid: false };
         self.count += 1;
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| !table.live) {

@@ -266,9 +266,21 @@ impl Table {
     /// Takes note of a record; false if it was read before, or lies in a partition that is not known.
     pub(crate) fn take(&mut self, place: Place) -> bool {
         let Some(partition) = self.partitions.get_mut(&place.partition) else { return false };
+        let missing = place.offset - partition.next;
         let new = partition.take(place.offset);
-        self.holed |= self.compacted && partition.jumped;
+        if self.compacted && partition.jumped {
+            self.holed = true;
+            partition.holes.add(missing.max(0) as u64, partition.newest().cloned());
+        }
         new
+    }
+
+    /// Whether compaction took the events that the oldest transaction lacks. `waits` says whether another is not released.
+    pub(crate) fn is_taken(&self, oldest: &Arc<str>, missing: u64, waits: impl Fn(&Arc<str>) -> bool) -> bool {
+        let holes = || self.partitions.values().map(|partition| partition.holes.of(oldest, &waits)).sum::<u64>();
+        let is_later = |newest: &Arc<str>| newest != oldest && waits(newest);
+        let goes_on = |partition: &Partition| partition.newest().is_some_and(is_later);
+        self.compacted && (holes() >= missing || self.partitions.values().all(goes_on))
     }
 
     /// Takes note that records were deleted before they were read.

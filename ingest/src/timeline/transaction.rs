@@ -147,9 +147,17 @@ impl Part {
         self.spans.iter().find(|(found, ..)| *found == partition).map(|(_, _, last)| *last)
     }
 
-    /// Adds a deletion of which only the tombstone is left, behind what has come.
-    pub(crate) fn add_ghost(&mut self, op: Op) {
-        self.ghosts.push((self.ops.len(), op));
+    /// Adds a deletion of which only the tombstone is left, behind what has come of its partition.
+    pub(crate) fn add_ghost(&mut self, partition: i32, op: Op) {
+        let op_of = |event: Option<&EventOrder>| event.map_or(self.ops.len(), |event| event.op as usize);
+        let last = self.order.iter().rposition(|event| event.partition == partition);
+        let place = match last {
+            Some(last) => op_of(self.order.get(last + 1)),
+            // Its events came before the table had several partitions.
+            None if self.last_of(partition).is_some() => op_of(self.order.first()),
+            None => 0,
+        };
+        self.ghosts.push((place, op));
     }
 
     /// Takes those out.

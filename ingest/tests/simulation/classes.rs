@@ -85,7 +85,7 @@ pub(crate) fn story(seed: u64, class: Class) -> Story {
         compacted: traits.has(Class::Compaction),
         gtids: !traits.has(Class::NoGtids),
         transactions: !traits.has(Class::Loose),
-        skew: if traits.has(Class::Skew) { 12 } else { 0 },
+        skew: if traits.has(Class::Skew) || traits.has(Class::Compaction) { 12 } else { 0 },
         options,
         steps,
         losses,

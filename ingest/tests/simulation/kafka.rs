@@ -130,13 +130,15 @@ impl Kafka {
         }
     }
 
-    /// Compaction takes, of the records but the last `keep`, those whose key has a later one, and maybe tombstones.
+    /// Compaction takes, of the records but the last `keep`, those whose key has a later one, and maybe tombstones. What is not
+    /// visible yet it does not look at.
     pub(crate) fn compact(&mut self, random: &mut Random, topic: usize, partition: usize, keep: usize) {
         self.now += 1;
         let now = self.now;
         let tombstones = random.chance(50);
+        let visible = self.topics[topic].partitions[partition].end(now) as usize;
         let records = &mut self.topics[topic].partitions[partition].records;
-        let horizon = records.len().saturating_sub(keep);
+        let horizon = records.len().saturating_sub(keep).min(visible);
         for at in 0..horizon {
             let key = records[at].key;
             let newer = key.is_some() && records[at + 1..horizon].iter().any(|later| later.key == key);

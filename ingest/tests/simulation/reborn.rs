@@ -72,7 +72,7 @@ impl Subject for Reborn {
     fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
         self.both(|timeline| timeline.lost(id, place, loss.clone()));
     }
-    fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+    fn tombstone(&mut self, id: TableId, place: Place, op: Option<Op>) {
         self.both(|timeline| timeline.tombstone(id, place, op.clone()));
     }
     fn read(&mut self, id: TableId, partition: i32, next: i64) {

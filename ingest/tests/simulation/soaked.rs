@@ -117,6 +117,16 @@ fn a_row_of_a_snapshot_that_compaction_took_from_another_partition_is_what_repla
 }
 
 #[test]
+fn a_tombstone_keeps_its_place_among_the_records_of_its_partition() {
+    holds_for(Class::Compaction, &[40_281]);
+}
+
+#[test]
+fn holes_are_counted_where_a_tombstone_says_nothing_more() {
+    holds_for(Class::Compaction, &[55_007, 7_005_031]);
+}
+
+#[test]
 fn an_older_connector_that_goes_over_on_a_server_of_whole_seconds_loses_no_event() {
     holds_for(Class::Mixed, &[51_459]);
 }

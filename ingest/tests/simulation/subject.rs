@@ -18,7 +18,7 @@ pub(crate) trait Subject {
     fn boundaries_read(&mut self, next: i64);
     fn event(&mut self, id: TableId, place: Place, event: Event);
     fn lost(&mut self, id: TableId, place: Place, loss: Loss);
-    fn tombstone(&mut self, id: TableId, place: Place, op: Op);
+    fn tombstone(&mut self, id: TableId, place: Place, op: Option<Op>);
     fn read(&mut self, id: TableId, partition: i32, next: i64);
     fn gap(&mut self, id: TableId, partition: i32, from: i64, to: i64);
     fn wants_ends(&self) -> bool;
@@ -62,7 +62,7 @@ impl Subject for Timeline {
     fn lost(&mut self, id: TableId, place: Place, loss: Loss) {
         Timeline::lost(self, id, place, loss);
     }
-    fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+    fn tombstone(&mut self, id: TableId, place: Place, op: Option<Op>) {
         Timeline::tombstone(self, id, place, op);
     }
     fn read(&mut self, id: TableId, partition: i32, next: i64) {

@@ -234,7 +234,7 @@ impl Subject for Wrong {
         }
         self.inner.lost(id, place, loss);
     }
-    fn tombstone(&mut self, id: TableId, place: Place, op: Op) {
+    fn tombstone(&mut self, id: TableId, place: Place, op: Option<Op>) {
         self.inner.tombstone(id, place, op);
     }
     fn read(&mut self, id: TableId, partition: i32, next: i64) {

@@ -1,0 +1,134 @@
+//! What Kafka's compaction took of a partition, as far as that is told: offsets at which no record lies.
+//!
+//! An END may be there to read before the events that it counts, which lie in other topics: that all was read which these held
+//! when they were asked does not say that nothing more comes. Compaction takes a record only for a later one of its key, which
+//! lies in the same partition. So what a transaction lacks was taken where offsets are missing at its place, with a record behind
+//! them; or, where nothing tells its place, when every partition went on with later transactions.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Timeline;
+use super::ends::Ends;
+
+/// Holes that are kept a partition: those of a table that is not shown are hardly ever asked for.
+const KEPT: usize = 4096;
+
+/// Longer than an event is on its way whose END is there already, unless the connector stands still.
+const ON_ITS_WAY_MS: i64 = 10_000;
+
+/// The holes of a partition whose transactions are not all released.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Holes(VecDeque<Hole>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Hole {
+    /// Missing offsets that no released transaction lacked.
+    size: u64,
+    /// The transaction of the newest event before it.
+    before: Option<Arc<str>>,
+    /// That of the first event behind it, once one has come.
+    behind: Option<Arc<str>>,
+    /// Which reading of the topics' ends, asked since, tells before where all lies that replaced what lay there.
+    replaced: Option<u64>,
+}
+
+impl Hole {
+    /// Whether events of the oldest transaction may have lain there. `waits` says whether a transaction is not released.
+    fn is_of(&self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> bool {
+        self.before.as_ref().is_none_or(|before| before == oldest || !waits(before))
+            && self.behind.as_ref().is_none_or(|behind| behind == oldest || waits(behind))
+    }
+}
+
+impl Holes {
+    /// A record came `size` offsets behind the one before it.
+    pub(crate) fn add(&mut self, size: u64, before: Option<Arc<str>>) {
+        self.0.push_back(Hole { size, before, behind: None, replaced: None });
+        // The oldest two become one, which may be of more transactions than they were.
+        if self.0.len() > KEPT
+            && let Some(first) = self.0.pop_front()
+            && let Some(second) = self.0.front_mut()
+        {
+            (second.size, second.before) = (second.size + first.size, first.before);
+        }
+    }
+
+    /// An event of `transaction` came for the first time.
+    pub(crate) fn close(&mut self, transaction: &Arc<str>) {
+        for hole in self.0.iter_mut().rev().take_while(|hole| hole.behind.is_none()) {
+            hole.behind = Some(transaction.clone());
+        }
+    }
+
+    /// How many events of the oldest transaction may have been taken.
+    pub(crate) fn of(&self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> u64 {
+        self.0.iter().filter(|hole| hole.is_of(oldest, &waits)).map(|hole| hole.size).sum()
+    }
+
+    /// Whether all was read that replaced what the oldest transaction lacks. One reading of the ends serves all holes.
+    pub(crate) fn are_replaced(
+        &mut self,
+        oldest: &Arc<str>,
+        waits: impl Fn(&Arc<str>) -> bool,
+        ends: &mut Ends,
+    ) -> bool {
+        let mut all = true;
+        for hole in &mut self.0 {
+            all &= ends.behind(&mut hole.replaced) || !hole.is_of(oldest, &waits);
+        }
+        all
+    }
+
+    /// The oldest transaction is released, of which at most so many were taken here. Returns how many of those are left.
+    pub(crate) fn release(&mut self, oldest: &Arc<str>, missing: u64, waits: impl Fn(&Arc<str>) -> bool) -> u64 {
+        let mut left = missing;
+        self.0.retain_mut(|hole| {
+            if hole.is_of(oldest, &waits) {
+                let taken = left.min(hole.size);
+                (left, hole.size) = (left - taken, hole.size - taken);
+            }
+            hole.size > 0 && hole.behind.as_ref().is_none_or(|behind| behind != oldest && waits(behind))
+        });
+        left
+    }
+}
+
+impl Timeline {
+    /// Whether nothing more comes of a released transaction which the database committed then, in a compacted topic that was
+    /// read to its end: it is not one of the newest, or all rests.
+    pub(super) fn is_long_past(&self, committed_ms: i64) -> bool {
+        self.quiet || self.reached.as_ref().is_none_or(|(_, reached_ms)| committed_ms + ON_ITS_WAY_MS <= *reached_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_is_of_the_transactions_about_it() {
+        let ids: Vec<Arc<str>> = (0..6).map(|number| format!("u:{number}").into()).collect();
+        let mut holes = Holes::default();
+        holes.add(3, Some(ids[1].clone()));
+        holes.close(&ids[4]);
+        holes.add(1, Some(ids[4].clone()));
+        // 1 has its events before the hole and may have more in it; 5 lies behind what came.
+        let waits = |from: usize| move |id: &Arc<str>| id.as_bytes()[2] >= b'0' + from as u8;
+        assert_eq!(holes.of(&ids[0], waits(1)), 0, "it lies before transaction 1");
+        assert_eq!(holes.of(&ids[1], waits(2)), 3);
+        assert_eq!(holes.release(&ids[1], 1, waits(2)), 0);
+        assert_eq!(holes.of(&ids[2], waits(3)), 2);
+        assert_eq!(holes.release(&ids[2], 3, waits(3)), 1, "two of three");
+        assert_eq!(holes.of(&ids[3], waits(4)), 0);
+        assert_eq!(holes.release(&ids[3], 0, waits(4)), 0);
+        assert_eq!(holes.of(&ids[4], waits(5)), 1, "behind its own events");
+        holes.close(&ids[5]);
+        assert_eq!(holes.release(&ids[4], 0, waits(5)), 0);
+        assert_eq!(holes.of(&ids[5], waits(6)), 1);
+        holes.release(&ids[5], 0, waits(6));
+        assert!(holes.0.is_empty());
+    }
+}

@@ -1,0 +1,132 @@
+//! A timeline in whose topics an END is there before the events that it counts.
+
+use tidewater_delta::{Op, RowBuilder, Width};
+
+use super::*;
+use crate::event::{Event, Operation, Origin, Snapshot, TransactionRef};
+use crate::source::{OnError, State};
+
+const TABLE: TableId = TableId(1);
+
+/// A timeline of one compacted table without rows, which is shown, and which has read up to `ends`.
+fn timeline(partitions: i32) -> Timeline {
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.begin_boundaries(0, 0);
+    let partitions = (0..partitions).map(|partition| Bounds { partition, low: 0, end: 0 }).collect();
+    timeline.add_table(TABLE, spec("shop.shop.t", partitions));
+    told(&mut timeline, &[0, 0]);
+    assert!(timeline.is_shown(TABLE));
+    timeline
+}
+
+fn spec(topic: &str, partitions: Vec<Bounds>) -> TableSpec {
+    let on_error = OnError::Stall;
+    TableSpec { topic: topic.into(), keyed: true, on_error, collection: None, compacted: true, partitions }
+}
+
+/// Tells the ends of the partitions, which are read, as often as they are asked for. Returns the changes of each commit.
+fn told(timeline: &mut Timeline, ends: &[i64]) -> Vec<usize> {
+    let ends: Vec<_> = (0..).zip(ends).map(|(partition, end)| (TABLE, partition, *end)).collect();
+    let mut outputs = timeline.release();
+    for _ in 0..4 {
+        if timeline.wants_ends() {
+            timeline.ends(&ends);
+        }
+        outputs.extend(timeline.release());
+    }
+    let commits = outputs.into_iter().filter_map(|output| match output {
+        Output::Commit(commit) => Some(commit.changes.len()).filter(|changes| *changes > 0),
+        _ => None,
+    });
+    commits.collect()
+}
+
+/// The boundaries of the transaction of a number, of which END counts so many events.
+fn transaction(timeline: &mut Timeline, number: i64, count: u64) {
+    let id: Arc<str> = format!("u:{number}").into();
+    timeline.boundary(2 * number, number, Boundary::Begin { id: id.clone(), ts_ms: number });
+    let (event_count, data_collections) = (count, vec![("shop.t".into(), count)]);
+    let end = Boundary::End { id, ts_ms: number, event_count, data_collections };
+    timeline.boundary(2 * number + 1, number, end);
+}
+
+/// An event of the transaction of a number.
+fn event(timeline: &mut Timeline, number: i64, order: u64, (partition, offset): (i32, i64)) {
+    let id: Arc<str> = format!("u:{number}").into();
+    let transaction = TransactionRef { id: id.clone(), total_order: order, data_collection_order: order };
+    let origin = Origin {
+        snapshot: Snapshot::No,
+        collection: "shop.t".into(),
+        server_id: 1,
+        file: "binlog.000001".into(),
+        pos: 100 * number as u64,
+        row: order as u32,
+        gtid: Some(id),
+        ts_ms: number,
+        transaction: Some(transaction),
+    };
+    let ops = vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())];
+    let place = Place { partition, offset, timestamp_ms: number };
+    timeline.event(TABLE, place, Event { operation: Operation::Update, ops, origin });
+}
+
+#[test]
+fn an_end_that_is_there_before_its_events_waits_for_them() {
+    let mut timeline = timeline(1);
+    transaction(&mut timeline, 1, 2);
+    assert_eq!(told(&mut timeline, &[0]), [0; 0], "nothing says that something is missing");
+    event(&mut timeline, 1, 1, (0, 0));
+    assert_eq!(told(&mut timeline, &[1]), [0; 0]);
+    event(&mut timeline, 1, 2, (0, 1));
+    assert_eq!(told(&mut timeline, &[2]), [2]);
+}
+
+#[test]
+fn what_compaction_took_is_shown_with_what_replaced_it() {
+    let mut timeline = timeline(1);
+    transaction(&mut timeline, 1, 2);
+    // The second event of the first transaction is gone, and both of the third, which the fifth replaced.
+    event(&mut timeline, 1, 1, (0, 0));
+    transaction(&mut timeline, 2, 1);
+    transaction(&mut timeline, 3, 2);
+    event(&mut timeline, 2, 1, (0, 2));
+    assert_eq!(told(&mut timeline, &[3]), [2], "both together: what replaced it may be any that is there");
+    transaction(&mut timeline, 4, 1);
+    transaction(&mut timeline, 5, 2);
+    event(&mut timeline, 4, 1, (0, 5));
+    timeline.release();
+    timeline.ends(&[(TABLE, 0, 8)]);
+    assert_eq!(timeline.release().len(), 0, "what replaced it lies before offset 8, which is not read");
+    event(&mut timeline, 5, 1, (0, 6));
+    event(&mut timeline, 5, 2, (0, 7));
+    assert_eq!(told(&mut timeline, &[8]), [3]);
+}
+
+#[test]
+fn another_partition_that_rests_holds_nothing_up_where_the_hole_is_seen() {
+    let mut timeline = timeline(2);
+    transaction(&mut timeline, 1, 1);
+    transaction(&mut timeline, 2, 1);
+    event(&mut timeline, 2, 1, (0, 0));
+    assert_eq!(told(&mut timeline, &[1, 0]), [0; 0], "the first may be on its way in the other partition");
+    let mut timeline = self::timeline(2);
+    transaction(&mut timeline, 1, 1);
+    transaction(&mut timeline, 2, 1);
+    event(&mut timeline, 2, 1, (0, 1));
+    assert_eq!(told(&mut timeline, &[2, 0]), [1]);
+}
+
+#[test]
+fn an_event_of_a_name_that_was_taken_for_nobodys_is_no_loss_without_a_word() {
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.begin_boundaries(0, 0);
+    timeline.add_table(TABLE, spec("routed", vec![Bounds { partition: 0, low: 0, end: 0 }]));
+    told(&mut timeline, &[0]);
+    transaction(&mut timeline, 1, 1);
+    told(&mut timeline, &[0]);
+    event(&mut timeline, 1, 1, (0, 0));
+    told(&mut timeline, &[1]);
+    let health = timeline.health(TABLE);
+    assert_eq!(health.state, State::Incomplete, "{}", health.reason);
+    assert!(health.reason.contains("u:1") && health.reason.contains("shop.t"), "{}", health.reason);
+}
