@@ -16,8 +16,6 @@ use crate::{Result, connect, watch};
 const PARTS: [&str; 5] = ["tidewater", "kafka", "connect", "mysql", "registry"];
 /// Nothing is killed for up to so many transactions.
 const CALM: i64 = 250;
-/// How long a server is down before it is started again, at most.
-const DOWN: Duration = Duration::from_millis(1_250);
 
 /// How much of it.
 #[derive(Debug, Clone, Copy)]
@@ -101,19 +99,18 @@ async fn break_things(
         eprintln!("  {done}: kill -9 {} after {calm} transactions", parts.join(" and "));
         let until = traffic.transactions() + u64::try_from(calm)?;
         wait_until(async || Ok(traffic.transactions() >= until)).await?;
-        fault(servers, tidewater, &parts, DOWN.mul_f64(random.below(1_000) as f64 / 1_000.0)).await?;
+        fault(servers, tidewater, &parts).await?;
         connect::mend(servers, &["shop", "shop-json"]).await;
     }
     Ok(())
 }
 
-async fn fault(servers: &Arc<Servers>, tidewater: &mut Tidewater, parts: &[&str], down: Duration) -> Result<()> {
+async fn fault(servers: &Arc<Servers>, tidewater: &mut Tidewater, parts: &[&str]) -> Result<()> {
     let others: Vec<&str> = parts.iter().copied().filter(|part| *part != "tidewater").collect();
     if others.len() < parts.len() {
         tidewater.kill()?;
     }
     blocking(servers, &others, Servers::kill).await?;
-    tokio::time::sleep(down).await;
     if others.len() < parts.len() {
         tidewater.up()?;
     }

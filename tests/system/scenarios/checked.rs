@@ -9,7 +9,8 @@ use sqlx::mysql::MySqlPoolOptions;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::Result;
-use crate::sql::{describe, rows};
+use crate::servers::mysql_rows;
+use crate::sql::{describe, rows, wait_until};
 use crate::stage::{Pair, Stage};
 
 /// Sessions that write at the same time: their transactions are under way whenever a snapshot begins.
@@ -128,7 +129,8 @@ async fn checks(stage: &Stage, written: &AtomicU64) -> Result<()> {
         return Err(format!("{} sources, {written} transactions", all.len()).into());
     }
     differences(stage, &client, &url).await?;
-    refusals(stage, &client, &url).await
+    refusals(stage, &client, &url).await?;
+    interrupted(stage, &client, &url).await
 }
 
 /// What the binlog does not tell is found, and nothing else.
@@ -199,6 +201,55 @@ async fn refusals(stage: &Stage, client: &Client, url: &str) -> Result<()> {
         true => Ok(()),
         false => Err(format!("pg_stat_activity: {shown:?}").into()),
     }
+}
+
+/// A check whose connection MySQL ends, and one that is cancelled, end at once, and nothing of them stays in MySQL.
+async fn interrupted(stage: &Stage, client: &Client, url: &str) -> Result<()> {
+    let lock = MySqlPoolOptions::new().max_connections(1).connect(url).await?;
+    sqlx::raw_sql("LOCK TABLES checked.kv WRITE").execute(&lock).await?;
+    let check = format!("CHECK SOURCE kv AGAINST MYSQL '{url}'");
+    let kill = async {
+        let id = waiting_check(stage).await?;
+        stage.sql(&format!("KILL {id}")).await
+    };
+    let (told, killed) = tokio::join!(refused(client, &check), kill);
+    killed?;
+    let told = told?;
+    if !["08006", "58030"].iter().any(|code| told.starts_with(code)) {
+        return Err(format!("MySQL ended the connection: {told}").into());
+    }
+    let cancel = async {
+        waiting_check(stage).await?;
+        client.cancel_token().cancel_query(tokio_postgres::NoTls).await?;
+        Result::Ok(())
+    };
+    let (told, cancelled): (_, Result<()>) = tokio::join!(refused(client, &check), cancel);
+    cancelled?;
+    let told = told?;
+    if !told.starts_with("57014") {
+        return Err(format!("a check that was cancelled: {told}").into());
+    }
+    // A connection that waits for a lock MySQL looks at again when it has it.
+    lock.close().await;
+    wait_until(async || Ok(mysql_rows(&stage.mysql, READING).await?.is_empty()))
+        .await
+        .map_err(|error| format!("a check that was cancelled still reads: {error}").into())
+}
+
+/// Connections of checks that read a table.
+const READING: &str = "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
+     WHERE id <> CONNECTION_ID() AND info LIKE 'SELECT%FROM `checked`.`kv`%'";
+
+/// The connection of a check, once it reads a table, which another has locked.
+async fn waiting_check(stage: &Stage) -> Result<String> {
+    let mut found = Vec::new();
+    wait_until(async || {
+        found = mysql_rows(&stage.mysql, READING).await?;
+        Ok(!found.is_empty())
+    })
+    .await
+    .map_err(|error| format!("no check reads the table: {error}"))?;
+    Ok(found.into_iter().flatten().flatten().next().unwrap_or_default())
 }
 
 /// The error of a statement.

@@ -144,12 +144,18 @@ impl<'a> Checking<'a> {
 
     /// Counts the rows here at the moment at which they were first seen.
     async fn load(&mut self) -> Result<()> {
+        self.scan(|checking, hash, _, weight| checking.counts.add_here(hash, weight)).await
+    }
+
+    /// Goes through the rows here at that moment, and takes what comes meanwhile.
+    async fn scan(&mut self, mut look: impl FnMut(&mut Self, u128, &Values, i64)) -> Result<()> {
+        let snapshot = self.here.rows.snapshot.clone();
         let mut from = Default::default();
         let mut number = 0;
-        while let Some((row, weight)) = self.here.rows.snapshot.next_row(&mut from) {
-            let values: Values = self.pairs.iter().map(|pair| pair.here(row)).collect();
+        while let Some((row, weight)) = snapshot.next_row(&mut from) {
+            let values = self.values(row);
             let hash = hash(&values, &mut self.bytes);
-            self.counts.add_here(hash, weight);
+            look(self, hash, &values, weight);
             number += 1;
             if number % ROWS == 0 {
                 self.within_memory()?;
@@ -229,19 +235,12 @@ impl<'a> Checking<'a> {
             self.apply(&last, -1);
         }
         let mut of_here = Examples::new();
-        let mut from = Default::default();
-        let mut number = 0;
-        while let Some((row, _)) = self.here.rows.snapshot.next_row(&mut from) {
-            let values: Values = self.pairs.iter().map(|pair| pair.here(row)).collect();
-            let hash = hash(&values, &mut self.bytes);
-            if self.counts.of(hash) > 0 {
-                of_here.keep(hash, &values);
+        self.scan(|checking, hash, values, _| {
+            if checking.counts.of(hash) > 0 {
+                of_here.keep(hash, values);
             }
-            number += 1;
-            if number % ROWS == 0 {
-                tokio::task::yield_now().await;
-            }
-        }
+        })
+        .await?;
         for (row, _) in self.applied.iter().flat_map(|changed| &changed.rows) {
             let values = self.values(row.as_ref());
             let hash = hash(&values, &mut self.bytes);

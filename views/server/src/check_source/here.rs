@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tidewater_delta::Reached;
 use tidewater_functions::Session;
-use tidewater_sql::{Changed, Error, FollowedRows, Result, TimelineKind};
+use tidewater_sql::{Changed, Error, FollowedRows, Result};
 
 use super::mysql::Between;
 use crate::feeds::Subscription;
@@ -55,17 +55,15 @@ pub(super) fn place(between: &Between, reached: &Reached) -> Place {
     }
 }
 
-/// Whether all commits have come that the snapshot may hold. Where the changes of a transaction come one by one, only a later one tells that.
-pub(super) fn is_whole(between: &Between, reached: &Reached, kind: TimelineKind) -> bool {
-    let passed = place(between, reached) == Place::Beyond;
-    passed || kind == TimelineKind::Transactions && between.upto.is_reached(reached)
+/// Whether all commits have come that the snapshot may hold.
+fn is_whole(between: &Between, reached: &Reached) -> bool {
+    place(between, reached) == Place::Beyond || between.upto.is_reached(reached)
 }
 
 /// See the module.
 pub(super) struct Here {
     handle: Handle,
     pub(super) source: String,
-    kind: TimelineKind,
     subscription: Subscription,
     pub(super) rows: FollowedRows,
     /// What was reached with the rows.
@@ -81,13 +79,7 @@ pub(super) struct Here {
 }
 
 impl Here {
-    pub(super) async fn follow(
-        handle: &Handle,
-        source: &str,
-        kind: TimelineKind,
-        session: &Arc<Session>,
-        wait: &Wait,
-    ) -> Result<Self> {
+    pub(super) async fn follow(handle: &Handle, source: &str, session: &Arc<Session>, wait: &Wait) -> Result<Self> {
         let apart = Apart::new(&handle.apart);
         let parsed = tidewater_sql::parse(&format!("SUBSCRIBE TO {}", quoted_key(source)))?.pop();
         let parsed = parsed.ok_or_else(|| Error::new(b"XX000", "nothing to follow"))?;
@@ -97,7 +89,6 @@ impl Here {
         Ok(Here {
             handle: handle.clone(),
             source: source.to_owned(),
-            kind,
             subscription,
             moment: rows.moment,
             rows,
@@ -135,7 +126,7 @@ impl Here {
             self.reached = reached;
             self.since = Instant::now();
         }
-        let whole = is_whole(between, &self.reached, self.kind);
+        let whole = is_whole(between, &self.reached);
         if whole {
             // From here on nobody needs states between two commits.
             self.apart = None;
@@ -190,9 +181,7 @@ mod tests {
         let between = Between { before: set(5), upto: set(7) };
         let places = [4, 5, 6, 7, 8].map(|number| place(&between, &at(number)));
         assert_eq!(places, [Place::Within, Place::Within, Place::Between, Place::Between, Place::Beyond]);
-        let whole = |kind| [5, 6, 7, 8].map(|number| is_whole(&between, &at(number), kind));
-        assert_eq!(whole(TimelineKind::Transactions), [false, false, true, true]);
-        assert_eq!(whole(TimelineKind::Changes), [false, false, false, true]);
-        assert!(!is_whole(&between, &Reached::default(), TimelineKind::Transactions));
+        assert_eq!([5, 6, 7, 8].map(|number| is_whole(&between, &at(number))), [false, false, true, true]);
+        assert!(!is_whole(&between, &Reached::default()));
     }
 }

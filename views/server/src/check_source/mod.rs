@@ -37,7 +37,6 @@ use mysql::Mysql;
 /// A source and the table that it must show.
 struct Target {
     key: String,
-    kind: TimelineKind,
     schema: TableSchema,
     table: (String, String),
 }
@@ -143,12 +142,11 @@ impl Handle {
             Some(table) => table.clone(),
             None => table_of(&config)?,
         };
-        let kind = sources::timeline(&config).1;
-        if kind != TimelineKind::Transactions {
+        if sources::timeline(&config).1 != TimelineKind::Transactions {
             let message = format!("CHECK SOURCE of \"{key}\" is not supported: it has TRANSACTION TOPIC 'none'");
             return if named { Err(Error::new(b"0A000", message)) } else { Ok(None) };
         }
-        Ok(Some(Target { key: key.to_owned(), kind, schema: schema.clone(), table }))
+        Ok(Some(Target { key: key.to_owned(), schema: schema.clone(), table }))
     }
 
     async fn check_one(
@@ -165,7 +163,7 @@ impl Handle {
             let message = format!("nothing of source \"{}\" can be compared", target.key);
             return Err(Error::new(b"0A000", message).detail(others.join("; ")));
         }
-        let here = Here::follow(self, &target.key, target.kind, session, wait).await?;
+        let here = Here::follow(self, &target.key, session, wait).await?;
         let between = mysql.begin(&here.begun).await?;
         let checking = Checking::new(self, here, between, pairs, so_far);
         Ok((checking.run(mysql, target).await?, others))
