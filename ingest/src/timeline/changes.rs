@@ -83,6 +83,9 @@ impl Timeline {
         let transaction = transaction_id(origin);
         let Some(table) = self.tables.get_mut(&id) else { return };
         let (several, keyed) = (table.is_split(), table.keyed);
+        if several && operation == Operation::Truncate && !table.truncate(&transaction, origin.ts_ms) {
+            return;
+        }
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
         partition.came(&BinlogPlace::of(origin));
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.

@@ -29,9 +29,9 @@ impl Timeline {
     /// Whether what waited has had its turn, or will not have it without more records: the state is no older than any that a
     /// timeline has shown that had read no more.
     pub fn has_settled(&self, waiting: &Waiting) -> bool {
-        let blocked = !self.moved && self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
-        let stands = self.quiet || blocked;
-        if stands && self.ends.is_idle() {
+        let blocked = self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
+        // What was handed on just now may give its turn to what nobody has looked at yet.
+        if !self.moved && (self.quiet || blocked) && self.ends.is_idle() {
             return true;
         }
         // A snapshot that was given up for a newer one may have been shown before, and what it holds is in the newer one.

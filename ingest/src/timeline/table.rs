@@ -17,6 +17,9 @@ use super::{Blocked, Recent};
 use crate::event::{Origin, Snapshot};
 use crate::source::OnError;
 
+/// TRUNCATEs that are remembered: more than a connector goes back over.
+const TRUNCATES: usize = 64;
+
 /// A table of the timeline.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Table {
@@ -71,6 +74,8 @@ pub(crate) struct Table {
     pub(crate) fence: Fence,
     /// What tombstones do whose deletions Kafka's compaction took away: they are shown with the transaction that lacks them.
     pub(crate) ghosts: Vec<Op>,
+    /// Of a table of several partitions: its newest TRUNCATEs, with their times. Redelivered, they come in any partition.
+    truncates: VecDeque<(Arc<str>, i64)>,
     /// What the timeline passed before it followed the table.
     pub(crate) late: VecDeque<Late>,
     /// Whether Kafka's compaction has taken records: what a snapshot holds is told by what came behind its rows, too.
@@ -245,6 +250,7 @@ impl Table {
             boundaries,
             fence: Fence::default(),
             ghosts: Vec::new(),
+            truncates: VecDeque::new(),
             late: VecDeque::new(),
             holed: false,
             refilled: false,
@@ -281,6 +287,18 @@ impl Table {
         let is_later = |newest: &Arc<str>| newest != oldest && waits(newest);
         let goes_on = |partition: &Partition| partition.newest().is_some_and(is_later);
         self.compacted && (holes() >= missing || self.partitions.values().all(goes_on))
+    }
+
+    /// Takes note of a TRUNCATE; false if it came before, in whatever partition.
+    pub(crate) fn truncate(&mut self, transaction: &Arc<str>, ms: i64) -> bool {
+        if self.truncates.iter().any(|(id, at)| id == transaction && *at == ms) {
+            return false;
+        }
+        if self.truncates.len() == TRUNCATES {
+            self.truncates.pop_front();
+        }
+        self.truncates.push_back((transaction.clone(), ms));
+        true
     }
 
     /// Takes note that records were deleted before they were read.
