@@ -1,15 +1,27 @@
-//! Cursors: the rows of a query as they were when it was declared, of which a client takes some at a time, forwards and back.
+//! Cursors: the rows of a query as they were when it was declared, of which a client takes some at a time, forwards and back; or the
+//! rows of SUBSCRIBE, for clients that cannot read an answer that does not end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tidewater_delta::{Row, RowRef};
+use tidewater_query::run::pack_row;
 use tidewater_sql::parse::ast::Direction;
 use tidewater_sql::{Error, Result, Rows};
+use tidewater_types::{Column, ColumnType};
+use tokio::sync::Mutex;
+
+use crate::encode::Encoder;
+use crate::runner::{Batch, Batches};
+
+/// Bytes of rows of a subscription that are given at once, however many are asked for.
+const AT_ONCE: usize = 8 << 20;
 
 /// A cursor of a session.
 #[derive(Debug)]
 struct Cursor {
-    rows: Arc<Rows>,
+    shows: Shows,
     /// The row that it stands on, from 1; 0 before the first, one more than there are behind the last.
     at: i64,
     hold: bool,
@@ -18,6 +30,89 @@ struct Cursor {
     own: bool,
     /// How many savepoints its transaction had when it was declared.
     savepoints: usize,
+}
+
+/// What a cursor shows.
+#[derive(Debug, Clone)]
+pub(crate) enum Shows {
+    /// The rows of a query.
+    Rows(Arc<Rows>),
+    /// The rows of SUBSCRIBE, as they come.
+    Changes(Arc<Changes>),
+}
+
+impl Shows {
+    fn columns(&self) -> &Arc<[Column]> {
+        match self {
+            Shows::Rows(rows) => &rows.columns,
+            Shows::Changes(changes) => &changes.columns,
+        }
+    }
+}
+
+/// What FETCH gives.
+pub(crate) enum Fetched {
+    Rows(Rows),
+    /// So many rows of what changes, once they come.
+    Next(Arc<Changes>, usize),
+}
+
+/// The rows of a subscription, of which a client takes some at a time.
+pub(crate) struct Changes {
+    columns: Arc<[Column]>,
+    coming: Mutex<(Batches, Batch)>,
+}
+
+impl std::fmt::Debug for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Changes({} columns)", self.columns.len())
+    }
+}
+
+impl Changes {
+    /// Of rows that are packed as [`Changes::packing`] does.
+    pub(crate) fn new(columns: Arc<[Column]>, batches: Batches) -> Self {
+        Changes { columns, coming: Mutex::new((batches, Batch::default())) }
+    }
+
+    /// What packs the rows of a subscription for a cursor.
+    pub(crate) fn packing(columns: &[Column]) -> Encoder {
+        let types: Vec<ColumnType> = columns.iter().map(|column| column.ty.clone()).collect();
+        Box::new(move |values, out| {
+            out.extend_from_slice(pack_row(&types, values).bytes());
+            Ok(())
+        })
+    }
+
+    /// Waits for the next row, for so long if it is said, and gives it with those that are there behind it, `count` at most. No rows
+    /// say that nothing came in that time, or that nothing comes any more.
+    ///
+    /// # Errors
+    /// Those of the subscription.
+    pub(crate) async fn next(&self, count: usize, patience: Option<Duration>) -> Result<Rows> {
+        let mut coming = self.coming.lock().await;
+        let (batches, batch) = &mut *coming;
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while rows.len() < count && bytes < AT_ONCE {
+            if let Some(row) = batch.next() {
+                bytes += row.len();
+                rows.push(Row::from(RowRef::new(&row)));
+                continue;
+            }
+            if !rows.is_empty() && batches.is_idle() {
+                break;
+            }
+            let next = match patience {
+                Some(patience) => tokio::time::timeout(patience, batches.next()).await.unwrap_or(None),
+                None => batches.next().await,
+            };
+            match next {
+                Some(next) => *batch = next?,
+                None => break,
+            }
+        }
+        Ok(Rows { columns: self.columns.clone(), rows })
+    }
 }
 
 /// The cursors of a session.
@@ -40,32 +135,38 @@ impl Cursors {
         }
     }
 
-    pub(crate) fn declare(&mut self, name: &str, rows: Rows, hold: bool, scroll: bool, savepoints: usize) {
-        let cursor = Cursor { rows: Arc::new(rows), at: 0, hold, scroll, own: true, savepoints };
+    pub(crate) fn declare(&mut self, name: &str, shows: Shows, hold: bool, scroll: bool, savepoints: usize) {
+        let cursor = Cursor { shows, at: 0, hold, scroll, own: true, savepoints };
         self.0.insert(name.to_owned(), cursor);
     }
 
-    /// The rows of a cursor, all of them.
-    pub(crate) fn rows(&self, name: &str) -> Option<&Arc<Rows>> {
-        self.0.get(name).map(|cursor| &cursor.rows)
+    /// The columns of a cursor.
+    pub(crate) fn columns(&self, name: &str) -> Option<Arc<[Column]>> {
+        self.0.get(name).map(|cursor| cursor.shows.columns().clone())
     }
 
-    /// Moves a cursor; gives the rows that it passes and stands on.
+    /// Moves a cursor; gives the rows that it passes and stands on, or says what they come from.
     ///
     /// # Errors
     /// 34000 if there is none, 55000 if it goes forward only.
-    pub(crate) fn fetch(&mut self, name: &str, direction: Direction) -> Result<Rows> {
+    pub(crate) fn fetch(&mut self, name: &str, direction: Direction) -> Result<Fetched> {
         let cursor = self.0.get_mut(name).ok_or_else(|| unknown(name))?;
-        let count = cursor.rows.rows.len() as i64;
-        let (places, at) = places(direction, cursor.at, count);
+        let only_forward = || Error::new(b"55000", "cursor can only scan forward");
+        let rows = match (&cursor.shows, direction) {
+            (Shows::Rows(rows), _) => rows,
+            (Shows::Changes(changes), Direction::Forward(count @ 0..)) => {
+                return Ok(Fetched::Next(changes.clone(), usize::try_from(count).unwrap_or(usize::MAX)));
+            }
+            (Shows::Changes(_), _) => return Err(only_forward().hint("a cursor FOR SUBSCRIBE gives what comes next")),
+        };
+        let (places, at) = places(direction, cursor.at, rows.rows.len() as i64);
         let back = at < cursor.at || places.first().is_some_and(|place| *place <= cursor.at);
         if back && !cursor.scroll {
-            return Err(Error::new(b"55000", "cursor can only scan forward")
-                .hint("Declare it with SCROLL option to enable backward scan."));
+            return Err(only_forward().hint("Declare it with SCROLL option to enable backward scan."));
         }
         cursor.at = at;
-        let row = |place: i64| cursor.rows.rows.get(usize::try_from(place - 1).ok()?).cloned();
-        Ok(Rows { columns: cursor.rows.columns.clone(), rows: places.into_iter().filter_map(row).collect() })
+        let row = |place: i64| rows.rows.get(usize::try_from(place - 1).ok()?).cloned();
+        Ok(Fetched::Rows(Rows { columns: rows.columns.clone(), rows: places.into_iter().filter_map(row).collect() }))
     }
 
     /// Forgets a cursor, or all.

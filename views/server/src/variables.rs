@@ -298,17 +298,22 @@ pub(crate) fn options(text: &str) -> Vec<(String, String)> {
 
 /// `5000` (milliseconds), `5s`, `1min`; 0 waits for ever, which here is a day.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let millis = milliseconds(text)?;
+    Some(Duration::from_millis(if millis == 0 { 86_400_000 } else { millis }))
+}
+
+/// A number of ms, s, min or h; of ms where it does not say.
+pub(crate) fn milliseconds(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().ok()?;
-    let millis = match text[digits..].trim() {
-        "" | "ms" => number,
-        "s" => number.checked_mul(1_000)?,
-        "min" => number.checked_mul(60_000)?,
-        "h" => number.checked_mul(3_600_000)?,
-        _ => return None,
-    };
-    Some(Duration::from_millis(if millis == 0 { 86_400_000 } else { millis }))
+    match text[digits..].trim() {
+        "" | "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "min" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -280,7 +280,7 @@ impl ExtendedQueryHandler for Handler {
             client.feed(types).await?;
             (statement.and_then(|statement| result_columns(&statement.statement.0)), Format::UnifiedText)
         } else {
-            let cursor = || session(client).lock().cursors.rows(name).map(|rows| rows.columns.clone());
+            let cursor = || session(client).lock().cursors.columns(name);
             match client.portal_store().get_portal(name) {
                 Some(portal) => match portal.value() {
                     Some(portal) => {

@@ -2,6 +2,7 @@
 //! exists with rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Sink;
 use pgwire::api::ClientInfo;
@@ -9,7 +10,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use tidewater_query::plan::Constant;
-use tidewater_sql::parse::ast::{CreateTableAs, Statement};
+use tidewater_sql::parse::ast::{CreateTableAs, Statement, Subscribe};
 use tidewater_sql::{Error, Parsed, Prepared, Result, Rows};
 use tidewater_types::Column;
 
@@ -17,16 +18,26 @@ use super::answer::Answer;
 use super::handler::{Handler, Shared, notice};
 use super::statement::Seen;
 use super::wire_error;
+use crate::cursors::{Changes, Fetched, Shows};
 use crate::runner::compute;
+use crate::subscribe;
+use crate::variables::milliseconds;
+
+/// How long FETCH waits.
+fn waits_for(text: &str) -> Result<Duration> {
+    let wrong = || {
+        Error::new(b"22023", format!("invalid TIMEOUT of FETCH: \"{text}\""))
+            .hint("it is a number of ms, s, min or h: '500ms', '2s'")
+    };
+    milliseconds(text).map(Duration::from_millis).ok_or_else(wrong)
+}
 
 impl Handler {
     /// The columns of what a statement names, where it answers rows.
     pub(super) fn named_columns(&self, session: &Shared, statement: &Statement) -> Option<Arc<[Column]>> {
         match statement {
             Statement::Execute { name, .. } => session.lock().prepared.get(name)?.columns.clone(),
-            Statement::Fetch { name, moves: false, .. } => {
-                session.lock().cursors.rows(name).map(|rows| rows.columns.clone())
-            }
+            Statement::Fetch { name, moves: false, .. } => session.lock().cursors.columns(name),
             _ => None,
         }
     }
@@ -78,6 +89,36 @@ impl Handler {
         compute(self.handle.allowance(wait.limit), move |limits| query.collect(limits)).await
     }
 
+    /// What a subscription gives from now on.
+    async fn changes_of(
+        &self,
+        session: &Shared,
+        query: &Arc<Parsed>,
+        subscribe: &Subscribe,
+        seen: &Seen,
+    ) -> Result<Changes> {
+        let prepared = self.handle.prepare(query, &[], seen)?;
+        let wait = session.lock().wait();
+        let followed = self.handle.follow(&prepared, seen, &wait).await?;
+        let (own, columns) = (prepared.query_columns(), prepared.columns.clone().unwrap_or_default());
+        let packing = Changes::packing(&columns);
+        let batches = subscribe::batches(&self.handle, subscribe, &own, columns.len(), followed, packing);
+        Ok(Changes::new(columns, batches))
+    }
+
+    /// FETCH and MOVE.
+    pub(super) async fn fetched(&self, session: &Shared, statement: &Statement) -> Result<Rows> {
+        let Statement::Fetch { name, direction, timeout, .. } = statement else {
+            return Err(Error::new(b"XX000", "not FETCH"));
+        };
+        let patience = timeout.as_deref().map(waits_for).transpose()?;
+        let fetched = session.lock().cursors.fetch(name, *direction)?;
+        match fetched {
+            Fetched::Rows(rows) => Ok(rows),
+            Fetched::Next(changes, count) => changes.next(count, patience).await,
+        }
+    }
+
     /// DECLARE.
     pub(super) async fn declare(&self, session: &Shared, statement: &Statement, seen: &Seen) -> Result<()> {
         let Statement::Declare { name, hold, scroll, query } = statement else { return Ok(()) };
@@ -89,9 +130,14 @@ impl Handler {
             }
             session.savepoints()
         };
-        let rows = self.rows_of(session, query, seen).await?;
+        let shows = match &query.statement {
+            Statement::Subscribe { subscribe, .. } => {
+                Shows::Changes(Arc::new(self.changes_of(session, query, subscribe, seen).await?))
+            }
+            _ => Shows::Rows(Arc::new(self.rows_of(session, query, seen).await?)),
+        };
         let mut session = session.lock();
-        session.cursors.declare(name, rows, *hold, *scroll, savepoints);
+        session.cursors.declare(name, shows, *hold, *scroll, savepoints);
         if !session.in_transaction() {
             session.cursors.commit();
         }

@@ -188,8 +188,8 @@ impl Handler {
                 self.declare(&session, statement, seen).await.map_err(told)?;
                 Ok(Answer::Tag("DECLARE CURSOR".into()))
             }
-            Statement::Fetch { name, direction, moves } => {
-                let rows = session.lock().cursors.fetch(name, *direction).map_err(told)?;
+            Statement::Fetch { moves, .. } => {
+                let rows = self.fetched(&session, statement).await.map_err(told)?;
                 let tag = format!("{} {}", if *moves { "MOVE" } else { "FETCH" }, rows.rows.len());
                 if *moves {
                     return Ok(Answer::Tag(tag));

@@ -9,7 +9,7 @@ use tidewater::Running;
 use tidewater::config::Config;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::{RUNTIME, config, connect, server, started, within};
 
@@ -295,5 +295,82 @@ fn the_first_moment_is_the_time() {
         let line = within(subscribe(&client, "v").await.next()).await.expect("a line").expect("no error");
         assert!(line[0].parse::<i64>().expect("a number") >= before, "{line:?}");
         running.stop().await;
+    });
+}
+
+/// Rows of a statement without their moments.
+async fn fetched(client: &Client, statement: &str) -> Vec<String> {
+    let messages =
+        within(client.simple_query(statement)).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    let row = |message: SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((1..row.len()).map(|at| row.get(at).unwrap_or("NULL")).collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    };
+    messages.into_iter().filter_map(row).collect()
+}
+
+async fn code(client: &Client, statement: &str) -> String {
+    let error = within(client.simple_query(statement)).await.expect_err(statement);
+    error.code().expect("an error of the server").code().to_owned()
+}
+
+#[test]
+fn a_cursor_gives_what_comes() {
+    RUNTIME.block_on(async {
+        let running = server().await;
+        let (client, other) = (connect(&running).await, connect(&running).await);
+        execute(&client, "CREATE TABLE t (id int PRIMARY KEY, n numeric); INSERT INTO t VALUES (1, 1.50), (2, NULL)")
+            .await;
+        assert_eq!(code(&client, "DECLARE c CURSOR FOR SUBSCRIBE t").await, "25P01");
+        execute(&client, "BEGIN; DECLARE c CURSOR FOR SUBSCRIBE TO (SELECT id, n FROM t)").await;
+        let mut there = fetched(&client, "FETCH ALL c").await;
+        there.sort();
+        assert_eq!(there, ["1 1 1.50", "1 2 NULL"]);
+        assert_eq!(fetched(&client, "FETCH 5 FROM c WITH (TIMEOUT = '1ms')").await, [""; 0]);
+        execute(&other, "INSERT INTO t VALUES (3, 3), (4, 4)").await;
+        // One row of the commit, and the rest of it.
+        let mut both = fetched(&client, "FETCH c").await;
+        both.extend(fetched(&client, "FETCH FORWARD ALL IN c").await);
+        both.sort();
+        assert_eq!(both, ["1 3 3", "1 4 4"]);
+        // It waits for what comes.
+        let (rows, ()) = tokio::join!(fetched(&client, "FETCH ALL c"), execute(&other, "DELETE FROM t WHERE id = 3"));
+        assert_eq!(rows, ["-1 3 3"]);
+        // Drivers ask for the columns, and for values in binary.
+        execute(&other, "INSERT INTO t VALUES (9, 9)").await;
+        let rows = within(client.query("FETCH ALL c", &[])).await.expect("rows");
+        assert_eq!(rows.iter().map(|row| (row.get(1), row.get(2))).collect::<Vec<(i64, i32)>>(), [(1, 9)]);
+        execute(&other, "INSERT INTO t VALUES (5, 5)").await;
+        execute(&client, "MOVE 1 c; SAVEPOINT s").await;
+        for (statement, expected) in [
+            ("FETCH PRIOR FROM c", "55000"),
+            ("FETCH ABSOLUTE 1 FROM c", "55000"),
+            ("FETCH c WITH (TIMEOUT 'soon')", "22023"),
+            ("FETCH c WITH (TIMEOUT)", "42601"),
+        ] {
+            assert_eq!(code(&client, statement).await, expected, "{statement}");
+            execute(&client, "ROLLBACK TO s").await;
+        }
+        // One that is cancelled while it waits loses nothing.
+        let cancel = client.cancel_token();
+        let active = "SELECT 1, count(*) FROM pg_stat_activity WHERE query = 'FETCH c' AND state = 'active'";
+        let (told, ()) = tokio::join!(code(&client, "FETCH c"), async {
+            while fetched(&other, active).await != ["1"] {}
+            cancel.cancel_query(tokio_postgres::NoTls).await.expect("a cancel");
+        });
+        assert_eq!(told, "57014");
+        execute(&other, "UPDATE t SET n = NULL WHERE id = 5").await;
+        execute(&client, "ROLLBACK TO s").await;
+        let mut rows = fetched(&client, "FETCH ALL c").await;
+        rows.sort();
+        assert_eq!(rows, ["-1 5 5", "1 5 NULL"]);
+        execute(&client, "COMMIT").await;
+        assert_eq!(code(&client, "FETCH c").await, "34000");
+        // What ends gives no more rows.
+        execute(&client, "DECLARE e CURSOR WITH HOLD FOR SUBSCRIBE t UP TO 1").await;
+        assert_eq!(fetched(&client, "FETCH ALL e").await, [""; 0]);
+        execute(&client, "CLOSE e").await;
     });
 }

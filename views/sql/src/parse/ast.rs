@@ -178,7 +178,7 @@ pub enum Statement {
         /// Values of its parameters.
         values: Vec<sql::Expr>,
     },
-    /// `DECLARE name CURSOR FOR query`.
+    /// `DECLARE name CURSOR FOR query` or `… FOR SUBSCRIBE …`.
     Declare {
         /// Its name.
         name: String,
@@ -197,6 +197,8 @@ pub enum Statement {
         direction: Direction,
         /// Whether it moves only.
         moves: bool,
+        /// How long it waits where nothing has changed, in the words of a variable: `WITH (TIMEOUT = '1s')`.
+        timeout: Option<String>,
     },
     /// `CLOSE name`; `None` for ALL.
     Close {

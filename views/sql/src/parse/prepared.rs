@@ -43,7 +43,7 @@ pub(super) fn execute(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Execute { name, values })
 }
 
-/// `DECLARE name [BINARY] [ASENSITIVE | INSENSITIVE] [[NO] SCROLL] CURSOR [WITH | WITHOUT HOLD] FOR query`.
+/// `DECLARE name [BINARY] [ASENSITIVE | INSENSITIVE] [[NO] SCROLL] CURSOR [WITH | WITHOUT HOLD] FOR query | SUBSCRIBE …`.
 pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.word("DECLARE");
     let name = cursor.identifier()?;
@@ -63,12 +63,14 @@ pub(super) fn declare(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("FOR")?;
     let query = nested(cursor)?;
     match &query.statement {
-        Statement::Query(_) => Ok(Statement::Declare { name, hold, scroll, query: query.into() }),
-        _ => Err(cursor.unexpected("SELECT or VALUES")),
+        Statement::Query(_) | Statement::Subscribe { copy: None, .. } => {
+            Ok(Statement::Declare { name, hold, scroll, query: query.into() })
+        }
+        _ => Err(cursor.unexpected("SELECT, VALUES or SUBSCRIBE")),
     }
 }
 
-/// `FETCH [direction] [FROM | IN] name` and `MOVE …`.
+/// `FETCH [direction] [FROM | IN] name [WITH (TIMEOUT [=] 'duration')]` and `MOVE …`.
 pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let moves = !cursor.word("FETCH");
     cursor.word("MOVE");
@@ -76,7 +78,16 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if !cursor.word("FROM") {
         cursor.word("IN");
     }
-    Ok(Statement::Fetch { name: cursor.identifier()?, direction, moves })
+    let name = cursor.identifier()?;
+    let mut timeout = None;
+    if cursor.word("WITH") {
+        cursor.expect(&Token::LParen)?;
+        cursor.expect_word("TIMEOUT")?;
+        cursor.token(&Token::Eq);
+        timeout = Some(cursor.string()?);
+        cursor.expect(&Token::RParen)?;
+    }
+    Ok(Statement::Fetch { name, direction, moves, timeout })
 }
 
 fn direction(cursor: &mut Cursor<'_>) -> Result<Direction> {

@@ -73,9 +73,18 @@ fn session_statements() {
         ("CLOSE ALL", Statement::Close { name: None }),
         (
             "FETCH BACKWARD 2 FROM c",
-            Statement::Fetch { name: "c".into(), direction: Direction::Forward(-2), moves: false },
+            Statement::Fetch { name: "c".into(), direction: Direction::Forward(-2), moves: false, timeout: None },
         ),
-        ("MOVE c", Statement::Fetch { name: "c".into(), direction: Direction::Forward(1), moves: true }),
+        ("MOVE c", Statement::Fetch { name: "c".into(), direction: Direction::Forward(1), moves: true, timeout: None }),
+        (
+            "FETCH ALL c WITH (TIMEOUT = '1s')",
+            Statement::Fetch {
+                name: "c".into(),
+                direction: Direction::Forward(i64::MAX),
+                moves: false,
+                timeout: Some("1s".into()),
+            },
+        ),
         ("UNLISTEN x", Statement::Unsupported { words: "UNLISTEN".into() }),
         ("DISCARD ALL", Statement::DiscardAll),
         ("DEALLOCATE PREPARE \"S1\"", Statement::Deallocate { name: Some("S1".into()) }),
