@@ -36,10 +36,14 @@ struct Hole {
 }
 
 impl Hole {
-    /// Whether events of the oldest transaction may have lain there. `waits` says whether a transaction is not released.
-    fn is_of(&self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> bool {
-        self.before.as_ref().is_none_or(|before| before == oldest || !waits(before))
-            && self.behind.as_ref().is_none_or(|behind| behind == oldest || waits(behind))
+    /// Whether it lies behind all events of the oldest transaction. `waits` says whether a transaction is not released.
+    fn is_later(&self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> bool {
+        self.before.as_ref().is_some_and(|before| before != oldest && waits(before))
+    }
+
+    /// Whether it lies before them.
+    fn is_earlier(&self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> bool {
+        self.behind.as_ref().is_some_and(|behind| behind != oldest && !waits(behind))
     }
 }
 
@@ -56,6 +60,10 @@ impl Holes {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// An event of `transaction` came for the first time.
     pub(crate) fn close(&mut self, transaction: &Arc<str>) {
         for hole in self.0.iter_mut().rev().take_while(|hole| hole.behind.is_none()) {
@@ -65,7 +73,8 @@ impl Holes {
 
     /// How many events of the oldest transaction may have been taken.
     pub(crate) fn of(&self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> u64 {
-        self.0.iter().filter(|hole| hole.is_of(oldest, &waits)).map(|hole| hole.size).sum()
+        let near = self.0.iter().take_while(|hole| !hole.is_later(oldest, &waits));
+        near.filter(|hole| !hole.is_earlier(oldest, &waits)).map(|hole| hole.size).sum()
     }
 
     /// Whether all was read that replaced what the oldest transaction lacks. One reading of the ends serves all holes.
@@ -75,23 +84,29 @@ impl Holes {
         waits: impl Fn(&Arc<str>) -> bool,
         ends: &mut Ends,
     ) -> bool {
-        let mut all = true;
-        for hole in &mut self.0 {
-            all &= ends.behind(&mut hole.replaced) || !hole.is_of(oldest, &waits);
+        let near = self.0.iter().take_while(|hole| !hole.is_later(oldest, &waits));
+        if near.clone().any(|hole| hole.replaced.is_none()) {
+            for hole in &mut self.0 {
+                ends.behind(&mut hole.replaced);
+            }
+            return false;
         }
-        all
+        near.into_iter().filter_map(|hole| hole.replaced).all(|number| ends.is_behind(number))
     }
 
     /// The oldest transaction is released, of which at most so many were taken here. Returns how many of those are left.
     pub(crate) fn release(&mut self, oldest: &Arc<str>, missing: u64, waits: impl Fn(&Arc<str>) -> bool) -> u64 {
         let mut left = missing;
-        self.0.retain_mut(|hole| {
-            if hole.is_of(oldest, &waits) {
+        for hole in self.0.iter_mut().take_while(|hole| !hole.is_later(oldest, &waits)) {
+            if !hole.is_earlier(oldest, &waits) {
                 let taken = left.min(hole.size);
                 (left, hole.size) = (left - taken, hole.size - taken);
             }
-            hole.size > 0 && hole.behind.as_ref().is_none_or(|behind| behind != oldest && waits(behind))
-        });
+        }
+        let is_over = |hole: &mut Hole| {
+            hole.size == 0 || hole.behind.as_ref().is_some_and(|behind| behind == oldest || !waits(behind))
+        };
+        while self.0.pop_front_if(is_over).is_some() {}
         left
     }
 }

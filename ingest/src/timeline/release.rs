@@ -128,7 +128,7 @@ impl Timeline {
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
         let waits = |other: &Arc<str>| self.pending.contains_key(other);
-        for (of, table) in self.tables.iter_mut().filter(|(_, table)| table.live && table.compacted) {
+        for (of, table) in self.tables.iter_mut().filter(|(_, table)| table.live && table.has_holes()) {
             let missing = table.missing(&transaction, *of, &counts);
             let release = |left, partition: &mut Partition| partition.holes.release(id, left, waits);
             table.partitions.values_mut().fold(missing, release);

@@ -289,6 +289,11 @@ impl Table {
         self.compacted && (holes() >= missing || self.partitions.values().all(goes_on))
     }
 
+    /// Whether compaction took something of which it is open whose it was.
+    pub(crate) fn has_holes(&self) -> bool {
+        self.compacted && self.partitions.values().any(|partition| !partition.holes.is_empty())
+    }
+
     /// Takes note of a TRUNCATE; false if it came before, in whatever partition.
     pub(crate) fn truncate(&mut self, transaction: &Arc<str>, ms: i64) -> bool {
         if self.truncates.iter().any(|(id, at)| id == transaction && *at == ms) {
