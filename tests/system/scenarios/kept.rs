@@ -38,13 +38,13 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
         let (_, end) = kafka::watermarks(&brokers, topic, 0)?;
         kafka::delete_records(&brokers, topic, end).await?;
     }
-    stage.sql(CHANGE).await?;
+    change_in_kafka(stage).await?;
     stage.judge_after_restart(&pairs).await?;
     stage.judge_query(TRUTH, "SELECT kind, n, s FROM sums").await?;
     for _ in 0..3 {
         stage.sql(CHANGE).await?;
         stage.judge(&pairs).await?;
-        stage.sql(CHANGE).await?;
+        change_in_kafka(stage).await?;
         stage.judge_after_restart(&pairs).await?;
         stage.judge_query(TRUTH, "SELECT kind, n, s FROM sums").await?;
     }
@@ -72,4 +72,18 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     kafka::produce(&brokers, "kept.kept.a", &others)?;
     stage.start().await?;
     stage.refusal(pairs[0], "kept.kept.a").await
+}
+
+/// Makes the change when the one before is shown, and returns when Kafka has it: a reader that begins then shows nothing older.
+async fn change_in_kafka(stage: &Stage) -> Result<()> {
+    let brokers = stage.servers.kafka();
+    // Its boundaries, and the rows of the table that has none.
+    let written = [("kept.transaction", 2), ("kept.kept.loose", 8)];
+    let ends = written.map(|(topic, count)| kafka::watermarks(&brokers, topic, 0).map(|(_, end)| (topic, end + count)));
+    stage.sql(CHANGE).await?;
+    for end in ends {
+        let (topic, end) = end?;
+        stage.written(topic, end).await?;
+    }
+    Ok(())
 }
