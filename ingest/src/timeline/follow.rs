@@ -291,19 +291,18 @@ impl Timeline {
 
     /// Whether what is late first is a transaction that lacks events.
     fn judge_late(&mut self, id: TableId) -> Option<Blocked> {
-        let Some(Late::Transaction(late)) = self.tables.get(&id)?.late.front() else { return None };
-        let never = self.is_long_past(late.committed_ms);
-        let owners = &self.owners;
-        let table = self.tables.get_mut(&id)?;
+        let table = self.tables.get(&id)?;
         let Some(Late::Transaction(late)) = table.late.front() else { return None };
         let short = |(name, count): &(Arc<str>, u64)| late.part.count(name) < *count;
         let own = late.counts.iter().any(|found| table.collections.contains(&found.0) && short(found));
-        let unknown = late.counts.iter().any(|found| !owners.contains_key(&found.0));
+        let unknown = late.counts.iter().any(|found| !self.owners.contains_key(&found.0));
         if !own && !unknown && !late.again {
             return None;
         }
         let reason = format!("topic \"{}\" lacks events of transaction {}", table.topic, late.id);
         let waits = Blocked { definite: false, reason, hint: String::new() };
+        let never = self.is_long_past(late.committed_ms);
+        let table = self.tables.get_mut(&id)?;
         if !table.fence.is_behind() {
             return Some(waits);
         }

@@ -1,5 +1,7 @@
 //! When a table is shown for the first time.
 
+use std::sync::Arc;
+
 use tidewater_delta::{Position, TableId};
 
 use super::judge::place;
@@ -276,18 +278,15 @@ impl Timeline {
             let behind = self.tables.get_mut(&id).is_some_and(|table| table.fence.is_behind());
             return if behind { None } else { waits(text) };
         }
-        let of_nobody = |name: &std::sync::Arc<str>| !self.owners.contains_key(name);
-        let open = |table: &Table, own: bool| {
-            let of = |name| table.collections.contains(name) || !own && of_nobody(name);
-            let open =
-                table.owed.iter().filter(|(_, owed)| owed.counts.iter().any(|(name, count)| *count > 0 && of(name)));
-            open.map(|((id, _), _)| id.clone()).min()
-        };
-        let (name, ambiguous) = (open(table, false), !table.owed.is_empty());
-        let own = open(table, true);
-        let short =
-            |owed: &Recent| owed.counts.iter().any(|(name, count)| *count > 0 && table.collections.contains(name));
-        let never = table.owed.values().filter(|owed| short(owed)).all(|owed| self.is_long_past(owed.committed_ms));
+        let of_nobody = |name: &Arc<str>| !self.owners.contains_key(name);
+        let lacks =
+            |owed: &Recent, of: &dyn Fn(&Arc<str>) -> bool| owed.counts.iter().any(|(name, n)| *n > 0 && of(name));
+        let is_own = |name: &Arc<str>| table.collections.contains(name);
+        let open = table.owed.iter().filter(|(_, owed)| lacks(owed, &|name| is_own(name) || of_nobody(name)));
+        let (name, ambiguous) = (open.map(|((id, _), _)| id.clone()).min(), !table.owed.is_empty());
+        let mut own = table.owed.values().filter(|owed| lacks(owed, &is_own)).peekable();
+        let is_short = own.peek().is_some();
+        let never = own.all(|owed| self.is_long_past(owed.committed_ms));
         let table = self.tables.get_mut(&id)?;
         if name.is_none() && !ambiguous {
             return None;
@@ -295,7 +294,7 @@ impl Timeline {
         let behind = table.fence.is_behind();
         let text =
             format!("topic \"{}\" lacks events of transaction {}", table.topic, name.as_deref().unwrap_or_default());
-        match (behind, own.is_some(), table.compacted, table.on_error) {
+        match (behind, is_short, table.compacted, table.on_error) {
             (false, ..) => return waits(text),
             (true, false, ..) => {}
             (true, true, true, _) if never => {}

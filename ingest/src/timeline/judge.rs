@@ -165,9 +165,11 @@ impl Timeline {
         }
         if taken && let Some(table) = self.tables.get_mut(&of) {
             let (pending, ends) = (&self.pending, &mut self.ends);
-            let mut is_read =
-                |partition: &mut Partition| partition.holes.are_replaced(id, |other| pending.contains_key(other), ends);
-            if !table.partitions.values_mut().all(&mut is_read) {
+            // All are asked at once.
+            let is_read = |all, partition: &mut Partition| {
+                partition.holes.are_replaced(id, |other| pending.contains_key(other), ends) && all
+            };
+            if !table.partitions.values_mut().fold(true, is_read) {
                 return waits(text);
             }
             let until = table.partitions.iter().map(|(number, partition)| (of, *number, partition.next)).collect();

@@ -276,7 +276,7 @@ impl Table {
         let new = partition.take(place.offset);
         if self.compacted && partition.jumped {
             self.holed = true;
-            partition.holes.add(missing.max(0) as u64, partition.newest().cloned());
+            partition.holes.add(missing.unsigned_abs(), partition.newest().cloned());
         }
         new
     }
