@@ -60,7 +60,16 @@ pub(crate) enum Fetched {
 /// The rows of a subscription, of which a client takes some at a time.
 pub(crate) struct Changes {
     columns: Arc<[Column]>,
-    coming: Mutex<(Batches, Batch)>,
+    coming: Mutex<Coming>,
+}
+
+/// What is on its way to a cursor.
+struct Coming {
+    batches: Batches,
+    /// What is left of the last one.
+    batch: Batch,
+    /// The error that comes behind rows that were given.
+    failed: Option<Error>,
 }
 
 impl std::fmt::Debug for Changes {
@@ -72,7 +81,7 @@ impl std::fmt::Debug for Changes {
 impl Changes {
     /// Of rows that are packed as [`Changes::packing`] does.
     pub(crate) fn new(columns: Arc<[Column]>, batches: Batches) -> Self {
-        Changes { columns, coming: Mutex::new((batches, Batch::default())) }
+        Changes { columns, coming: Mutex::new(Coming { batches, batch: Batch::default(), failed: None }) }
     }
 
     /// What packs the rows of a subscription for a cursor.
@@ -91,7 +100,10 @@ impl Changes {
     /// Those of the subscription.
     pub(crate) async fn next(&self, count: usize, patience: Option<Duration>) -> Result<Rows> {
         let mut coming = self.coming.lock().await;
-        let (batches, batch) = &mut *coming;
+        let Coming { batches, batch, failed } = &mut *coming;
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while rows.len() < count && bytes < AT_ONCE {
             if let Some(row) = batch.next() {
@@ -107,7 +119,12 @@ impl Changes {
                 None => batches.next().await,
             };
             match next {
-                Some(next) => *batch = next?,
+                Some(Ok(next)) => *batch = next,
+                Some(Err(error)) if rows.is_empty() => return Err(error),
+                Some(Err(error)) => {
+                    *failed = Some(error);
+                    break;
+                }
                 None => break,
             }
         }
@@ -228,7 +245,26 @@ fn only(place: i64, end: i64) -> (Vec<i64>, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Direction::*, places};
+    use tidewater_types::Datum;
+    use tokio::sync::mpsc;
+
+    use super::{Direction::*, *};
+
+    #[tokio::test]
+    async fn rows_come_before_the_error_behind_them() {
+        let columns: Arc<[Column]> = [Column::new("n", tidewater_types::Type::Int8)].into();
+        let mut bytes = Vec::new();
+        Changes::packing(&columns)(&[Datum::Int(7)], &mut bytes).expect("a row");
+        let (sender, receiver) = mpsc::channel(2);
+        let length = bytes.len();
+        sender.try_send(Ok(Batch::new(bytes, vec![length]))).expect("room");
+        sender.try_send(Err(Error::new(b"55000", "it is gone"))).expect("room");
+        let changes = Changes::new(columns, Batches::unending(receiver, tokio::spawn(async {})));
+        let given = changes.next(9, None).await.expect("the row first");
+        assert_eq!(given.rows.len(), 1);
+        assert_eq!(changes.next(9, None).await.expect_err("then the error").sqlstate, *b"55000");
+        assert_eq!(changes.next(9, None).await.expect("nothing more").rows.len(), 0);
+    }
 
     #[test]
     fn a_cursor_moves_as_postgresqls() {
