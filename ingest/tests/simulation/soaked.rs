@@ -122,11 +122,6 @@ fn a_truncate_that_is_redelivered_to_another_partition_takes_nothing() {
 }
 
 #[test]
-fn what_was_handed_on_last_may_give_others_their_turn() {
-    holds_for(Class::Mixed, &[6_000_480]);
-}
-
-#[test]
 fn a_tombstone_keeps_its_place_among_the_records_of_its_partition() {
     holds_for(Class::Compaction, &[40_281]);
 }
