@@ -45,8 +45,11 @@ pub(crate) struct Arrangement {
     /// The key's columns in a row that has no others.
     key_alone: Vec<KeyColumn>,
     pub(crate) arena: Arena,
-    /// The first finds a row by its identity: by key or by all of its bytes.
+    /// The first finds a row by its identity, by key or by all of its bytes, unless `identity` names another.
     pub(crate) indexes: Vec<Index>,
+    /// The index by which a row's identity is found. Without a key it is the first that has an order: a row has one place in it. The
+    /// index by all bytes is not kept then.
+    identity: usize,
     /// Indexes that do not hold all rows yet: the number of each, and of the first chunk whose rows are not in it.
     pub(crate) unfilled: Vec<(usize, usize)>,
     /// Whether another node reads the delta; where none does, a row may be written over.
@@ -94,6 +97,7 @@ impl Arrangement {
             key_alone,
             arena: Arena::default(),
             indexes: vec![identity],
+            identity: 0,
             unfilled: Vec::new(),
             is_read: false,
             touched: Vec::new(),
@@ -123,7 +127,26 @@ impl Arrangement {
         if self.arena.chunks() > 0 {
             self.unfilled.push((number, 0));
         }
+        self.choose_identity();
         number
+    }
+
+    /// Does without the index by all bytes once another can tell rows apart.
+    pub(crate) fn choose_identity(&mut self) {
+        let tells = |&number: &usize| !self.indexes[number].order.is_empty() && self.is_filled(number);
+        if self.key.is_none()
+            && self.identity == 0
+            && let Some(number) = (1..self.indexes.len()).find(tells)
+        {
+            self.identity = number;
+            self.indexes[0].clear();
+            self.unfilled.retain(|(index, _)| *index != 0);
+        }
+    }
+
+    /// Whether an index is kept.
+    pub(crate) fn is_kept(&self, index: usize) -> bool {
+        index > 0 || self.identity == 0
     }
 
     /// Whether an index holds all rows.
@@ -140,23 +163,35 @@ impl Arrangement {
         *chunk += 1;
         if *chunk == self.arena.chunks() {
             self.unfilled.remove(0);
+            self.choose_identity();
         }
         true
     }
 
-    /// The indexes that hold the rows of a chunk.
-    fn indexes_of(&mut self, chunk: usize) -> impl Iterator<Item = (&mut Index, &Arena)> {
-        let (unfilled, arena) = (&self.unfilled, &self.arena);
+    /// The indexes that hold the rows of a chunk, by number.
+    fn indexes_of(&mut self, chunk: usize) -> impl Iterator<Item = (usize, &mut Index, &Arena)> {
+        let (unfilled, arena, first) = (&self.unfilled, &self.arena, usize::from(self.identity > 0));
         let holds = move |number: usize| unfilled.iter().all(|&(index, filled)| index != number || chunk < filled);
-        self.indexes.iter_mut().enumerate().filter(move |(number, _)| holds(*number)).map(move |(_, i)| (i, arena))
+        let kept = self.indexes.iter_mut().enumerate().skip(first);
+        kept.filter(move |(number, _)| holds(*number)).map(move |(number, index)| (number, index, arena))
+    }
+
+    /// The place of a row's identity, and without a key the very row, if it is there.
+    fn identify(&self, row: RowRef<'_>) -> (Slot, Option<RowId>) {
+        let index = &self.indexes[self.identity];
+        let slot = index.slot(&self.arena, row);
+        let same = match self.identity {
+            0 => index.slot_ids(slot).find(|&id| self.arena.row(id) == row),
+            _ => index.find_equal(slot, &self.arena, row),
+        };
+        (slot, same)
     }
 
     /// Changes the weight of `row`, storing it if it is new.
     pub(crate) fn update(&mut self, row: RowRef<'_>, weight: Weight) {
-        let slot = self.indexes[0].slot(&self.arena, row);
-        match self.indexes[0].slot_ids(slot).find(|&id| self.arena.row(id) == row) {
-            Some(id) => self.add_weight(id, weight),
-            None => self.store(slot, row, weight),
+        match self.identify(row) {
+            (_, Some(id)) => self.add_weight(id, weight),
+            (slot, None) => self.store(slot, row, weight),
         }
     }
 
@@ -226,8 +261,11 @@ impl Arrangement {
             Err(limit) => return self.fail(limit_error(limit, row.bytes().len())),
         };
         self.remember(id, 0);
-        self.indexes[0].insert_at(slot, &self.arena, id);
-        self.indexes_of(id.chunk()).skip(1).for_each(|(index, arena)| index.insert(arena, id));
+        let identity = self.identity;
+        for (number, index, arena) in self.indexes_of(id.chunk()) {
+            let slot = if number == identity { slot } else { index.slot(arena, row) };
+            index.insert_at(slot, arena, id);
+        }
     }
 
     /// Changes the weight of a stored row.
@@ -260,7 +298,8 @@ impl Arrangement {
 
     /// See [`warm`]: for rows that are about to be put in.
     pub(crate) fn warm_rows<'a>(&self, rows: impl Iterator<Item = RowRef<'a>> + Clone) {
-        self.indexes.iter().for_each(|index| warm_rows(index, &self.arena, rows.clone()));
+        let kept = self.indexes.iter().skip(usize::from(!self.is_kept(0)));
+        kept.for_each(|index| warm_rows(index, &self.arena, rows.clone()));
     }
 
     /// See [`warm`]: for keys of an index.
@@ -268,9 +307,13 @@ impl Arrangement {
         warm(&self.indexes[index], &self.arena, hashes)
     }
 
-    /// The row that has the key of `row`, which has the key columns in their places, if there is one now.
+    /// The row that has the key of `row`, which has the key columns in their places, if there is one now; without a key the very row.
     pub(crate) fn current(&self, row: RowRef<'_>) -> Option<RowId> {
-        self.group(row).find(|&id| self.arena.weight(id) > 0)
+        let is_there = |id: &RowId| self.arena.weight(*id) > 0;
+        match self.key {
+            Some(_) => self.indexes[0].same_key_as(&self.arena, row).find(is_there),
+            None => self.identify(row).1.filter(is_there),
+        }
     }
 
     /// The row that has this key, a row of the key's columns only, if there is one now.
@@ -299,11 +342,6 @@ impl Arrangement {
     /// Whether a probe of an index finds `row`.
     pub(crate) fn has_key(&self, index: usize, row: RowRef<'_>, probe: Probe<'_>) -> bool {
         probe.hash().is_some() && probe.matches(row, &self.indexes[index].key)
-    }
-
-    /// The stored rows of `row`'s identity.
-    pub(crate) fn group(&self, row: RowRef<'_>) -> Ids<'_> {
-        self.indexes[0].same_key_as(&self.arena, row)
     }
 
     /// The rows whose key in an index is `row`, which has the key's columns only.
@@ -421,7 +459,7 @@ impl Arrangement {
 
     /// Removes a row of weight zero from all indexes; its place is free then.
     pub(crate) fn take_out(&mut self, id: RowId) {
-        self.indexes_of(id.chunk()).for_each(|(index, arena)| index.remove(arena, id));
+        self.indexes_of(id.chunk()).for_each(|(_, index, arena)| index.remove(arena, id));
         self.arena.remove(id);
         self.left.note(id);
     }

@@ -78,7 +78,7 @@ impl Circuit {
                     let mut pending = Pending::default();
                     run_rows(join, nodes, &rows, &mut pending);
                     made = pending.len();
-                    materialise(join, nodes, pending, output);
+                    materialise(join, nodes, &mut pending, output);
                 }
                 Operator::Reduce(reduce) => reduce.feed(&rows, nodes.arrangement(input), output),
                 Operator::Union(_) => {

@@ -7,15 +7,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tidewater_delta::{Op, Row, RowRef, Weight};
+use tidewater_delta::{KeyColumn, Op, Row, RowRef, Weight};
 use tidewater_types::{ColumnType, SqlError};
 
-use crate::arena::{RowsFrom, Snapshot};
+use crate::arena::{RowId, RowsFrom, Snapshot};
 use crate::arrangement::Arrangement;
-use crate::join::{Join, JoinSpec, Role};
+use crate::join::{self, Join, JoinSpec, Role};
 use crate::materialise::materialise;
 use crate::nodes::{Fed, NodeId, Nodes};
-use crate::pending::Pending;
+use crate::pending::{Pending, clear};
 use crate::reduce::{Reduce, ReduceSpec};
 use crate::shape::Shape;
 use crate::walk::run_term;
@@ -61,6 +61,8 @@ pub struct Circuit {
     consumers: Vec<Vec<(NodeId, usize)>>,
     /// Operations of the running tick, by input node.
     waiting: Vec<Vec<Op>>,
+    /// Room for the delta that a reduce takes.
+    changed: Vec<(RowId, Weight)>,
     /// Nodes whose changes somebody wants to hear of, and what the last tick changed in each.
     pub(crate) followed: Vec<(NodeId, Changes)>,
     /// Whether a node may have an error.
@@ -91,6 +93,7 @@ impl Circuit {
             pending: Vec::new(),
             consumers: Vec::new(),
             waiting: Vec::new(),
+            changed: Vec::new(),
             followed: Vec::new(),
             fails: false,
             gone: Vec::new(),
@@ -132,10 +135,13 @@ impl Circuit {
 
     /// Adds a join; [`Circuit::build`] computes its rows.
     pub fn add_join(&mut self, spec: JoinSpec) -> NodeId {
-        let shapes = spec.inputs.iter().map(|input| self.nodes.arrangement(input.node).shape.clone()).collect();
+        let inputs = spec.inputs.iter().map(|input| self.nodes.arrangement(input.node));
+        let key = |key: &Vec<KeyColumn>| key.iter().map(|part| part.column).collect();
+        let inputs = inputs.map(|node| join::Node { shape: node.shape.clone(), key: node.key.as_ref().map(key) });
+        let inputs = inputs.collect();
         let nodes = &mut self.nodes;
         let mut index_of = |node: NodeId, columns: &[usize]| nodes.arrangement_mut(node).index(columns, &[]);
-        let join = Arc::new(Join::plan(spec, shapes, &mut index_of));
+        let join = Arc::new(Join::plan(spec, inputs, &mut index_of));
         self.add(join.spec.types.clone(), join.spec.key.as_deref(), Operator::Join(join.clone()))
     }
 
@@ -272,7 +278,7 @@ impl Circuit {
                 self.pending[node.0] = Pending::default();
             }
             Operator::Input => {
-                let ops = std::mem::take(&mut self.waiting[node.0]);
+                let ops = &mut self.waiting[node.0];
                 let arrangement = self.nodes.arrangement_mut(node);
                 let mut warmed = 0;
                 for (number, op) in ops.iter().enumerate() {
@@ -284,25 +290,29 @@ impl Circuit {
                     }
                     apply(arrangement, op);
                 }
+                clear(ops);
             }
             Operator::Join(join) => {
-                let pending = std::mem::take(&mut self.pending[node.0]);
+                let pending = &mut self.pending[node.0];
                 if !pending.is_empty() {
                     self.nodes.write(node, |nodes, output| materialise(join, nodes, pending, output));
                 }
+                pending.clear();
             }
             Operator::Reduce(reduce) => {
                 let input = reduce.spec.input;
                 if fed != Fed::NONE && self.nodes.arrangement(input).is_touched() {
+                    let changed = &mut self.changed;
                     self.nodes.write(node, |nodes, output| {
                         let input = nodes.arrangement(input);
-                        let changed: Vec<_> = input.delta().filter(|(id, _)| fed.includes(0, *id)).collect();
+                        changed.extend(input.delta().filter(|(id, _)| fed.includes(0, *id)));
                         if fed == Fed::ALL {
-                            reduce.run(&changed, input, output);
+                            reduce.run(changed, input, output);
                         } else {
-                            reduce.feed(&changed, input, output);
+                            reduce.feed(changed, input, output);
                         }
                     });
+                    clear(changed);
                 }
             }
             Operator::Union(inputs) => self.nodes.write(node, |nodes, output| {

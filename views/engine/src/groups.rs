@@ -4,6 +4,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use tidewater_delta::{RowRef, hash_bytes};
 
+use crate::pending::clear;
+
 /// Rows of key columns, each once, in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
@@ -35,8 +37,28 @@ impl Groups {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A group by its number.
+    pub(crate) fn get(&self, number: usize) -> RowRef<'_> {
+        RowRef::new(row(&self.bytes, &self.ends, number))
+    }
+
     /// All groups.
     pub(crate) fn iter(&self) -> impl Iterator<Item = RowRef<'_>> {
-        (0..self.ends.len()).map(|number| RowRef::new(row(&self.bytes, &self.ends, number)))
+        (0..self.len()).map(|number| self.get(number))
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        clear(&mut self.bytes);
+        clear(&mut self.ends);
+        // To empty a table costs as much as it has room.
+        if self.table.len() < self.table.capacity() / 8 {
+            self.table = HashTable::new();
+        }
+        self.table.clear();
     }
 }

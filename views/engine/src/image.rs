@@ -98,6 +98,7 @@ impl Circuit {
             }
             iter::from_fn(take).for_each(Filling::run);
         });
+        self.nodes.0.iter_mut().flatten().for_each(Arrangement::choose_identity);
     }
 }
 
@@ -130,7 +131,7 @@ impl Arrangement {
         self.arena = Arena::restore(image.chunks, current, heavy)?;
         // Of no chunk there is nothing to fill.
         let to_fill = if self.arena.chunks() > 0 { self.indexes.len() } else { 0 };
-        self.unfilled = (0..to_fill).map(|index| (index, 0)).collect();
+        self.unfilled = (0..to_fill).filter(|&index| self.is_kept(index)).map(|index| (index, 0)).collect();
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use tidewater_delta::{KeyColumn, RowRef, hash_bytes, hash_key, same_key};
 use tidewater_types::{Packing, Type, compare};
 
 use crate::arena::{Arena, RowId};
+use crate::paged::Paged;
 use crate::shape::Shape;
 use crate::table::Table;
 
@@ -49,6 +50,15 @@ enum List {
     Many(Vec<Vec<RowId>>),
 }
 
+/// Where an id belongs. Most rows come in the order of the list or against it, so both ends are looked at first.
+fn place(ids: &[RowId], compare: impl Fn(RowId) -> Ordering) -> usize {
+    match ids {
+        [first, ..] if compare(*first).is_ge() => 0,
+        [.., last] if compare(*last).is_lt() => ids.len(),
+        _ => ids.partition_point(|&other| compare(other).is_lt()),
+    }
+}
+
 impl List {
     fn first(&self) -> RowId {
         match self {
@@ -57,19 +67,25 @@ impl List {
         }
     }
 
+    /// The id for which `compare` says that it is equal.
+    fn find(&self, compare: impl Fn(RowId) -> Ordering) -> Option<RowId> {
+        let ids = match self {
+            List::Few(ids) => ids.as_slice(),
+            List::Many(parts) => &parts[parts.partition_point(|part| compare(part[0]).is_le()).saturating_sub(1)],
+        };
+        ids.get(place(ids, &compare)).copied().filter(|&id| compare(id).is_eq())
+    }
+
     fn insert(&mut self, id: RowId, compare: impl Fn(RowId) -> Ordering) {
         match self {
-            List::Few(ids) if ids.len() < SPLIT => {
-                let place = ids.partition_point(|&other| compare(other).is_lt());
-                ids.insert(place, id);
-            }
+            List::Few(ids) if ids.len() < SPLIT => ids.insert(place(ids, compare), id),
             List::Few(ids) => {
                 *self = List::Many(vec![ids.to_vec()]);
                 self.insert(id, compare);
             }
             List::Many(parts) => {
                 let part = parts.partition_point(|part| compare(part[0]).is_le()).saturating_sub(1);
-                let place = parts[part].partition_point(|&other| compare(other).is_lt());
+                let place = place(&parts[part], compare);
                 parts[part].insert(place, id);
                 if parts[part].len() > SPLIT {
                     let rest = parts[part].split_off(SPLIT / 2);
@@ -120,7 +136,7 @@ pub(crate) struct Index {
     /// Whether the key is the whole row, hashed as bytes.
     whole_row: bool,
     table: Table<Entry>,
-    lists: Vec<List>,
+    lists: Paged<List>,
     free_lists: Vec<u32>,
     /// Bytes of the lists outside of themselves.
     list_bytes: usize,
@@ -185,7 +201,7 @@ impl Index {
             shape,
             whole_row: false,
             table: Table::default(),
-            lists: Vec::new(),
+            lists: Paged::default(),
             free_lists: Vec::new(),
             list_bytes: 0,
         }
@@ -260,6 +276,15 @@ impl Index {
         self.ids(slot.posting)
     }
 
+    /// The row that has the bytes of `row`, whose key has this slot; only where the rows of a key are in an order.
+    pub(crate) fn find_equal(&self, slot: Slot, arena: &Arena, row: RowRef<'_>) -> Option<RowId> {
+        let compare = |id: RowId| compare_bytes(&self.order, &self.shape, arena.row(id), row);
+        match slot.posting? {
+            id if id & LIST == 0 => Some(RowId(id)).filter(|&id| arena.row(id) == row),
+            list => self.lists[(list & !LIST) as usize].find(compare),
+        }
+    }
+
     pub(crate) fn insert(&mut self, arena: &Arena, id: RowId) {
         let slot = self.slot(arena, arena.row(id));
         self.insert_at(slot, arena, id);
@@ -287,10 +312,7 @@ impl Index {
                 self.lists[list as usize] = pair;
                 list
             }
-            None => {
-                self.lists.push(pair);
-                self.lists.len() as u32 - 1
-            }
+            None => self.lists.push(pair) as u32,
         };
         self.replace(hash, posting, list | LIST);
     }
@@ -338,7 +360,7 @@ impl Index {
     pub(crate) fn tidy(&mut self) {
         self.table.tidy(|entry| spread(entry.hash));
         if self.lists.len() > SMALL && self.free_lists.len() == self.lists.len() {
-            (self.lists, self.free_lists) = (Vec::new(), Vec::new());
+            (self.lists, self.free_lists) = (Paged::default(), Vec::new());
         }
     }
 
@@ -356,8 +378,12 @@ fn compare_ids(order: &[OrderColumn], shape: &Shape, arena: &Arena, a: RowId, b:
     if order.is_empty() {
         return a.cmp(&b);
     }
-    let (x, y) = (arena.row(a), arena.row(b));
-    compare_rows(x, y, order, shape).then_with(|| x.bytes().cmp(y.bytes())).then_with(|| a.cmp(&b))
+    compare_bytes(order, shape, arena.row(a), arena.row(b)).then_with(|| a.cmp(&b))
+}
+
+/// The order of two rows in an index that has one: those that are equal in it come by their bytes.
+fn compare_bytes(order: &[OrderColumn], shape: &Shape, a: RowRef<'_>, b: RowRef<'_>) -> Ordering {
+    compare_rows(a, b, order, shape).then_with(|| a.bytes().cmp(b.bytes()))
 }
 
 /// ORDER BY `order` among rows of `shape`.

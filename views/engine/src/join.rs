@@ -13,6 +13,7 @@ use tidewater_delta::{KeyColumn, Row, RowBuilder, Width};
 use tidewater_types::{ColumnType, Expr};
 
 use crate::arrangement::Version;
+use crate::classes::Classes;
 use crate::index::Part;
 use crate::nodes::NodeId;
 use crate::shape::Shape;
@@ -169,16 +170,38 @@ pub(crate) struct Join {
 /// Makes sure that a node has an index by these columns and tells its number.
 pub(crate) type IndexOf<'a> = dyn FnMut(NodeId, &[usize]) -> usize + 'a;
 
+/// What a join has to know of an input's node.
+pub(crate) struct Node {
+    pub(crate) shape: Shape,
+    /// The columns that identify a row, if any do.
+    pub(crate) key: Option<Vec<usize>>,
+}
+
 struct Planner<'a> {
     spec: &'a JoinSpec,
-    shapes: &'a [Shape],
+    nodes: &'a [Node],
+    /// Columns of inner inputs that are equal in every row of the output.
+    implied: Classes,
+    /// Those that the steps planned so far have made equal.
+    enforced: Classes,
     index_of: &'a mut IndexOf<'a>,
     has_pairs: bool,
 }
 
+/// What a step looks rows up by: a column of its input, the one that it equals, and whether NULL equals NULL.
+type Pair = (usize, ColumnAt, bool);
+
 impl Join {
-    pub(crate) fn plan<'a>(spec: JoinSpec, shapes: Vec<Shape>, index_of: &'a mut IndexOf<'a>) -> Join {
-        let mut planner = Planner { spec: &spec, shapes: &shapes, index_of, has_pairs: false };
+    pub(crate) fn plan<'a>(spec: JoinSpec, nodes: Vec<Node>, index_of: &'a mut IndexOf<'a>) -> Join {
+        let mut implied = Classes::default();
+        let is_inner = |at: ColumnAt| spec.inputs[at.input].role == Role::Inner;
+        for Equality { left, right, nulls_equal } in spec.equalities.iter().copied() {
+            if !nulls_equal && is_inner(left) && is_inner(right) {
+                implied.equate(left, right);
+            }
+        }
+        let enforced = Classes::default();
+        let mut planner = Planner { spec: &spec, nodes: &nodes, implied, enforced, index_of, has_pairs: false };
         let terms = (0..spec.inputs.len()).map(|i| planner.term(i, true)).collect();
         let full = planner.term(0, false);
         let has_pairs = planner.has_pairs;
@@ -188,14 +211,14 @@ impl Join {
             mark.set_slot(0, u64::from(value));
             mark.take()
         };
-        let missing = spec.inputs.iter().zip(&shapes).map(|(input, shape)| match input.role {
+        let missing = spec.inputs.iter().zip(&nodes).map(|(input, node)| match input.role {
             Role::Mark => mark(false),
-            _ => shape.builder().take(),
+            _ => node.shape.builder().take(),
         });
         let missing = missing.collect();
         let key_part = |&column: &usize| match &spec.output[column] {
             Output::Column(at) => {
-                let column = KeyColumn::new(at.column, &shapes[at.input].widths);
+                let column = KeyColumn::new(at.column, &nodes[at.input].shape.widths);
                 Some(Part { input: at.input, column, nulls_equal: true })
             }
             Output::Expr(..) => None,
@@ -209,6 +232,7 @@ impl Planner<'_> {
     /// The walk from `start`. `incremental`: occurrences of the start's own node read the version that the sum asks for.
     fn term(&mut self, start: usize, incremental: bool) -> Term {
         let inputs = &self.spec.inputs;
+        self.enforced = Classes::default();
         let mut bound = vec![false; inputs.len()];
         bound[start] = true;
         let mut discovery = Vec::new();
@@ -253,7 +277,7 @@ impl Planner<'_> {
         let mut columns: Vec<_> = columns.collect();
         columns.sort_unstable();
         columns.dedup();
-        columns.iter().map(|at| KeyColumn::new(at.column, &self.shapes[at.input].widths)).collect()
+        columns.iter().map(|at| KeyColumn::new(at.column, &self.nodes[at.input].shape.widths)).collect()
     }
 
     /// Steps that bind all inner inputs. While discovering, outer inputs may be passed through and no filter is applied.
@@ -264,7 +288,9 @@ impl Planner<'_> {
             let inner = |i: &usize| !bound[*i] && inputs[*i].role == Role::Inner && self.connected(*i, bound);
             // An outer input is passed through only where nothing else leads on.
             let through = |i: &usize| discovering && !bound[*i] && self.leads_on(*i, bound);
-            let next = (0..inputs.len()).find(inner).or_else(|| (0..inputs.len()).find(through)).unwrap_or(open);
+            let missing = (0..inputs.len()).find(|&i| self.may_be_missing(start, i, bound));
+            let next = missing.or_else(|| (0..inputs.len()).find(inner));
+            let next = next.or_else(|| (0..inputs.len()).find(through)).unwrap_or(open);
             let before = bound.to_vec();
             let mut step = self.step(start, next, bound, incremental);
             bound[next] = true;
@@ -284,6 +310,41 @@ impl Planner<'_> {
         seen.any(|(_, other)| bound[other.input])
     }
 
+    /// Whether an input should be probed first: it has one row at most, and none yet where the walk's start is a new row and what
+    /// belongs to it came in the same tick, for its node's turn is later. Most changes that come together are of this kind.
+    fn may_be_missing(&self, start: usize, input: usize, bound: &[bool]) -> bool {
+        let inputs = &self.spec.inputs;
+        let is_later = inputs[input].role == Role::Inner && !bound[input] && inputs[input].node > inputs[start].node;
+        is_later && self.has_one(input, &self.pairs(input, bound))
+    }
+
+    /// Whether these pairs lead to one row of an input at most.
+    fn has_one(&self, input: usize, pairs: &[Pair]) -> bool {
+        let is_given = |column: &usize| pairs.iter().any(|(own, ..)| own == column);
+        !pairs.is_empty() && self.nodes[input].key.as_ref().is_some_and(|key| key.iter().all(is_given))
+    }
+
+    /// What connects an input with those that are bound: equalities, or if there is none, what follows from several.
+    fn pairs(&self, input: usize, bound: &[bool]) -> Vec<Pair> {
+        let seen = |equality: &Equality| Some((equality.seen_from(input)?, equality.nulls_equal));
+        let all = self.spec.equalities.iter().filter_map(seen);
+        let mut pairs: Vec<Pair> =
+            all.filter(|((_, other), _)| bound[other.input]).map(|((own, other), nulls)| (own, other, nulls)).collect();
+        if pairs.is_empty() && self.spec.inputs[input].role == Role::Inner {
+            let equal = |own| self.implied.of(ColumnAt { input, column: own }).iter().find(|at| bound[at.input]);
+            let columns = 0..self.nodes[input].shape.widths.len();
+            pairs.extend(columns.filter_map(|own| Some((own, *equal(own)?, false))));
+            // The key is enough, and has an index.
+            if self.has_one(input, &pairs) {
+                let key = self.nodes[input].key.as_deref().unwrap_or_default();
+                pairs.retain(|(own, ..)| key.contains(own));
+            }
+        }
+        pairs.sort();
+        pairs.dedup();
+        pairs
+    }
+
     /// Whether a row of a bound input that is not inner can only match tuples for which this outer input before it has a row: its
     /// ON clause equates the two, and not NULL with NULL.
     fn leads_on(&self, input: usize, bound: &[bool]) -> bool {
@@ -298,23 +359,24 @@ impl Planner<'_> {
 
     fn step(&mut self, start: usize, input: usize, bound: &[bool], incremental: bool) -> Step {
         let here = self.spec.inputs[input];
-        let mut pairs: Vec<(usize, ColumnAt, bool)> = Vec::new();
-        for equality in &self.spec.equalities {
-            if let Some((column, other)) = equality.seen_from(input)
-                && bound[other.input]
-            {
-                pairs.push((column, other, equality.nulls_equal));
+        let mut pairs = self.pairs(input, bound);
+        // Two equalities on one column stay two key columns, so that the index demands both, unless the other sides are equal anyway.
+        pairs.dedup_by(|(own, other, nulls), (before, same, same_nulls)| {
+            own == before && !*nulls && !*same_nulls && self.enforced.are_equal(*other, *same)
+        });
+        // The columns of others may be those of a missing row.
+        let is_inner = |input: usize| self.spec.inputs[input].role == Role::Inner;
+        for &(column, other, nulls_equal) in &pairs {
+            if !nulls_equal && is_inner(input) && is_inner(other.input) {
+                self.enforced.equate(ColumnAt { input, column }, other);
             }
         }
-        // Two equalities on one column stay two key columns: the index then demands both.
-        pairs.sort();
-        pairs.dedup();
         self.has_pairs |= pairs.is_empty();
         let columns: Vec<_> = pairs.iter().map(|(column, ..)| *column).collect();
         let index = (self.index_of)(here.node, &columns);
-        let part = |&(_, at, nulls_equal): &(usize, ColumnAt, bool)| Part {
+        let part = |&(_, at, nulls_equal): &Pair| Part {
             input: at.input,
-            column: KeyColumn::new(at.column, &self.shapes[at.input].widths),
+            column: KeyColumn::new(at.column, &self.nodes[at.input].shape.widths),
             nulls_equal,
         };
         let same_node = here.node == self.spec.inputs[start].node;
@@ -340,5 +402,29 @@ impl Planner<'_> {
             .filter(|(_, f)| f.on.is_none() && decides(bound, f) && (before.is_empty() || !decides(before, f)))
             .map(|(number, _)| number)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidewater_types::Type;
+
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_a_new_row_is_probed_first() {
+        let at = |input, column| ColumnAt { input, column };
+        let equal = |left, right| Equality { left, right, nulls_equal: false };
+        // Orders (id, user), users, and two groupings by order, which come later in a tick.
+        let inputs = [1, 0, 3, 4].map(|node| JoinInput { node: NodeId(node), role: Role::Inner }).to_vec();
+        let types: Arc<[ColumnType]> = vec![ColumnType::from(Type::Int8); 2].into();
+        let equalities = vec![equal(at(0, 1), at(1, 0)), equal(at(2, 0), at(0, 0)), equal(at(0, 0), at(3, 0))];
+        let (filters, output) = (Vec::new(), vec![Output::Column(at(0, 0))]);
+        let spec = JoinSpec { inputs, equalities, filters, output, types: types.clone(), key: None };
+        let node = || Node { shape: Shape::new(types.clone()), key: Some(vec![0]) };
+        let join = Join::plan(spec, (0..4).map(|_| node()).collect(), &mut |_, _: &[usize]| 0);
+        let order = |start: usize| join.terms[start].steps.iter().map(|step| step.input).collect::<Vec<_>>();
+        assert_eq!([order(0), order(1), order(2), order(3)], [[2, 3, 1], [0, 2, 3], [3, 0, 1], [0, 1, 2]]);
+        assert!(join.terms.iter().flat_map(|term| &term.steps).all(|step| step.parts.len() == 1), "no column twice");
     }
 }

@@ -1,6 +1,8 @@
 //! Makes the tuples of row ids that a join's walks found into rows of its output: values are read only here (late
 //! materialisation), after tuples that cancel within the tick are gone.
 
+use std::ops::Range;
+
 use tidewater_delta::{RowBuilder, RowRef, Weight, same_key};
 use tidewater_types::{Result, Scratch, SqlError};
 
@@ -9,18 +11,19 @@ use crate::arrangement::{Arrangement, row_too_big};
 use crate::index::{Probe, half};
 use crate::join::{Join, Output};
 use crate::nodes::Nodes;
-use crate::pending::Pending;
+use crate::pending::{Pending, Tuples};
 use crate::shape::Shape;
 use crate::warm::{BATCH, Batch, is_worth_it};
 
-/// Makes the pending tuples into rows of the join's output.
-pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, output: &mut Arrangement) {
+/// Makes the pending tuples into rows of the join's output; none is pending then.
+pub(crate) fn materialise(join: &Join, nodes: &Nodes, pending: &mut Pending, output: &mut Arrangement) {
     let width = join.spec.inputs.len();
     if pending.deltas > 1 {
         pending.overflows |= !pending.tuples.consolidate(width);
         pending.overflows |= !pending.suspects.consolidate(width);
     }
     if pending.overflows {
+        pending.clear();
         return output.fail_by_weight();
     }
     let shape = output.shape.clone();
@@ -28,21 +31,24 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
     let (rows, leaving) = (Vec::with_capacity(width), Vec::new());
     let mut writer = Writer { join, nodes, shape, rows, builder, leaving, scratch: Scratch::new() };
     // Rows leave before others come: with a key there is at most one row for it at any time.
-    let tuples: Vec<_> = pending.tuples.iter(width).collect();
+    let tuples = &mut pending.tuples;
     let (mut number, mut warmed) = (0, 0);
-    let mut coming = Vec::new();
-    while let Some(&(ids, weight)) = tuples.get(number) {
+    while number < tuples.len() {
         if number >= warmed {
             warmed = tuples.len().min(number + BATCH);
-            writer.warm(&tuples[number..warmed], output);
+            writer.warm(tuples, number..warmed, output);
         }
+        let (ids, weight) = tuples.get(number, width);
         number += 1;
-        if weight > 0 {
-            coming.push((ids, weight));
+        if weight >= 0 {
             continue;
         }
-        let next = tuples.get(number).filter(|(_, times)| *times == -weight);
-        if next.is_some_and(|(next, _)| writer.exchange(ids, next, -weight, output)) {
+        if number < tuples.len()
+            && let (next, times) = tuples.get(number, width)
+            && times == -weight
+            && writer.exchange(ids, next, times, output)
+        {
+            tuples.done(number);
             number += 1;
             continue;
         }
@@ -51,7 +57,7 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
             writer.apply(weight, output);
         }
     }
-    for (ids, weight) in coming {
+    for (ids, weight) in tuples.iter(width).filter(|(_, weight)| *weight > 0) {
         writer.load(ids);
         writer.apply(weight, output);
     }
@@ -62,6 +68,7 @@ pub(crate) fn materialise(join: &Join, nodes: &Nodes, mut pending: Pending, outp
             None => writer.apply(weight, output),
         }
     }
+    pending.clear();
 }
 
 /// The row that an id of an input stands for.
@@ -97,14 +104,14 @@ impl Writer<'_> {
     }
 
     /// See [`crate::warm`]: the rows that these tuples' rows take the places of.
-    fn warm(&mut self, tuples: &[(&[RowId], Weight)], output: &Arrangement) {
-        if !is_worth_it(tuples.len()) {
+    fn warm(&mut self, tuples: &Tuples, range: Range<usize>, output: &Arrangement) {
+        if !is_worth_it(range.len()) {
             return;
         }
         let Some(parts) = &self.join.key_parts else { return };
         let mut hashes: Batch<Option<u32>> = Batch::new();
-        for (ids, _) in tuples {
-            self.load(ids);
+        for number in range {
+            self.load(tuples.get(number, self.join.spec.inputs.len()).0);
             hashes.push(Probe { rows: &self.rows, parts }.hash().map(half));
         }
         output.warm(0, hashes.into_iter());

@@ -7,6 +7,7 @@
 //!
 //! A group's row may occur any number of times, as its own columns say: INTERSECT ALL and EXCEPT ALL are counts a row.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -75,6 +76,8 @@ pub(crate) struct Reduce {
     totalled: Vec<usize>,
     /// Of each group; empty where no aggregate keeps totals and indexes tell which groups exist.
     groups: Table<Group>,
+    /// Room for the groups that a tick touches.
+    touched: Groups,
     /// Groups whose output row is not written yet, while the reduce is being built.
     waiting: FxHashSet<Row>,
     /// Groups whose output has no value.
@@ -107,9 +110,9 @@ impl Reduce {
         // The group of a reduce without a key is there without any rows.
         let whole = spec.key.is_empty().then(|| RowBuilder::new(Vec::new()).take());
         let waiting = whole.into_iter().collect();
-        let (groups, failed) = (Table::default(), FxHashMap::default());
+        let (groups, touched, failed) = (Table::default(), Groups::default(), FxHashMap::default());
         let shape = Shape::new(spec.types.clone());
-        Reduce { spec, shape, key, key_alone, reads, ways, totalled, groups, waiting, failed }
+        Reduce { spec, shape, key, key_alone, reads, ways, totalled, groups, touched, waiting, failed }
     }
 
     /// Whether no aggregate reads a group's rows.
@@ -128,24 +131,27 @@ impl Reduce {
 
     /// Takes in changed rows of the input and brings the rows of their groups up to date.
     pub(crate) fn run(&mut self, changed: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
-        let groups = self.take(changed, input, output);
+        let mut groups = std::mem::take(&mut self.touched);
+        self.take(changed, input, output, &mut groups);
         let (mut builder, mut scratch) = (self.shape.builder(), Scratch::new());
-        let all: Vec<_> = groups.iter().collect();
-        for (number, &group) in all.iter().enumerate() {
+        for number in 0..groups.len() {
             if number % BATCH == 0 {
-                self.warm(&all[number..all.len().min(number + BATCH)], input, output);
+                self.warm(&groups, number..groups.len().min(number + BATCH), input, output);
             }
             scratch.reset();
-            self.refresh(group, input, output, &mut builder, &scratch);
+            self.refresh(groups.get(number), input, output, &mut builder, &scratch);
         }
+        groups.clear();
+        self.touched = groups;
     }
 
     /// See [`crate::warm`]: the rows that these groups' rows are made from, and those in their places.
-    fn warm(&self, groups: &[RowRef<'_>], input: &Arrangement, output: &Arrangement) {
-        if !is_worth_it(groups.len()) {
+    fn warm(&self, groups: &Groups, range: Range<usize>, input: &Arrangement, output: &Arrangement) {
+        if !is_worth_it(range.len()) {
             return;
         }
-        let hashes = || groups.iter().map(|&group| Some(half(hash_key(group, &self.key_alone).0)));
+        let hash = |number| Some(half(hash_key(groups.get(number), &self.key_alone).0));
+        let hashes = || range.clone().map(hash);
         if let Some(Way::Index(index)) = self.ways.first() {
             input.warm(*index, hashes());
         }
@@ -154,7 +160,8 @@ impl Reduce {
 
     /// While it is being built: takes in rows, but leaves the output's for [`Reduce::emit`].
     pub(crate) fn feed(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) {
-        let groups = self.take(rows, input, output);
+        let mut groups = Groups::default();
+        self.take(rows, input, output, &mut groups);
         self.waiting.extend(groups.iter().map(Row::from));
     }
 
@@ -174,14 +181,14 @@ impl Reduce {
         self.waiting.clear();
         if self.keeps_groups() {
             for chunk in 0..input.arena.chunks() {
-                self.take(&input.arena.chunk_ids(chunk).collect::<Vec<_>>(), input, output);
+                let rows: Vec<_> = input.arena.chunk_ids(chunk).collect();
+                self.take(&rows, input, output, &mut Groups::default());
             }
         }
     }
 
-    /// Takes rows into the groups' totals; gives the groups.
-    fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement) -> Groups {
-        let mut groups = Groups::default();
+    /// Takes rows into the groups' totals; adds the groups to `groups`.
+    fn take(&mut self, rows: &[(RowId, Weight)], input: &Arrangement, output: &mut Arrangement, groups: &mut Groups) {
         let mut builder = RowBuilder::new(self.shape.widths[..self.key.len()].to_vec());
         let mut scratch = Scratch::new();
         let mut rows = rows.iter().peekable();
@@ -212,8 +219,7 @@ impl Reduce {
             let Some(Group { rows: count, totals, .. }) = known else { continue };
             // All other totals are of no more rows, and so fit their bits where this does.
             let Some(sum) = count.checked_add(weight) else {
-                output.fail_by_weight();
-                return groups;
+                return output.fail_by_weight();
             };
             *count = sum;
             for (&number, totals) in self.totalled.iter().zip(totals) {
@@ -224,7 +230,6 @@ impl Reduce {
                 }
             }
         }
-        groups
     }
 
     /// Brings one group's output row up to date.

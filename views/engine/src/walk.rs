@@ -71,7 +71,9 @@ fn run(
         walk.outer_delta(term, start, delta);
         return;
     }
-    let all: Vec<_> = delta.collect();
+    let mut all = std::mem::take(&mut walk.pending.delta);
+    all.clear();
+    all.extend(delta);
     let mut warmed = 0;
     let mut delta = all.iter().copied().enumerate().peekable();
     while let Some((number, (id, weight))) = delta.next() {
@@ -94,6 +96,7 @@ fn run(
             walk.steps(&term.steps, weight, suspect);
         }
     }
+    walk.pending.delta = all;
 }
 
 impl<'a> Walk<'a> {
@@ -382,7 +385,7 @@ mod tests {
     use tidewater_types::{ColumnType, Expr, Type};
 
     use super::*;
-    use crate::{Circuit, ColumnAt, Filter, JoinSpec, Output};
+    use crate::{Circuit, ColumnAt, Filter, JoinSpec, Output, join};
 
     /// The tuples that an update of one row of the only input sends, without and with a filter that reads column 2.
     fn sent(old: [u64; 4], new: [u64; 4], filtered: bool) -> usize {
@@ -405,7 +408,8 @@ mod tests {
             key: None,
         };
         let index_of = &mut |_, _: &[usize]| 0;
-        let join = Join::plan(spec, vec![circuit.nodes.arrangement(table).shape.clone()], index_of);
+        let node = join::Node { shape: circuit.nodes.arrangement(table).shape.clone(), key: Some(vec![0]) };
+        let join = Join::plan(spec, vec![node], index_of);
         circuit.tick([(table, tidewater_delta::Op::Upsert(row(old)))]);
         let arrangement = circuit.nodes.arrangement_mut(table);
         arrangement.is_read = true;

@@ -83,13 +83,21 @@ fn any_role() -> impl Strategy<Value = Role> {
     ]
 }
 
-/// How an input is connected: not at all, or by an equality.
-fn any_link() -> impl Strategy<Value = Option<bool>> {
-    prop_oneof![1 => Just(None), 1 => Just(Some(true)), 6 => Just(Some(false))]
+/// An equality of an input with another: the columns of the other and its own, the other, and whether NULL equals NULL.
+type Link = (usize, usize, prop::sample::Index, bool);
+
+/// How an input is connected: not at all, or by an equality or two.
+fn any_links() -> impl Strategy<Value = Vec<Link>> {
+    let link = (0..COLUMNS, 0..COLUMNS, any::<prop::sample::Index>(), prop::bool::weighted(0.15));
+    prop_oneof![
+        1 => prop::collection::vec(link.clone(), 0),
+        5 => prop::collection::vec(link.clone(), 1),
+        2 => prop::collection::vec(link, 2),
+    ]
 }
 
 pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
-    let part = (0..TABLES, any_role(), 0..COLUMNS, 0..COLUMNS, any::<prop::sample::Index>(), any_link());
+    let part = (0..TABLES, any_role(), any_links());
     let inputs = prop::collection::vec(part, 1..5);
     let predicates =
         prop::collection::vec((any::<prop::sample::Index>(), 0..COLUMNS, 0..6_i64, any::<bool>(), any::<bool>()), 0..3);
@@ -98,12 +106,13 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
         let inputs: Vec<_> = parts.iter().enumerate().map(|(i, part)| (part.0, role(i))).collect();
         let mut equalities = Vec::new();
         for (input, part) in parts.iter().enumerate().skip(1) {
-            let Some(nulls_equal) = part.5 else { continue };
             // An inner input is equated with inner ones only, another with any before it that has columns.
             let fits = |i: &usize| if role(input) == Role::Inner { role(*i) == Role::Inner } else { shows(role(*i)) };
             let candidates: Vec<_> = (0..input).filter(fits).collect();
-            let other = *part.4.get(&candidates);
-            equalities.push(Equality { nulls_equal, ..equal((other, part.2), (input, part.3)) });
+            for (theirs, own, other, nulls_equal) in &part.2 {
+                let other = *other.get(&candidates);
+                equalities.push(Equality { nulls_equal: *nulls_equal, ..equal((other, *theirs), (input, *own)) });
+            }
         }
         let predicates = predicates.into_iter().map(|(input, column, limit, divides, on)| {
             let input = input.index(inputs.len());
