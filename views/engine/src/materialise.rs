@@ -8,7 +8,7 @@ use tidewater_types::{Result, Scratch, SqlError};
 
 use crate::arena::{ROW_BYTES, RowId};
 use crate::arrangement::{Arrangement, row_too_big};
-use crate::index::{Probe, half};
+use crate::index::{Part, Probe, half};
 use crate::join::{Join, Output};
 use crate::nodes::Nodes;
 use crate::pending::{Pending, Tuples};
@@ -89,7 +89,7 @@ struct Writer<'a> {
     /// Of the tuple that is being written.
     rows: Vec<RowRef<'a>>,
     builder: RowBuilder,
-    /// The key of the tuple that leaves.
+    /// The key of the tuple that leaves, where it is computed.
     leaving: Vec<u8>,
     scratch: Scratch,
 }
@@ -146,20 +146,35 @@ impl Writer<'_> {
     /// them has no value.
     fn exchange(&mut self, leaving: &[RowId], coming: &[RowId], weight: Weight, output: &mut Arrangement) -> bool {
         let Some(key) = &output.key else { return false };
-        self.load(leaving);
-        self.builder.reset();
-        if key.iter().any(|part| self.column(part.column).is_err()) {
-            return false;
+        match &self.join.key_parts {
+            Some(parts) if !parts.iter().all(|part| self.same_part(part, leaving, coming)) => return false,
+            Some(_) => {}
+            None => {
+                self.load(leaving);
+                self.builder.reset();
+                if key.iter().any(|part| self.column(part.column).is_err()) {
+                    return false;
+                }
+                self.leaving.clear();
+                self.leaving.extend_from_slice(self.builder.finish().bytes());
+            }
         }
-        self.leaving.clear();
-        self.leaving.extend_from_slice(self.builder.finish().bytes());
         self.load(coming);
         self.builder.reset();
         if self.columns().is_err() {
             return false;
         }
         let row = self.builder.finish();
-        same_key(RowRef::new(&self.leaving), key, row, key) && output.exchange(row, weight)
+        let same_key = self.join.key_parts.is_some() || same_key(RowRef::new(&self.leaving), key, row, key);
+        same_key && output.exchange(row, weight)
+    }
+
+    /// Whether two tuples have the same value in a column of the output's key. Most often they share the row that it comes from.
+    fn same_part(&self, part: &Part, one: &[RowId], other: &[RowId]) -> bool {
+        let (one, other) = (one[part.input], other[part.input]);
+        let row = |id| shown(self.join, self.nodes, part.input, id);
+        let column = std::slice::from_ref(&part.column);
+        one == other || same_key(row(one), column, row(other), column)
     }
 
     /// Takes out the row that has the tuple's key, without computing the rest of it. False where there is none (its values
