@@ -3,6 +3,7 @@
 
 mod after;
 mod catch_up;
+mod guest;
 mod large_commit;
 mod live;
 mod order_summary;

@@ -1,12 +1,13 @@
 //! Runs the engines one after another, each in a process of its own so that its memory is its own, and
 //! prints one table. Each process compares its engine's view with a recomputation; a wrong engine fails the whole run.
 
+use crate::guest::Guests;
 use std::process::{Command, Stdio};
-use tidewater_bench::engine::ENGINES;
-use tidewater_bench::error::Error;
-use tidewater_bench::measure::Phase;
-use tidewater_bench::run::{self, Config, Report};
-use tidewater_bench::workload::Sizes;
+use tidewater_bench::engines::{self, GUESTS};
+use tidewater_order_summary::error::Error;
+use tidewater_order_summary::measure::Phase;
+use tidewater_order_summary::run::{self, Config, Report};
+use tidewater_order_summary::workload::Sizes;
 
 /// Times engines that keep the view order_summary over the same stream of changes.
 #[derive(Debug, clap::Args)]
@@ -29,9 +30,11 @@ pub(crate) struct Options {
     /// Of the generator.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Runs the engine in this process and prints its report as JSON.
+    #[command(flatten)]
+    guests: Guests,
+    /// Runs the engine in this process, with this configuration, and prints its report, both as JSON.
     #[arg(long, hide = true)]
-    child: bool,
+    child: Option<String>,
 }
 
 fn tick(text: &str) -> Result<usize, String> {
@@ -43,41 +46,51 @@ fn tick(text: &str) -> Result<usize, String> {
 
 /// Runs all engines asked for, or, as a child of that run, one of them.
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
-    println!("{}", if options.child { child(options)? } else { parent(options)? });
+    let text = match &options.child {
+        Some(config) => run::child(engines::engine(&options.engine)?, config)?,
+        None => parent(options)?,
+    };
+    println!("{text}");
     Ok(())
 }
 
-fn child(options: &Options) -> Result<String, Error> {
+fn parent(options: &Options) -> Result<String, Error> {
     let sizes = Sizes::new(options.scale).ok_or(Error::Scale(options.scale))?;
     let bulk_tick = if options.bulk_in_one { usize::MAX } else { options.bulk_tick };
     let config = Config { sizes, seed: options.seed, bulk_tick, live_ticks: options.tick.clone() };
-    let report = run::run(&options.engine, &config)?;
-    serde_json::to_string(&report).map_err(|source| Error::Report { engine: options.engine.clone(), source })
-}
-
-fn parent(options: &Options) -> Result<String, Error> {
-    Sizes::new(options.scale).ok_or(Error::Scale(options.scale))?;
-    let names = match options.engine.as_str() {
-        "all" => ENGINES.iter().map(|entry| entry.name).collect(),
-        name => vec![run::engine(name)?.name],
-    };
-    let reports = names.into_iter().map(|name| start(name, options)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<&str> = engines::names().filter(|name| options.engine == "all" || options.engine == *name).collect();
+    if names.is_empty() {
+        return Err(engines::unknown(&options.engine));
+    }
+    let mut reports = Vec::new();
+    for name in names {
+        match start(name, options, &config) {
+            // Whoever asks for all has those that there are.
+            Err(Error::Guest { what, .. }) if options.engine == "all" => println!("without {name}: {what}"),
+            report => reports.push(report?),
+        }
+    }
     Ok(table(&reports))
 }
 
-/// Runs this program again for one engine.
-fn start(engine: &str, options: &Options) -> Result<Report, Error> {
+/// Runs the program of one engine: a guest's, or this one again.
+fn start(engine: &str, options: &Options, config: &Config) -> Result<Report, Error> {
     let name = || engine.to_owned();
-    let program = std::env::current_exe().map_err(|source| Error::Start { engine: name(), source })?;
-    let ticks: Vec<String> = options.tick.iter().map(usize::to_string).collect();
-    let mut command = Command::new(program);
-    command.args(["order-summary", "--child", "--engine", engine, "--tick", &ticks.join(",")]);
-    command.args(["--scale", &options.scale.to_string(), "--seed", &options.seed.to_string()]);
-    match options.bulk_in_one {
-        true => command.arg("--bulk-in-one"),
-        false => command.args(["--bulk-tick", &options.bulk_tick.to_string()]),
+    let config = serde_json::to_string(config).map_err(Error::Config)?;
+    let mut command = if GUESTS.contains(&engine) {
+        let program = options.guests.program(engine).map_err(|what| Error::Guest { engine: name(), what })?;
+        Command::new(program)
+    } else {
+        let program = std::env::current_exe().map_err(|source| Error::Start { engine: name(), source })?;
+        let mut command = Command::new(program);
+        command.args(["order-summary", "--engine", engine, "--child"]);
+        command
     };
-    let output = command.stderr(Stdio::inherit()).output().map_err(|source| Error::Start { engine: name(), source })?;
+    let output = command
+        .arg(config)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| Error::Start { engine: name(), source })?;
     if !output.status.success() {
         return Err(Error::Child { engine: name(), status: output.status });
     }

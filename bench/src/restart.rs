@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
-use tidewater_bench::engine::Engine;
-use tidewater_bench::error::Error;
-use tidewater_bench::measure::memory;
 use tidewater_bench::tidewater::{TABLES, Tidewater};
-use tidewater_bench::workload::{Sizes, Workload};
+use tidewater_order_summary::engine::Engine;
+use tidewater_order_summary::error::Error;
+use tidewater_order_summary::measure::memory;
+use tidewater_order_summary::workload::{Sizes, Workload};
 use tidewater_sql::{Image, KeptSource, KeptTimeline};
 use tidewater_storage::Folder;
 use tidewater_storage::blocks::{Blocks, Part};

@@ -1,12 +1,12 @@
 //! The view as Tidewater keeps it: planned from its SQL text, fed by commits of packed rows as the decoders hand them over.
 //! Packing the rows counts; the baselines take the events as they are.
 
-use crate::engine::Engine;
-use crate::event::{Event, Op, SummaryRow};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tidewater_delta::{Change, Commit, Row, RowBuilder, TableId};
+use tidewater_order_summary::engine::Engine;
+use tidewater_order_summary::event::{Event, Op, SummaryRow};
 use tidewater_sql::{Database, Outcome, Sizes};
 
 use tidewater_query::run::Limits;
@@ -196,7 +196,7 @@ impl Tidewater {
             ),
             Event::Update(op) => {
                 let (old, new) = op.old_and_new();
-                let mut packed = |update: &crate::event::Update| {
+                let mut packed = |update: &tidewater_order_summary::event::Update| {
                     updates.row.reset();
                     set_int(&mut updates.row, 0, update.order_id);
                     updates.row.set_tail(1, update.status.as_bytes());

@@ -8,13 +8,13 @@
 
 mod row;
 
-use crate::engine::Engine;
-use crate::event::{Address, Event, Item, Op, Order, SummaryRow, Update, User};
 use row::Row;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
+use tidewater_order_summary::engine::Engine;
+use tidewater_order_summary::event::{Address, Event, Item, Op, Order, SummaryRow, Update, User};
 
 /// The engine. Panics on a stream that is no history.
 #[derive(Default)]

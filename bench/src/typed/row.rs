@@ -1,7 +1,7 @@
 //! A row of the view, its texts shared with all that show the same one.
 
-use crate::event::SummaryRow;
 use std::rc::Rc;
+use tidewater_order_summary::event::SummaryRow;
 
 /// See [`SummaryRow`].
 #[derive(Clone, PartialEq, Eq)]

@@ -5,23 +5,26 @@
 //! pointers on the way. Output is consolidated
 //! and applied to a hash map, which stands for the view's index.
 
-use crate::differential::plan::{Found, Inputs, Output};
-use crate::engine::Engine;
-use crate::event::{Event, Op, SummaryRow};
+pub mod plan;
+mod text;
+
+use crate::plan::{Found, Inputs, Output};
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::input::InputSession;
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use tidewater_order_summary::engine::{Engine, Entry};
+use tidewater_order_summary::event::{Event, Op, Order, SummaryRow};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::dataflow::operators::probe;
 use timely::worker::Worker;
 
-pub mod plan;
-mod text;
+/// The engine as it is asked for.
+pub const ENTRY: Entry = Entry { name: "differential", new: || Box::new(Differential::default()) };
 
 /// The engine. Panics on a stream that is no history.
 pub struct Differential {
@@ -72,8 +75,7 @@ impl Differential {
             Event::User(op) => send(&mut inputs.users, op, |user| (user.id, user.phone.as_str().into())),
             Event::Address(op) => send(&mut inputs.addresses, op, |row| (row.id, row.full_address.as_str().into())),
             Event::Order(op) => {
-                let row =
-                    |row: &crate::event::Order| (row.id, (row.user_id, row.address_id, row.total, row.created_at));
+                let row = |row: &Order| (row.id, (row.user_id, row.address_id, row.total, row.created_at));
                 send(&mut inputs.orders, op, row);
             }
             Event::Item(op) => {

@@ -1,7 +1,6 @@
 //! The dataflow: inputs, joins, reduces.
 
-use super::text::Text;
-use crate::event::SummaryRow;
+use crate::text::Text;
 use differential_dataflow::collection::concatenate;
 use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::rc::Rc;
+use tidewater_order_summary::event::SummaryRow;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::probe;
 use timely::dataflow::operators::vec::Map;

@@ -7,6 +7,7 @@
 
 use crate::event::{Address, Event, Item, Op, Order, Update, User};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Rows at scale 1, as the workload is defined.
@@ -28,7 +29,7 @@ const JITTER_BITS: u32 = 20;
 pub const SCALE_MAX: f64 = 4.0;
 
 /// How many rows and events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     users: i64,
     addresses: i64,

@@ -1,9 +1,6 @@
-//! What the benchmark asks of an engine, and the table of the engines that can be asked for.
+//! What the benchmark asks of an engine.
 
-use crate::differential::Differential;
 use crate::event::{Event, SummaryRow};
-use crate::tidewater::Tidewater;
-use crate::typed::Typed;
 use std::collections::BTreeMap;
 
 /// An engine that keeps the view `order_summary`.
@@ -16,16 +13,10 @@ pub trait Engine {
 }
 
 /// An engine by the name that the command line takes.
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The name.
     pub name: &'static str,
     /// An empty one.
     pub new: fn() -> Box<dyn Engine>,
 }
-
-/// In the order of the report; ratios are to the first.
-pub const ENGINES: &[Entry] = &[
-    Entry { name: "typed", new: || Box::new(Typed::default()) },
-    Entry { name: "tidewater", new: || Box::new(Tidewater::default()) },
-    Entry { name: "differential", new: || Box::new(Differential::default()) },
-];

@@ -46,6 +46,17 @@ pub enum Error {
         /// How it ended.
         status: std::process::ExitStatus,
     },
+    /// The engine has a program of its own, which is not there.
+    #[error("engine {engine} cannot be run: {what}")]
+    Guest {
+        /// Its name.
+        engine: String,
+        /// What is missing, and what to do.
+        what: String,
+    },
+    /// A process made for an engine cannot be told what to run, or was told something else.
+    #[error("the configuration of a run cannot be told to its process")]
+    Config(#[source] serde_json::Error),
     /// It did not print a report.
     #[error("the process of engine {engine} printed no report")]
     Report {
