@@ -8,6 +8,7 @@ mod large_commit;
 mod live;
 mod order_summary;
 mod restart;
+mod tpch;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,8 @@ enum Command {
     LargeCommit(large_commit::Options),
     /// From a checkpoint of the tables of order_summary to the view's first answer
     Restart(restart::Options),
+    /// The queries of TPC-H beside DataFusion and PostgreSQL
+    Tpch(tpch::Options),
     /// Point lookups by prepared statement on a running server
     Lookups(live::LookupOptions),
 }
@@ -44,6 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::OrderSummary(options) => Ok(order_summary::run(&options)?),
         Command::Restart(options) => restart::run(&options),
+        Command::Tpch(options) => tpch::run(&options),
         Command::CatchUp(options) => tokio::runtime::Runtime::new()?.block_on(catch_up::run(options)),
         Command::Freshness(options) => tokio::runtime::Runtime::new()?.block_on(live::freshness(options)),
         Command::After(options) => tokio::runtime::Runtime::new()?.block_on(after::run(options)),

@@ -5,6 +5,7 @@
 
 mod connection;
 mod server;
+pub mod tpch;
 mod wire;
 
 pub use connection::{Connection, Description};

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use tidewater_delta::{Row, RowRef};
-use tidewater_judge::{Connection, server};
+use tidewater_judge::{Connection, server, tpch};
 use tidewater_query::catalog::{Catalog, KeptRows, Relation, Rows, Source};
 use tidewater_query::run::pack_row;
 use tidewater_types::{Column, ColumnType, Datum, Result, Scratch, Settings, Type, input};
@@ -32,8 +32,8 @@ insert into d values (1,1.0),(1,1.00),(2,1),(2,2.5),(3,2.50),(null,null),(3,10.0
 insert into x values (44,1),(1,2),(null,2),(null,null),(2,3);
 ";
 
-/// Those of TPC-H, each definition on a line.
-const TPCH: &str = include_str!("tpch/tables.sql");
+/// Rows for the tables of TPC-H.
+const TPCH_ROWS: &str = include_str!("tpch/rows.sql");
 
 /// Tables in memory.
 pub(crate) struct World {
@@ -47,9 +47,10 @@ pub(crate) fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let mut judge = server().connect();
         judge.ask(TABLES).expect("the judge makes the tables");
-        judge.ask(TPCH).expect("the judge makes the tables of TPC-H");
+        judge.ask(tpch::TABLES).expect("the judge makes the tables of TPC-H");
+        judge.ask(TPCH_ROWS).expect("the judge fills them");
         let names: Vec<&str> =
-            TABLES.lines().chain(TPCH.lines()).filter_map(|line| line.strip_prefix("create table ")).collect();
+            TABLES.lines().chain(tpch::TABLES.lines()).filter_map(|line| line.strip_prefix("create table ")).collect();
         let mut world = World { relations: BTreeMap::new(), rows: BTreeMap::new() };
         for (id, line) in names.into_iter().enumerate() {
             let name = line.split(' ').next().expect("a table has a name");
@@ -62,7 +63,7 @@ pub(crate) fn world() -> &'static World {
 impl World {
     fn load(&mut self, judge: &mut Connection, id: u64, name: &str, definition: &str) {
         let answer = judge.ask(&format!("select * from {name}")).expect("a table can be read");
-        let has_primary_key = definition.contains("primary key");
+        let has_primary_key = definition.contains("int4 primary key");
         let columns: Vec<Column> = answer
             .columns
             .iter()
