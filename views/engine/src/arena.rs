@@ -5,6 +5,7 @@
 //! that goes fits others, also where rows grow; chunks without rows are given back. Chunks are shared with snapshots and
 //! copied on the first write after one was taken: readers never wait for a tick and a tick never waits for readers.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -46,6 +47,8 @@ const UNITS_BITS: u32 = 13;
 /// The top bit is free for indexes to mark a list of ids.
 const CHUNKS_MAX: usize = 1 << (31 - UNITS_BITS);
 const HEADER: usize = 8;
+/// How far ahead of a reader memory is touched: some rows.
+const AHEAD_BYTES: usize = 1024;
 /// So few chunks without rows are not worth looking for their places.
 const EMPTIED_MIN: usize = 16;
 
@@ -511,6 +514,9 @@ impl Snapshot {
             if from.chunk >= self.chunks.len() {
                 return None;
             }
+            // Where a row begins its length tells the next one's place, so that a reader would wait for memory once a row.
+            let ahead = self.chunks[from.chunk].get(from.at + AHEAD_BYTES);
+            black_box(ahead.copied());
             match next(&self.chunks, self.current, &self.heavy, from.chunk, &mut from.at) {
                 Some((_, row, weight)) => return Some((row, weight)),
                 None => *from = RowsFrom { chunk: from.chunk + 1, at: 0 },
