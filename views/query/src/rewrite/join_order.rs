@@ -1,9 +1,12 @@
 //! The order of inner joins: from one relation on, next always the one that an equality connects and that leaves the fewest rows,
-//! pairs of everything last. Each relation is tried as the first; of equal orders the one that begins with the smallest is taken.
+//! pairs of everything last. A semi or anti join whose conditions read one of the relations goes to that one, if it has fewer rows than
+//! all of them joined. Each relation is tried as the first; of equal orders the one that begins with the smallest is taken.
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Id, JoinKind, Rel, Scalar, equality};
+use super::equalities::{Equal, implied};
+use crate::plan::{Id, Join, JoinKind, Rel, Scalar, equality};
+use crate::run::is_volatile;
 use crate::sizes::{Estimate, pairs, rows};
 
 pub(super) fn order(mut rel: Rel, estimate: &Estimate<'_>) -> Rel {
@@ -18,7 +21,31 @@ pub(super) fn order(mut rel: Rel, estimate: &Estimate<'_>) -> Rel {
         let inner = std::mem::replace(input, Rel::unit());
         *input = order(inner, estimate);
     }
-    rel
+    match rel {
+        Rel::Join(join) if matches!(join.kind, JoinKind::Semi | JoinKind::Anti) => sink(*join, estimate),
+        rel => rel,
+    }
+}
+
+/// A semi or anti join, on the one of the joined relations that its conditions read.
+fn sink(join: Join, estimate: &Estimate<'_>) -> Rel {
+    let all = rows(&join.left, estimate);
+    let free: BTreeSet<Id> = join.on.iter().flat_map(Scalar::free).collect();
+    let right: BTreeSet<Id> = join.right.columns().into_iter().collect();
+    let read: BTreeSet<Id> = free.difference(&right).copied().collect();
+    let is_inner = matches!(&join.left, Rel::Join(left) if left.kind == JoinKind::Inner);
+    if !is_inner || read.is_empty() || join.on.iter().any(is_volatile) {
+        return Rel::Join(Box::new(join));
+    }
+    let (mut leaves, mut predicates) = (Vec::new(), Vec::new());
+    flatten(join.left.clone(), &mut leaves, &mut predicates);
+    let reads = |leaf: &Rel| read.is_subset(&leaf.columns().into_iter().collect());
+    let Some(at) = leaves.iter().position(|leaf| reads(leaf) && rows(leaf, estimate) < all) else {
+        return Rel::Join(Box::new(join));
+    };
+    let leaf = std::mem::replace(&mut leaves[at], Rel::unit());
+    leaves[at] = sink(Join { left: leaf, ..join }, estimate);
+    greedy(leaves, predicates, estimate)
 }
 
 fn flatten(rel: Rel, leaves: &mut Vec<Rel>, predicates: &mut Vec<Scalar>) {
@@ -44,6 +71,7 @@ const STARTS_MAX: usize = 12;
 fn greedy(leaves: Vec<Rel>, mut predicates: Vec<Scalar>, estimate: &Estimate<'_>) -> Rel {
     let leaf = |rel: Rel| Leaf { columns: rel.columns().into_iter().collect(), rows: rows(&rel, estimate), rel };
     let leaves: Vec<Leaf> = leaves.into_iter().map(leaf).collect();
+    predicates.extend(implied(&predicates, |id| leaves.iter().position(|leaf| leaf.columns.contains(&id))));
     let mut starts: Vec<usize> = (0..leaves.len()).collect();
     starts.sort_by(|a, b| leaves[*a].rows.total_cmp(&leaves[*b].rows));
     // What nothing connects comes last.
@@ -65,11 +93,13 @@ fn greedy(leaves: Vec<Rel>, mut predicates: Vec<Scalar>, estimate: &Estimate<'_>
     let mut leaves: Vec<Option<Leaf>> = leaves.into_iter().map(Some).collect();
     let mut ordered = order.into_iter().filter_map(|at| leaves[at].take());
     let Some(Leaf { mut rel, columns: mut known, .. }) = ordered.next() else { return Rel::unit().filter(predicates) };
+    let mut equal = Equal::default();
     for leaf in ordered {
         known.extend(leaf.columns);
-        let (on, rest): (Vec<_>, Vec<_>) =
+        let (mut on, rest): (Vec<_>, Vec<_>) =
             predicates.into_iter().partition(|predicate| predicate.free().is_subset(&known));
         predicates = rest;
+        on.retain(|predicate| equal.learns(predicate));
         rel = Rel::join(JoinKind::Inner, rel, leaf.rel, on);
     }
     rel.filter(predicates)

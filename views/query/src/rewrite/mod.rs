@@ -4,6 +4,7 @@ mod apply;
 mod constants;
 mod correlated;
 mod disjunction;
+mod equalities;
 mod join_order;
 mod keys;
 mod lets;
