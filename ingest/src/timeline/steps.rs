@@ -38,8 +38,9 @@ impl Timeline {
     fn show_step(&mut self, id: TableId) -> bool {
         let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.front_mut()) else { return false };
         // What the database did before a TRUNCATE may lie unread in other topics: another TRUNCATE, which has no boundaries.
-        let truncates = self.whole && matches!(step.kind, StepKind::Truncate);
+        let truncates = self.whole && step.truncates();
         if truncates && !self.ends.behind(&mut step.fence) {
+            self.ask_for_truncates();
             return false;
         }
         let Some(step) = self.tables.get_mut(&id).and_then(|table| table.steps.pop_front()) else { return false };
@@ -48,6 +49,13 @@ impl Timeline {
         }
         self.show(step.place.position(), step.place.ms, changes(id, step.ops).collect());
         true
+    }
+
+    /// All TRUNCATEs that wait ask for one reading of the ends: many that follow each other do not take as many readings.
+    fn ask_for_truncates(&mut self) {
+        for step in self.tables.values_mut().flat_map(|table| &mut table.steps).filter(|step| step.truncates()) {
+            self.ends.behind(&mut step.fence);
+        }
     }
 
     /// Whether it is the turn of a step of `table`: all that is before it is released.

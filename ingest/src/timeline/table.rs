@@ -519,6 +519,10 @@ impl Step {
         Step { at: vec![at], place, gtid, ops, kind, fence: None }
     }
 
+    pub(crate) fn truncates(&self) -> bool {
+        matches!(self.kind, StepKind::Truncate)
+    }
+
     fn extend(&mut self, more: Step) {
         for (partition, offset) in more.at {
             if !self.at.iter().any(|(found, _)| *found == partition) {

@@ -1,4 +1,4 @@
-//! A timeline in whose topics an END is there before the events that it counts.
+//! A timeline in whose topics an END is there before the events that it counts, and TRUNCATEs in their turn.
 
 use tidewater_delta::{Op, RowBuilder, Width};
 
@@ -70,6 +70,23 @@ fn event(timeline: &mut Timeline, number: i64, order: u64, (partition, offset): 
     timeline.event(TABLE, place, Event { operation: Operation::Update, ops, origin });
 }
 
+/// A TRUNCATE, which is the transaction of a number.
+fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64)) {
+    let origin = Origin {
+        snapshot: Snapshot::No,
+        collection: "shop.t".into(),
+        server_id: 1,
+        file: "binlog.000001".into(),
+        pos: 100 * number as u64,
+        row: 0,
+        gtid: Some(format!("u:{number}").into()),
+        ts_ms: number,
+        transaction: None,
+    };
+    let place = Place { partition, offset, timestamp_ms: number };
+    timeline.event(TABLE, place, Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin });
+}
+
 #[test]
 fn an_end_that_is_there_before_its_events_waits_for_them() {
     let mut timeline = timeline(1);
@@ -129,4 +146,14 @@ fn an_event_of_a_name_that_was_taken_for_nobodys_is_no_loss_without_a_word() {
     let health = timeline.health(TABLE);
     assert_eq!(health.state, State::Incomplete, "{}", health.reason);
     assert!(health.reason.contains("u:1") && health.reason.contains("shop.t"), "{}", health.reason);
+}
+
+#[test]
+fn truncates_that_follow_each_other_take_one_reading_of_the_ends() {
+    let mut timeline = timeline(1);
+    (1..4).for_each(|number| truncate(&mut timeline, number, (0, number - 1)));
+    timeline.quiet();
+    assert_eq!(timeline.release().len(), 0);
+    timeline.ends(&[(TABLE, 0, 3)]);
+    assert_eq!(timeline.release().len(), 3);
 }

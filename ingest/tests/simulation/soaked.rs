@@ -160,3 +160,8 @@ fn a_table_that_is_followed_is_not_shown_before_the_snapshot_that_others_show() 
 fn a_restart_amid_three_snapshots_takes_nobody_back() {
     holds_for(Class::SecondSnapshot, &[60_051]);
 }
+
+#[test]
+fn many_truncates_are_shown_while_the_connector_rests() {
+    holds_for(Class::Truncates, &[26_464]);
+}
