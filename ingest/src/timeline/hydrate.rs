@@ -10,7 +10,7 @@ use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::snapshot::shown;
 use super::spec::Output;
-use super::table::Table;
+use super::table::{Step, StepKind, Table};
 use super::{Blocked, Recent, Timeline};
 use crate::source::OnError;
 
@@ -79,9 +79,23 @@ impl Timeline {
             self.follow(id);
         }
         match is_live(self) {
-            true => self.drain_late(id).or_else(|| self.comes_elsewhere(id)),
+            true => self.drain_late(id).or_else(|| self.waits_early(id)).or_else(|| self.comes_elsewhere(id)),
             false => self.obstacle(id),
         }
+    }
+
+    /// That a TRUNCATE or rows of an incremental snapshot wait for their turn, in a table that is followed, that lay in the topic
+    /// when the table was added: who was shown the table before has seen them.
+    fn waits_early(&self, id: TableId) -> Option<Blocked> {
+        let table = self.tables.get(&id)?;
+        let early = |(number, offset): &(i32, i64)| {
+            table.partitions.get(number).is_some_and(|partition| *offset < partition.horizon)
+        };
+        let waits = |step: &&Step| !matches!(step.kind, StepKind::Snapshot(_)) && step.at.iter().any(early);
+        let step = table.steps.iter().find(waits)?;
+        let (topic, what) = (&table.topic, if step.truncates() { "a TRUNCATE" } else { "rows of an incremental snapshot" });
+        let reason = format!("topic \"{topic}\" holds {what} at {}, whose turn has not come", shown(&step.place));
+        Some(Blocked { definite: false, reason, hint: String::new() })
     }
 
     /// That a snapshot waits for its turn, in a table that is followed, which is that of another table already.

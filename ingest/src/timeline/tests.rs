@@ -157,3 +157,17 @@ fn truncates_that_follow_each_other_take_one_reading_of_the_ends() {
     timeline.ends(&[(TABLE, 0, 3)]);
     assert_eq!(timeline.release().len(), 3);
 }
+
+#[test]
+fn a_table_is_shown_with_the_truncate_that_its_topic_held_when_it_was_added() {
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.begin_boundaries(0, 0);
+    let partitions = [(0, 1), (1, 0)].map(|(partition, end)| Bounds { partition, low: 0, end });
+    timeline.add_table(TABLE, spec("shop.shop.t", partitions.to_vec()));
+    truncate(&mut timeline, 1, (0, 0));
+    told(&mut timeline, &[1, 0]);
+    assert!(!timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
+    timeline.quiet();
+    told(&mut timeline, &[1, 0]);
+    assert!(timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
+}

@@ -165,3 +165,9 @@ fn a_restart_amid_three_snapshots_takes_nobody_back() {
 fn many_truncates_are_shown_while_the_connector_rests() {
     holds_for(Class::Truncates, &[26_464]);
 }
+
+#[test]
+fn a_table_of_several_partitions_is_not_shown_before_a_truncate_that_lies_in_it() {
+    holds_for(Class::Truncates, &[15_415]);
+    holds_for(Class::Mixed, &[7_010_771]);
+}
