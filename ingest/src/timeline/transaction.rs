@@ -1,5 +1,6 @@
 //! What has come of one transaction.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -213,17 +214,26 @@ impl Part {
     /// The ops in their order, of which END counts so many.
     pub(crate) fn into_ops(self, expected: &[(Arc<str>, u64)]) -> Unpacked {
         let more = |(name, count): &(Arc<str>, u64)| expected.iter().any(|found| found.0 == *name && found.1 < *count);
-        let anew = self.counts.iter().any(more) || self.known.as_ref().is_some_and(|known| known.renumbered);
+        let (more, own) = (self.counts.iter().any(more), |name: &Arc<str>| self.count(name) > 0);
+        let counted = expected.iter().filter(|(name, _)| own(name)).map(|(_, count)| count).sum();
+        let renumbered = self.known.as_ref().is_some_and(|known| known.renumbered);
         let Part { ops, mut order, ghosts, elsewhere, .. } = self;
+        let (length, mut ops) = (ops.len(), ops.into_iter());
+        let mut anew = renumbered || more;
+        if more && !renumbered {
+            let all: Vec<_> = ops.collect();
+            anew = !is_repeated(&order, &all, counted);
+            ops = Unpacked::from(all);
+        }
         // A connector that counted anew sends more than its END counts; the places are of one server then.
         let numbered = !anew && rises(&order, |event| event.number);
         let sorted = numbered && order.is_sorted_by_key(|event| event.number);
         if sorted && ghosts.is_empty() {
-            return ops.into_iter();
+            return ops;
         }
         // Events that came before the table had several partitions stand first, as they came.
-        let first = order.first().map_or(ops.len(), |event| event.op as usize);
-        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op as usize).chain([ops.len()]).collect();
+        let first = order.first().map_or(length, |event| event.op as usize);
+        let ends: Vec<_> = order.iter().skip(1).map(|event| event.op as usize).chain([length]).collect();
         let mut events: Vec<_> = order.drain(..).zip(ends).collect();
         match numbered {
             _ if sorted => {}
@@ -232,7 +242,7 @@ impl Part {
             false if elsewhere => {}
             false => events.sort_by_key(|(event, _)| (event.pos, event.row)),
         }
-        let mut came: Vec<_> = ops.into_iter().map(Some).collect();
+        let mut came: Vec<_> = ops.map(Some).collect();
         let in_order = events.into_iter().flat_map(|(event, end)| event.op as usize..end);
         let mut all = Vec::with_capacity(came.len() + ghosts.len());
         let behind = |at: usize| ghosts.iter().filter(move |(place, _)| *place == at).map(|(_, op)| op.clone());
@@ -245,6 +255,18 @@ impl Part {
     }
 }
 
+/// Whether what has come more often than END counts are the same events with the same numbers: a new partition took keys over, and
+/// what was written again went there. Then numbers tell the order, and places do not, which may be of two servers.
+fn is_repeated(order: &[EventOrder], ops: &[Op], counted: u64) -> bool {
+    let ends = order.iter().skip(1).map(|event| event.op as usize).chain([ops.len()]);
+    let mut first: HashMap<u32, &[Op]> = HashMap::new();
+    let same = order.iter().zip(ends).all(|(event, end)| {
+        let own = &ops[event.op as usize..end];
+        *first.entry(event.number).or_insert(own) == own
+    });
+    same && first.len() as u64 == counted
+}
+
 /// Whether a key never falls within a partition, whose events came in their order.
 fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u32) -> bool {
     let mut last: Vec<(i32, u32)> = Vec::new();
@@ -255,4 +277,61 @@ fn rises(order: &[EventOrder], key: impl Fn(&EventOrder) -> u32) -> bool {
             true
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tidewater_delta::{Row, RowBuilder, Width};
+
+    use super::*;
+    use crate::event::{Snapshot, TransactionRef};
+
+    fn row(value: u64) -> Row {
+        let mut builder = RowBuilder::new(vec![Width::Fixed]);
+        builder.set_slot(0, value);
+        builder.take()
+    }
+
+    /// A part of several partitions: of each event its partition, number, position and row.
+    fn part(events: &[(i32, u64, u64, u64)]) -> Part {
+        let mut part = Part::new(TableId(1));
+        let collection: Arc<str> = "shop.t".into();
+        for (offset, &(partition, number, pos, value)) in (0..).zip(events) {
+            let id: Arc<str> = "u:1".into();
+            let origin = Origin {
+                snapshot: Snapshot::No,
+                collection: collection.clone(),
+                server_id: 1,
+                file: "binlog.000001".into(),
+                pos,
+                row: 0,
+                gtid: Some(id.clone()),
+                ts_ms: 1,
+                transaction: Some(TransactionRef { id, total_order: number, data_collection_order: number }),
+            };
+            part.add(&collection, (partition, offset), &origin, vec![Op::Upsert(row(value))], true);
+        }
+        part
+    }
+
+    fn values(part: Part, counted: u64) -> Vec<u64> {
+        let value = |op| match op {
+            Op::Upsert(row) => row.as_ref().slot(0),
+            _ => u64::MAX,
+        };
+        part.into_ops(&[("shop.t".into(), counted)]).map(value).collect()
+    }
+
+    #[test]
+    fn numbers_order_what_another_server_wrote_again_to_a_new_partition() {
+        // A server whose file has the same name, and whose places lie before those of the first one.
+        let events = [(0, 1, 500, 10), (0, 2, 600, 20), (1, 1, 5, 10), (1, 2, 6, 20), (1, 3, 7, 30)];
+        assert_eq!(values(part(&events), 3), [10, 10, 20, 20, 30]);
+    }
+
+    #[test]
+    fn places_order_what_a_connector_that_counted_anew_wrote() {
+        assert_eq!(values(part(&[(0, 1, 500, 10), (0, 2, 600, 20), (1, 1, 700, 30)]), 1), [10, 20, 30]);
+        assert_eq!(values(part(&[(0, 2, 500, 10), (1, 1, 600, 30)]), 1), [10, 30], "no number comes twice");
+    }
 }

@@ -171,3 +171,8 @@ fn a_table_of_several_partitions_is_not_shown_before_a_truncate_that_lies_in_it(
     holds_for(Class::Truncates, &[15_415]);
     holds_for(Class::Mixed, &[7_010_771]);
 }
+
+#[test]
+fn what_another_server_wrote_again_to_a_new_partition_keeps_its_order() {
+    holds_for(Class::Mixed, &[7_002_955]);
+}
