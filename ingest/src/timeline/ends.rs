@@ -38,11 +38,6 @@ impl Ends {
         self.open.retain_mut(|(id, ..)| kept(id));
     }
 
-    /// Whether nothing waits for a reading.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.needed <= self.passed
-    }
-
     /// Whether the reading of this number is behind us.
     pub(crate) fn is_behind(&self, number: u64) -> bool {
         self.passed >= number
@@ -63,6 +58,10 @@ impl Fence {
         self.open.as_ref().is_some_and(Vec::is_empty)
     }
 
+    fn is_open(&self) -> bool {
+        self.wanted && self.open.as_ref().is_none_or(|open| !open.is_empty())
+    }
+
     /// Something has come that asks for its end again.
     pub(crate) fn renew(&mut self) {
         *self = Fence::default();
@@ -74,6 +73,11 @@ impl Timeline {
         let untold =
             |table: &super::table::Table| table.partitions.values().any(|partition| partition.horizon == UNTOLD);
         self.tables.values().any(|table| table.fence.wanted && table.fence.open.is_none() || untold(table))
+    }
+
+    /// Whether nothing waits for a reading of the ends, of all topics or of a table's.
+    pub(super) fn awaits_no_ends(&self) -> bool {
+        self.ends.needed <= self.ends.passed && !self.tables.values().any(|table| table.fence.is_open())
     }
 
     /// Whether the reader is to tell the present ends of all partitions of all tables.

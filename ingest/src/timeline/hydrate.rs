@@ -15,12 +15,17 @@ use super::{Blocked, Recent, Timeline};
 use crate::source::OnError;
 
 impl Timeline {
-    /// Shows the tables that hold all that they held at the timeline's position.
-    pub(super) fn hydrate(&mut self) {
+    /// Shows the tables that hold all that they held at the timeline's position. Returns whether one has come further.
+    pub(super) fn hydrate(&mut self) -> bool {
         let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.shown).map(|(id, _)| *id).collect();
         // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
         hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
-        for id in hidden {
+        let stand = |this: &Self, id: &TableId| {
+            let table = &this.tables[id];
+            (table.live, table.shown, table.snapshot.is_some(), table.late.is_empty())
+        };
+        let before: Vec<_> = hidden.iter().map(|id| stand(self, id)).collect();
+        for &id in &hidden {
             let obstacle = self.bring_in(id).or_else(|| self.unshown());
             let Some(table) = self.tables.get_mut(&id) else { continue };
             (table.live, table.shown) = (table.live || obstacle.is_none(), obstacle.is_none());
@@ -54,6 +59,7 @@ impl Timeline {
             }
             self.out.push(Output::Hydrated(id));
         }
+        hidden.iter().zip(before).any(|(id, before)| stand(self, id) != before)
     }
 
     /// What keeps every table from being shown: changes that are shown only together with what has not come yet.
@@ -93,7 +99,8 @@ impl Timeline {
         };
         let waits = |step: &&Step| !matches!(step.kind, StepKind::Snapshot(_)) && step.at.iter().any(early);
         let step = table.steps.iter().find(waits)?;
-        let (topic, what) = (&table.topic, if step.truncates() { "a TRUNCATE" } else { "rows of an incremental snapshot" });
+        let (topic, what) =
+            (&table.topic, if step.truncates() { "a TRUNCATE" } else { "rows of an incremental snapshot" });
         let reason = format!("topic \"{topic}\" holds {what} at {}, whose turn has not come", shown(&step.place));
         Some(Blocked { definite: false, reason, hint: String::new() })
     }

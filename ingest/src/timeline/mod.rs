@@ -98,9 +98,6 @@ pub struct Timeline {
     quiet: bool,
     /// What holds the oldest transaction back.
     blocked: Option<Blocked>,
-    /// Whether something was handed on since that was looked at.
-    #[serde(skip)]
-    moved: bool,
     /// Changes that wait because Kafka's compaction has taken the states between.
     merging: Option<release::Merging>,
     /// Of a timeline without transactions: changes that go on with the next release, and where they end.
@@ -177,7 +174,6 @@ impl Timeline {
             ended_snapshot: None,
             quiet: false,
             blocked: None,
-            moved: false,
             merging: None,
             out: Vec::new(),
         }

@@ -37,16 +37,19 @@ impl Merging {
 }
 
 impl Timeline {
-    /// What is whole by now, in order.
+    /// What is whole by now, in order: all that has its turn unless more comes.
     pub fn release(&mut self) -> Vec<Output> {
         self.check_ends();
-        self.blocked = self.without_boundaries();
         self.release_alone();
-        while self.release_step() || self.release_front() {}
-        self.end_merging();
-        self.hydrate();
-        self.moved = !self.out.is_empty();
-        std::mem::take(&mut self.out)
+        loop {
+            self.blocked = self.without_boundaries();
+            while self.release_step() || self.release_front() {}
+            self.end_merging();
+            // A table that comes in, or a snapshot of it that is over, may give others their turn.
+            if !self.hydrate() {
+                return std::mem::take(&mut self.out);
+            }
+        }
     }
 
     /// Changes that are commits by themselves.

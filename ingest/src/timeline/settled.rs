@@ -15,8 +15,8 @@ use super::place::BinlogPlace;
 /// What waits at some moment.
 #[derive(Debug)]
 pub struct Waiting {
-    transactions: HashSet<Arc<str>>,
-    steps: Vec<(TableId, BinlogPlace)>,
+    pub(super) transactions: HashSet<Arc<str>>,
+    pub(super) steps: Vec<(TableId, BinlogPlace)>,
 }
 
 impl Timeline {
@@ -30,8 +30,7 @@ impl Timeline {
     /// timeline has shown that had read no more.
     pub fn has_settled(&self, waiting: &Waiting) -> bool {
         let blocked = self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
-        // What was handed on just now may give its turn to what nobody has looked at yet.
-        if !self.moved && (self.quiet || blocked) && self.ends.is_idle() {
+        if (blocked || self.quiet) && self.awaits_no_ends() {
             return true;
         }
         // A snapshot that was given up for a newer one may have been shown before, and what it holds is in the newer one.

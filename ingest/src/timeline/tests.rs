@@ -1,4 +1,4 @@
-//! A timeline in whose topics an END is there before the events that it counts, and TRUNCATEs in their turn.
+//! A timeline in whose topics an END is there before the events that it counts, TRUNCATEs in their turn, and when a timeline has settled.
 
 use tidewater_delta::{Op, RowBuilder, Width};
 
@@ -170,4 +170,20 @@ fn a_table_is_shown_with_the_truncate_that_its_topic_held_when_it_was_added() {
     timeline.quiet();
     told(&mut timeline, &[1, 0]);
     assert!(timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
+}
+
+#[test]
+fn a_timeline_settles_no_sooner_than_the_end_of_a_table_that_comes_in_is_known() {
+    let mut timeline = timeline(1);
+    let other = TableId(2);
+    let partitions = (0..2).map(|partition| Bounds { partition, low: 0, end: 0 }).collect();
+    timeline.add_table(other, spec("shop.shop.u", partitions));
+    timeline.quiet();
+    timeline.release();
+    let waiting = Waiting { transactions: ["u:9".into()].into(), steps: Vec::new() };
+    timeline.transaction_of(&"u:9".into(), 9);
+    assert!(!timeline.has_settled(&waiting), "what comes in may give others their turn");
+    timeline.ends(&[(TABLE, 0, 0), (other, 0, 0), (other, 1, 0)]);
+    timeline.release();
+    assert!(timeline.is_shown(other) && timeline.has_settled(&waiting));
 }
