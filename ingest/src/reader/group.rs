@@ -412,7 +412,8 @@ impl Group {
             None => Health { state: State::Hydrating, ..Health::running() },
         };
         let behind = !source.hydrated && self.timeline.is_shown(id);
-        if behind {
+        // What stands still for good may never come to where it stood: it says why.
+        if behind && health.state != State::Stalled {
             let reason = "the rows are those of the checkpoint; what has come since is being read".to_owned();
             health = Health { state: State::Hydrating, reason, hint: String::new(), ..health };
         }

@@ -48,9 +48,8 @@ impl Timeline {
             return of(State::Running, &text, "");
         }
         if self.quiet
-            && let Some(name) = self.unnamed(id)
+            && let Some(text) = self.unnamed()
         {
-            let text = self.names_no(name, &table.topic);
             return of(
                 State::Stalled,
                 &text,
@@ -78,13 +77,14 @@ impl Timeline {
         of(State::Running, "", "")
     }
 
-    /// A transaction that has events of the table and that the transaction topic does not name.
-    fn unnamed(&self, id: TableId) -> Option<&str> {
-        let of = self
-            .pending
-            .iter()
-            .find(|(_, found)| !found.queued && found.part_of(id).is_some_and(|part| !part.is_empty()));
-        of.map(|(name, _)| &**name)
+    /// That a transaction has events of a shown table and the transaction topic does not name it.
+    pub(super) fn unnamed(&self) -> Option<String> {
+        let unnamed = self.pending.iter().filter(|(_, found)| !found.queued);
+        let mut parts = unnamed.flat_map(|(name, found)| found.parts.iter().map(move |part| (name, part)));
+        parts.find_map(|(name, part)| {
+            let table = self.tables.get(&part.table).filter(|table| table.shown && !part.is_empty())?;
+            Some(self.names_no(name, &table.topic))
+        })
     }
 
     /// Transactions that are held.

@@ -238,6 +238,10 @@ impl Timeline {
     pub fn begin_boundaries(&mut self, low: i64, end: i64) {
         self.boundaries.found = true;
         self.boundaries.low = low;
+        // What is shown already has missed what was there.
+        if low > 0 && self.tables.values().any(|table| table.live) {
+            self.boundaries_gone(&format!("its records at offsets 0 to {} were deleted unread", low - 1));
+        }
         self.boundaries.horizon = if end > low { end } else { 0 };
         let horizon = self.boundaries.horizon;
         self.tables.values_mut().filter(|table| !table.live).for_each(|table| table.boundaries = horizon);

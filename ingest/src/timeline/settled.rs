@@ -29,8 +29,12 @@ impl Timeline {
     /// Whether what waited has had its turn, or will not have it without more records: the state is no older than any that a
     /// timeline has shown that had read no more.
     pub fn has_settled(&self, waiting: &Waiting) -> bool {
+        // What was deleted of the transaction topic may have been read before: then what it names was shown.
+        if self.boundaries.gone.is_some() {
+            return false;
+        }
         let blocked = self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
-        if (blocked || self.quiet) && self.awaits_no_ends() {
+        if (blocked || self.quiet && self.unnamed().is_none()) && self.awaits_no_ends() {
             return true;
         }
         // A snapshot that was given up for a newer one may have been shown before, and what it holds is in the newer one.

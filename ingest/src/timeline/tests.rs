@@ -187,3 +187,33 @@ fn a_timeline_settles_no_sooner_than_the_end_of_a_table_that_comes_in_is_known()
     timeline.release();
     assert!(timeline.is_shown(other) && timeline.has_settled(&waiting));
 }
+
+#[test]
+fn a_timeline_whose_transaction_topic_does_not_name_what_a_table_holds_may_have_shown_it_before() {
+    let mut timeline = timeline(1);
+    event(&mut timeline, 1, 1, (0, 0));
+    told(&mut timeline, &[1]);
+    timeline.quiet();
+    timeline.release();
+    let waiting = timeline.waiting();
+    assert!(!timeline.has_settled(&waiting));
+    assert_eq!(timeline.health(TABLE).state, State::Stalled);
+    transaction(&mut timeline, 1, 1);
+    told(&mut timeline, &[1]);
+    assert!(timeline.has_settled(&waiting));
+}
+
+#[test]
+fn a_transaction_topic_of_which_records_are_gone_when_it_is_found_is_not_that_of_what_is_shown() {
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.add_table(TABLE, spec("shop.shop.t", vec![Bounds { partition: 0, low: 0, end: 0 }]));
+    told(&mut timeline, &[0]);
+    assert!(timeline.is_shown(TABLE));
+    timeline.begin_boundaries(3, 3);
+    timeline.quiet();
+    told(&mut timeline, &[0]);
+    let health = timeline.health(TABLE);
+    assert_eq!(health.state, State::Stalled);
+    assert!(health.reason.contains("offsets 0 to 2"), "{}", health.reason);
+    assert!(!timeline.has_settled(&timeline.waiting()));
+}

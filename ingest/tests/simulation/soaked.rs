@@ -176,3 +176,13 @@ fn a_table_of_several_partitions_is_not_shown_before_a_truncate_that_lies_in_it(
 fn what_another_server_wrote_again_to_a_new_partition_keeps_its_order() {
     holds_for(Class::Mixed, &[7_002_955]);
 }
+
+#[test]
+fn a_restart_before_boundaries_that_retention_took_takes_nobody_back() {
+    holds_for(Class::Retention, &[6_001_727]);
+}
+
+#[test]
+fn a_table_that_waits_for_a_lost_boundary_says_so() {
+    holds_for(Class::Mixed, &[7_012_580]);
+}
