@@ -224,6 +224,9 @@ impl Timeline {
         if !self.ends.behind(&mut transaction.fence) {
             return waits(text);
         }
+        if let Some(stalled) = self.give_up_lost(id, transaction) {
+            return stalled;
+        }
         if transaction.orphan {
             return Verdict::Release;
         }
@@ -271,6 +274,23 @@ impl Timeline {
             true => Verdict::Drop,
             false => Verdict::Merge(Merging { snapshots, ..Merging::default() }),
         }
+    }
+
+    /// Of a transaction without an END: nothing counts its events, so what may be one of them and is lost counts as lost with it.
+    fn give_up_lost(&mut self, id: &Arc<str>, transaction: &Transaction) -> Option<Verdict> {
+        let live = self.tables.iter().filter(|(_, table)| table.live && !table.losses.is_empty());
+        for of in live.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let table = &self.tables[&of];
+            let mut lost = table.losses.iter().filter(|lost| self.may_miss(lost, id)).peekable();
+            let Some(first) = lost.peek() else { continue };
+            if table.on_error != OnError::Stall {
+                let missing = lost.filter(|lost| lost.transaction.is_some()).count() as u64;
+                self.give_up(id, of, missing);
+            } else if !self.is_replaced(of, transaction) {
+                return Some(stalls(place(table, first)));
+            }
+        }
+        None
     }
 
     /// Whether every table was snapshotted since the server's numbers began anew.

@@ -1,4 +1,5 @@
-//! A timeline in whose topics an END is there before the events that it counts, TRUNCATEs in their turn, and when a timeline has settled.
+//! A timeline in whose topics an END is there before the events that it counts, or none, TRUNCATEs in their turn, rows of a snapshot in a
+//! partition that is new, and when a timeline has settled.
 
 use tidewater_delta::{Op, RowBuilder, Width};
 
@@ -216,4 +217,20 @@ fn a_transaction_topic_of_which_records_are_gone_when_it_is_found_is_not_that_of
     assert_eq!(health.state, State::Stalled);
     assert!(health.reason.contains("offsets 0 to 2"), "{}", health.reason);
     assert!(!timeline.has_settled(&timeline.waiting()));
+}
+
+#[test]
+fn a_lost_event_of_a_transaction_whose_end_is_lost_is_not_passed_over() {
+    let mut timeline = timeline(1);
+    transaction(&mut timeline, 0, 0);
+    timeline.boundary(2, 1, Boundary::Begin { id: "u:1".into(), ts_ms: 1 });
+    timeline.boundary_lost(3, "a byte is wrong".into());
+    let loss = Loss { transaction: Some("u:1".into()), snapshot: false, reason: "a byte is wrong".into() };
+    timeline.lost(TABLE, Place { partition: 0, offset: 0, timestamp_ms: 1 }, loss);
+    transaction(&mut timeline, 2, 1);
+    event(&mut timeline, 2, 1, (0, 1));
+    assert_eq!(told(&mut timeline, &[2]), [0; 0]);
+    let health = timeline.health(TABLE);
+    assert_eq!(health.state, State::Stalled);
+    assert!(health.reason.contains("offset 0 could not be decoded"), "{}", health.reason);
 }

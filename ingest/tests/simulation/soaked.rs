@@ -186,3 +186,8 @@ fn a_restart_before_boundaries_that_retention_took_takes_nobody_back() {
 fn a_table_that_waits_for_a_lost_boundary_says_so() {
     holds_for(Class::Mixed, &[7_012_580]);
 }
+
+#[test]
+fn an_event_that_is_lost_with_its_end_is_not_passed_over() {
+    holds_for(Class::Mixed, &[5_000_971]);
+}
