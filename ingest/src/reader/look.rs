@@ -12,7 +12,7 @@ use super::group::{Group, LOOK, Reading};
 use super::state::Stand;
 use crate::error::Result;
 use crate::source::{Envelope, SourceEvent};
-use crate::timeline::{Bounds, TableSpec};
+use crate::timeline::{Bounds, TableSpec, Timeline};
 
 /// How often partitions, lag and readers that stand still are looked for.
 const INSPECT: Duration = Duration::from_secs(5);
@@ -149,15 +149,20 @@ impl Group {
         Ok(self.feeds)
     }
 
-    /// The present ends of all partitions of all tables.
-    pub(super) fn ends(&self, asker: &BaseConsumer) -> Result<Vec<(TableId, i32, i64)>> {
+    /// The present ends of all partitions of all tables. What a topic has got since is read from now on, and counts: what came
+    /// before may lie there.
+    pub(super) fn ends(&mut self, asker: &BaseConsumer) -> Result<Vec<(TableId, i32, i64)>> {
         let mut ends = Vec::new();
-        for reading in self.readings.values().filter(|reading| !reading.gone) {
+        for reading in self.readings.values_mut().filter(|reading| !reading.gone) {
             let Some(id) = reading.table else { continue };
-            for (&partition, &next) in &reading.stand.next {
-                let (_, end) = self.cluster.watermarks(asker, &reading.topic, partition)?;
-                reading.nudge(partition, next, end);
-                ends.push((id, partition, end));
+            let found = self.cluster.bounds(asker, &reading.topic)?;
+            if found.is_empty() {
+                return Err(crate::Error::Schema(format!("topic \"{}\" does not exist any more", reading.topic)));
+            }
+            for bounds in found {
+                let next = reading.next_of(&bounds, &mut self.timeline);
+                reading.nudge(bounds.partition, next, bounds.end);
+                ends.push((id, bounds.partition, bounds.end));
             }
         }
         Ok(ends)
@@ -190,14 +195,7 @@ impl Group {
             }
             let mut lag = 0;
             for bounds in &found {
-                let known = reading.stand.next.get(&bounds.partition).copied();
-                if let (None, Some(id)) = (known, reading.table) {
-                    self.timeline.add_partition(id, *bounds);
-                    reading.stand.next.insert(bounds.partition, bounds.low);
-                    let from = From { partition: bounds.partition, next: bounds.low, end: bounds.end };
-                    reading.order(Order::Assign(vec![from]));
-                }
-                lag += (bounds.end - known.unwrap_or(bounds.low)).max(0) as u64;
+                lag += (bounds.end - reading.next_of(bounds, &mut self.timeline)).max(0) as u64;
             }
             if let Some(source) = source {
                 source.lag = Some(lag);
@@ -223,6 +221,21 @@ impl Reading {
         if next < end && self.moved.elapsed() >= LOOK {
             self.order(Order::Seek(From { partition, next, end }));
         }
+    }
+
+    /// The next offset of a partition. One that the topic has got since is read from now on.
+    fn next_of(&mut self, bounds: &Bounds, timeline: &mut Timeline) -> i64 {
+        let Bounds { partition, low, end } = *bounds;
+        if let Some(&next) = self.stand.next.get(&partition) {
+            return next;
+        }
+        // Before a feed is there, who starts it finds them.
+        if let (Some(id), Some(_)) = (self.table, &self.feed) {
+            timeline.add_partition(id, *bounds);
+            self.stand.next.insert(partition, low);
+            self.order(Order::Assign(vec![From { partition, next: low, end }]));
+        }
+        low
     }
 
     /// Tells the feed. One that has ended says so by its silence, which is looked for.

@@ -146,16 +146,13 @@ impl Timeline {
     pub(super) fn settle_snapshot(&mut self, id: TableId) {
         let read = self.tables.get_mut(&id).filter(|table| table.is_read());
         let Some(mut incoming) = read.and_then(|table| table.snapshot.take()) else { return };
-        let split = self.tables.get(&id).is_some_and(Table::is_split);
         let over = self.is_over(id, &incoming);
         let Some(table) = self.tables.get_mut(&id) else { return };
-        // Other tables and the transaction topic may be read further than this one.
-        let one = table.is_of_one();
-        let fenced = split || !(incoming.streamed || incoming.markers.last && one);
-        if over && fenced && !std::mem::replace(&mut incoming.fenced, true) {
+        // Other topics may be read further than this one, and rows of it may lie in a partition that is not known yet.
+        if over && !std::mem::replace(&mut incoming.fenced, true) {
             table.fence.renew();
         }
-        let over = over && (!fenced || table.fence.is_behind());
+        let over = over && table.fence.is_behind();
         if !over || !incoming.lost.is_empty() && table.on_error == OnError::Stall {
             table.snapshot = Some(incoming);
             return;

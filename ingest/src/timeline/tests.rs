@@ -234,3 +234,38 @@ fn a_lost_event_of_a_transaction_whose_end_is_lost_is_not_passed_over() {
     assert_eq!(health.state, State::Stalled);
     assert!(health.reason.contains("offset 0 could not be decoded"), "{}", health.reason);
 }
+
+#[test]
+fn rows_of_a_snapshot_in_a_partition_that_the_topic_has_got_meanwhile_are_part_of_it() {
+    let row = |timeline: &mut Timeline, partition, snapshot| {
+        let origin = Origin {
+            snapshot,
+            collection: "shop.t".into(),
+            server_id: 0,
+            file: "binlog.000001".into(),
+            pos: 50,
+            row: 0,
+            gtid: None,
+            ts_ms: 0,
+            transaction: None,
+        };
+        let ops = vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())];
+        let place = Place { partition, offset: 0, timestamp_ms: 0 };
+        timeline.event(TABLE, place, Event { operation: Operation::Read, ops, origin });
+    };
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.begin_boundaries(0, 0);
+    timeline.add_table(TABLE, spec("shop.shop.t", vec![Bounds { partition: 0, low: 0, end: 1 }]));
+    row(&mut timeline, 0, Snapshot::First);
+    // What follows the snapshot shows that all its rows were written.
+    event(&mut timeline, 1, 1, (0, 1));
+    transaction(&mut timeline, 1, 1);
+    timeline.release();
+    assert!(timeline.wants_ends());
+    timeline.add_partition(TABLE, Bounds { partition: 1, low: 0, end: 1 });
+    told(&mut timeline, &[2, 1]);
+    assert!(!timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
+    row(&mut timeline, 1, Snapshot::LastOfAll);
+    told(&mut timeline, &[2, 1]);
+    assert!(timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
+}

@@ -322,6 +322,7 @@ impl Driver<'_> {
         if !self.subject.wants_ends() || !self.story.compacted && self.now < self.told + self.story.skew {
             return;
         }
+        self.discover();
         let mut ends = Vec::new();
         for topic in 0..self.transactions() {
             for partition in 0..self.cursors[topic].next.len() {

@@ -191,3 +191,9 @@ fn a_table_that_waits_for_a_lost_boundary_says_so() {
 fn an_event_that_is_lost_with_its_end_is_not_passed_over() {
     holds_for(Class::Mixed, &[5_000_971]);
 }
+
+#[test]
+fn rows_of_a_snapshot_in_a_new_partition_are_part_of_it() {
+    holds_for(Class::Mixed, &[5_002_052, 9_009_873]);
+    holds_for(Class::Retention, &[9_000_885]);
+}
