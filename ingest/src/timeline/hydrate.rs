@@ -10,7 +10,8 @@ use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::snapshot::shown;
 use super::spec::Output;
-use super::table::{Step, StepKind, Table};
+use super::steps::{Step, StepKind};
+use super::table::Table;
 use super::{Blocked, Recent, Timeline};
 use crate::source::OnError;
 

@@ -13,7 +13,8 @@ use super::Timeline;
 use super::place::BinlogPlace;
 use super::seen::{self, Before};
 use super::spec::Place;
-use super::table::{Step, StepKind, Table};
+use super::steps::{Step, StepKind};
+use super::table::Table;
 use crate::event::{Origin, Snapshot};
 
 /// Something of a table's log.

@@ -11,7 +11,8 @@ use tidewater_delta::{Op, TableId};
 use super::Timeline;
 use super::place::BinlogPlace;
 use super::spec::Place;
-use super::table::{Incoming, Lost, Step, StepKind, Table};
+use super::steps::{Step, StepKind};
+use super::table::{Incoming, Lost, Table};
 use crate::event::{Origin, Snapshot};
 use crate::source::OnError;
 
@@ -19,9 +20,12 @@ impl Timeline {
     /// Takes a row of a snapshot of `table`.
     pub(super) fn snapshot_row(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>) {
         let moment = BinlogPlace::of(origin);
-        if let Some(partition) = self.tables.get_mut(&id).and_then(|table| table.partitions.get_mut(&place.partition)) {
-            match (origin.snapshot, &partition.cut) {
-                (Snapshot::First, Some(None)) => partition.cut = None,
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        // The first row of its table is that of the topic, if that holds no other.
+        let first = origin.snapshot == Snapshot::First && table.is_of_one();
+        if let Some(partition) = table.partitions.get_mut(&place.partition) {
+            match &partition.cut {
+                Some(None) if first => partition.cut = None,
                 _ => partition.came(&moment),
             }
         }

@@ -1,14 +1,112 @@
 //! What belongs to no transaction, in its turn: snapshots, TRUNCATE, rows of incremental snapshots.
 
-use tidewater_delta::TableId;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidewater_delta::{Op, TableId};
 
 use super::judge::{HINT, place};
 use super::place::BinlogPlace;
+use super::seen;
 use super::snapshot::shown;
-use super::table::{Incoming, Step, StepKind, Table};
+use super::table::{Incoming, Table};
 use super::transaction::Transaction;
 use super::{Blocked, Timeline, changes};
 use crate::source::OnError;
+
+/// Something of a table's log that belongs to no transaction.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// Its first offset by partition.
+    pub(crate) at: Vec<(i32, i64)>,
+    pub(crate) place: BinlogPlace,
+    /// The transaction whose state it shows, where the record says.
+    pub(crate) gtid: Option<Arc<str>>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) kind: StepKind,
+    /// Which reading of the topics' ends it waits for.
+    pub(crate) fence: Option<u64>,
+}
+
+/// What a step is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum StepKind {
+    /// Rows of an incremental snapshot: they lie where they lie.
+    Rows,
+    /// A TRUNCATE, a transaction of its own without boundaries.
+    Truncate,
+    /// A deletion of which only the tombstone is left.
+    Ghost,
+    /// A snapshot that replaces the table.
+    Snapshot(Box<Incoming>),
+}
+
+impl Step {
+    pub(crate) fn new(
+        kind: StepKind,
+        at: (i32, i64),
+        place: BinlogPlace,
+        gtid: Option<Arc<str>>,
+        ops: Vec<Op>,
+    ) -> Self {
+        Step { at: vec![at], place, gtid, ops, kind, fence: None }
+    }
+
+    pub(crate) fn truncates(&self) -> bool {
+        matches!(self.kind, StepKind::Truncate)
+    }
+
+    pub(super) fn extend(&mut self, more: Step) {
+        for (partition, offset) in more.at {
+            if !self.at.iter().any(|(found, _)| *found == partition) {
+                self.at.push((partition, offset));
+            }
+        }
+        self.ops.extend(more.ops);
+    }
+
+    /// Whether the transaction comes before this step of `table`; `None` if nothing tells.
+    pub(crate) fn is_after(&self, transaction: &Transaction, table: TableId) -> Option<bool> {
+        // What was written whole before a snapshot's first row is part of it, wherever the binlog has it.
+        if let (StepKind::Snapshot(incoming), Some(end)) = (&self.kind, &transaction.end)
+            && end.timestamp_ms < incoming.first_ms
+        {
+            return Some(true);
+        }
+        let replaces = matches!(self.kind, StepKind::Snapshot(_));
+        let shown = transaction.place.as_ref().map(|place| place.is_before(&self.place));
+        let mut behind = false;
+        for (partition, first, last) in transaction.part_of(table).map_or(&[][..], |part| &part.spans) {
+            let Some((_, at)) = self.at.iter().find(|(found, _)| found == partition) else { continue };
+            if last < at || first < at {
+                return Some(true);
+            }
+            behind = true;
+        }
+        // A connector that pauses for a snapshot goes on behind its rows with what the snapshot holds already.
+        if behind && !(replaces && shown == Some(true)) {
+            return Some(false);
+        }
+        // What has no event of ours has no place; the database's time of its commit tells then.
+        let by_time = || {
+            let committed = transaction.end.as_ref()?.committed_ms;
+            let (id, gtid) = (transaction.id.as_deref().unwrap_or_default(), self.gtid.as_deref().unwrap_or_default());
+            match &self.kind {
+                StepKind::Truncate if committed == self.place.ms && seen::is_less(id, gtid) => Some(true),
+                StepKind::Truncate if committed == self.place.ms && seen::is_less(gtid, id) => Some(false),
+                StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
+                StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
+                StepKind::Snapshot(_) if committed < self.place.ms => Some(true),
+                _ => None,
+            }
+        };
+        // Places in binlogs of two servers do not compare.
+        match transaction.place.as_ref().is_some_and(|place| place.file != self.place.file) && self.truncates() {
+            true => by_time().or(shown),
+            false => shown.or_else(by_time),
+        }
+    }
+}
 
 impl Timeline {
     /// Releases a step whose turn it is.
@@ -191,5 +289,24 @@ impl Timeline {
             }
             _ => false,
         }) || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::transaction::End;
+
+    #[test]
+    fn what_another_server_did_earlier_comes_before_a_truncate_whatever_its_binlog_is_called() {
+        let place = |file: &str, ms| BinlogPlace { file: file.into(), pos: 300, ms };
+        let truncate = Step::new(StepKind::Truncate, (0, 0), place("binlog.000002", 5_000), None, vec![Op::Truncate]);
+        let transaction = |file, ms| {
+            let end = End { offset: 0, timestamp_ms: ms, committed_ms: ms, counts: Vec::new() };
+            Transaction { place: Some(place(file, ms)), end: Some(end), ..Transaction::default() }
+        };
+        let after = |file, ms| truncate.is_after(&transaction(file, ms), TableId(1));
+        assert_eq!(after("replica-bin.000001", 4_000), Some(true));
+        assert_eq!(after("binlog.000001", 6_000), Some(false));
     }
 }

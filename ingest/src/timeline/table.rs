@@ -10,8 +10,8 @@ use super::ends::Fence;
 use super::follow::Late;
 use super::partition::Partition;
 use super::place::BinlogPlace;
-use super::seen;
 use super::spec::{Place, TableSpec};
+use super::steps::{Step, StepKind};
 use super::transaction::Transaction;
 use super::{Blocked, Recent};
 use crate::event::{Origin, Snapshot};
@@ -171,33 +171,6 @@ impl Incoming {
             streamed: false,
         }
     }
-}
-
-/// Something of a table's log that belongs to no transaction.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Step {
-    /// Its first offset by partition.
-    pub(crate) at: Vec<(i32, i64)>,
-    pub(crate) place: BinlogPlace,
-    /// The transaction whose state it shows, where the record says.
-    pub(crate) gtid: Option<Arc<str>>,
-    pub(crate) ops: Vec<Op>,
-    pub(crate) kind: StepKind,
-    /// Which reading of the topics' ends it waits for.
-    pub(crate) fence: Option<u64>,
-}
-
-/// What a step is.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum StepKind {
-    /// Rows of an incremental snapshot: they lie where they lie.
-    Rows,
-    /// A TRUNCATE, a transaction of its own without boundaries.
-    Truncate,
-    /// A deletion of which only the tombstone is left.
-    Ghost,
-    /// A snapshot that replaces the table.
-    Snapshot(Box<Incoming>),
 }
 
 /// A record that could not be decoded.
@@ -483,6 +456,11 @@ impl Table {
         if let Some(last) = self.steps.back_mut().filter(|last| !split && !parted && rows(last) && rows(&step)) {
             return last.ops.extend(step.ops);
         }
+        // A connector that paused for a snapshot goes on behind its rows with what the snapshot holds already.
+        let holds = |other: &Step| matches!(other.kind, StepKind::Snapshot(_)) && step.place.is_before(&other.place);
+        if let Some(at) = self.steps.iter().position(holds) {
+            return self.steps.insert(at, step);
+        }
         let elsewhere = |other: &Step| other.at.iter().all(|(found, _)| step.at.iter().all(|(own, _)| found != own));
         let later = |other: &&Step| elsewhere(other) && other.place != step.place && step.place.is_before(&other.place);
         let later = self.steps.iter().rev().take_while(later).count();
@@ -505,69 +483,6 @@ impl Table {
             _ => None,
         });
         self.snapshot.as_ref().or(step)
-    }
-}
-
-impl Step {
-    pub(crate) fn new(
-        kind: StepKind,
-        at: (i32, i64),
-        place: BinlogPlace,
-        gtid: Option<Arc<str>>,
-        ops: Vec<Op>,
-    ) -> Self {
-        Step { at: vec![at], place, gtid, ops, kind, fence: None }
-    }
-
-    pub(crate) fn truncates(&self) -> bool {
-        matches!(self.kind, StepKind::Truncate)
-    }
-
-    fn extend(&mut self, more: Step) {
-        for (partition, offset) in more.at {
-            if !self.at.iter().any(|(found, _)| *found == partition) {
-                self.at.push((partition, offset));
-            }
-        }
-        self.ops.extend(more.ops);
-    }
-
-    /// Whether the transaction comes before this step of `table`; `None` if nothing tells.
-    pub(crate) fn is_after(&self, transaction: &Transaction, table: tidewater_delta::TableId) -> Option<bool> {
-        // What was written whole before a snapshot's first row is part of it, wherever the binlog has it.
-        if let (StepKind::Snapshot(incoming), Some(end)) = (&self.kind, &transaction.end)
-            && end.timestamp_ms < incoming.first_ms
-        {
-            return Some(true);
-        }
-        let replaces = matches!(self.kind, StepKind::Snapshot(_));
-        let shown = transaction.place.as_ref().map(|place| place.is_before(&self.place));
-        let mut behind = false;
-        for (partition, first, last) in transaction.part_of(table).map_or(&[][..], |part| &part.spans) {
-            let Some((_, at)) = self.at.iter().find(|(found, _)| found == partition) else { continue };
-            if last < at || first < at {
-                return Some(true);
-            }
-            behind = true;
-        }
-        // A connector that pauses for a snapshot goes on behind its rows with what the snapshot holds already.
-        if behind && !(replaces && shown == Some(true)) {
-            return Some(false);
-        }
-        // What has no event of ours has no place; the database's time of its commit tells then.
-        let by_time = || {
-            let committed = transaction.end.as_ref()?.committed_ms;
-            let (id, gtid) = (transaction.id.as_deref().unwrap_or_default(), self.gtid.as_deref().unwrap_or_default());
-            match &self.kind {
-                StepKind::Truncate if committed == self.place.ms && seen::is_less(id, gtid) => Some(true),
-                StepKind::Truncate if committed == self.place.ms && seen::is_less(gtid, id) => Some(false),
-                StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
-                StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
-                StepKind::Snapshot(_) if committed < self.place.ms => Some(true),
-                _ => None,
-            }
-        };
-        shown.or_else(by_time)
     }
 }
 

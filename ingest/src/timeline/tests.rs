@@ -88,6 +88,24 @@ fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64
     timeline.event(TABLE, place, Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin });
 }
 
+/// A row of the snapshot at a place of the binlog.
+fn snapshot_row(timeline: &mut Timeline, snapshot: Snapshot, pos: u64, (partition, offset): (i32, i64)) {
+    let origin = Origin {
+        snapshot,
+        collection: "shop.t".into(),
+        server_id: 0,
+        file: "binlog.000001".into(),
+        pos,
+        row: 0,
+        gtid: None,
+        ts_ms: 0,
+        transaction: None,
+    };
+    let ops = vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())];
+    let place = Place { partition, offset, timestamp_ms: 0 };
+    timeline.event(TABLE, place, Event { operation: Operation::Read, ops, origin });
+}
+
 #[test]
 fn an_end_that_is_there_before_its_events_waits_for_them() {
     let mut timeline = timeline(1);
@@ -237,26 +255,10 @@ fn a_lost_event_of_a_transaction_whose_end_is_lost_is_not_passed_over() {
 
 #[test]
 fn rows_of_a_snapshot_in_a_partition_that_the_topic_has_got_meanwhile_are_part_of_it() {
-    let row = |timeline: &mut Timeline, partition, snapshot| {
-        let origin = Origin {
-            snapshot,
-            collection: "shop.t".into(),
-            server_id: 0,
-            file: "binlog.000001".into(),
-            pos: 50,
-            row: 0,
-            gtid: None,
-            ts_ms: 0,
-            transaction: None,
-        };
-        let ops = vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())];
-        let place = Place { partition, offset: 0, timestamp_ms: 0 };
-        timeline.event(TABLE, place, Event { operation: Operation::Read, ops, origin });
-    };
     let mut timeline = Timeline::new("shop.transaction", true);
     timeline.begin_boundaries(0, 0);
     timeline.add_table(TABLE, spec("shop.shop.t", vec![Bounds { partition: 0, low: 0, end: 1 }]));
-    row(&mut timeline, 0, Snapshot::First);
+    snapshot_row(&mut timeline, Snapshot::First, 50, (0, 0));
     // What follows the snapshot shows that all its rows were written.
     event(&mut timeline, 1, 1, (0, 1));
     transaction(&mut timeline, 1, 1);
@@ -265,7 +267,35 @@ fn rows_of_a_snapshot_in_a_partition_that_the_topic_has_got_meanwhile_are_part_o
     timeline.add_partition(TABLE, Bounds { partition: 1, low: 0, end: 1 });
     told(&mut timeline, &[2, 1]);
     assert!(!timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
-    row(&mut timeline, 1, Snapshot::LastOfAll);
+    snapshot_row(&mut timeline, Snapshot::LastOfAll, 50, (1, 0));
     told(&mut timeline, &[2, 1]);
     assert!(timeline.is_shown(TABLE), "{}", timeline.health(TABLE).reason);
+}
+
+#[test]
+fn a_truncate_that_a_snapshot_holds_comes_before_it_though_it_is_written_behind_it() {
+    let mut timeline = timeline(1);
+    snapshot_row(&mut timeline, Snapshot::LastOfAll, 400, (0, 0));
+    truncate(&mut timeline, 2, (0, 1));
+    event(&mut timeline, 3, 1, (0, 2));
+    transaction(&mut timeline, 3, 1);
+    timeline.quiet();
+    assert_eq!(
+        told(&mut timeline, &[3]),
+        [1, 1, 2],
+        "the TRUNCATE, the transaction, and the snapshot in place of both"
+    );
+}
+
+#[test]
+fn the_first_row_of_a_table_may_not_be_that_of_a_topic_that_may_hold_others() {
+    for (topic, whole) in [("shop.shop.t", true), ("routed", false)] {
+        let mut timeline = Timeline::new("shop.transaction", true);
+        timeline.begin_boundaries(0, 0);
+        timeline.add_table(TABLE, spec(topic, vec![Bounds { partition: 0, low: 3, end: 5 }]));
+        snapshot_row(&mut timeline, Snapshot::First, 400, (0, 3));
+        snapshot_row(&mut timeline, Snapshot::LastOfAll, 400, (0, 4));
+        told(&mut timeline, &[5]);
+        assert_eq!(timeline.is_shown(TABLE), whole, "{topic}");
+    }
 }

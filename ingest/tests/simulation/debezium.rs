@@ -181,6 +181,12 @@ impl World {
         }
     }
 
+    /// What the position of its commit is.
+    fn position(&self, number: usize) -> String {
+        let (file, pos) = self.place(number, 0);
+        self.db.binlog[number].gtid.clone().unwrap_or_else(|| format!("{file}:{pos}"))
+    }
+
     /// Takes up to `count` entries of the binlog whole.
     pub(crate) fn stream(&mut self, count: usize) {
         let Some(connector) = &self.connector else { return };
@@ -261,7 +267,7 @@ impl World {
         let Some(Connector { at: (number, item), begun, .. }) = self.connector.clone() else { return };
         let Some(transaction) = self.db.binlog.get(number).cloned() else { return };
         if let Some(table) = transaction.truncate {
-            self.positions.push((self.id(number).to_string(), number + 1));
+            self.positions.push((self.position(number), number + 1));
             self.write_truncate(number, table);
         } else {
             if !begun {
@@ -293,7 +299,7 @@ impl World {
 
     fn begin(&mut self, number: usize) {
         let id = self.id(number);
-        self.positions.push((id.to_string(), number + 1));
+        self.positions.push((self.position(number), number + 1));
         let first = u64::from(!self.db.binlog[number].changes.is_empty());
         let ts_ms = self.event_ms(number, first);
         self.write_boundary(Boundary::Begin { id, ts_ms });

@@ -184,14 +184,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A commit's position says what is included at least.
+    /// A commit's position says what is included at least. Places in the binlog may be used again.
     fn reach(&mut self, position: &Position) {
-        let mut places = self.outcome.world.positions.iter().filter(|(id, _)| *id == position.to_string());
-        if let Some((_, first)) = places.next()
+        let places = self.outcome.world.positions.iter().filter(|(id, _)| *id == position.to_string());
+        if let Some(first) = places.map(|(_, first)| *first).min()
             && self.story.transactions
-            && places.all(|(_, other)| other == first)
         {
-            self.now.prefix = self.now.prefix.max(*first);
+            self.now.prefix = self.now.prefix.max(first);
         }
     }
 

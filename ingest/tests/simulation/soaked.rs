@@ -197,3 +197,23 @@ fn rows_of_a_snapshot_in_a_new_partition_are_part_of_it() {
     holds_for(Class::Mixed, &[5_002_052, 9_009_873]);
     holds_for(Class::Retention, &[9_000_885]);
 }
+
+#[test]
+fn what_another_server_did_before_a_truncate_comes_before_it() {
+    holds_for(Class::Mixed, &[7_011_211]);
+}
+
+#[test]
+fn a_truncate_that_a_snapshot_holds_does_not_wait_for_the_snapshot() {
+    holds_for(Class::Mixed, &[9_000_848]);
+}
+
+#[test]
+fn the_rows_of_another_table_may_be_gone_before_the_first_row_of_a_snapshot() {
+    holds_for(Class::Mixed, &[9_016_261]);
+}
+
+#[test]
+fn a_place_in_the_binlog_that_is_used_again_says_no_more_than_it_did() {
+    holds_for(Class::Mixed, &[9_002_526]);
+}
