@@ -94,21 +94,39 @@ impl Holes {
         near.into_iter().filter_map(|hole| hole.replaced).all(|number| ends.is_behind(number))
     }
 
-    /// The oldest transaction is released, of which at most so many were taken here. Returns how many of those are left.
-    pub(crate) fn release(&mut self, oldest: &Arc<str>, missing: u64, waits: impl Fn(&Arc<str>) -> bool) -> u64 {
-        let mut left = missing;
-        for hole in self.0.iter_mut().take_while(|hole| !hole.is_later(oldest, &waits)) {
-            if !hole.is_earlier(oldest, &waits) {
-                let taken = left.min(hole.size);
-                (left, hole.size) = (left - taken, hole.size - taken);
-            }
-        }
+    /// The first hole that events of the oldest transaction may have been taken from.
+    fn first(&mut self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) -> Option<&mut Hole> {
+        let mut near = self.0.iter_mut().take_while(|hole| !hole.is_later(oldest, &waits));
+        near.find(|hole| hole.size > 0 && !hole.is_earlier(oldest, &waits))
+    }
+
+    /// Forgets what no transaction that follows can lack.
+    fn forget(&mut self, oldest: &Arc<str>, waits: impl Fn(&Arc<str>) -> bool) {
         let is_over = |hole: &mut Hole| {
             hole.size == 0 || hole.behind.as_ref().is_some_and(|behind| behind == oldest || !waits(behind))
         };
         while self.0.pop_front_if(is_over).is_some() {}
-        left
     }
+}
+
+/// The oldest transaction is released, which lacks so many events of these partitions. They may be of several holes: first of those
+/// that the fewest of the transactions that follow can lack something of. `turn` says when a transaction is released.
+pub(crate) fn release(
+    mut partitions: Vec<&mut Holes>,
+    oldest: &Arc<str>,
+    missing: u64,
+    waits: impl Fn(&Arc<str>) -> bool,
+    turn: impl Fn(&Arc<str>) -> usize,
+) {
+    let mut left = missing;
+    while left > 0 {
+        let until = |hole: &&mut Hole| hole.behind.as_ref().map_or(usize::MAX, &turn);
+        let open = partitions.iter_mut().filter_map(|holes| holes.first(oldest, &waits));
+        let Some(hole) = open.min_by_key(until) else { break };
+        let taken = left.min(hole.size);
+        (left, hole.size) = (left - taken, hole.size - taken);
+    }
+    partitions.into_iter().for_each(|holes| holes.forget(oldest, &waits));
 }
 
 impl Timeline {
@@ -123,6 +141,24 @@ impl Timeline {
 mod tests {
     use super::*;
 
+    fn turn(id: &Arc<str>) -> usize {
+        usize::from(id.as_bytes()[2] - b'0')
+    }
+
+    #[test]
+    fn of_two_partitions_the_hole_that_ends_first_is_taken_from_first() {
+        let ids: Vec<Arc<str>> = (0..5).map(|number| format!("u:{number}").into()).collect();
+        let mut all = [3, 2].map(|behind: usize| {
+            let mut holes = Holes::default();
+            holes.add(1, Some(ids[0].clone()));
+            holes.close(&ids[behind]);
+            holes
+        });
+        release(all.iter_mut().collect(), &ids[1], 1, |id| turn(id) > 1, turn);
+        let left = all.map(|holes| holes.of(&ids[3], |id| turn(id) > 3));
+        assert_eq!(left, [1, 0], "the other can only be of transactions 1 and 2");
+    }
+
     #[test]
     fn a_hole_is_of_the_transactions_about_it() {
         let ids: Vec<Arc<str>> = (0..6).map(|number| format!("u:{number}").into()).collect();
@@ -131,19 +167,19 @@ mod tests {
         holes.close(&ids[4]);
         holes.add(1, Some(ids[4].clone()));
         // 1 has its events before the hole and may have more in it; 5 lies behind what came.
-        let waits = |from: usize| move |id: &Arc<str>| id.as_bytes()[2] >= b'0' + from as u8;
+        let waits = |from: usize| move |id: &Arc<str>| turn(id) >= from;
         assert_eq!(holes.of(&ids[0], waits(1)), 0, "it lies before transaction 1");
         assert_eq!(holes.of(&ids[1], waits(2)), 3);
-        assert_eq!(holes.release(&ids[1], 1, waits(2)), 0);
+        release(vec![&mut holes], &ids[1], 1, waits(2), turn);
         assert_eq!(holes.of(&ids[2], waits(3)), 2);
-        assert_eq!(holes.release(&ids[2], 3, waits(3)), 1, "two of three");
-        assert_eq!(holes.of(&ids[3], waits(4)), 0);
-        assert_eq!(holes.release(&ids[3], 0, waits(4)), 0);
+        release(vec![&mut holes], &ids[2], 3, waits(3), turn);
+        assert_eq!(holes.of(&ids[3], waits(4)), 0, "two of three");
+        release(vec![&mut holes], &ids[3], 0, waits(4), turn);
         assert_eq!(holes.of(&ids[4], waits(5)), 1, "behind its own events");
         holes.close(&ids[5]);
-        assert_eq!(holes.release(&ids[4], 0, waits(5)), 0);
+        release(vec![&mut holes], &ids[4], 0, waits(5), turn);
         assert_eq!(holes.of(&ids[5], waits(6)), 1);
-        holes.release(&ids[5], 0, waits(6));
+        release(vec![&mut holes], &ids[5], 0, waits(6), turn);
         assert!(holes.0.is_empty());
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidewater_delta::{Change, Op, Position, TableId};
 
+use super::holes;
 use super::judge::Verdict;
-use super::partition::Partition;
 use super::seen;
 use super::spec::Output;
 use super::table::Table;
@@ -131,10 +131,15 @@ impl Timeline {
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
         let waits = |other: &Arc<str>| self.pending.contains_key(other);
+        let turn = |other: &Arc<str>| match self.queue.iter().position(|queued| queued == other) {
+            Some(at) => at + 1,
+            None if waits(other) => usize::MAX,
+            None => 0,
+        };
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| table.live && table.has_holes()) {
             let missing = table.missing(&transaction, *of, &counts);
-            let release = |left, partition: &mut Partition| partition.holes.release(id, left, waits);
-            table.partitions.values_mut().fold(missing, release);
+            let partitions = table.partitions.values_mut().map(|partition| &mut partition.holes).collect();
+            holes::release(partitions, id, missing, waits, turn);
         }
         let recent = Recent { counts, committed_ms, number: self.count, again, repaid: false };
         self.count += 1;
