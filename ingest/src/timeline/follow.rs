@@ -242,7 +242,9 @@ impl Timeline {
                     continue;
                 }
                 let first = || self.released.is_older_than_all(name, ms) || self.has_lost(name, ms);
-                if last.is_some_and(|last| index < last) || first() {
+                // Without a key what comes again may lie behind what follows it.
+                let before = last.is_some_and(|last| index < last) && !self.follows(name, ms);
+                if before || first() {
                     older.insert(entry.at);
                     if !self.has_passed(entry) {
                         transactions.insert(name, ms);
@@ -258,6 +260,13 @@ impl Timeline {
         };
         older.extend(unnamed.into_iter().filter(same).map(|entry| entry.at));
         older
+    }
+
+    /// Whether the server's numbers say that a transaction follows all that were released.
+    fn follows(&self, name: &str, ms: i64) -> bool {
+        let newest_ms = self.released.newest_ms(name);
+        self.newest.as_ref().is_some_and(|newest| seen::is_less(newest, name))
+            && newest_ms.is_some_and(|newest_ms| self.released.is_one_beginning(name, ms, newest_ms))
     }
 
     /// Whether nothing shows that the entry's transaction has its turn: the transaction topic does not name it.

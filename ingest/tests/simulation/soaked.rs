@@ -217,3 +217,8 @@ fn the_rows_of_another_table_may_be_gone_before_the_first_row_of_a_snapshot() {
 fn a_place_in_the_binlog_that_is_used_again_says_no_more_than_it_did() {
     holds_for(Class::Mixed, &[9_002_526]);
 }
+
+#[test]
+fn an_event_that_comes_again_does_not_make_older_what_lies_before_it() {
+    holds_for(Class::Restarts, &[5_002_097]);
+}
