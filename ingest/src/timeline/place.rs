@@ -27,13 +27,25 @@ impl BinlogPlace {
     }
 
     /// Whether this change is part of what `moment` shows. After a failover names of files tell nothing, so of what lies clearly
-    /// apart in time the time tells.
+    /// apart in time the time tells; and of files that are named otherwise every time that is that of a commit.
     pub(crate) fn is_before(&self, moment: &BinlogPlace) -> bool {
         match self.ms.saturating_sub(moment.ms) {
             younger if younger > SAME_MOMENT_MS => false,
             older if older < -LONG_AGO_MS => true,
+            apart if self.is_elsewhere(moment) && self.is_commit() && (apart < 0 || moment.is_commit()) => apart < 0,
             _ => self.key() < moment.key(),
         }
+    }
+
+    /// Whether its files are named otherwise: they are of another server.
+    fn is_elsewhere(&self, other: &BinlogPlace) -> bool {
+        let name = |place: &BinlogPlace| place.file.rfind('.').unwrap_or(place.file.len());
+        self.file[..name(self)] != other.file[..name(other)]
+    }
+
+    /// Whether its time is that of a commit: whole seconds may be those of a statement's begin, or of a snapshot.
+    fn is_commit(&self) -> bool {
+        self.ms % 1_000 != 0
     }
 
     /// Whether this change is certainly not part of what `moment` shows.
@@ -53,5 +65,24 @@ impl BinlogPlace {
 
     pub(crate) fn position(&self) -> Position {
         Position::Binlog { file: self.file.to_string(), offset: self.pos }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_servers_the_times_of_commits_tell() {
+        let place = |file: &str, ms| BinlogPlace { file: file.into(), pos: 100, ms };
+        let (snapshot, truncate) = (place("binlog.000007", 9_000), place("binlog.000007", 9_200));
+        assert!(place("replica-bin.000001", 8_900).is_before(&snapshot));
+        assert!(place("replica-bin.000001", 9_100).is_before(&truncate));
+        assert!(!place("bin.000001", 9_300).is_before(&truncate));
+        // Within the second of a snapshot, and of a server that writes whole seconds, places tell.
+        assert!(
+            place("bin.000001", 9_300).is_before(&snapshot) && !place("replica-bin.000001", 8_000).is_before(&snapshot)
+        );
+        assert!(place("binlog.000006", 9_300).is_before(&truncate), "of one server");
     }
 }

@@ -222,3 +222,8 @@ fn a_place_in_the_binlog_that_is_used_again_says_no_more_than_it_did() {
 fn an_event_that_comes_again_does_not_make_older_what_lies_before_it() {
     holds_for(Class::Restarts, &[5_002_097]);
 }
+
+#[test]
+fn what_a_snapshot_holds_is_told_by_its_time_on_another_server() {
+    holds_for(Class::Mixed, &[9_001_238, 9_011_257]);
+}
