@@ -426,7 +426,8 @@ impl Timeline {
     pub(super) fn hide(&mut self, id: TableId) {
         let horizon = self.boundaries.horizon.max(self.boundaries.next);
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.live && !table.log) else { return };
-        (table.live, table.shown) = (false, false);
+        // The rows that it has may have come by commits alone.
+        (table.live, table.shown, table.based) = (false, false, true);
         table.late.clear();
         table.ghosts.clear();
         table.boundaries = horizon;

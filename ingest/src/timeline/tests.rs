@@ -299,3 +299,16 @@ fn the_first_row_of_a_table_may_not_be_that_of_a_topic_that_may_hold_others() {
         assert_eq!(timeline.is_shown(TABLE), whole, "{topic}");
     }
 }
+
+#[test]
+fn a_snapshot_replaces_the_rows_that_came_by_commits_before_the_table_was_hidden() {
+    let mut timeline = timeline(1);
+    transaction(&mut timeline, 1, 1);
+    event(&mut timeline, 1, 1, (0, 0));
+    assert_eq!(told(&mut timeline, &[1]), [1]);
+    timeline.gap(TABLE, 0, 1, 2);
+    snapshot_row(&mut timeline, Snapshot::First, 400, (0, 2));
+    let outputs = timeline.release();
+    let [Output::Base { ops, .. }] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((&ops[0], ops.len()), (&Op::Truncate, 2));
+}

@@ -227,3 +227,8 @@ fn an_event_that_comes_again_does_not_make_older_what_lies_before_it() {
 fn what_a_snapshot_holds_is_told_by_its_time_on_another_server() {
     holds_for(Class::Mixed, &[9_001_238, 9_011_257]);
 }
+
+#[test]
+fn a_snapshot_replaces_what_came_by_commits_before_its_table_was_hidden() {
+    holds_for(Class::Mixed, &[9_000_007]);
+}
