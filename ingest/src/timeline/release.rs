@@ -131,10 +131,11 @@ impl Timeline {
         self.released.insert_at(id, committed_ms);
         self.newest = Some(id.clone());
         let waits = |other: &Arc<str>| self.pending.contains_key(other);
-        let turn = |other: &Arc<str>| match self.queue.iter().position(|queued| queued == other) {
-            Some(at) => at + 1,
-            None if waits(other) => usize::MAX,
+        // One that is near is found soon, and only of one that has its turn to come it is looked for.
+        let turn = |other: &Arc<str>| match self.pending.get(other) {
             None => 0,
+            Some(transaction) if !transaction.queued => usize::MAX,
+            Some(_) => self.queue.iter().position(|queued| queued == other).map_or(usize::MAX, |at| at + 1),
         };
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| table.live && table.has_holes()) {
             let missing = table.missing(&transaction, *of, &counts);
