@@ -44,7 +44,7 @@ impl BinlogPlace {
     }
 
     /// Whether its time is that of a commit: whole seconds may be those of a statement's begin, or of a snapshot.
-    fn is_commit(&self) -> bool {
+    pub(super) fn is_commit(&self) -> bool {
         self.ms % 1_000 != 0
     }
 

@@ -100,8 +100,11 @@ impl Step {
                 _ => None,
             }
         };
-        // Places in binlogs of two servers do not compare.
-        match transaction.place.as_ref().is_some_and(|place| place.file != self.place.file) && self.truncates() {
+        // Places in binlogs of two servers do not compare, and their files may be named alike. Times do, but a whole second may be any time in it.
+        let tells =
+            |committed| self.place.is_commit() || committed < self.place.ms || committed >= self.place.ms + 1_000;
+        let apart = transaction.place.as_ref().is_some_and(|place| place.file != self.place.file);
+        match apart && self.truncates() && transaction.end.as_ref().is_some_and(|end| tells(end.committed_ms)) {
             true => by_time().or(shown),
             false => shown.or_else(by_time),
         }
@@ -308,5 +311,11 @@ mod tests {
         let after = |file, ms| truncate.is_after(&transaction(file, ms), TableId(1));
         assert_eq!(after("replica-bin.000001", 4_000), Some(true));
         assert_eq!(after("binlog.000001", 6_000), Some(false));
+        assert_eq!(
+            after("binlog.000001", 5_700),
+            Some(true),
+            "of one server, within the second that the TRUNCATE says"
+        );
+        assert_eq!(after("binlog.000003", 5_700), Some(false));
     }
 }
