@@ -9,13 +9,23 @@ case "${1:-}" in
   '' | --wipe) ;;
   --kill)
     shift
+    killed=()
     for name in "$@"; do
-      if alive "$name"; then kill -9 "$(<"$DATA/pids/$name")" || true; fi
+      if alive "$name"; then
+        pid=$(<"$DATA/pids/$name")
+        kill -9 "$pid" || true
+        killed+=("$pid")
+      fi
     done
     for name in "$@"; do
       # A killed process lets go of its port only when its last thread has ended.
       port="${name^^}_PORT"
       while alive "$name" || port_open "${!port}"; do sleep 0.05; done
+    done
+    # And of its number only when it has been buried, which who buries it may take its time for.
+    end=$((SECONDS + 10))
+    for pid in "${killed[@]}"; do
+      while kill -0 "$pid" 2>/dev/null && ((SECONDS < end)); do sleep 0.05; done
     done
     exit 0
     ;;

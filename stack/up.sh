@@ -81,6 +81,8 @@ start_mysql() {
       >"$DATA/logs/mysql-init.log" 2>&1 || die "mysql could not create its data folder: see $DATA/logs/mysql-init.log"
     mv "$DATA/data/mysql.new" "$DATA/data/mysql"
   fi
+  # Ours does not run: a lock that a killed one left may name a process that has its number by now.
+  rm -f "$DATA/mysql.sock" "$DATA/mysql.sock.lock"
   launch mysql "$loader" --library-path "$(dirname "$loader")" "$mysqld" --defaults-file="$DATA/conf/my.cnf"
 }
 
