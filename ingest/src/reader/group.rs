@@ -19,7 +19,7 @@ use crate::kafka::Cluster;
 use crate::learned::Learned;
 use crate::registry::RegistryConfig;
 use crate::source::{Envelope, Format, Health, SourceConfig, SourceEvent, State};
-use crate::timeline::{Bounds, Output, Timeline};
+use crate::timeline::{Bounds, MADE_AGAIN, Output, Timeline};
 
 /// Batches that wait for the timeline.
 const BATCHES: usize = 32;
@@ -337,7 +337,7 @@ impl Group {
         }
         match table {
             Some(id) => self.timeline.anew(id, bounds),
-            None => self.timeline.boundaries_gone("it was deleted and made again"),
+            None => self.timeline.boundaries_gone(MADE_AGAIN),
         }
     }
 

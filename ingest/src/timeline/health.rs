@@ -96,7 +96,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::{Bounds, Output, Place, TableSpec};
+    use crate::timeline::{Bounds, MADE_AGAIN, Output, Place, TableSpec};
 
     const TABLE: TableId = TableId(3);
 
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn without_its_boundaries_a_timeline_stands_still_at_once() {
         let mut timeline = shown(transactions());
-        timeline.boundaries_gone("it was deleted and made again");
+        timeline.boundaries_gone(MADE_AGAIN);
         timeline.release();
         let health = timeline.health(TABLE);
         assert_eq!(health.state, State::Stalled);

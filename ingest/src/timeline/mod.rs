@@ -66,6 +66,9 @@ use transaction::{End, Part, Transaction};
 /// a little later than their END.
 const RECENT: usize = 1024;
 
+/// Why a transaction topic cannot be followed that is not the one that was.
+pub const MADE_AGAIN: &str = "it was deleted and made again";
+
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Timeline {

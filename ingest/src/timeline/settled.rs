@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tidewater_delta::TableId;
 
-use super::Timeline;
 use super::place::BinlogPlace;
+use super::{MADE_AGAIN, Timeline};
 
 /// What waits at some moment.
 #[derive(Debug)]
@@ -29,8 +29,9 @@ impl Timeline {
     /// Whether what waited has had its turn, or will not have it without more records: the state is no older than any that a
     /// timeline has shown that had read no more.
     pub fn has_settled(&self, waiting: &Waiting) -> bool {
-        // What was deleted of the transaction topic may have been read before: then what it names was shown.
-        if self.boundaries.gone.is_some() {
+        // What was deleted of the transaction topic may have been read before: then what it names was shown. One that was made again
+        // tells of other transactions, and its tables' topics were made again with it.
+        if self.boundaries.gone.as_deref().is_some_and(|why| why != MADE_AGAIN) {
             return false;
         }
         let blocked = self.blocked.as_ref().is_some_and(|blocked| blocked.definite);

@@ -1,5 +1,6 @@
 //! A table's topic is deleted and made again under a source: the truth or an error, never what the old topic held.
 
+use crate::sql::wait_until;
 use crate::stage::{Pair, Stage};
 use crate::{Result, connect, kafka};
 
@@ -26,7 +27,12 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     }
     stage.sql("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (4, 4)").await?;
     stage.connector("shop", "anew", &[]).await?;
-    stage.sql("BEGIN; UPDATE t SET v = v + 1; UPDATE u SET v = v + 1; COMMIT").await?;
+    // The first ones may be part of the new snapshot, and then there is no transaction topic yet.
+    wait_until(async || {
+        stage.sql("BEGIN; UPDATE t SET v = v + 1; UPDATE u SET v = v + 1; COMMIT").await?;
+        Ok(kafka::watermarks(&brokers, "anew.transaction", 0).is_ok_and(|(_, end)| end > 0))
+    })
+    .await?;
     for pair in pairs {
         stage.truth_or_said(pair, "anew.").await?;
     }
