@@ -65,7 +65,8 @@ need_port() {
 # launch NAME COMMAND...: in its own session, so that ctrl-c in the terminal does not reach the servers.
 launch() {
   local name=$1; shift
-  setsid "$@" >"$DATA/logs/$name.log" 2>&1 </dev/null &
+  # What a server said before it was killed tells why.
+  setsid "$@" >>"$DATA/logs/$name.log" 2>&1 </dev/null &
   printf '%s\n' "$!" >"$DATA/pids/$name"
   # Until it is the server's own command line, it is this script's.
   while kill -0 "$!" 2>/dev/null && ! alive "$name"; do sleep 0.02; done

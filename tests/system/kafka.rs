@@ -1,5 +1,8 @@
 //! What scenarios do to Kafka's topics behind Tidewater's back.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -7,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -139,4 +143,18 @@ pub(crate) fn committed(brokers: &str, topic: &str) -> Result<Vec<Record>> {
         }
     }
     Ok(records)
+}
+
+/// Writes all that all topics hold to a file, one record a line.
+pub(crate) fn write_all(brokers: &str, file: &Path) -> Result<()> {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let metadata = consumer.fetch_metadata(None, TIMEOUT)?;
+    let mut file = BufWriter::new(File::create(file)?);
+    for topic in metadata.topics().iter().map(MetadataTopic::name).filter(|name| !name.starts_with("__")) {
+        for Record { partition, offset, key, value } in committed(brokers, topic)? {
+            let value = value.as_deref().map(String::from_utf8_lossy);
+            writeln!(file, "{topic} {partition} {offset} {:?} {value:?}", String::from_utf8_lossy(&key))?;
+        }
+    }
+    Ok(file.flush()?)
 }

@@ -2,7 +2,8 @@
 //! run on free ports and stopped after it. MySQL itself says what the views must hold.
 //!
 //! `TIDEWATER_TESTS=unit` leaves it out, which the test command's `unit` mode sets; otherwise a missing server is a failure.
-//! `--only NAME,NAME` runs some scenarios (`shop`, `chaos`, or a name of `scenarios::ALL`), `--faults N --seed N` say how much chaos.
+//! `--only NAME,NAME` runs some scenarios (`shop`, `chaos`, or a name of `scenarios::ALL`), `--faults N --seed N --parts NAME,NAME` say
+//! how much chaos.
 
 mod connect;
 mod http;
@@ -45,14 +46,16 @@ struct Options {
 impl Options {
     fn read(arguments: &[String]) -> Result<Self> {
         let seed = std::time::UNIX_EPOCH.elapsed()?.as_secs();
-        let mut options = Options { only: Vec::new(), chaos: chaos::Options { faults: 10, seed } };
+        let mut options = Options { only: Vec::new(), chaos: chaos::Options { seed, ..chaos::Options::default() } };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+            let names = |text: &String| text.split(',').map(str::to_owned).collect();
             match argument.as_str() {
-                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--only" => options.only = names(value()?),
                 "--faults" => options.chaos.faults = value()?.parse()?,
                 "--seed" => options.chaos.seed = value()?.parse()?,
+                "--parts" => options.chaos.parts = names(value()?),
                 // Cargo hands every test program what libtest understands.
                 _ => {}
             }
@@ -95,6 +98,10 @@ fn run(arguments: &[String]) -> Result<bool> {
             proofs.take("the pipeline ran to its end", outcome);
             if proofs.failed() {
                 servers.keep_logs();
+                let topics = servers.folder().join("logs/topics.txt");
+                if let Err(error) = kafka::write_all(&servers.kafka(), &topics) {
+                    eprintln!("what the topics hold could not be written to {}: {error}", topics.display());
+                }
             }
         }
         Err(error) => proofs.take("the servers start", Err(error)),
@@ -111,7 +118,7 @@ async fn prove(servers: &Arc<Servers>, proofs: &Proofs, options: &Options) -> Re
             proofs.take("the shop's proofs ran to their end", done);
         }
         if options.wants("chaos") {
-            let done = chaos::prove(servers, proofs, &traffic, &mut tidewater, options.chaos).await;
+            let done = chaos::prove(servers, proofs, &traffic, &mut tidewater, &options.chaos).await;
             proofs.take("the chaos ran to its end", done);
         }
         for connector in ["shop", "shop-json"] {

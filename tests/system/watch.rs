@@ -27,7 +27,7 @@ pub(crate) struct Seen {
     /// Answers that lack what an earlier one had.
     back: u64,
     refused: u64,
-    /// The first anomaly.
+    /// The first anomaly: when it was seen, and what the rows were.
     first: Option<String>,
     last_refusal: Option<String>,
 }
@@ -170,6 +170,12 @@ async fn look(mut session: Session, prefix: &'static str, highest: Arc<AtomicI64
             SUM.to_string(),
         ),
     ];
+    let evidence = format!(
+        "SELECT string_agg(o.id || ' of ' || o.total || ' has ' || coalesce(i.items, 'nothing'), '; ') \
+         FROM {prefix}_wrong_orders w JOIN {prefix}_orders o ON o.id = w.id LEFT JOIN \
+         (SELECT order_id, string_agg(id || ': ' || quantity || ' * ' || price, ', ') AS items FROM {prefix}_order_items GROUP BY order_id) i \
+         ON i.order_id = o.id"
+    );
     let mut again = tokio::time::interval(PAUSE);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.load(Ordering::Relaxed) {
@@ -180,7 +186,10 @@ async fn look(mut session: Session, prefix: &'static str, highest: Arc<AtomicI64
                 Ok(found) => {
                     seen.looks += 1;
                     seen.anomalies += 1;
-                    seen.first.get_or_insert(format!("{query}: {found}"));
+                    if seen.first.is_none() {
+                        let rows = session.ask(&evidence).await.unwrap_or_else(|error| error.to_string());
+                        seen.first = Some(format!("{}: {query}: {found}; wrong orders: {rows}", chrono::Utc::now()));
+                    }
                 }
                 Err(error) => seen.refuse(error.as_ref()),
             }

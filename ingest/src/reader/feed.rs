@@ -300,7 +300,10 @@ impl Worker {
                 true
             }
             _ => {
-                tracing::warn!(topic = self.topic, %error, "Kafka; trying on");
+                // A broker that is away is told of by every connection, again and again.
+                if !self.troubled {
+                    tracing::warn!(topic = self.topic, %error, "Kafka; trying on");
+                }
                 self.trouble(Some(self.cluster.error(error).to_string()));
                 true
             }

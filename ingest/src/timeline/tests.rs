@@ -51,29 +51,9 @@ fn transaction(timeline: &mut Timeline, number: i64, count: u64) {
     timeline.boundary(2 * number + 1, number, end);
 }
 
-/// An event of the transaction of a number.
-fn event(timeline: &mut Timeline, number: i64, order: u64, (partition, offset): (i32, i64)) {
-    let id: Arc<str> = format!("u:{number}").into();
-    let transaction = TransactionRef { id: id.clone(), total_order: order, data_collection_order: order };
-    let origin = Origin {
-        snapshot: Snapshot::No,
-        collection: "shop.t".into(),
-        server_id: 1,
-        file: "binlog.000001".into(),
-        pos: 100 * number as u64,
-        row: order as u32,
-        gtid: Some(id),
-        ts_ms: number,
-        transaction: Some(transaction),
-    };
-    let ops = vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())];
-    let place = Place { partition, offset, timestamp_ms: number };
-    timeline.event(TABLE, place, Event { operation: Operation::Update, ops, origin });
-}
-
-/// A TRUNCATE, which is the transaction of a number.
-fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64)) {
-    let origin = Origin {
+/// Of a change by the transaction of a number, which says no more of it.
+fn origin(number: i64) -> Origin {
+    Origin {
         snapshot: Snapshot::No,
         collection: "shop.t".into(),
         server_id: 1,
@@ -83,27 +63,35 @@ fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64
         gtid: Some(format!("u:{number}").into()),
         ts_ms: number,
         transaction: None,
-    };
+    }
+}
+
+/// What sets the table's row.
+fn upsert() -> Vec<Op> {
+    vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())]
+}
+
+/// An event of the transaction of a number.
+fn event(timeline: &mut Timeline, number: i64, order: u64, (partition, offset): (i32, i64)) {
+    let id = format!("u:{number}").into();
+    let transaction = Some(TransactionRef { id, total_order: order, data_collection_order: order });
+    let origin = Origin { row: order as u32, transaction, ..origin(number) };
     let place = Place { partition, offset, timestamp_ms: number };
-    timeline.event(TABLE, place, Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin });
+    timeline.event(TABLE, place, Event { operation: Operation::Update, ops: upsert(), origin });
+}
+
+/// A TRUNCATE, which is the transaction of a number.
+fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64)) {
+    let place = Place { partition, offset, timestamp_ms: number };
+    let ops = vec![Op::Truncate];
+    timeline.event(TABLE, place, Event { operation: Operation::Truncate, ops, origin: origin(number) });
 }
 
 /// A row of the snapshot at a place of the binlog.
 fn snapshot_row(timeline: &mut Timeline, snapshot: Snapshot, pos: u64, (partition, offset): (i32, i64)) {
-    let origin = Origin {
-        snapshot,
-        collection: "shop.t".into(),
-        server_id: 0,
-        file: "binlog.000001".into(),
-        pos,
-        row: 0,
-        gtid: None,
-        ts_ms: 0,
-        transaction: None,
-    };
-    let ops = vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())];
+    let origin = Origin { snapshot, server_id: 0, pos, gtid: None, ..origin(0) };
     let place = Place { partition, offset, timestamp_ms: 0 };
-    timeline.event(TABLE, place, Event { operation: Operation::Read, ops, origin });
+    timeline.event(TABLE, place, Event { operation: Operation::Read, ops: upsert(), origin });
 }
 
 #[test]

@@ -18,10 +18,18 @@ const PARTS: [&str; 5] = ["tidewater", "kafka", "connect", "mysql", "registry"];
 const CALM: i64 = 250;
 
 /// How much of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) faults: usize,
     pub(crate) seed: u64,
+    /// What is killed, by name.
+    pub(crate) parts: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { faults: 10, seed: 0, parts: PARTS.map(str::to_owned).to_vec() }
+    }
 }
 
 /// See the module.
@@ -30,10 +38,11 @@ pub(crate) async fn prove(
     proofs: &Proofs,
     traffic: &Arc<Traffic>,
     tidewater: &mut Tidewater,
-    options: Options,
+    options: &Options,
 ) -> Result<()> {
-    let Options { faults, seed } = options;
-    eprintln!("chaos: {faults} faults; again with --only chaos --faults {faults} --seed {seed}");
+    let Options { faults, seed, parts } = options;
+    let parts = parts.join(",");
+    eprintln!("chaos: {faults} faults; again with --only chaos --faults {faults} --seed {seed} --parts {parts}");
     let (begin, before) = (Instant::now(), traffic.transactions());
     let stop = Arc::new(AtomicBool::new(false));
     let watched = watch::start(tidewater).await?;
@@ -80,14 +89,14 @@ async fn break_things(
     servers: &Arc<Servers>,
     traffic: &Traffic,
     tidewater: &mut Tidewater,
-    options: Options,
+    options: &Options,
 ) -> Result<()> {
     let mut random = Random(options.seed);
     let mut order: Vec<&str> = Vec::new();
     let mut done = 0;
     while done < options.faults {
         if order.is_empty() {
-            order = PARTS.to_vec();
+            order = options.parts.iter().map(String::as_str).collect();
             for last in (1..order.len()).rev() {
                 order.swap(last, random.below(last as i64 + 1) as usize);
             }

@@ -13,7 +13,7 @@ use crate::Connection;
 
 const GUARD: &str = r#"
 trap : INT TERM
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tidewater-judge.XXXXXX") || exit 1
+dir=$(mktemp -d --suffix=-tidewater-judge) || exit 1
 "$0/initdb" -D "$dir/data" --locale=C -E UTF8 -A trust -U judge --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 "$0/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c full_page_writes=off -c synchronous_commit=off \
   -c TimeZone=UTC -c max_connections=200 -c autovacuum=off >>"$dir/log" 2>&1 </dev/null &

@@ -28,7 +28,7 @@ pub(super) fn register(t: &mut Table) {
         Ok(Datum::Bool(normal_form(text, c.text(1)?)? == text))
     });
     t.add(
-        "unistr(text) -> text -- Its escapes \\\\XXXX, \\\\+XXXXXX, \\\\uXXXX, \\\\UXXXXXXXX replaced by characters.",
+        "unistr(text) -> text -- Its escapes \\\\hhhh, \\\\+hhhhhh, \\\\uhhhh, \\\\Uhhhhhhhh replaced by characters.",
         |c| c.new_text(&unescape(c.text(0)?)?),
     );
 }
