@@ -300,3 +300,17 @@ fn a_snapshot_replaces_the_rows_that_came_by_commits_before_the_table_was_hidden
     let [Output::Base { ops, .. }] = &outputs[..] else { panic!("{outputs:?}") };
     assert_eq!((&ops[0], ops.len()), (&Op::Truncate, 2));
 }
+
+#[test]
+fn what_cannot_be_decoded_may_be_of_a_collection_that_no_topic_is_known_of() {
+    let mut timeline = Timeline::new("shop.transaction", true);
+    timeline.begin_boundaries(0, 0);
+    timeline.add_table(TABLE, spec("renamed", vec![Bounds { partition: 0, low: 0, end: 0 }]));
+    told(&mut timeline, &[0]);
+    assert!(timeline.is_shown(TABLE));
+    let place = Place { partition: 0, offset: 0, timestamp_ms: 1 };
+    timeline.lost(TABLE, place, Loss { transaction: None, snapshot: false, reason: "cut off".into() });
+    transaction(&mut timeline, 1, 1);
+    told(&mut timeline, &[1]);
+    assert_eq!(timeline.health(TABLE).state, State::Stalled);
+}
