@@ -45,9 +45,10 @@ mod table;
 mod tests;
 mod transaction;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use tidewater_delta::{Change, Commit, Op, Position, TableId};
 
@@ -78,14 +79,14 @@ pub struct Timeline {
     /// Whether its one topic's records have no envelope.
     log: bool,
     tables: BTreeMap<TableId, Table>,
-    owners: HashMap<Arc<str>, Owner>,
+    owners: FxHashMap<Arc<str>, Owner>,
     boundaries: Boundaries,
     /// Ids whose BEGIN or END has come, in the order of the transaction topic.
     queue: VecDeque<Arc<str>>,
     /// Transactions not yet released; those not in `queue` are known by their events only.
-    pending: HashMap<Arc<str>, Transaction>,
+    pending: FxHashMap<Arc<str>, Transaction>,
     /// Transactions of an id that is pending, of a later time: the server's numbers began anew.
-    later: HashMap<Arc<str>, Transaction>,
+    later: FxHashMap<Arc<str>, Transaction>,
     released: Seen,
     /// The newest released transaction.
     newest: Option<Arc<str>>,
@@ -163,11 +164,11 @@ impl Timeline {
             alone: Vec::new(),
             alone_at: None,
             tables: BTreeMap::new(),
-            owners: HashMap::new(),
+            owners: FxHashMap::default(),
             boundaries: Boundaries::default(),
             queue: VecDeque::new(),
-            pending: HashMap::new(),
-            later: HashMap::new(),
+            pending: FxHashMap::default(),
+            later: FxHashMap::default(),
             released: Seen::default(),
             newest: None,
             reached: None,

@@ -4,8 +4,9 @@
 //! binlog (`file=binlog.000003,pos=157`). Each is a prefix and a number, so the set is ranges of numbers by prefix, as in
 //! MySQL's own GTID sets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 /// Ranges kept a prefix. Binlog positions leave gaps; past this many the two oldest ranges become one, which only takes
@@ -19,13 +20,13 @@ type Ranges = BTreeMap<u64, u64>;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// By prefix: first and last number of each range.
-    ranges: HashMap<Box<str>, Ranges>,
+    ranges: FxHashMap<Box<str>, Ranges>,
     /// Ids that do not end in a number.
     others: std::collections::HashSet<Box<str>>,
     /// By prefix: the latest time that an id of it came with.
-    newest_ms: HashMap<Box<str>, i64>,
+    newest_ms: FxHashMap<Box<str>, i64>,
     /// By prefix: what there was until this time, at which the server's numbers began anew.
-    earlier: HashMap<Box<str>, Vec<(i64, Ranges)>>,
+    earlier: FxHashMap<Box<str>, Vec<(i64, Ranges)>>,
 }
 
 /// How often numbers may begin anew before the first beginnings are forgotten.

@@ -28,7 +28,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { faults: 10, seed: 0, parts: PARTS.map(str::to_owned).to_vec() }
+        Options { faults: 20, seed: 0, parts: PARTS.map(str::to_owned).to_vec() }
     }
 }
 
