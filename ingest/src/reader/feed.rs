@@ -35,6 +35,9 @@ const IDLE: Duration = Duration::from_millis(20);
 /// Pauses before a registry that did not answer is asked again: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// So long a new consumer may need until it can be told where to read.
+const STARTS: Duration = Duration::from_secs(5);
+
 /// What a topic's records are.
 pub(crate) enum Content {
     /// Changes of a table.
@@ -147,6 +150,7 @@ impl Feed {
                 stop: stopping,
                 items: Vec::new(),
                 troubled: false,
+                begun: Instant::now(),
                 newest: BTreeMap::new(),
                 known,
                 anew: BTreeSet::new(),
@@ -183,6 +187,8 @@ pub(super) struct Worker {
     stop: Arc<AtomicBool>,
     pub(super) items: Vec<Item>,
     troubled: bool,
+    /// When the consumer was made.
+    begun: Instant,
     /// The newest record of each partition of the batch.
     newest: BTreeMap<i32, Mark>,
     /// Of partitions that are read on after a restart: the newest record that was taken before.
@@ -256,20 +262,33 @@ impl Worker {
                 let next = self.next.get(&from.partition).map_or(from.next, |(next, _)| from.next.max(*next));
                 self.next.insert(from.partition, (next, from.end.max(next)));
                 let seek = Offset::Offset(self.from(from.partition, next));
-                let seek = consumer.seek(&self.topic, from.partition, seek, TIMEOUT);
-                seek.map_err(|error| self.cluster.error(&error))
-            }
-            Order::Restart(from) => match self.cluster.consumer() {
-                Ok(new) => {
-                    tracing::warn!(topic = self.topic, "the reader stood still; it begins again where it was");
-                    *consumer = new;
-                    self.assign(consumer, &from)
+                match consumer.seek(&self.topic, from.partition, seek, TIMEOUT) {
+                    // librdkafka has given the partition up, as it does where a topic is gone for a while.
+                    Err(error)
+                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
+                            && self.begun.elapsed() >= STARTS =>
+                    {
+                        let all = self.next.iter().map(|(&partition, &(next, end))| From { partition, next, end });
+                        let all: Vec<_> = all.collect();
+                        self.begin_again(consumer, &all)
+                    }
+                    sought => sought.map_err(|error| self.cluster.error(&error)),
                 }
-                Err(error) => Err(error),
-            },
+            }
+            Order::Restart(from) => {
+                tracing::warn!(topic = self.topic, "the reader stood still; it begins again where it was");
+                self.begin_again(consumer, &from)
+            }
         };
         self.trouble(done.err().map(|error| error.to_string()));
         self.send()
+    }
+
+    /// Goes on with a new consumer.
+    fn begin_again(&mut self, consumer: &mut BaseConsumer, from: &[From]) -> Result<(), Error> {
+        self.begun = Instant::now();
+        *consumer = self.cluster.consumer()?;
+        self.assign(consumer, from)
     }
 
     fn assign(&mut self, consumer: &BaseConsumer, from: &[From]) -> Result<(), Error> {

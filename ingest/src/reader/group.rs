@@ -248,8 +248,11 @@ impl Group {
     fn take(&mut self, batch: Batch) -> Option<()> {
         let Some(reading) = self.readings.get_mut(&batch.feed) else { return Some(()) };
         let table = reading.table;
-        reading.moved = Instant::now();
-        self.moved = reading.moved;
+        // Who only tells of trouble stands still.
+        if batch.items.iter().any(|item| !matches!(item, Item::Trouble(_))) {
+            reading.moved = Instant::now();
+            self.moved = reading.moved;
+        }
         for item in batch.items {
             let Some(reading) = self.readings.get_mut(&batch.feed) else { return Some(()) };
             match (item, table) {

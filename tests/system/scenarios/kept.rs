@@ -29,6 +29,8 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     stage.avro("loose", "kept.kept.loose", ", TRANSACTION TOPIC 'none'").await?;
     stage.client().await?.batch_execute(VIEW).await?;
     let pairs = ["a", "log", "loose"].map(|table| Pair { source: table, table, columns: "id, v" });
+    stage.sql(CHANGE).await?;
+    stage.judge(&pairs).await?;
     // Transactions of other databases go on in the transaction topic: only what lies before this change was certainly read.
     let ends = TOPICS.map(|topic| kafka::watermarks(&brokers, topic, 0).map(|(_, end)| (topic, end)));
     stage.sql(CHANGE).await?;
