@@ -161,6 +161,8 @@ impl Traffic {
             10..30 => drop(place(&mut tx, random).await?),
             30..50 => change_items(&mut tx, random).await?,
             50..60 => delete_order(&mut tx, random).await?,
+            // Debezium forgets the insert of a changed primary key if it is stopped right behind the delete (see ARCHITECTURE.md).
+            60..66 if self.rough.load(Ordering::Relaxed) => {}
             60..66 => {
                 // A primary key changes: Debezium sends a delete and an insert. Negative keys meet no others.
                 let key = self.next_key.fetch_sub(1, Ordering::Relaxed);
