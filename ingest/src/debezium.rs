@@ -357,7 +357,7 @@ impl Shape {
         };
         let ops = ops.and_then(|ops| lacks.map_or(Ok(ops), Err));
         match ops {
-            Ok(ops) => Ok(Event { operation, ops, origin: fields.origin(operation, names) }),
+            Ok(ops) => Ok(Event { operation, ops, origin: fields.origin(operation, names), key_change: None }),
             Err(error) => Err(fields.undecodable(error, names)),
         }
     }

@@ -71,6 +71,15 @@ pub struct Origin {
     pub transaction: Option<TransactionRef>,
 }
 
+/// Which half of a changed primary key an event is. Debezium says it in a header of the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyChange {
+    /// The deletion of the old key, header `__debezium.newkey`.
+    Deletion,
+    /// The insertion of the new one, header `__debezium.oldkey`.
+    Insertion,
+}
+
 /// A change event: what happened, to what rows, whence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -80,6 +89,8 @@ pub struct Event {
     pub ops: Vec<Op>,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether it is half of a changed primary key.
+    pub key_change: Option<KeyChange>,
 }
 
 /// A record of the transaction topic.

@@ -81,7 +81,11 @@ fn feed(timeline: &mut Timeline) -> usize {
             transaction: Some(transaction),
         };
         let place = Place { partition: 0, offset: n as i64, timestamp_ms: 1 };
-        timeline.event(TABLE, place, Event { operation: Operation::Create, ops: vec![Op::Upsert(row)], origin });
+        timeline.event(
+            TABLE,
+            place,
+            Event { operation: Operation::Create, ops: vec![Op::Upsert(row)], origin, key_change: None },
+        );
         if n.is_multiple_of(10_000) {
             assert!(timeline.release().is_empty());
         }

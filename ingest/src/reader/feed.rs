@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::Offset;
 use tidewater_delta::Op;
 use tidewater_types::TableSchema;
@@ -21,7 +21,7 @@ use tidewater_types::TableSchema;
 use super::mark::Mark;
 use crate::decode::{BoundaryDecoder, Decoded, Decoder, Record};
 use crate::error::{Error, Undecodable};
-use crate::event::{Boundary, Event, RecordMeta, Snapshot};
+use crate::event::{Boundary, Event, KeyChange, Operation, RecordMeta, Snapshot};
 use crate::kafka::{Cluster, TIMEOUT};
 use crate::learned::{Learned, Lesson};
 use crate::registry::RegistryConfig;
@@ -380,7 +380,10 @@ impl Worker {
                 let lost = decoder.lost_columns().into_iter();
                 self.items.extend(lost.map(|(column, error)| Item::ColumnLost(column, error.to_string())));
                 match decoded {
-                    Ok(Decoded::Event(event)) => Item::Event(place, event),
+                    Ok(Decoded::Event(event)) => {
+                        let key_change = key_change(message, event.operation);
+                        Item::Event(place, Event { key_change, ..event })
+                    }
                     Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
                     Ok(Decoded::Tombstone(op)) => Item::Tombstone(place, Some(op)),
                     Ok(Decoded::Nothing) => Item::Tombstone(place, None),
@@ -453,6 +456,16 @@ impl Worker {
         }
         None
     }
+}
+
+/// Which half of a changed primary key a record's headers say that it is.
+fn key_change(message: &impl Message<Headers: Headers>, operation: Operation) -> Option<KeyChange> {
+    let (key, change) = match operation {
+        Operation::Delete => ("__debezium.newkey", KeyChange::Deletion),
+        Operation::Create => ("__debezium.oldkey", KeyChange::Insertion),
+        _ => return None,
+    };
+    message.headers()?.iter().any(|header| header.key == key).then_some(change)
 }
 
 fn decoder(content: &Content) -> Result<Rows, Error> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidewater_delta::{Op, Position, TableId};
 
+use super::halves::Lies;
 use super::known::TOLD;
 use super::log::{Entry, EntryKind};
 use super::partition::{Partition, UNTOLD};
@@ -14,7 +15,7 @@ use super::steps::{Step, StepKind};
 use super::table::{Lost, Naming};
 use super::transaction::Part;
 use super::{Timeline, changes, says_all, transaction_id};
-use crate::event::{Event, Operation, Origin, Snapshot};
+use crate::event::{Event, KeyChange, Operation, Origin, Snapshot};
 
 /// What to do about several tables in one topic.
 const APART: &str =
@@ -56,7 +57,7 @@ impl Timeline {
         if partition.jumped && table.compacted && !table.live {
             partition.horizon = UNTOLD;
         }
-        let Event { operation, ops, origin } = event;
+        let Event { operation, ops, origin, key_change } = event;
         let keyed = table.keyed;
         if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
             self.learn(id, &origin.collection);
@@ -75,12 +76,19 @@ impl Timeline {
                 self.lose(id, place, Loss { transaction: None, snapshot: false, reason });
             }
             Snapshot::Incremental => self.step(id, place, &origin, ops, StepKind::Rows),
-            Snapshot::No => self.change(id, place, operation, &origin, ops),
+            Snapshot::No => self.change(id, place, (operation, key_change), &origin, ops),
         }
     }
 
     /// A streamed change.
-    fn change(&mut self, id: TableId, place: Place, operation: Operation, origin: &Origin, ops: Vec<Op>) {
+    fn change(
+        &mut self,
+        id: TableId,
+        place: Place,
+        (operation, key_change): (Operation, Option<KeyChange>),
+        origin: &Origin,
+        ops: Vec<Op>,
+    ) {
         let transaction = transaction_id(origin);
         let Some(table) = self.tables.get_mut(&id) else { return };
         let (several, keyed) = (table.is_split(), table.keyed);
@@ -127,8 +135,17 @@ impl Timeline {
         if operation == Operation::Truncate {
             return self.step(id, place, origin, kept(ops), StepKind::Truncate);
         }
+        let jumped = |partition: &Partition| partition.jumped && table.compacted;
+        let jumped = table.partitions.get(&place.partition).is_some_and(jumped);
+        let lies = Lies { partition: place.partition, several, jumped };
+        let half = key_change.filter(|_| keyed && !included);
+        let again = table.live && self.released.before(&transaction, origin.ts_ms) == Before::Again;
+        let lost = !again && table.halves.take(&transaction, origin, half, lies);
         if !self.whole || origin.transaction.is_none() {
             table.untold = self.whole;
+            if lost {
+                self.hide_halves(id);
+            }
             return self.step(id, place, origin, kept(ops), StepKind::Rows);
         }
         table.untold = false;
@@ -216,6 +233,9 @@ impl Timeline {
         self.quiet = false;
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.compacted && table.keyed) else { return };
         let at = (place.partition, place.offset);
+        if table.partitions.get(&place.partition).is_some_and(|found| found.jumped) {
+            table.halves.jump();
+        }
         if let Some(partition) = table.partitions.get_mut(&place.partition).filter(|found| found.jumped && !table.live)
         {
             partition.horizon = UNTOLD;

@@ -306,10 +306,13 @@ impl Timeline {
         let short = |(name, count): &(Arc<str>, u64)| late.part.count(name) < *count;
         let own = late.counts.iter().any(|found| table.collections.contains(&found.0) && short(found));
         let unknown = late.counts.iter().any(|found| !self.owners.contains_key(&found.0));
-        if !own && !unknown && !late.again {
+        let halves = table.halves.open(&late.id);
+        if !own && !unknown && !late.again && halves == 0 {
             return None;
         }
-        let reason = format!("topic \"{}\" lacks events of transaction {}", table.topic, late.id);
+        let lacks = format!("topic \"{}\" lacks events of transaction {}", table.topic, late.id);
+        let reason = if halves > 0 { table.lacks_insertions(&late.id, halves) } else { lacks };
+        let own = own || halves > 0;
         let waits = Blocked { definite: false, reason, hint: String::new() };
         let never = self.is_long_past(late.committed_ms);
         let table = self.tables.get_mut(&id)?;

@@ -18,6 +18,7 @@ use crate::source::OnError;
 impl Timeline {
     /// Shows the tables that hold all that they held at the timeline's position. Returns whether one has come further.
     pub(super) fn hydrate(&mut self) -> bool {
+        self.hide_all_halves();
         let mut hidden: Vec<_> = self.tables.iter().filter(|(_, table)| !table.shown).map(|(id, _)| *id).collect();
         // Tables of an earlier snapshot first: those of a later one wait for the timeline to come there.
         hidden.sort_by_key(|id| self.tables[id].last_snapshot.as_ref().map(|moment| (moment.ms, moment.pos)));
@@ -49,6 +50,7 @@ impl Timeline {
             self.hold(id);
             if let Some(table) = self.tables.get_mut(&id) {
                 table.forgive();
+                table.halves.keep(|transaction| self.pending.contains_key(transaction));
             }
             for position in offsets {
                 self.commit(position, 0, Vec::new());
@@ -201,6 +203,11 @@ impl Timeline {
         if let Some(lost) = table.losses.first().filter(|_| table.on_error == OnError::Stall) {
             return stalls(place(table, lost));
         }
+        if let Some(blocked) = self.lacks_insertion(id) {
+            return Some(blocked);
+        }
+        let table = self.tables.get(&id)?;
+        let topic = &table.topic;
         if !self.whole && (!table.is_split() || table.log) {
             return None;
         }

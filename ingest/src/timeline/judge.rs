@@ -23,11 +23,11 @@ pub(super) enum Verdict {
     Wait(Blocked),
 }
 
-fn waits(reason: String) -> Verdict {
+pub(super) fn waits(reason: String) -> Verdict {
     Verdict::Wait(Blocked { definite: false, reason, hint: String::new() })
 }
 
-fn stalls(reason: String) -> Verdict {
+pub(super) fn stalls(reason: String) -> Verdict {
     Verdict::Wait(Blocked { definite: true, reason, hint: HINT.to_owned() })
 }
 
@@ -151,11 +151,14 @@ impl Timeline {
         let table = &self.tables[&of];
         let own = table.losses.iter().filter(|lost| lost.transaction.as_ref() == Some(id)).count() as u64;
         let unknown = table.losses.iter().any(|lost| self.may_miss(lost, id));
-        let text = {
+        let open = table.halves.open(id);
+        let text = if open > 0 {
+            table.lacks_insertions(id, open)
+        } else {
             let (topic, expected) = (&table.topic, table.expected(&end.counts).map(|(_, count)| count).sum::<u64>());
             format!("transaction {id} has {} of its {expected} events of topic \"{topic}\"", expected - missing)
         };
-        let taken = table.is_taken(id, missing, |other| self.pending.contains_key(other));
+        let taken = table.is_taken(id, missing, open > 0, |other| self.pending.contains_key(other));
         if own < missing && !taken && !self.ends.behind(&mut transaction.fence) {
             return waits(text);
         }
@@ -181,8 +184,10 @@ impl Timeline {
             let until = table.partitions.iter().map(|(number, partition)| (of, *number, partition.next)).collect();
             return Verdict::Merge(Merging { until, ..Merging::default() });
         }
-        match (self.quiet, stalls_at_loss) {
+        let table = &self.tables[&of];
+        match (self.quiet || table.halves.is_lost(id), stalls_at_loss) {
             (false, _) => waits(text),
+            (true, true) if open > 0 => stalls(text),
             (true, true) => stalls(format!("{text}, and the topic is read to its end")),
             (true, false) => self.give_up(id, of, missing),
         }
@@ -222,7 +227,7 @@ impl Timeline {
         let renewed = || {
             self.tables
                 .iter()
-                .all(|(id, table)| !table.based_or_live() || table.refused || self.is_replaced(*id, transaction))
+                .all(|(of, table)| table.holds_nothing_of(id) || table.refused || self.is_replaced(*of, transaction))
         };
         if self.queue.len() == 1 && !(self.quiet && replaced && (with.iter().any(live) || renewed())) {
             return waits(text);
@@ -234,7 +239,9 @@ impl Timeline {
             return stalled;
         }
         if transaction.orphan {
-            return Verdict::Release;
+            let open = |table: &Table| table.live && table.halves.open(id) > 0;
+            let lacks = self.tables.iter().find(|(_, table)| open(table)).map(|(of, _)| *of);
+            return lacks.map_or(Verdict::Release, |of| self.without_insertions(id, of));
         }
         let with: Vec<_> = transaction.parts.iter().map(|part| part.table).collect();
         let stalled = with.iter().filter_map(|id| self.tables.get(id)).find(|table| table.on_error == OnError::Stall);

@@ -23,6 +23,7 @@ mod changes;
 mod ends;
 mod entries;
 mod follow;
+mod halves;
 mod health;
 mod holes;
 mod hydrate;

@@ -142,6 +142,7 @@ impl Timeline {
             let partitions = table.partitions.values_mut().map(|partition| &mut partition.holes).collect();
             holes::release(partitions, id, missing, waits, turn);
         }
+        self.tables.values_mut().filter(|table| table.live).for_each(|table| table.halves.forgive(id));
         let recent = Recent { counts, committed_ms, number: self.count, again, repaid: false };
         self.count += 1;
         for (of, table) in self.tables.iter_mut().filter(|(_, table)| !table.live) {

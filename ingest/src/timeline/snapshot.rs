@@ -81,6 +81,7 @@ impl Timeline {
     fn begin_snapshot(&mut self, id: TableId, place: Place, origin: &Origin) {
         let Some(table) = self.tables.get_mut(&id) else { return };
         table.refilled = false;
+        table.halves.begin_snapshot(place.partition);
         let mut incoming = Incoming::new(origin);
         let untouched = table.last_snapshot.is_none() && table.partitions.values().all(|p| p.newest().is_none());
         match untouched {
@@ -191,6 +192,7 @@ impl Table {
         self.snapshot_ms = incoming.last_ms;
         self.skipped = false;
         let moment = incoming.moment;
+        self.halves.end_snapshot(&moment);
         self.owed.retain(|_, owed| owed.committed_ms > moment.ms);
         self.last_snapshot = Some(moment);
     }

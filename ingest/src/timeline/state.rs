@@ -140,7 +140,11 @@ mod tests {
             };
             let op = if at == 0 { Op::Upsert(row) } else { Op::Insert(row) };
             let place = Place { partition: 0, offset: 0, timestamp_ms: 1 };
-            timeline.event(table, place, Event { operation: Operation::Create, ops: vec![op], origin });
+            timeline.event(
+                table,
+                place,
+                Event { operation: Operation::Create, ops: vec![op], origin, key_change: None },
+            );
         }
         timeline.release();
         timeline

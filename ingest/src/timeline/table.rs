@@ -8,6 +8,7 @@ use tidewater_delta::Op;
 
 use super::ends::Fence;
 use super::follow::Late;
+use super::halves::Halves;
 use super::partition::Partition;
 use super::place::BinlogPlace;
 use super::spec::{Place, TableSpec};
@@ -91,6 +92,8 @@ pub(crate) struct Table {
     pub(crate) untold: bool,
     /// Why it is not shown yet.
     pub(crate) obstacle: Option<Blocked>,
+    /// Changed primary keys of which one half has come.
+    pub(crate) halves: Halves,
 }
 
 /// How sure it is what the transaction topic calls a table.
@@ -232,6 +235,7 @@ impl Table {
             snapshot_ms: 0,
             untold: false,
             obstacle: None,
+            halves: Halves::default(),
         };
         for bounds in spec.partitions {
             if bounds.low > 0 {
@@ -254,12 +258,19 @@ impl Table {
         new
     }
 
-    /// Whether compaction took the events that the oldest transaction lacks. `waits` says whether another is not released.
-    pub(crate) fn is_taken(&self, oldest: &Arc<str>, missing: u64, waits: impl Fn(&Arc<str>) -> bool) -> bool {
+    /// Whether compaction took the events that the oldest transaction lacks. `placed` says that it is known where they would lie,
+    /// `waits` whether another is not released.
+    pub(crate) fn is_taken(
+        &self,
+        oldest: &Arc<str>,
+        missing: u64,
+        placed: bool,
+        waits: impl Fn(&Arc<str>) -> bool,
+    ) -> bool {
         let holes = || self.partitions.values().map(|partition| partition.holes.of(oldest, &waits)).sum::<u64>();
         let is_later = |newest: &Arc<str>| newest != oldest && waits(newest);
         let goes_on = |partition: &Partition| partition.newest().is_some_and(is_later);
-        self.compacted && (holes() >= missing || self.partitions.values().all(goes_on))
+        self.compacted && (holes() >= missing || !placed && self.partitions.values().all(goes_on))
     }
 
     /// Whether compaction took something of which it is open whose it was.
@@ -302,6 +313,12 @@ impl Table {
         self.live || self.based
     }
 
+    /// Whether nothing that is or was shown, has gone on or waits is of a transaction.
+    pub(crate) fn holds_nothing_of(&self, transaction: &Arc<str>) -> bool {
+        let mut waiting = self.partitions.values().flat_map(|partition| &partition.log);
+        !self.based_or_live() && !waiting.any(|entry| entry.transaction == *transaction)
+    }
+
     /// Whether it has several partitions.
     pub(crate) fn is_split(&self) -> bool {
         self.partitions.len() > 1
@@ -338,7 +355,8 @@ impl Table {
     ) -> u64 {
         let part = transaction.part_of(table);
         let have = |name: &str| part.map_or(0, |part| part.count(name));
-        self.expected(counts).map(|(name, count)| count.saturating_sub(have(name))).sum()
+        let counted = self.expected(counts).map(|(name, count)| count.saturating_sub(have(name))).sum::<u64>();
+        counted.max(self.halves.open(transaction.id.as_deref().unwrap_or_default()))
     }
 
     /// Takes note of an event of a transaction that was released while the table was not shown.

@@ -77,21 +77,25 @@ fn event(timeline: &mut Timeline, number: i64, order: u64, (partition, offset): 
     let transaction = Some(TransactionRef { id, total_order: order, data_collection_order: order });
     let origin = Origin { row: order as u32, transaction, ..origin(number) };
     let place = Place { partition, offset, timestamp_ms: number };
-    timeline.event(TABLE, place, Event { operation: Operation::Update, ops: upsert(), origin });
+    timeline.event(TABLE, place, Event { operation: Operation::Update, ops: upsert(), origin, key_change: None });
 }
 
 /// A TRUNCATE, which is the transaction of a number.
 fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64)) {
     let place = Place { partition, offset, timestamp_ms: number };
     let ops = vec![Op::Truncate];
-    timeline.event(TABLE, place, Event { operation: Operation::Truncate, ops, origin: origin(number) });
+    timeline.event(
+        TABLE,
+        place,
+        Event { operation: Operation::Truncate, ops, origin: origin(number), key_change: None },
+    );
 }
 
 /// A row of the snapshot at a place of the binlog.
 fn snapshot_row(timeline: &mut Timeline, snapshot: Snapshot, pos: u64, (partition, offset): (i32, i64)) {
     let origin = Origin { snapshot, server_id: 0, pos, gtid: None, ..origin(0) };
     let place = Place { partition, offset, timestamp_ms: 0 };
-    timeline.event(TABLE, place, Event { operation: Operation::Read, ops: upsert(), origin });
+    timeline.event(TABLE, place, Event { operation: Operation::Read, ops: upsert(), origin, key_change: None });
 }
 
 #[test]

@@ -69,8 +69,8 @@ pub(crate) struct Part {
     pub(crate) last_ms: i64,
     /// First and last offset by partition.
     pub(crate) spans: Vec<(i32, i64, i64)>,
-    /// The binlog file of its newest event, of a table of several partitions.
-    file: Option<Arc<str>>,
+    /// The server and the binlog file of its newest event, of a table of several partitions.
+    file: Option<(u64, Arc<str>)>,
     /// Whether they lie in several files: a transaction has one on each server.
     elsewhere: bool,
 }
@@ -196,8 +196,9 @@ impl Part {
             None => self.spans.push((partition, offset, offset)),
         }
         if several {
-            let before = self.file.replace(origin.file.clone());
-            self.elsewhere |= before.is_some_and(|file| file != origin.file);
+            let file = (origin.server_id, origin.file.clone());
+            self.elsewhere |= self.file.as_ref().is_some_and(|before| *before != file);
+            self.file = Some(file);
             let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
             // Fewer than 4 billion.
             let (number, op) = (number as u32, self.ops.len() as u32);

@@ -3,7 +3,7 @@
 use tidewater_ingest::OnError;
 
 use crate::debezium::Options;
-use crate::model::Table;
+use crate::model::{Action, Statement, Table};
 use crate::random::Random;
 use crate::story::{CLASSES, Chunk, Class, Reader, Step, Story, statements};
 
@@ -12,11 +12,19 @@ struct Traits(Vec<Class>);
 
 impl Traits {
     fn of(class: Class, random: &mut Random) -> Self {
-        if class != Class::Mixed {
-            return Traits(vec![class]);
+        // Loose, EarlyReader, and what is made of several.
+        let singles = &CLASSES[..CLASSES.len() - 4];
+        match class {
+            Class::Mixed => {
+                let count = random.between(2, 5);
+                Traits((0..count).map(|_| *random.pick(singles)).collect())
+            }
+            Class::Forgotten => {
+                let other = if random.chance(20) { Class::Loose } else { *random.pick(singles) };
+                Traits(vec![class, other])
+            }
+            _ => Traits(vec![class]),
         }
-        let count = random.between(2, 5);
-        Traits((0..count).map(|_| *random.pick(&CLASSES[..CLASSES.len() - 3])).collect())
     }
 
     fn has(&self, class: Class) -> bool {
@@ -29,7 +37,9 @@ pub(crate) fn story(seed: u64, class: Class) -> Story {
     let random = &mut Random::new(seed ^ (class as u64) << 48);
     let traits = Traits::of(class, random);
     let topics = random.between(1, 4);
-    let keyless_too = !traits.has(Class::Compaction) && !traits.has(Class::OnlyIncremental);
+    // On another server what was forgotten changes the numbers, which alone tell events of tables without a key.
+    let numbered = traits.has(Class::Forgotten) && traits.has(Class::FailOver);
+    let keyless_too = !traits.has(Class::Compaction) && !traits.has(Class::OnlyIncremental) && !numbered;
     let keyed: Vec<bool> = (0..topics).map(|_| !keyless_too || random.chance(70)).chain([false]).collect();
     let tables = tables(random, &traits, &keyed);
     let mut partitions: Vec<usize> = (0..topics).map(|_| partitions(random, &traits)).collect();
@@ -138,6 +148,10 @@ fn steps(random: &mut Random, traits: &Traits, tables: &[Table], partitions: &[u
             8 if random.chance(30) => Step::Rotate,
             _ => accident(random, traits, tables, partitions).unwrap_or(Step::Stream(2)),
         });
+        if let Some(Step::Forget { .. }) = steps.last() {
+            let rekey = Statement { table: random.below(own), action: Action::Shift, a: 1, b: 1 };
+            steps.insert(steps.len() - 1, Step::Commit(vec![rekey, crate::story::statement(random, own)]));
+        }
         if let Some(Step::Crash { .. } | Step::FailOver { .. }) = steps.last()
             && random.chance(70)
         {
@@ -196,6 +210,7 @@ fn accident(random: &mut Random, traits: &Traits, tables: &[Table], partitions: 
         Class::NoGtids | Class::Loose | Class::Partitions | Class::CoarseTimes if random.chance(50) => {
             Step::Crash { into, back }
         }
+        Class::Forgotten => Step::Forget { into },
         Class::FailOver => Step::FailOver { into, back, same_names: random.chance(60) },
         Class::BlockingSnapshot => Step::Blocking((0..own).filter(|_| random.chance(60)).collect()),
         Class::IncrementalSnapshot => {

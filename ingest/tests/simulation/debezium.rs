@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidewater_delta::{Op, Row, RowBuilder, Width};
-use tidewater_ingest::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
+use tidewater_ingest::event::{Boundary, Event, KeyChange, Operation, Origin, Snapshot, TransactionRef};
 
 use crate::kafka::{Kafka, Payload};
 use crate::model::{Action, Database, RowChange, STRIDE, State, Statement, Transaction, Values, by_key};
@@ -63,6 +63,14 @@ pub(crate) struct World {
     pub(crate) rests: Vec<(u64, usize)>,
     /// Whether a transaction was begun that will not be ended.
     pub(crate) torn: bool,
+    /// Whether the connector is about to be stopped between the two events of a changed primary key.
+    forgets: bool,
+    /// Topics and keys of the insertions that were never written.
+    pub(crate) forgotten: Vec<(usize, i64)>,
+    /// Binlog entries, changes in them and tables of those that no restart has gone back to.
+    uncounted: Vec<(usize, usize, usize)>,
+    /// The first binlog entry and item that was never taken.
+    furthest: (usize, usize),
 }
 
 /// A row of the simulation.
@@ -121,6 +129,10 @@ impl World {
             positions: Vec::new(),
             rests: Vec::new(),
             torn: false,
+            forgets: false,
+            forgotten: Vec::new(),
+            uncounted: Vec::new(),
+            furthest: (0, 0),
         }
     }
 
@@ -208,6 +220,27 @@ impl World {
         self.resume(back);
     }
 
+    /// Takes some items, is stopped between the two events of the next changed primary key, and takes it for done.
+    pub(crate) fn forget(&mut self, into: usize) {
+        for _ in 0..into {
+            self.item();
+        }
+        while let Some(Connector { at: (number, item), .. }) = self.connector.clone() {
+            let Some(transaction) = self.db.binlog.get(number) else { return };
+            let change = item.checked_sub(1).and_then(|item| transaction.changes.get(item)).cloned();
+            let changes_key = |change: &RowChange| events(self.db.tables[change.table].keyed, change).len() > 1;
+            // What was written before is not forgotten.
+            self.forgets = (number, item) >= self.furthest && change.as_ref().is_some_and(changes_key);
+            self.item();
+            if std::mem::take(&mut self.forgets) {
+                self.uncounted.extend(change.map(|change| (number, item - 1, change.table)));
+                self.kafka.pause(3_000);
+                self.resume(0);
+                return;
+            }
+        }
+    }
+
     /// Takes some items and is not heard of any more.
     pub(crate) fn die(&mut self, into: usize) {
         for _ in 0..into {
@@ -252,12 +285,18 @@ impl World {
         let (number, item) = connector.at;
         (connector.begun, connector.total) = (false, 0);
         connector.by_collection.clear();
+        self.uncounted.retain(|(of, change, _)| *of == number && change + 1 < item);
         if self.options.order_goes_on && item > 1 {
             for change in &self.db.binlog[number].changes[..item - 1] {
                 let table = &self.db.tables[change.table];
                 let count = events(table.keyed, change).len() as u64;
                 connector.total += count;
                 *connector.by_collection.entry(table.collection.clone()).or_default() += count;
+            }
+            for (_, _, table) in &self.uncounted {
+                connector.total -= 1;
+                let count = connector.by_collection.get_mut(&self.db.tables[*table].collection);
+                count.into_iter().for_each(|count| *count -= 1);
             }
         }
     }
@@ -280,6 +319,7 @@ impl World {
             }
         }
         let last = item + 1 == items(&transaction);
+        self.furthest = self.furthest.max((number, item + 1));
         let Some(connector) = &mut self.connector else { return };
         connector.at = if last { (number + 1, 0) } else { (number, item + 1) };
         if last {
@@ -339,7 +379,17 @@ impl World {
     fn write_change(&mut self, number: usize, change: &RowChange) {
         let keyed = self.db.tables[change.table].keyed;
         let collection = self.db.tables[change.table].collection.clone();
-        for (operation, before, after) in events(keyed, change) {
+        let events = events(keyed, change);
+        let changes_key = events.len() > 1;
+        for (operation, before, after) in events {
+            let key_change = changes_key.then_some(match operation {
+                Operation::Delete => KeyChange::Deletion,
+                _ => KeyChange::Insertion,
+            });
+            if self.forgets && key_change == Some(KeyChange::Insertion) {
+                self.forgotten.extend(after.map(|row| (self.db.tables[change.table].topic, row.0)));
+                return;
+            }
             let place = self.place(number, change.event);
             let mut origin = self.origin(change.table, Snapshot::No, place, self.event_ms(number, change.event));
             origin.server_id = self.server.0 as u64 + 1;
@@ -353,7 +403,7 @@ impl World {
             let (total_order, data_collection_order) = (connector.total, *count);
             let member = TransactionRef { id, total_order, data_collection_order };
             origin.transaction = self.options.metadata.then_some(member);
-            let event = Event { operation, ops: ops(keyed, before, after), origin };
+            let event = Event { operation, ops: ops(keyed, before, after), origin, key_change };
             let touches = before.into_iter().chain(after).collect();
             self.write_event(change.table, event, touches, operation == Operation::Delete);
         }
@@ -364,7 +414,7 @@ impl World {
         let mut origin = self.origin(table, Snapshot::No, place, self.event_ms(number, 0));
         origin.server_id = self.server.0 as u64 + 1;
         origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
-        let event = Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin };
+        let event = Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin, key_change: None };
         self.write_event(table, event, Vec::new(), false);
     }
 
@@ -424,7 +474,7 @@ impl World {
         let keyed = self.db.tables[table].keyed;
         let mut origin = self.origin(table, marker, place, ts_ms);
         origin.gtid = gtid;
-        let event = Event { operation: Operation::Read, ops: ops(keyed, None, Some(values)), origin };
+        let event = Event { operation: Operation::Read, ops: ops(keyed, None, Some(values)), origin, key_change: None };
         self.write_event(table, event, vec![values], false);
     }
 

@@ -72,7 +72,13 @@ impl<'a> Judge<'a> {
         let topics = outcome.world.db.topics;
         let mut tainted = vec![Tainted::default(); topics];
         for (topic, tainted) in tainted.iter_mut().enumerate() {
-            if story.on_error[topic] == OnError::Stall {
+            let stalls = story.on_error[topic] == OnError::Stall;
+            // Compaction takes the deletion, too, and nothing is left that tells.
+            if !stalls || story.compacted {
+                let forgotten = outcome.world.forgotten.iter().filter(|(of, _)| *of == topic);
+                tainted.rows.extend(forgotten.map(|(_, key)| *key));
+            }
+            if stalls {
                 continue;
             }
             let records = outcome.world.kafka.topics[topic].partitions.iter().flat_map(|p| &p.records);

@@ -30,7 +30,11 @@ pub(crate) enum Step {
         into: usize,
         back: usize,
     },
-    /// The same, and goes on from another server.
+    /// It takes `into` items, and is stopped between the two events of the next changed primary key.
+    Forget {
+        into: usize,
+    },
+    /// It takes `into` items of them, dies, and goes on `back` items earlier, from another server.
     FailOver {
         into: usize,
         back: usize,
@@ -109,9 +113,11 @@ pub(crate) enum Class {
     ParallelSnapshot,
     CoarseTimes,
     Mixed,
+    /// The connector is stopped between the two events of a changed primary key, beside accidents of another class.
+    Forgotten,
 }
 
-pub(crate) const CLASSES: [Class; 28] = {
+pub(crate) const CLASSES: [Class; 29] = {
     use Class as C;
     [
         C::Plain,
@@ -142,6 +148,7 @@ pub(crate) const CLASSES: [Class; 28] = {
         C::Loose,
         C::EarlyReader,
         C::Mixed,
+        C::Forgotten,
     ]
 };
 
@@ -237,6 +244,7 @@ impl Outcome {
             Step::Rotate => self.world.db.rotate(),
             Step::Stream(count) => self.world.stream(*count),
             Step::Crash { into, back } => self.world.crash(*into, *back),
+            Step::Forget { into } => self.forget(story, *into),
             Step::FailOver { into, back, same_names } => self.world.fail_over(*into, *back, *same_names),
             Step::Die { into } => {
                 self.allow(DIED);
@@ -268,6 +276,13 @@ impl Outcome {
                 let partition = partition % kafka.topics[*topic].partitions.len();
                 kafka.compact(random, *topic, partition, *keep);
             }
+        }
+    }
+
+    fn forget(&mut self, story: &Story, into: usize) {
+        self.world.forget(into);
+        if self.world.forgotten.iter().any(|(topic, _)| story.on_error[*topic] == OnError::Stall) {
+            self.allow("an insertion was forgotten");
         }
     }
 

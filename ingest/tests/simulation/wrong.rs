@@ -57,6 +57,8 @@ enum Defect {
     ForgetsReleased,
     /// Goes on behind the next record, as far as its reader had come.
     GoesOnTooFar,
+    /// Does not know which deletions an insertion follows.
+    IgnoresHeaders,
 }
 
 struct Wrong {
@@ -161,6 +163,7 @@ impl Wrong {
                 }
             }
             Defect::GoesOnTooFar => return std::mem::take(&mut self.skips),
+            Defect::IgnoresHeaders => event.key_change = None,
             Defect::IdsAreForEver => {
                 return origin.transaction.as_ref().is_some_and(|member| self.ended.contains(&member.id));
             }
@@ -308,7 +311,7 @@ impl Subject for Wrong {
 }
 
 /// Of each defect the classes of stories in which it shows.
-const CONTROLS: [(Defect, &[Class]); 22] = {
+const CONTROLS: [(Defect, &[Class]); 24] = {
     use Class as C;
     use Defect as D;
     [
@@ -334,6 +337,8 @@ const CONTROLS: [(Defect, &[Class]); 22] = {
         (D::StateOfBefore, &[C::Plain]),
         (D::ForgetsReleased, &[C::Restarts]),
         (D::GoesOnTooFar, &[C::Plain]),
+        (D::IgnoresHeaders, &[C::Forgotten]),
+        (D::SaysItRuns, &[C::Forgotten]),
     ]
 };
 

@@ -57,6 +57,12 @@ pub(crate) const ALL: &[Scenario] = &[
         "primary keys change, swap and are replaced, with and without the transaction topic"
     ),
     scenario!(
+        halves,
+        false,
+        keys::halves,
+        "of a changed primary key only the deletion comes: it is never shown as an answer, and a snapshot heals it"
+    ),
+    scenario!(
         retention,
         false,
         retention::run,
