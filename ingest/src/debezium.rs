@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
 use tidewater_delta::{KeyColumn, Op, Row, RowBuilder, RowRef, Width, same_key};
 use tidewater_types::TableSchema;
 
 use crate::error::{Error, Result, Undecodable};
-use crate::event::{Boundary, Event, Operation, Origin, Snapshot, TransactionRef};
+use crate::event::{Boundary, Event, Operation, Ops, Origin, Snapshot, TransactionRef};
 
 /// A scalar of a small record (`source`, `transaction`).
 pub(crate) enum Scalar<'a> {
@@ -71,11 +72,21 @@ pub(crate) struct Names {
     table: String,
     /// `database.table`, once both have come.
     collection: Option<Arc<str>>,
+    /// Events that share the names of the file and the table.
+    uses: u32,
 }
+
+/// So many events share a name: who takes the events lets go of it while others are still made of it, and a counter that two
+/// processors change at once costs both more than a copy now and then.
+const USES: u32 = 512;
 
 impl Names {
     /// `database.table` of the record that has just been read.
     fn collection(&mut self) -> Arc<str> {
+        self.uses += 1;
+        if self.uses > USES {
+            (self.uses, self.file, self.collection) = (0, None, None);
+        }
         let Names { database, table, collection, .. } = self;
         collection.get_or_insert_with(|| format!("{database}.{table}").into()).clone()
     }
@@ -376,7 +387,7 @@ impl Key {
     }
 
     /// `before` holds the key alone.
-    fn ops(&self, operation: Operation, before: Option<Row>, after: Option<Row>) -> Result<Vec<Op>> {
+    fn ops(&self, operation: Operation, before: Option<Row>, after: Option<Row>) -> Result<Ops> {
         if let Some(before) = &before {
             self.whole(before.as_ref(), &self.alone)?;
         }
@@ -384,25 +395,25 @@ impl Key {
             self.whole(after.as_ref(), &self.columns)?;
         }
         Ok(match (operation, before, after) {
-            (Operation::Truncate, ..) => vec![Op::Truncate],
-            (Operation::Delete, Some(before), _) => vec![Op::Delete(before)],
+            (Operation::Truncate, ..) => smallvec![Op::Truncate],
+            (Operation::Delete, Some(before), _) => smallvec![Op::Delete(before)],
             (Operation::Update, Some(before), Some(after))
                 if !same_key(before.as_ref(), &self.alone, after.as_ref(), &self.columns) =>
             {
-                vec![Op::Delete(before), Op::Upsert(after)]
+                smallvec![Op::Delete(before), Op::Upsert(after)]
             }
-            (Operation::Create | Operation::Update | Operation::Read, _, Some(after)) => vec![Op::Upsert(after)],
+            (Operation::Create | Operation::Update | Operation::Read, _, Some(after)) => smallvec![Op::Upsert(after)],
             (operation, ..) => return Err(missing_image(operation)),
         })
     }
 }
 
-fn keyless(operation: Operation, before: Option<Row>, after: Option<Row>) -> Result<Vec<Op>> {
+fn keyless(operation: Operation, before: Option<Row>, after: Option<Row>) -> Result<Ops> {
     Ok(match (operation, before, after) {
-        (Operation::Truncate, ..) => vec![Op::Truncate],
-        (Operation::Delete, Some(before), _) => vec![Op::Remove(before)],
-        (Operation::Update, Some(before), Some(after)) => vec![Op::Remove(before), Op::Insert(after)],
-        (Operation::Create | Operation::Read, _, Some(after)) => vec![Op::Insert(after)],
+        (Operation::Truncate, ..) => smallvec![Op::Truncate],
+        (Operation::Delete, Some(before), _) => smallvec![Op::Remove(before)],
+        (Operation::Update, Some(before), Some(after)) => smallvec![Op::Remove(before), Op::Insert(after)],
+        (Operation::Create | Operation::Read, _, Some(after)) => smallvec![Op::Insert(after)],
         (operation, ..) => return Err(missing_image(operation)),
     })
 }

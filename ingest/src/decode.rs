@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
+use rustc_hash::FxHashMap;
 use tidewater_delta::{Op, Row, RowBuilder};
 use tidewater_types::TableSchema;
 
@@ -49,11 +50,11 @@ type ForBodies<'d, 'r> = (&'d mut AvroDecoder, Option<&'r [u8]>, &'r [u8]);
 enum Rows {
     Avro {
         registry: Box<Registry>,
-        decoders: HashMap<Ids, AvroDecoder>,
-        histories: HashMap<i32, History>,
+        decoders: FxHashMap<Ids, AvroDecoder>,
+        histories: FxHashMap<i32, History>,
     },
     /// One for each partition.
-    Json(HashMap<i32, JsonDecoder>),
+    Json(FxHashMap<i32, JsonDecoder>),
     /// The value as one column.
     Raw(RowBuilder),
 }
@@ -74,7 +75,7 @@ pub(crate) struct Decoder {
     /// Those that nobody was told of yet, and why.
     news: Vec<LostColumn>,
     /// By partition, the key of the newest deletion: its tombstone follows.
-    deleted: HashMap<i32, Box<[u8]>>,
+    deleted: FxHashMap<i32, Box<[u8]>>,
     /// What was learned, and nobody was told of yet.
     lessons: Vec<Lesson>,
 }
@@ -86,12 +87,12 @@ impl Decoder {
         let rows = match &config.format {
             Format::Avro(registry) => Rows::Avro {
                 registry: Registry::new(registry)?.into(),
-                decoders: HashMap::new(),
-                histories: HashMap::new(),
+                decoders: FxHashMap::default(),
+                histories: FxHashMap::default(),
             },
-            Format::Json if debezium => Rows::Json(HashMap::from([(0, JsonDecoder::debezium(table)?)])),
+            Format::Json if debezium => Rows::Json(FxHashMap::from_iter([(0, JsonDecoder::debezium(table)?)])),
             Format::Json if config.declared.is_some() => {
-                Rows::Json(HashMap::from([(0, JsonDecoder::plain(table, &include)?)]))
+                Rows::Json(FxHashMap::from_iter([(0, JsonDecoder::plain(table, &include)?)]))
             }
             Format::Json | Format::Text | Format::Bytes => Rows::Raw(RowBuilder::new(table.widths.clone())),
         };
@@ -112,7 +113,7 @@ impl Decoder {
             tolerance,
             lost: BTreeSet::new(),
             news: Vec::new(),
-            deleted: HashMap::new(),
+            deleted: FxHashMap::default(),
             lessons: Vec::new(),
         };
         if let Rows::Json(decoders) = &mut decoder.rows {
@@ -126,7 +127,7 @@ impl Decoder {
     /// # Errors
     /// If records cannot hold the type of a column.
     pub(crate) fn know(&mut self, learned: &Learned, deleted: HashMap<i32, Box<[u8]>>) -> Result<()> {
-        self.deleted = deleted;
+        self.deleted = deleted.into_iter().collect();
         self.lost = learned.lost.keys().copied().collect();
         match &mut self.rows {
             Rows::Avro { histories, .. } => *histories = learned.histories.clone().into_iter().collect(),

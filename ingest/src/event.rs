@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use tidewater_delta::Op;
 
 /// Debezium's operation, field `op` of its envelope.
@@ -80,13 +81,16 @@ pub enum KeyChange {
     Insertion,
 }
 
+/// What an event does: nearly always one change.
+pub type Ops = SmallVec<[Op; 1]>;
+
 /// A change event: what happened, to what rows, whence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Debezium's operation.
     pub operation: Operation,
     /// What it does to the table.
-    pub ops: Vec<Op>,
+    pub ops: Ops,
     /// Where it came from.
     pub origin: Origin,
     /// Whether it is half of a changed primary key.

@@ -134,13 +134,8 @@ impl<'a> Reader<'a> {
     /// A number as it is written.
     #[inline]
     pub(crate) fn number(&mut self) -> Result<&'a str> {
-        let rest = self.rest();
-        let size =
-            rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
+        let Some(size) = number(self.rest()) else { return Err(self.expected("a number")) };
         let text = &self.text[self.at..self.at + size];
-        if !is_number(text.as_bytes()) {
-            return Err(self.expected("a number"));
-        }
         self.at += size;
         Ok(text)
     }
@@ -225,28 +220,36 @@ fn plain(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-/// Whether these are a number of JSON's: no leading zero or plus, digits around the point.
-fn is_number(text: &[u8]) -> bool {
-    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let text = text.strip_prefix(b"-").unwrap_or(text);
-    let whole = digits(text);
-    if whole == 0 || whole > 1 && text[0] == b'0' {
-        return false;
-    }
-    let mut rest = &text[whole..];
-    if let [b'.', fraction @ ..] = rest {
-        let count = digits(fraction);
-        if count == 0 {
-            return false;
+/// How many of the first bytes are a number of JSON's: no leading zero or plus, digits around the point.
+#[inline]
+fn number(text: &[u8]) -> Option<usize> {
+    let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+    let digits = |mut at: usize| {
+        while byte(at).is_ascii_digit() {
+            at += 1;
         }
-        rest = &fraction[count..];
+        at
+    };
+    let first = usize::from(byte(0) == b'-');
+    let mut at = digits(first);
+    if at == first || at > first + 1 && text[first] == b'0' {
+        return None;
     }
-    if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = exponent.strip_prefix(b"-").or(exponent.strip_prefix(b"+")).unwrap_or(exponent);
-        let count = digits(exponent);
-        return count > 0 && count == exponent.len();
+    if byte(at) == b'.' {
+        let fraction = at + 1;
+        at = digits(fraction);
+        if at == fraction {
+            return None;
+        }
     }
-    rest.is_empty()
+    if matches!(byte(at), b'e' | b'E') {
+        let exponent = at + 1 + usize::from(matches!(byte(at + 1), b'-' | b'+'));
+        at = digits(exponent);
+        if at == exponent {
+            return None;
+        }
+    }
+    (!matches!(byte(at), b'-' | b'+' | b'.' | b'e' | b'E')).then_some(at)
 }
 
 /// What each member of an object means, as the last object of its kind had them: a writer sends the same members in the same
@@ -316,10 +319,10 @@ mod tests {
     #[test]
     fn numbers_are_jsons() {
         for text in ["0", "-0", "10", "1.5", "-0.25e-3", "1E+9"] {
-            assert!(is_number(text.as_bytes()), "{text}");
+            assert_eq!(number(text.as_bytes()), Some(text.len()), "{text}");
         }
         for text in ["", "-", "01", "+1", "1.", ".5", "1e", "1e+", "1-2", "--1", "1.5.5"] {
-            assert!(!is_number(text.as_bytes()), "{text}");
+            assert_eq!(number(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -84,7 +84,7 @@ fn feed(timeline: &mut Timeline) -> usize {
         timeline.event(
             TABLE,
             place,
-            Event { operation: Operation::Create, ops: vec![Op::Upsert(row)], origin, key_change: None },
+            Event { operation: Operation::Create, ops: [Op::Upsert(row)].into(), origin, key_change: None },
         );
         if n.is_multiple_of(10_000) {
             assert!(timeline.release().is_empty());

@@ -151,7 +151,6 @@ impl Feed {
                 items: Vec::new(),
                 troubled: false,
                 begun: Instant::now(),
-                newest: BTreeMap::new(),
                 known,
                 anew: BTreeSet::new(),
             };
@@ -175,6 +174,16 @@ enum Rows {
     Boundaries(Box<BoundaryDecoder>),
 }
 
+impl Rows {
+    /// The key of the deletion that is the newest record of the partition with a value.
+    fn deleted(&self, partition: i32) -> Option<Box<[u8]>> {
+        match self {
+            Rows::Table(decoder) => decoder.deleted(partition).map(Into::into),
+            Rows::Boundaries(_) => None,
+        }
+    }
+}
+
 pub(super) struct Worker {
     number: u32,
     pub(super) cluster: Cluster,
@@ -189,8 +198,6 @@ pub(super) struct Worker {
     troubled: bool,
     /// When the consumer was made.
     begun: Instant,
-    /// The newest record of each partition of the batch.
-    newest: BTreeMap<i32, Mark>,
     /// Of partitions that are read on after a restart: the newest record that was taken before.
     pub(super) known: BTreeMap<i32, Mark>,
     /// Partitions that turned out to have been made again and are not read from their beginning yet.
@@ -214,6 +221,7 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return,
             }
             let mut wait = IDLE;
+            let mut newest: BTreeMap<i32, BorrowedMessage<'_>> = BTreeMap::new();
             while self.items.len() < BATCH {
                 let Some(polled) = consumer.poll(wait) else { break };
                 wait = Duration::ZERO;
@@ -221,6 +229,7 @@ impl Worker {
                     Ok(message) => {
                         if !self.is_passed_over(&message) {
                             self.take(&mut rows, &message);
+                            newest.insert(message.partition(), message);
                         }
                     }
                     Err(KafkaError::PartitionEOF(partition)) => {
@@ -236,6 +245,11 @@ impl Worker {
                     }
                 }
             }
+            for (partition, message) in newest {
+                let mut mark = Mark::of(&message);
+                mark.deleted = rows.deleted(partition);
+                self.items.push(Item::Newest(partition, mark));
+            }
             self.begin_anew(&consumer);
             if !self.send() {
                 return;
@@ -248,9 +262,7 @@ impl Worker {
         if self.items.is_empty() {
             return true;
         }
-        let newest = std::mem::take(&mut self.newest);
-        self.items.extend(newest.into_iter().map(|(partition, mark)| Item::Newest(partition, mark)));
-        let items = std::mem::take(&mut self.items);
+        let items = std::mem::replace(&mut self.items, Vec::with_capacity(BATCH));
         self.out.send(Batch { feed: self.number, items }).is_ok()
     }
 
@@ -368,14 +380,12 @@ impl Worker {
         }
         let end = self.next.get(&place.partition).map_or(0, |(_, end)| *end);
         self.next.insert(place.partition, (place.offset + 1, end.max(place.offset + 1)));
-        let mut mark = Mark::of(message);
         let item = match rows {
             Rows::Table(decoder) => {
                 let meta =
                     RecordMeta { partition: place.partition, offset: place.offset, timestamp_ms: place.timestamp_ms };
                 let record = Record { key: message.key(), value: message.payload(), meta };
                 let decoded = self.registry_patiently(|| decoder.decode(record));
-                mark.deleted = decoder.deleted(place.partition).map(Into::into);
                 self.items.extend(decoder.take_lessons().into_iter().map(Item::Learned));
                 let lost = decoder.lost_columns().into_iter();
                 self.items.extend(lost.map(|(column, error)| Item::ColumnLost(column, error.to_string())));
@@ -399,7 +409,6 @@ impl Worker {
             },
         };
         self.items.push(item);
-        self.newest.insert(place.partition, mark);
     }
 
     fn lost(&self, place: Place, message: &BorrowedMessage<'_>, found: Undecodable) -> Item {

@@ -15,7 +15,7 @@ use super::steps::{Step, StepKind};
 use super::table::{Lost, Naming};
 use super::transaction::Part;
 use super::{Timeline, changes, says_all, transaction_id};
-use crate::event::{Event, KeyChange, Operation, Origin, Snapshot};
+use crate::event::{Event, KeyChange, Operation, Ops, Origin, Snapshot};
 
 /// What to do about several tables in one topic.
 const APART: &str =
@@ -87,7 +87,7 @@ impl Timeline {
         place: Place,
         (operation, key_change): (Operation, Option<KeyChange>),
         origin: &Origin,
-        ops: Vec<Op>,
+        ops: Ops,
     ) {
         let transaction = transaction_id(origin);
         let Some(table) = self.tables.get_mut(&id) else { return };
@@ -128,7 +128,7 @@ impl Timeline {
         table.refilled |= refills;
         table.refill(&happened, &ops);
         // It still counts.
-        let kept = |ops: Vec<Op>| if included && !refills { Vec::new() } else { ops };
+        let kept = |ops: Ops| if included && !refills { Ops::new() } else { ops };
         if operation == Operation::Truncate && table.collections.len() > 1 && !included {
             return self.truncated_one(id, origin);
         }
@@ -257,8 +257,9 @@ impl Timeline {
     }
 
     /// Changes of a table that is not shown.
-    pub(super) fn base(&mut self, id: TableId, ops: Vec<Op>) {
-        if ops.is_empty() {
+    pub(super) fn base(&mut self, id: TableId, ops: impl IntoIterator<Item = Op>) {
+        let mut ops = ops.into_iter().peekable();
+        if ops.peek().is_none() {
             return;
         }
         if let Some(table) = self.tables.get_mut(&id) {
@@ -266,12 +267,12 @@ impl Timeline {
         }
         match self.out.last_mut() {
             Some(Output::Base { table, ops: last }) if *table == id => last.extend(ops),
-            _ => self.out.push(Output::Base { table: id, ops }),
+            _ => self.out.push(Output::Base { table: id, ops: ops.collect() }),
         }
     }
 
     /// Something of a table's log that belongs to no transaction.
-    pub(super) fn step(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>, kind: StepKind) {
+    pub(super) fn step(&mut self, id: TableId, place: Place, origin: &Origin, ops: Ops, kind: StepKind) {
         let Some(table) = self.tables.get_mut(&id) else { return };
         if !table.live {
             let kind = if matches!(kind, StepKind::Truncate) { EntryKind::Truncate } else { EntryKind::Rows };
@@ -290,7 +291,7 @@ impl Timeline {
         }
         let part = self.whole && self.pending.values().any(|transaction| transaction.part_of(id).is_some());
         let at = (place.partition, place.offset);
-        table.add_step(Step::new(kind, at, BinlogPlace::of(origin), origin.gtid.clone(), ops), part);
+        table.add_step(Step::new(kind, at, BinlogPlace::of(origin), origin.gtid.clone(), ops.into_vec()), part);
     }
 
     /// Takes a record that could not be decoded.

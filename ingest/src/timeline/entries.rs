@@ -52,7 +52,7 @@ impl<'a> Names<'a> {
         })
     }
 
-    fn store(&mut self, entry: &'a Entry) -> Stored<&'a Vec<Op>> {
+    fn store(&mut self, entry: &'a Entry) -> Stored<&'a [Op]> {
         let Entry { at, transaction, collection, origin, created_ms, ops, kind } = entry;
         let member = origin.transaction.as_ref();
         let origin = StoredOrigin {
@@ -107,7 +107,8 @@ fn restore(entry: Stored<Vec<Op>>, names: &[Arc<str>]) -> Option<Entry> {
         ts_ms: origin.ts_ms,
         transaction: member,
     };
-    Some(Entry { at, transaction: name(transaction)?, collection: name(collection)?, origin, created_ms, ops, kind })
+    let (transaction, collection) = (name(transaction)?, name(collection)?);
+    Some(Entry { at, transaction, collection, origin, created_ms, ops: ops.into(), kind })
 }
 
 #[cfg(test)]
@@ -131,7 +132,7 @@ mod tests {
             ts_ms: 6,
             transaction: streamed.then_some(member),
         };
-        let (at, ops) = ((0, offset), vec![Op::Truncate]);
+        let (at, ops) = ((0, offset), smallvec::smallvec![Op::Truncate]);
         Entry { at, transaction: id, collection: Arc::default(), origin, created_ms: 7, ops, kind: EntryKind::Event }
     }
 

@@ -137,7 +137,7 @@ impl Timeline {
                 return told;
             }
         }
-        let ops = if included && !refills && kind != EntryKind::Ghost { Vec::new() } else { ops };
+        let ops = if included && !refills && kind != EntryKind::Ghost { Vec::new() } else { ops.into_vec() };
         match kind {
             _ if !whole => sorted.old.push((index, ops)),
             EntryKind::Rows | EntryKind::Truncate if included => {}

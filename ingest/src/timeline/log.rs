@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::smallvec;
 use tidewater_delta::{Op, Position, TableId};
 
 use super::Timeline;
@@ -15,7 +16,7 @@ use super::seen::{self, Before};
 use super::spec::Place;
 use super::steps::{Step, StepKind};
 use super::table::Table;
-use crate::event::{Origin, Snapshot};
+use crate::event::{Ops, Origin, Snapshot};
 
 /// Something of a table's log.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
     /// When Kafka got it.
     pub(crate) created_ms: i64,
-    pub(crate) ops: Vec<Op>,
+    pub(crate) ops: Ops,
     pub(crate) kind: EntryKind,
 }
 
@@ -61,7 +62,15 @@ impl Entry {
         };
         let origin = before.map_or(nowhere, |before| before.origin.clone());
         let transaction = before.map_or_else(Arc::default, |before| before.transaction.clone());
-        Entry { at, transaction, collection: Arc::default(), origin, created_ms, ops: vec![op], kind: EntryKind::Ghost }
+        Entry {
+            at,
+            transaction,
+            collection: Arc::default(),
+            origin,
+            created_ms,
+            ops: smallvec![op],
+            kind: EntryKind::Ghost,
+        }
     }
 
     pub(crate) fn new(
@@ -70,7 +79,7 @@ impl Entry {
         transaction: Arc<str>,
         collection: Arc<str>,
         origin: &Origin,
-        ops: Vec<Op>,
+        ops: Ops,
     ) -> Self {
         let (at, created_ms) = ((place.partition, place.offset), place.timestamp_ms);
         Entry { at, transaction, collection, origin: origin.clone(), created_ms, ops, kind }
@@ -168,7 +177,7 @@ impl Timeline {
     }
 
     /// A tombstone that waits while its table is shown: it is done if a transaction was passed that lacks events of the table.
-    pub(super) fn hold_ghost(&mut self, id: TableId, ops: Vec<Op>) {
+    pub(super) fn hold_ghost(&mut self, id: TableId, ops: Ops) {
         let Some(table) = self.tables.get_mut(&id) else { return };
         let short = |(name, count): &(Arc<str>, u64)| *count > 0 && table.collections.contains(name);
         if table.owed.values().any(|owed| owed.counts.iter().any(short)) {
@@ -234,7 +243,7 @@ impl Timeline {
                 part.add(&collection, at, &origin, ops, !keyed);
             } else if let Some(table) = self.tables.get_mut(&id) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
-                table.add_step(Step::new(kind, at, place, origin.gtid, ops), true);
+                table.add_step(Step::new(kind, at, place, origin.gtid, ops.into_vec()), true);
             }
         }
     }

@@ -470,7 +470,7 @@ fn says_all(newer: &Position, older: &Position) -> bool {
     }
 }
 
-fn changes(table: TableId, ops: Vec<Op>) -> impl Iterator<Item = Change> {
+fn changes(table: TableId, ops: impl IntoIterator<Item = Op>) -> impl Iterator<Item = Change> {
     ops.into_iter().map(move |op| Change { table, op })
 }
 

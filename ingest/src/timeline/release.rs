@@ -182,7 +182,7 @@ impl Timeline {
                     shown.reserve_exact(part.len());
                     shown.extend(part.into_ops(&recent.counts).map(|op| Change { table, op }));
                 }
-                Some(_) => self.base(table, part.into_ops(&recent.counts).collect()),
+                Some(_) => self.base(table, part.into_ops(&recent.counts)),
                 None => {}
             }
         }

@@ -71,13 +71,22 @@ fn holds(ranges: &Ranges, number: u64) -> bool {
 impl Seen {
     /// Whether `id`, which now comes with the time `ms`, came before.
     pub(crate) fn before(&self, id: &str, ms: i64) -> Before {
-        let prefix = split(id).map_or("", |(prefix, _)| prefix);
-        if let (Some(ranges), Some((_, number))) = (self.earlier_at(prefix, ms), split(id)) {
+        let Some((prefix, number)) = split(id) else { return self.is_other(id, ms) };
+        if let Some(ranges) = self.earlier_at(prefix, ms) {
             return if holds(ranges, number) { Before::Again } else { Before::New };
         }
-        if !self.contains(id) {
-            return Before::New;
+        match self.ranges.get(prefix) {
+            Some(ranges) if holds(ranges, number) => self.again(prefix, ms),
+            _ => Before::New,
         }
+    }
+
+    fn is_other(&self, id: &str, ms: i64) -> Before {
+        if self.others.contains(id) { self.again("", ms) } else { Before::New }
+    }
+
+    /// What comes with the time `ms` and was inserted.
+    fn again(&self, prefix: &str, ms: i64) -> Before {
         match self.newest_ms.get(prefix) {
             Some(&newest) if ms > newest => Before::Reused,
             _ => Before::Again,
@@ -140,19 +149,22 @@ impl Seen {
 
     /// Adds `id`.
     pub(crate) fn insert(&mut self, id: &str) {
-        if self.contains(id) {
-            return;
-        }
         let Some((prefix, number)) = split(id) else {
-            self.others.insert(id.into());
+            if !self.others.contains(id) {
+                self.others.insert(id.into());
+            }
             return;
         };
         if !self.ranges.contains_key(prefix) {
             self.ranges.insert(prefix.into(), BTreeMap::new());
         }
         let Some(ranges) = self.ranges.get_mut(prefix) else { return };
-        let before = ranges.range(..number).next_back().map(|(&first, &last)| (first, last));
-        let first = before.filter(|&(_, last)| last + 1 == number).map_or(number, |(first, _)| first);
+        let before = ranges.range(..=number).next_back().map(|(&first, &last)| (first, last));
+        let first = match before {
+            Some((_, last)) if number <= last => return,
+            Some((first, last)) if last + 1 == number => first,
+            _ => number,
+        };
         let last = number.checked_add(1).and_then(|next| ranges.remove(&next)).unwrap_or(number);
         ranges.insert(first, last);
         if ranges.len() > RANGES {

@@ -13,12 +13,12 @@ use super::place::BinlogPlace;
 use super::spec::Place;
 use super::steps::{Step, StepKind};
 use super::table::{Incoming, Lost, Table};
-use crate::event::{Origin, Snapshot};
+use crate::event::{Ops, Origin, Snapshot};
 use crate::source::OnError;
 
 impl Timeline {
     /// Takes a row of a snapshot of `table`.
-    pub(super) fn snapshot_row(&mut self, id: TableId, place: Place, origin: &Origin, ops: Vec<Op>) {
+    pub(super) fn snapshot_row(&mut self, id: TableId, place: Place, origin: &Origin, ops: Ops) {
         let moment = BinlogPlace::of(origin);
         let Some(table) = self.tables.get_mut(&id) else { return };
         // The first row of its table is that of the topic, if that holds no other.

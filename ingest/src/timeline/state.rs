@@ -143,7 +143,7 @@ mod tests {
             timeline.event(
                 table,
                 place,
-                Event { operation: Operation::Create, ops: vec![op], origin, key_change: None },
+                Event { operation: Operation::Create, ops: smallvec::smallvec![op], origin, key_change: None },
             );
         }
         timeline.release();

@@ -1,10 +1,11 @@
 //! A timeline in whose topics an END is there before the events that it counts, or none, TRUNCATEs in their turn, rows of a snapshot in a
 //! partition that is new, and when a timeline has settled.
 
+use smallvec::smallvec;
 use tidewater_delta::{Op, RowBuilder, Width};
 
 use super::*;
-use crate::event::{Event, Operation, Origin, Snapshot, TransactionRef};
+use crate::event::{Event, Operation, Ops, Origin, Snapshot, TransactionRef};
 use crate::source::{OnError, State};
 
 const TABLE: TableId = TableId(1);
@@ -67,8 +68,8 @@ fn origin(number: i64) -> Origin {
 }
 
 /// What sets the table's row.
-fn upsert() -> Vec<Op> {
-    vec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())]
+fn upsert() -> Ops {
+    smallvec![Op::Upsert(RowBuilder::new(vec![Width::Fixed]).take())]
 }
 
 /// An event of the transaction of a number.
@@ -83,7 +84,7 @@ fn event(timeline: &mut Timeline, number: i64, order: u64, (partition, offset): 
 /// A TRUNCATE, which is the transaction of a number.
 fn truncate(timeline: &mut Timeline, number: i64, (partition, offset): (i32, i64)) {
     let place = Place { partition, offset, timestamp_ms: number };
-    let ops = vec![Op::Truncate];
+    let ops = smallvec![Op::Truncate];
     timeline.event(
         TABLE,
         place,

@@ -182,7 +182,7 @@ impl Part {
         collection: &Arc<str>,
         (partition, offset): (i32, i64),
         origin: &Origin,
-        ops: Vec<Op>,
+        ops: impl IntoIterator<Item = Op>,
         several: bool,
     ) {
         match self.counts.iter_mut().find(|(name, _)| Arc::ptr_eq(name, collection) || name == collection) {

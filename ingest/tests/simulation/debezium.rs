@@ -403,7 +403,7 @@ impl World {
             let (total_order, data_collection_order) = (connector.total, *count);
             let member = TransactionRef { id, total_order, data_collection_order };
             origin.transaction = self.options.metadata.then_some(member);
-            let event = Event { operation, ops: ops(keyed, before, after), origin, key_change };
+            let event = Event { operation, ops: ops(keyed, before, after).into(), origin, key_change };
             let touches = before.into_iter().chain(after).collect();
             self.write_event(change.table, event, touches, operation == Operation::Delete);
         }
@@ -414,7 +414,7 @@ impl World {
         let mut origin = self.origin(table, Snapshot::No, place, self.event_ms(number, 0));
         origin.server_id = self.server.0 as u64 + 1;
         origin.gtid = self.db.binlog[number].gtid.as_deref().map(Arc::from);
-        let event = Event { operation: Operation::Truncate, ops: vec![Op::Truncate], origin, key_change: None };
+        let event = Event { operation: Operation::Truncate, ops: [Op::Truncate].into(), origin, key_change: None };
         self.write_event(table, event, Vec::new(), false);
     }
 
@@ -474,7 +474,8 @@ impl World {
         let keyed = self.db.tables[table].keyed;
         let mut origin = self.origin(table, marker, place, ts_ms);
         origin.gtid = gtid;
-        let event = Event { operation: Operation::Read, ops: ops(keyed, None, Some(values)), origin, key_change: None };
+        let event =
+            Event { operation: Operation::Read, ops: ops(keyed, None, Some(values)).into(), origin, key_change: None };
         self.write_event(table, event, vec![values], false);
     }
 
