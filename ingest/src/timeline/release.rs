@@ -158,8 +158,9 @@ impl Timeline {
                 };
                 *count > 0 && !others
             });
-            // A connector that restarted within it may have sent more than END counts.
-            if !owed.counts.is_empty() || again {
+            // What its snapshot holds is not owed; a connector that restarted within it may have sent more than END counts.
+            let held = table.last_snapshot.as_ref().is_some_and(|moment| committed_ms <= moment.ms);
+            if !held && (!owed.counts.is_empty() || again) {
                 table.fence.renew();
                 table.owe(id.clone(), owed);
             }
