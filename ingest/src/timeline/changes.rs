@@ -139,8 +139,10 @@ impl Timeline {
         let jumped = table.partitions.get(&place.partition).is_some_and(jumped);
         let lies = Lies { partition: place.partition, several, jumped };
         let half = key_change.filter(|_| keyed && !included);
+        // Of one that was released it is redelivered: that one was whole, unless the table was late then.
         let again = table.live && self.released.before(&transaction, origin.ts_ms) == Before::Again;
-        let lost = !again && table.halves.take(&transaction, origin, half, lies);
+        let dropped = again && table.late_of(&transaction, origin.ts_ms).is_none();
+        let lost = !dropped && table.halves.take(&transaction, origin, half, lies);
         if !self.whole || origin.transaction.is_none() {
             table.untold = self.whole;
             if lost {
@@ -154,14 +156,13 @@ impl Timeline {
             let entry = Entry::new(EntryKind::Event, place, transaction, collection, origin, kept(ops));
             return self.log(id, entry);
         }
-        // Of one that was released it is redelivered: that one was whole.
-        let part = match self.released.before(&transaction, origin.ts_ms) {
-            Before::Again => {
+        let part = match again {
+            true => {
                 let late = self.tables.get_mut(&id).and_then(|table| table.late_of(&transaction, origin.ts_ms));
                 let Some(part) = late else { return };
                 part
             }
-            _ => {
+            false => {
                 let pending = self.transaction_of(&transaction, origin.ts_ms);
                 pending.place.get_or_insert(happened);
                 pending.part(id)
