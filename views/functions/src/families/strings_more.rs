@@ -122,6 +122,6 @@ fn escape(text: &str) -> Result<(u32, usize)> {
     };
     found.ok_or_else(|| {
         SqlError::new(b"42601", "invalid Unicode escape")
-            .hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
+            .hint("A Unicode escape is \\ or \\u and 4 hexadecimal digits, \\+ and 6, or \\U and 8.")
     })
 }
