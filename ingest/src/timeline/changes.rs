@@ -15,7 +15,7 @@ use super::steps::{Step, StepKind};
 use super::table::{Lost, Naming};
 use super::transaction::Part;
 use super::{Timeline, changes, says_all, transaction_id};
-use crate::event::{Event, KeyChange, Operation, Ops, Origin, Snapshot};
+use crate::event::{Event, Operation, Ops, Origin, Snapshot};
 
 /// What to do about several tables in one topic.
 const APART: &str =
@@ -57,39 +57,33 @@ impl Timeline {
         if partition.jumped && table.compacted && !table.live {
             partition.horizon = UNTOLD;
         }
-        let Event { operation, ops, origin, key_change } = event;
         let keyed = table.keyed;
-        if table.naming != Naming::Declared && !table.collections.contains(&origin.collection) {
-            self.learn(id, &origin.collection);
+        let collection = &event.origin.collection;
+        if table.naming != Naming::Declared && !table.collections.contains(collection) {
+            self.learn(id, collection);
         } else if table.naming == Naming::Guessed {
             table.naming = Naming::Told;
         }
-        if keyed && self.shares_keys(id, &origin.collection) {
+        if keyed && self.shares_keys(id, collection) {
             return;
         }
-        match origin.snapshot {
+        match event.origin.snapshot {
             Snapshot::First | Snapshot::Row | Snapshot::Last | Snapshot::LastOfAll => {
-                self.snapshot_row(id, place, &origin, ops);
+                self.snapshot_row(id, place, &event.origin, event.ops);
             }
             Snapshot::Incremental if !keyed => {
                 let reason = "rows of an incremental snapshot can't be told from those that are there, for the table has no key: take a blocking one".to_owned();
                 self.lose(id, place, Loss { transaction: None, snapshot: false, reason });
             }
-            Snapshot::Incremental => self.step(id, place, &origin, ops, StepKind::Rows),
-            Snapshot::No => self.change(id, place, (operation, key_change), &origin, ops),
+            Snapshot::Incremental => self.step(id, place, &event.origin, event.ops, StepKind::Rows),
+            Snapshot::No => self.change(id, place, event),
         }
     }
 
     /// A streamed change.
-    fn change(
-        &mut self,
-        id: TableId,
-        place: Place,
-        (operation, key_change): (Operation, Option<KeyChange>),
-        origin: &Origin,
-        ops: Ops,
-    ) {
-        let transaction = transaction_id(origin);
+    fn change(&mut self, id: TableId, place: Place, event: Event) {
+        let Event { operation, ops, origin, key_change } = event;
+        let (origin, transaction) = (&origin, transaction_id(&origin));
         let Some(table) = self.tables.get_mut(&id) else { return };
         let (several, keyed) = (table.is_split(), table.keyed);
         if several && operation == Operation::Truncate && !table.truncate(&transaction, origin.ts_ms) {
@@ -139,18 +133,20 @@ impl Timeline {
         let jumped = table.partitions.get(&place.partition).is_some_and(jumped);
         let lies = Lies { partition: place.partition, several, jumped };
         let half = key_change.filter(|_| keyed && !included);
+        let named = self.whole && origin.transaction.is_some();
+        table.untold = self.whole && !named;
         // Of one that was released it is redelivered: that one was whole, unless the table was late then.
-        let again = table.live && self.released.before(&transaction, origin.ts_ms) == Before::Again;
-        let dropped = again && table.late_of(&transaction, origin.ts_ms).is_none();
-        let lost = !dropped && table.halves.take(&transaction, origin, half, lies);
-        if !self.whole || origin.transaction.is_none() {
-            table.untold = self.whole;
+        let again = named && table.live && self.released.before(&transaction, origin.ts_ms) == Before::Again;
+        if again && table.late_of(&transaction, origin.ts_ms).is_none() {
+            return;
+        }
+        let lost = table.halves.take(&transaction, origin, half, lies);
+        if !named {
             if lost {
                 self.hide_halves(id);
             }
             return self.step(id, place, origin, kept(ops), StepKind::Rows);
         }
-        table.untold = false;
         let collection = table.collection_of(origin);
         if !table.live {
             let entry = Entry::new(EntryKind::Event, place, transaction, collection, origin, kept(ops));
