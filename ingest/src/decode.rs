@@ -32,8 +32,8 @@ pub(crate) struct Record<'a> {
 pub(crate) enum Decoded {
     /// A change event of Debezium's.
     Event(Event),
-    /// Changes without an envelope.
-    Ops(Vec<Op>),
+    /// A change without an envelope.
+    Op(Op),
     /// Nothing: a tombstone behind its deletion, which only tells Kafka to compact.
     Nothing,
     /// A tombstone without its deletion, which Kafka's compaction may have taken away.
@@ -163,7 +163,7 @@ impl Decoder {
     /// [`Error::RegistryUnreachable`] where asking again may help; any other error is of this record alone.
     pub(crate) fn decode(&mut self, record: Record<'_>) -> Result<Decoded, Undecodable> {
         if !self.debezium {
-            return Ok(self.decode_ops(record)?);
+            return Ok(self.decode_op(record)?);
         }
         let Some(value) = record.value else { return Ok(self.tombstone(record)?) };
         let partition = record.meta.partition;
@@ -294,10 +294,10 @@ impl Decoder {
         }
     }
 
-    /// Changes without an envelope.
-    fn decode_ops(&mut self, record: Record<'_>) -> Result<Decoded> {
+    /// A change without an envelope.
+    fn decode_op(&mut self, record: Record<'_>) -> Result<Decoded> {
         let Some(value) = record.value else {
-            return if self.upsert { Ok(Decoded::Ops(vec![self.deletion(record)?])) } else { Ok(Decoded::Nothing) };
+            return if self.upsert { Ok(Decoded::Op(self.deletion(record)?)) } else { Ok(Decoded::Nothing) };
         };
         let row = match &mut self.rows {
             Rows::Avro { registry, decoders, .. } => {
@@ -332,7 +332,7 @@ impl Decoder {
                 builder.take()
             }
         };
-        Ok(Decoded::Ops(vec![self.put(row)?]))
+        Ok(Decoded::Op(self.put(row)?))
     }
 
     fn put(&self, row: Row) -> Result<Op> {
@@ -529,12 +529,11 @@ mod tests {
             decoder.decode(record).map_err(|error| error.to_string())
         };
         let put = decode("1", Some(r#"{"id":1,"note":2}"#));
-        assert!(matches!(put, Ok(Decoded::Ops(ops)) if matches!(&ops[..], [Op::Upsert(_)])));
+        assert!(matches!(put, Ok(Decoded::Op(Op::Upsert(_)))));
         let lost = decode("1", Some(r#"{"note":2}"#)).expect_err("no key");
         assert!(lost.contains("column \"id\""), "{lost}");
         for key in ["7", r#"{"id":7}"#, r#"{"schema":{"type":"struct","fields":[]},"payload":{"id":7}}"#] {
-            let Ok(Decoded::Ops(ops)) = decode(key, None) else { panic!("{key}") };
-            let [Op::Delete(row)] = &ops[..] else { panic!("{key}") };
+            let Ok(Decoded::Op(Op::Delete(row))) = decode(key, None) else { panic!("{key}") };
             assert_eq!((row.as_ref().columns(), row.as_ref().slot(0)), (1, 7), "{key}");
         }
         for key in ["null", "{}", "[1]", "{\"id\":null}", "x"] {

@@ -87,7 +87,7 @@ pub(crate) enum Item {
     /// A column, by its place in the table, that has no value from here on, and why.
     ColumnLost(usize, String),
     Event(Place, Event),
-    Ops(Place, Vec<Op>),
+    Op(Place, Op),
     /// A tombstone, and what it does if Kafka's compaction took its deletion away.
     Tombstone(Place, Option<Op>),
     Boundary(Place, Boundary),
@@ -262,7 +262,8 @@ impl Worker {
         if self.items.is_empty() {
             return true;
         }
-        let items = std::mem::replace(&mut self.items, Vec::with_capacity(BATCH));
+        let next = Vec::with_capacity(self.items.len());
+        let items = std::mem::replace(&mut self.items, next);
         self.out.send(Batch { feed: self.number, items }).is_ok()
     }
 
@@ -394,7 +395,7 @@ impl Worker {
                         let key_change = key_change(message, event.operation);
                         Item::Event(place, Event { key_change, ..event })
                     }
-                    Ok(Decoded::Ops(ops)) => Item::Ops(place, ops),
+                    Ok(Decoded::Op(op)) => Item::Op(place, op),
                     Ok(Decoded::Tombstone(op)) => Item::Tombstone(place, Some(op)),
                     Ok(Decoded::Nothing) => Item::Tombstone(place, None),
                     Err(error) => self.lost(place, message, error),

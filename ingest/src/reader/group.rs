@@ -264,9 +264,9 @@ impl Group {
                     reading.stand.next.insert(place.partition, place.offset + 1);
                     self.timeline.tombstone(id, place, op);
                 }
-                (Item::Ops(place, ops), Some(id)) => {
+                (Item::Op(place, op), Some(id)) => {
                     reading.stand.next.insert(place.partition, place.offset + 1);
-                    self.timeline.record(id, place, ops);
+                    self.timeline.record(id, place, op);
                 }
                 (Item::Boundary(place, boundary), _) => {
                     reading.stand.next.insert(0, place.offset + 1);
@@ -322,7 +322,7 @@ impl Group {
                         learned.learn(lesson, &new.schema, new.own());
                     }
                 }
-                (Item::Event(..) | Item::Ops(..) | Item::Tombstone(..), None) => {}
+                (Item::Event(..) | Item::Op(..) | Item::Tombstone(..), None) => {}
                 (Item::ColumnLost(..) | Item::Learned(..), None) => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidewater_delta::{Op, Position, TableId};
+use tidewater_delta::{Change, Op, Position, TableId};
 
 use super::halves::Lies;
 use super::known::TOLD;
@@ -23,7 +23,7 @@ const APART: &str =
 
 impl Timeline {
     /// Takes a record without an envelope.
-    pub fn record(&mut self, id: TableId, place: Place, ops: Vec<Op>) {
+    pub fn record(&mut self, id: TableId, place: Place, op: Op) {
         self.quiet = false;
         if self.is_read_already(id, place) {
             return;
@@ -31,7 +31,7 @@ impl Timeline {
         self.read(id, place.partition, place.offset + 1);
         let Some(table) = self.tables.get(&id) else { return };
         if !table.shown {
-            return self.base(id, ops);
+            return self.base(id, [op]);
         }
         let (topic, offset) = (table.topic.to_string(), place.offset + 1);
         let position = Position::Offset { topic, partition: place.partition, offset };
@@ -39,7 +39,7 @@ impl Timeline {
         if self.alone_at.as_ref().is_some_and(|(before, _)| !says_all(&position, before)) {
             self.release_alone();
         }
-        self.alone.extend(changes(id, ops));
+        self.alone.push(Change { table: id, op });
         self.alone_at = Some((position, place.timestamp_ms));
     }
 

@@ -95,6 +95,8 @@ impl Timeline {
 
 #[cfg(test)]
 mod tests {
+    use tidewater_delta::Op;
+
     use super::*;
     use crate::timeline::{Bounds, MADE_AGAIN, Output, Place, TableSpec};
 
@@ -125,7 +127,7 @@ mod tests {
             let mut timeline = shown(timeline);
             timeline.outdated(TABLE, "tombstones may be gone");
             for _ in 0..2 {
-                timeline.record(TABLE, Place { partition: 0, offset: 7, timestamp_ms: 1 }, Vec::new());
+                timeline.record(TABLE, Place { partition: 0, offset: 7, timestamp_ms: 1 }, Op::Truncate);
                 timeline.quiet();
                 assert!(!timeline.release().contains(&Output::Hydrated(TABLE)));
                 let health = timeline.health(TABLE);

@@ -40,7 +40,7 @@ fn every_partition_of_a_topic_tells_its_own_offset() {
     };
     timeline.add_table(TABLE, spec);
     let record = |timeline: &mut Timeline, partition, offset| {
-        timeline.record(TABLE, Place { partition, offset, timestamp_ms: 1 }, vec![op()]);
+        timeline.record(TABLE, Place { partition, offset, timestamp_ms: 1 }, op());
     };
     for (partition, offset) in [(0, 0), (1, 0), (0, 1), (0, 2)] {
         record(&mut timeline, partition, offset);
