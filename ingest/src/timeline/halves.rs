@@ -202,22 +202,27 @@ impl Table {
              Debezium loses them if it is stopped in the midst of such a change"
         )
     }
+
+    /// What a transaction lacks in insertions, and whether for good, which it is if nothing more comes: `over`. Nothing where that is
+    /// the source's policy.
+    fn insertions_lacked(&mut self, transaction: &str, over: bool) -> Option<(bool, String)> {
+        let (open, lost) = (self.halves.open(transaction), over || self.halves.is_lost(transaction));
+        if lost && self.on_error != OnError::Stall {
+            self.lost += open;
+            self.halves.forgive(transaction);
+            return None;
+        }
+        Some((lost, self.lacks_insertions(transaction, open)))
+    }
 }
 
 impl Timeline {
     /// A transaction whose boundaries were deleted lacks insertions of a table that is shown.
     pub(super) fn without_insertions(&mut self, id: &Arc<str>, of: TableId) -> Verdict {
-        let Some(table) = self.tables.get_mut(&of) else { return Verdict::Release };
-        let open = table.halves.open(id);
-        let text = table.lacks_insertions(id, open);
-        match (self.quiet || table.halves.is_lost(id), table.on_error) {
-            (false, _) => waits(text),
-            (true, OnError::Stall) => stalls(text),
-            (true, _) => {
-                table.lost += open;
-                table.halves.forgive(id);
-                Verdict::Release
-            }
+        match self.tables.get_mut(&of).and_then(|table| table.insertions_lacked(id, self.quiet)) {
+            None => Verdict::Release,
+            Some((false, text)) => waits(text),
+            Some((true, text)) => stalls(text),
         }
     }
 
@@ -245,16 +250,98 @@ impl Timeline {
         loop {
             let table = self.tables.get_mut(&id).filter(|table| !(table.is_split() && table.holed))?;
             let name = table.halves.first_open(|id| !self.pending.contains_key(id))?.clone();
-            let open = table.halves.open(&name);
-            let reason = table.lacks_insertions(&name, open);
-            match (self.quiet || table.halves.is_lost(&name), table.on_error) {
-                (false, _) => return Some(Blocked { definite: false, reason, hint: String::new() }),
-                (true, OnError::Stall) => return Some(Blocked { definite: true, reason, hint: AGAIN.to_owned() }),
-                (true, _) => {
-                    table.lost += open;
-                    table.halves.forgive(&name);
-                }
+            if let Some((definite, reason)) = table.insertions_lacked(&name, self.quiet) {
+                let hint = if definite { AGAIN.to_owned() } else { String::new() };
+                return Some(Blocked { definite, reason, hint });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Snapshot;
+
+    /// What `halves` says of events of one transaction: the position in the binlog and the half, and where it lies. Whether an
+    /// insertion was told lost, and how many are open.
+    fn told(halves: &mut Halves, events: &[(u64, Option<KeyChange>, Lies)]) -> (bool, u64) {
+        let id: Arc<str> = "u:1".into();
+        let lost = events.iter().fold(false, |lost, &(pos, half, lies)| {
+            let origin = Origin {
+                gtid: None,
+                file: "binlog.000001".into(),
+                pos,
+                row: 0,
+                server_id: 1,
+                ts_ms: 1,
+                snapshot: Snapshot::No,
+                collection: "shop.t".into(),
+                transaction: None,
+            };
+            halves.take(&id, &origin, half, lies) || lost
+        });
+        (lost, halves.open(&id))
+    }
+
+    const DELETION: Option<KeyChange> = Some(KeyChange::Deletion);
+    const INSERTION: Option<KeyChange> = Some(KeyChange::Insertion);
+    const ONE: Lies = Lies { partition: 0, several: false, jumped: false };
+    const JUMPED: Lies = Lies { jumped: true, ..ONE };
+    const SEVERAL: Lies = Lies { several: true, ..ONE };
+
+    #[test]
+    fn of_a_changed_key_both_halves_come_one_behind_the_other() {
+        let mut halves = Halves::default();
+        assert_eq!(told(&mut halves, &[(4, DELETION, ONE)]), (false, 1));
+        assert_eq!(halves.first_open(|_| true).map(|id| &**id), Some("u:1"));
+        assert_eq!(told(&mut halves, &[(4, INSERTION, ONE), (8, DELETION, ONE), (8, INSERTION, ONE)]), (false, 0));
+        assert!(halves.0.is_empty());
+    }
+
+    #[test]
+    fn another_event_in_between_shows_that_the_insertion_is_lost() {
+        let mut halves = Halves::default();
+        assert_eq!(told(&mut halves, &[(4, DELETION, ONE), (8, None, ONE)]), (true, 1));
+        assert!(halves.is_lost("u:1"));
+        let mut halves = Halves::default();
+        assert_eq!(told(&mut halves, &[(4, DELETION, ONE), (8, DELETION, ONE), (8, INSERTION, ONE)]), (true, 1));
+        halves.forgive("u:1");
+        assert_eq!((halves.is_lost("u:1"), halves.open("u:1")), (false, 0));
+    }
+
+    #[test]
+    fn where_compaction_took_what_lay_between_nothing_is_lost() {
+        let mut halves = Halves::default();
+        assert_eq!(told(&mut halves, &[(4, DELETION, ONE), (8, None, JUMPED), (9, None, ONE)]), (false, 1));
+        assert!(!halves.is_lost("u:1"));
+        assert_eq!(halves.first_open(|_| true), None, "a later record of its key says all");
+    }
+
+    #[test]
+    fn in_several_partitions_the_insertion_may_come_first_and_either_again() {
+        let mut halves = Halves::default();
+        assert_eq!(told(&mut halves, &[(4, INSERTION, SEVERAL), (8, None, SEVERAL)]), (false, 0));
+        assert_eq!(told(&mut halves, &[(4, DELETION, SEVERAL), (4, INSERTION, SEVERAL)]), (false, 0));
+        assert_eq!(told(&mut halves, &[(8, DELETION, SEVERAL), (9, None, SEVERAL)]), (false, 1), "it may still come");
+        assert!(!halves.is_lost("u:1"));
+    }
+
+    #[test]
+    fn a_snapshot_that_becomes_whole_holds_what_came_before_it() {
+        let mut halves = Halves::default();
+        let moment = |pos| BinlogPlace { file: "binlog.000001".into(), pos, ms: 1 };
+        told(&mut halves, &[(4, DELETION, ONE)]);
+        halves.end_snapshot(&moment(4));
+        assert_eq!(halves.open("u:1"), 1, "it is of the moment before");
+        halves.end_snapshot(&moment(5));
+        assert_eq!(halves.open("u:1"), 0);
+        told(&mut halves, &[(9, DELETION, ONE)]);
+        halves.begin_snapshot(1);
+        halves.end_snapshot(&moment(5));
+        assert_eq!(halves.open("u:1"), 1, "its first row lies in another partition");
+        halves.begin_snapshot(0);
+        halves.end_snapshot(&moment(5));
+        assert_eq!(halves.open("u:1"), 0);
     }
 }
