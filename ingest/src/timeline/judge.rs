@@ -53,11 +53,14 @@ impl Timeline {
         if live.is_empty() {
             return Verdict::Release;
         }
+        // A table of which all records so far were lost may own any of them, and nobody could know.
+        let nameless = |table: &Table| table.live && table.naming == Naming::Guessed && table.lost > 0;
+        let nameless = self.tables.values().any(nameless);
         for (name, _) in end.counts.iter() {
             let owner = self.owners.entry(name.clone()).or_insert(Owner::Nobody(0));
             if let Owner::Nobody(number) = owner {
                 let mut slot = Some(*number).filter(|number| *number > 0);
-                let behind = self.ends.behind(&mut slot);
+                let behind = self.ends.behind(&mut slot) && (!nameless || self.ends.behind(&mut transaction.fence));
                 *number = slot.unwrap_or(0);
                 if !behind {
                     return waits(format!(

@@ -34,15 +34,19 @@ impl Timeline {
         }
         table.naming = Naming::Told;
         table.collections.push(collection.clone());
-        let live = table.live;
+        let (live, mut lost) = (table.live, table.lost);
         let was_nobodys = matches!(self.owners.get(collection), Some(Owner::Nobody(number)) if *number > 0);
         self.own(collection, id);
-        let counted = |(_, recent): &&(Arc<str>, Recent)| {
-            recent.counts.iter().any(|(name, count)| name == collection && *count > 0)
+        // Records that the source goes on without may be what transactions lack of it.
+        let lacks = |(_, recent): &&(Arc<str>, Recent)| {
+            let counted = recent.counts.iter().filter(|(name, _)| name == collection).map(|(_, count)| count).sum();
+            let lacks = counted > lost;
+            lost = lost.saturating_sub(counted);
+            lacks
         };
         if live
             && was_nobodys
-            && let Some((transaction, _)) = self.recent.iter().find(counted)
+            && let Some((transaction, _)) = self.recent.iter().find(lacks)
         {
             let transaction = transaction.clone();
             self.lacks_what_was_nobodys(id, &transaction, collection);

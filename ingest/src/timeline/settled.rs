@@ -34,6 +34,11 @@ impl Timeline {
         if self.boundaries.gone.as_deref().is_some_and(|why| why != MADE_AGAIN) {
             return false;
         }
+        // Whether events of two transactions of one id are taken for one depends on what comes first, so before they may have been told
+        // apart and shown.
+        if self.queue.front().and_then(|id| self.pending.get(id)).is_some_and(|transaction| transaction.mixed) {
+            return false;
+        }
         let blocked = self.blocked.as_ref().is_some_and(|blocked| blocked.definite);
         if (blocked || self.quiet && self.unnamed().is_none()) && self.awaits_no_ends() {
             return true;

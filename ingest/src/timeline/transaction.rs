@@ -131,9 +131,13 @@ impl Part {
         }
     }
 
-    /// Whether an event comes for the first time, of whatever partition.
+    /// Whether an event comes for the first time, of whatever partition. What has the place of another and is younger than all of
+    /// them is of another transaction of this id.
     pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op]) -> Before {
-        self.known.get_or_insert_default().tell(origin, ops)
+        match self.known.get_or_insert_default().tell(origin, ops) {
+            Before::Again if origin.ts_ms > self.last_ms => Before::New,
+            told => told,
+        }
     }
 
     /// Nothing of it changes the table any more; its events still count.
