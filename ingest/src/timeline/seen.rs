@@ -51,9 +51,18 @@ fn split(id: &str) -> Option<(&str, u64)> {
     Some((prefix, number.parse().ok()?))
 }
 
-/// Whether both ids are of one server and the first has the smaller number.
+/// The files of a binlog that a prefix names, and which of them: `file=binlog.` and 3 of `file=binlog.000003,pos=`.
+fn file(prefix: &str) -> Option<(&str, u64)> {
+    split(prefix.strip_suffix(",pos=")?).filter(|(files, _)| files.starts_with("file="))
+}
+
+/// Whether both ids are of one server and the first has the smaller number, or lies in an older file.
 pub(crate) fn is_less(first: &str, second: &str) -> bool {
-    matches!((split(first), split(second)), (Some((a, m)), Some((b, n))) if a == b && m < n)
+    let (Some((a, m)), Some((b, n))) = (split(first), split(second)) else { return false };
+    match a == b {
+        true => m < n,
+        false => matches!((file(a), file(b)), (Some((a, m)), Some((b, n))) if a == b && m < n),
+    }
 }
 
 /// Whether numbers of one server lie between two ids.
@@ -111,12 +120,16 @@ impl Seen {
     /// The numbers of the server of `id` began anew: what was inserted is of before.
     pub(crate) fn begin_anew(&mut self, id: &str) {
         let prefix = split(id).map_or("", |(prefix, _)| prefix);
-        let (Some(ranges), Some(newest)) = (self.ranges.remove(prefix), self.newest_ms.remove(prefix)) else { return };
-        let earlier = self.earlier.entry(prefix.into()).or_default();
-        if earlier.len() == BEGINNINGS {
-            earlier.remove(0);
+        let files = file(prefix).map(|(files, _)| files);
+        let begins = |other: &Box<str>| **other == *prefix || files.is_some() && file(other).map(|(files, _)| files) == files;
+        for (prefix, ranges) in self.ranges.extract_if(|prefix, _| begins(prefix)) {
+            let Some(newest) = self.newest_ms.remove(&prefix) else { continue };
+            let earlier = self.earlier.entry(prefix).or_default();
+            if earlier.len() == BEGINNINGS {
+                earlier.remove(0);
+            }
+            earlier.push((newest, ranges));
         }
-        earlier.push((newest, ranges));
     }
 
     /// The numbers that were there at a time before they began anew.
@@ -192,6 +205,24 @@ mod tests {
             assert!(!seen.contains(id), "{id}");
         }
         assert_eq!(seen.ranges["a:"].len(), 1, "neighbours become one range");
+    }
+
+    #[test]
+    fn where_a_binlog_begins_anew_all_its_files_do() {
+        assert!(is_less("file=b.000001,pos=900", "file=b.000002,pos=4"));
+        assert!(!is_less("file=b.000002,pos=4", "file=b.000001,pos=900"));
+        assert!(!is_less("file=a.000001,pos=4", "file=b.000002,pos=4"), "of another server");
+        assert!(!is_less("a:1", "b:2"));
+        let mut seen = Seen::default();
+        for (id, ms) in [("file=b.000001,pos=900", 1), ("file=b.000002,pos=4", 2), ("file=a.000001,pos=900", 2)] {
+            seen.insert_at(id, ms);
+        }
+        seen.begin_anew("file=b.000001,pos=4");
+        seen.insert_at("file=b.000001,pos=4", 3);
+        assert_eq!(seen.before("file=b.000001,pos=900", 3), Before::New);
+        assert_eq!(seen.before("file=b.000002,pos=4", 3), Before::New);
+        assert_eq!(seen.before("file=b.000002,pos=4", 2), Before::Again);
+        assert_eq!(seen.before("file=a.000001,pos=900", 2), Before::Again);
     }
 
     #[test]
