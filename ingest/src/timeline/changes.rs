@@ -98,6 +98,15 @@ impl Timeline {
         };
         match admitted {
             Before::New => {}
+            // Compaction may have taken the first copy of what follows and was written again, too: all copies that are left come to
+            // what the rows are at last.
+            Before::Again if keyed && !several && table.compacted && !table.live && operation != Operation::Truncate => {
+                if !table.includes(origin, place.timestamp_ms) {
+                    let collection = table.collection_of(origin);
+                    self.log(id, Entry::new(EntryKind::Again, place, transaction, collection, origin, ops));
+                }
+                return;
+            }
             Before::Again => return,
             // A snapshot that lies between makes the table whole, and this follows it.
             doubt => self.doubt(id, &transaction, origin.ts_ms, doubt),

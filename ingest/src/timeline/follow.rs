@@ -160,6 +160,8 @@ impl Timeline {
                 Some(part) => ops.into_iter().for_each(|op| part.add_ghost(at.0, op)),
                 None => sorted.steps.push((index, Step::new(StepKind::Ghost, at, place, None, ops))),
             },
+            EntryKind::Again if is_old => sorted.old.push((index, ops)),
+            EntryKind::Again => {}
             EntryKind::Event if is_old => match late.and_then(|number| sorted.late.get_mut(&number)) {
                 Some(late) => {
                     late.first = late.first.min(index);

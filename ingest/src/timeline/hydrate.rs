@@ -244,7 +244,7 @@ impl Timeline {
             if entry.kind == EntryKind::Ghost {
                 continue;
             }
-            if entry.kind != EntryKind::Event {
+            if entry.kind.is_step() {
                 return waits(format!(
                     "topic \"{topic}\" holds rows of an incremental snapshot at transaction {name}, which has not come"
                 ));

@@ -44,6 +44,15 @@ pub(crate) enum EntryKind {
     Truncate,
     /// A deletion of which only the tombstone is left.
     Ghost,
+    /// An event of a transaction that came before: of one that is released it is done again.
+    Again,
+}
+
+impl EntryKind {
+    /// Whether it belongs to no transaction.
+    pub(super) fn is_step(self) -> bool {
+        matches!(self, EntryKind::Rows | EntryKind::Truncate)
+    }
 }
 
 impl Entry {
@@ -165,7 +174,7 @@ impl Timeline {
             return self.tables.get_mut(&id)?.partitions.get_mut(&number)?.log.pop_front();
         }
         let past =
-            || head.kind != EntryKind::Event && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
+            || head.kind.is_step() && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
         if self.whole && !self.has_passed(head) && !older() && !past() {
             return None;
         }
@@ -241,7 +250,7 @@ impl Timeline {
                     part.tell(&origin, &ops);
                 }
                 part.add(&collection, at, &origin, ops, !keyed);
-            } else if let Some(table) = self.tables.get_mut(&id) {
+            } else if let Some(table) = self.tables.get_mut(&id).filter(|_| kind.is_step()) {
                 let kind = if kind == EntryKind::Rows { StepKind::Rows } else { StepKind::Truncate };
                 table.add_step(Step::new(kind, at, place, origin.gtid, ops.into_vec()), true);
             }

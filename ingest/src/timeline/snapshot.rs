@@ -95,11 +95,14 @@ impl Timeline {
         // What the one that is given up lacked may have been anything: this one makes good what was written before it.
         let given_up = table.incoming_mut().map(|given_up| std::mem::take(&mut given_up.lost)).unwrap_or_default();
         table.losses.extend(given_up.into_iter().map(|lost| Lost { of_snapshot: false, ..lost }));
-        // Right before its first row lay its rows.
+        // Right before its first row lay its rows, and in other partitions whatever was written since it began: by the same clock.
         let decoded = table.partitions.get(&place.partition).map_or(-1, |partition| partition.decoded.0);
-        let own =
-            |lost: &mut Lost| lost.partition == place.partition && lost.offset > decoded && lost.transaction.is_none();
-        incoming.lost.extend(table.losses.extract_if(.., own));
+        let own = |lost: &mut Lost| match lost.partition == place.partition {
+            true => lost.offset > decoded && lost.transaction.is_none(),
+            false => lost.created_ms >= incoming.moment.ms && lost.transaction.is_none(),
+        };
+        let own: Vec<_> = table.losses.extract_if(.., own).collect();
+        incoming.lost.extend(own);
         for partition in table.partitions.values_mut() {
             (partition.after_snapshot, partition.renewed) = (true, false);
         }
