@@ -100,7 +100,7 @@ impl Timeline {
             Before::New => {}
             // Compaction may have taken the first copy of what follows and was written again, too: all copies that are left come to
             // what the rows are at last.
-            Before::Again if keyed && !several && table.compacted && !table.live && operation != Operation::Truncate => {
+            Before::Again if keyed && !several && table.holed && !table.live && operation != Operation::Truncate => {
                 if !table.includes(origin, place.timestamp_ms) {
                     let collection = table.collection_of(origin);
                     self.log(id, Entry::new(EntryKind::Again, place, transaction, collection, origin, ops));
