@@ -176,7 +176,7 @@ impl Timeline {
         // One partition tells events by itself, but it may get others.
         let by_one = several || !keyed && part.len() < TOLD;
         let told = match by_one && !keyed {
-            true => part.tell(origin, &ops),
+            true => part.tell(origin, &ops, !several),
             false => Before::New,
         };
         match told {

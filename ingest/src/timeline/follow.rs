@@ -118,7 +118,7 @@ impl Timeline {
         is_old: bool,
     ) -> Before {
         let Some(table) = self.tables.get_mut(&id) else { return Before::Again };
-        let (keyless, whole) = (!table.keyed, self.whole);
+        let (keyless, whole, in_order) = (!table.keyed, self.whole, !table.is_split());
         let place = BinlogPlace::of(&entry.origin);
         let included = table.includes(&entry.origin, entry.created_ms);
         let refills = included && table.refills(entry.created_ms);
@@ -129,15 +129,16 @@ impl Timeline {
             let told = match late.and_then(|number| sorted.late.get_mut(&number)).filter(|_| is_old) {
                 Some(late) if late.again && late.repaid => Before::Unclear,
                 Some(late) if late.repaid && late.has_all(&collection) => Before::Again,
-                Some(late) => late.part.tell(&origin, &ops),
+                Some(late) => late.part.tell(&origin, &ops, in_order),
                 None if is_old => {
-                    let (known, last_ms) = sorted.known.entry(transaction.clone()).or_insert((Known::default(), i64::MIN));
-                    let told = known.tell(&origin, &ops);
+                    let (known, last_ms) =
+                        sorted.known.entry(transaction.clone()).or_insert((Known::default(), i64::MIN));
+                    let told = known.tell(&origin, &ops, in_order);
                     let younger = origin.ts_ms > std::mem::replace(last_ms, origin.ts_ms.max(*last_ms));
                     // As of one that is pending: it is of another transaction of this id.
                     if told == Before::Again && younger { Before::New } else { told }
                 }
-                None => self.transaction_of(&transaction, origin.ts_ms).part(id).tell(&origin, &ops),
+                None => self.transaction_of(&transaction, origin.ts_ms).part(id).tell(&origin, &ops, in_order),
             };
             if told != Before::New {
                 return told;

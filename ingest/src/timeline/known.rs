@@ -38,8 +38,8 @@ impl Known {
         self.places.len()
     }
 
-    /// Whether the event comes for the first time; it is known from then on.
-    pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op]) -> Before {
+    /// Whether the event comes for the first time; it is known from then on. `in_order`: a server's events come in their order.
+    pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op], in_order: bool) -> Before {
         let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let (file, pos, row) = (self.file(&origin.file), origin.pos, origin.row);
         let place = (file, pos, row, matches!(ops, [Op::Remove(_)]));
@@ -48,15 +48,21 @@ impl Known {
             return Before::Again;
         }
         let rows = rows(ops);
+        let lies_before = |other: &(usize, u64, u32, u64)| other.0 == file && (pos, row) < (other.1, other.2);
         let told = match self.numbers.get(&number).filter(|_| number > 0) {
             // An older connector counts anew on another server, too.
             None if self.is_elsewhere(file, rows) => Before::Unclear,
+            // It lies before what follows it, which came before: on a server whose files have the same names, or it was lost then.
+            None if in_order && self.numbers.get(&(number + 1)).is_some_and(|next| lies_before(next)) => {
+                Before::Unclear
+            }
             None => Before::New,
             Some((other, .., same)) if *other != file && *same == rows => Before::Again,
             Some((other, ..)) if *other != file => Before::Unclear,
+            Some(first) if in_order && first.3 != rows && lies_before(first) => Before::Unclear,
             // Old connectors count anew, so other rows of the same server are another event, and other rows of one binlog event.
             Some((_, other, _, same)) if *same != rows || *other == pos => Before::New,
-            Some((_, other, other_row, _)) if (pos, row) < (*other, *other_row) => Before::Again,
+            Some(first) if lies_before(first) => Before::Again,
             Some(_) => Before::Unclear,
         };
         if told == Before::New {

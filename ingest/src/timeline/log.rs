@@ -173,8 +173,7 @@ impl Timeline {
             }
             return self.tables.get_mut(&id)?.partitions.get_mut(&number)?.log.pop_front();
         }
-        let past =
-            || head.kind.is_step() && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
+        let past = || head.kind.is_step() && self.has_come_to(&head.transaction, &BinlogPlace::of(&head.origin));
         if self.whole && !self.has_passed(head) && !older() && !past() {
             return None;
         }
@@ -247,7 +246,7 @@ impl Timeline {
                 let part = pending.part(id);
                 // Told by its partition, which may get others.
                 if !keyed {
-                    part.tell(&origin, &ops);
+                    part.tell(&origin, &ops, true);
                 }
                 part.add(&collection, at, &origin, ops, !keyed);
             } else if let Some(table) = self.tables.get_mut(&id).filter(|_| kind.is_step()) {

@@ -179,7 +179,7 @@ impl Partition {
                 return self.anew(first);
             }
             let told = match &mut newest.known {
-                Some(known) => known.tell(origin, ops),
+                Some(known) => known.tell(origin, ops, true),
                 None if no_further && !same_server && keyed => newest.of_another_server(order, sum, several),
                 None if no_further => Before::Again,
                 None => Before::New,
@@ -249,7 +249,7 @@ fn first_known(origin: &Origin, ops: &[Op], keyed: bool) -> Option<Known> {
     let numbered = origin.transaction.as_ref().is_some_and(|transaction| transaction.total_order > 0);
     (!keyed && numbered).then(|| {
         let mut known = Known::default();
-        known.tell(origin, ops);
+        known.tell(origin, ops, true);
         known
     })
 }
