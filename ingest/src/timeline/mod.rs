@@ -342,7 +342,16 @@ impl Timeline {
     fn begin(&mut self, id: Arc<str>, ts_ms: i64, timestamp_ms: i64, begins: bool) -> &mut Transaction {
         // One that comes again begins when it began.
         let began = |found: &Transaction| begins && found.queued && found.ms < ts_ms;
-        let later = self.is_later(&id, ts_ms) || self.pending.get(&id).is_some_and(began);
+        let anew = self.pending.get(&id).is_some_and(began);
+        let later = anew || self.is_later(&id, ts_ms);
+        // Events of it may have come before it, and were taken for those of the one that began before.
+        if let Some(before) = self.pending.get_mut(&id).filter(|_| anew) {
+            let parts: Vec<_> = before.parts.extract_if(.., |part| part.first_ms >= ts_ms).collect();
+            if !parts.is_empty() {
+                before.place = None;
+                self.later.entry(id.clone()).or_default().parts.extend(parts);
+            }
+        }
         let at = self.place_in_queue(&id, ts_ms, later);
         let held = if later { &mut self.later } else { &mut self.pending };
         let transaction = held.entry(id.clone()).or_default();
