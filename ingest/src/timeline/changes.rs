@@ -15,7 +15,7 @@ use super::steps::{Step, StepKind};
 use super::table::{Lost, Naming};
 use super::transaction::Part;
 use super::{Timeline, changes, says_all, transaction_id};
-use crate::event::{Event, Operation, Ops, Origin, Snapshot};
+use crate::event::{Event, KeyChange, Operation, Ops, Origin, Snapshot};
 
 /// What to do about several tables in one topic.
 const APART: &str =
@@ -141,7 +141,9 @@ impl Timeline {
         let jumped = |partition: &Partition| partition.jumped && table.compacted;
         let jumped = table.partitions.get(&place.partition).is_some_and(jumped);
         let lies = Lies { partition: place.partition, several, jumped };
-        let half = key_change.filter(|_| keyed && !included);
+        // What a snapshot holds is not waited for; but what is waited for may come when it is there.
+        let awaited = |half| half == KeyChange::Insertion && table.halves.open(&transaction) > 0;
+        let half = key_change.filter(|half| keyed && (!included || awaited(*half)));
         let named = self.whole && origin.transaction.is_some();
         table.untold = self.whole && !named;
         // Of one that was released it is redelivered: that one was whole, unless the table was late then.
