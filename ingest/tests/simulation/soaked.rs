@@ -232,3 +232,56 @@ fn what_a_snapshot_holds_is_told_by_its_time_on_another_server() {
 fn a_snapshot_replaces_what_came_by_commits_before_its_table_was_hidden() {
     holds_for(Class::Mixed, &[9_000_007]);
 }
+
+#[test]
+fn where_all_records_of_a_table_were_lost_nobody_knows_whose_a_name_is() {
+    holds_for(Class::Losses, &[9_104_184, 9_117_902]);
+}
+
+#[test]
+fn what_has_the_place_of_another_and_is_younger_is_another() {
+    holds_for(Class::Reset, &[9_001_209]);
+    holds_for(Class::Mixed, &[9_118_538, 9_804_866]);
+}
+
+#[test]
+fn after_a_restart_two_transactions_of_one_id_stall_nothing_that_was_shown() {
+    holds_for(Class::Reset, &[9_113_453, 9_800_575, 9_800_967, 9_815_898]);
+}
+
+#[test]
+fn events_that_come_before_their_begin_are_not_those_of_an_older_transaction() {
+    holds_for(Class::Mixed, &[9_116_527]);
+}
+
+#[test]
+fn a_snapshot_of_one_table_may_be_there_of_others_too() {
+    holds_for(Class::SecondSnapshot, &[9_105_905, 9_811_900]);
+}
+
+#[test]
+fn a_lost_row_in_another_partition_may_be_of_the_snapshot() {
+    holds_for(Class::Mixed, &[9_102_369]);
+}
+
+#[test]
+fn compaction_leaves_later_copies_of_what_a_connector_wrote_again() {
+    holds_for(Class::Mixed, &[9_106_672, 9_122_763, 9_829_279]);
+    // Before a hole is known, and before all copies have come, they do not count.
+    holds_for(Class::Mixed, &[9_103_866, 9_803_537]);
+}
+
+#[test]
+fn without_gtids_a_truncate_in_another_partition_is_waited_for() {
+    holds_for(Class::Mixed, &[9_825_998]);
+}
+
+#[test]
+fn what_lies_before_what_came_is_of_another_server() {
+    holds_for(Class::Mixed, &[9_802_612, 9_829_248]);
+}
+
+#[test]
+fn a_snapshot_may_hold_the_insertion_that_is_waited_for() {
+    holds_for(Class::Mixed, &[9_100_677, 9_111_236]);
+}
