@@ -296,7 +296,7 @@ impl Timeline {
             transaction.take(id);
         }
         if let Some(merging) = &mut self.merging {
-            merging.forget(id);
+            merging.take(id);
         }
         self.alone.retain(|change| change.table != id);
         self.out.retain_mut(|output| match output {
@@ -451,6 +451,9 @@ impl Timeline {
         for transaction in self.pending.values_mut().chain(self.later.values_mut()) {
             transaction.part_if(id).into_iter().for_each(Part::forget);
         }
+        // Others need not wait for its snapshot, with which they would be shown.
+        let merged = self.merging.as_mut().map(|merging| merging.take(id)).unwrap_or_default();
+        self.base(id, merged);
     }
 
     /// A commit of this timeline.

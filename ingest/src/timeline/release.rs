@@ -29,10 +29,11 @@ impl Merging {
         &self.snapshots
     }
 
-    pub(super) fn forget(&mut self, id: TableId) {
+    /// Nothing of a table is shown with the rest. Returns what was to be shown.
+    pub(super) fn take(&mut self, id: TableId) -> Vec<Op> {
         self.until.retain(|(table, ..)| *table != id);
         self.snapshots.retain(|table| *table != id);
-        self.changes.retain(|change| change.table != id);
+        self.changes.extract_if(.., |change| change.table == id).map(|change| change.op).collect()
     }
 }
 

@@ -285,3 +285,8 @@ fn what_lies_before_what_came_is_of_another_server() {
 fn a_snapshot_may_hold_the_insertion_that_is_waited_for() {
     holds_for(Class::Mixed, &[9_100_677, 9_111_236]);
 }
+
+#[test]
+fn others_do_not_wait_for_the_snapshot_of_a_table_that_is_hidden() {
+    holds_for(Class::Mixed, &[9_401_482]);
+}
