@@ -150,7 +150,8 @@ impl Timeline {
                 None => Verdict::Release,
             };
         }
-        if self.is_replaced(of, transaction) && self.ends.behind(&mut transaction.fence) {
+        let replaced = self.is_replaced(of, transaction);
+        if replaced && self.ends.behind(&mut transaction.fence) {
             return Verdict::Merge(Merging { snapshots: vec![of], ..Merging::default() });
         }
         let table = &self.tables[&of];
@@ -163,7 +164,7 @@ impl Timeline {
             let (topic, expected) = (&table.topic, table.expected(&end.counts).map(|(_, count)| count).sum::<u64>());
             format!("transaction {id} has {} of its {expected} events of topic \"{topic}\"", expected - missing)
         };
-        let taken = table.is_taken(id, missing, open > 0, |other| self.pending.contains_key(other));
+        let taken = !replaced && table.is_taken(id, missing, open > 0, |other| self.pending.contains_key(other));
         if own < missing && !taken && !self.ends.behind(&mut transaction.fence) {
             return waits(text);
         }

@@ -290,3 +290,8 @@ fn a_snapshot_may_hold_the_insertion_that_is_waited_for() {
 fn others_do_not_wait_for_the_snapshot_of_a_table_that_is_hidden() {
     holds_for(Class::Mixed, &[9_401_482]);
 }
+
+#[test]
+fn what_a_snapshot_holds_was_not_taken_by_compaction() {
+    holds_for(Class::Mixed, &[9_419_336]);
+}
