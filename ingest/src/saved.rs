@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 
 /// To be raised with every change of a struct that is kept.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// Version and checksum.
 const HEAD: usize = 8;
 

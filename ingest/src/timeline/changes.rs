@@ -90,7 +90,7 @@ impl Timeline {
             return;
         }
         let Some(partition) = table.partitions.get_mut(&place.partition) else { return };
-        partition.came(&BinlogPlace::of(origin));
+        partition.came(&BinlogPlace::of(origin), place.timestamp_ms);
         // Without a key a record is redelivered to any partition: there events are told one by one, not by the partition's order.
         let admitted = match keyed || !several {
             true => partition.admit(&transaction, origin, &ops, (keyed, several)),

@@ -47,8 +47,8 @@ pub(crate) struct Partition {
     /// Of a table that is not shown: what waits for its turn.
     #[serde(with = "super::entries")]
     pub(crate) log: VecDeque<Entry>,
-    /// Whether records were deleted unread, and where the first one behind them lies.
-    pub(crate) cut: Option<Option<BinlogPlace>>,
+    /// Whether records were deleted unread, and where the first one behind them lies and when Kafka got it.
+    pub(crate) cut: Option<Option<(BinlogPlace, i64)>>,
 }
 
 /// An end that the reader has still to tell.
@@ -133,17 +133,19 @@ impl Partition {
     }
 
     /// Takes note of the first record behind deleted ones.
-    pub(crate) fn came(&mut self, place: &BinlogPlace) {
+    pub(crate) fn came(&mut self, place: &BinlogPlace, created_ms: i64) {
         if let Some(first @ None) = &mut self.cut {
-            *first = Some(place.clone());
+            *first = Some((place.clone(), created_ms));
         }
     }
 
-    /// Whether rows of the snapshot `moment` may be among the deleted ones.
-    pub(crate) fn may_lack(&self, moment: &BinlogPlace) -> bool {
-        self.cut
-            .as_ref()
-            .is_some_and(|first| !first.as_ref().is_some_and(|first| first != moment && first.is_before(moment)))
+    /// Whether rows of the snapshot `moment`, which Kafka got from `first_ms` on, may be among the deleted ones. Behind its rows a
+    /// connector may go on with what it holds.
+    pub(crate) fn may_lack(&self, moment: &BinlogPlace, first_ms: i64) -> bool {
+        let before = |(first, created_ms): &(BinlogPlace, i64)| {
+            first != moment && first.is_before(moment) && *created_ms < first_ms
+        };
+        self.cut.as_ref().is_some_and(|first| !first.as_ref().is_some_and(before))
     }
 
     /// The newest transaction that this partition has events of.

@@ -56,6 +56,12 @@ fn file(prefix: &str) -> Option<(&str, u64)> {
     split(prefix.strip_suffix(",pos=")?).filter(|(files, _)| files.starts_with("file="))
 }
 
+/// The file of a binlog and the place in it that an id names, without GTIDs.
+pub(crate) fn place(id: &str) -> Option<(&str, u64)> {
+    let (prefix, pos) = split(id)?;
+    Some((prefix.strip_prefix("file=")?.strip_suffix(",pos=")?, pos))
+}
+
 /// Whether both ids are of one server and the first has the smaller number, or lies in an older file.
 pub(crate) fn is_less(first: &str, second: &str) -> bool {
     let (Some((a, m)), Some((b, n))) = (split(first), split(second)) else { return false };

@@ -26,7 +26,7 @@ impl Timeline {
         if let Some(partition) = table.partitions.get_mut(&place.partition) {
             match &partition.cut {
                 Some(None) if first => partition.cut = None,
-                _ => partition.came(&moment),
+                _ => partition.came(&moment, place.timestamp_ms),
             }
         }
         if origin.snapshot == Snapshot::LastOfAll
@@ -177,7 +177,8 @@ impl Table {
     pub(super) fn end_snapshot(&mut self, incoming: Incoming) {
         self.lost += incoming.lost.len() as u64;
         self.losses.retain(|lost| lost.created_ms >= incoming.first_ms);
-        let may_lack = self.partitions.values().any(|partition| partition.may_lack(&incoming.moment));
+        let may_lack =
+            self.partitions.values().any(|partition| partition.may_lack(&incoming.moment, incoming.first_ms));
         let doubtful = self.doubtful_ms.is_some_and(|ms| incoming.moment.ms < ms);
         if !incoming.cut && !may_lack && !self.refused && !doubtful {
             (self.incomplete, self.doubtful_ms) = (None, None);

@@ -94,6 +94,9 @@ impl Step {
             match &self.kind {
                 StepKind::Truncate if committed == self.place.ms && seen::is_less(id, gtid) => Some(true),
                 StepKind::Truncate if committed == self.place.ms && seen::is_less(gtid, id) => Some(false),
+                StepKind::Truncate if committed == self.place.ms => {
+                    seen::place(id).filter(|(file, _)| **file == *self.place.file).map(|(_, pos)| pos < self.place.pos)
+                }
                 StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
                 StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
                 StepKind::Snapshot(_) if committed < self.place.ms => Some(true),

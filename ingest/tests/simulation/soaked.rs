@@ -295,3 +295,13 @@ fn others_do_not_wait_for_the_snapshot_of_a_table_that_is_hidden() {
 fn what_a_snapshot_holds_was_not_taken_by_compaction() {
     holds_for(Class::Mixed, &[9_419_336]);
 }
+
+#[test]
+fn what_a_connector_streams_behind_a_snapshot_does_not_show_that_the_rows_are_there() {
+    holds_for(Class::Mixed, &[9_858_317]);
+}
+
+#[test]
+fn without_gtids_the_place_tells_what_a_truncate_of_the_same_second_follows() {
+    holds_for(Class::Mixed, &[9_860_629]);
+}
