@@ -125,15 +125,15 @@ impl Timeline {
         let missing = table.missing(transaction, of, &end.counts);
         // A collection that END does not count has no events in it: those are of a later transaction of the same id.
         let stalls_at_loss = table.on_error == OnError::Stall;
-        // A record of it that cannot be decoded may be the first that would have named it.
+        // A record of it that cannot be decoded may be the first that would have named it, or another table in its topic.
         let nobodys = |(name, _): &(Arc<str>, u64)| matches!(self.owners.get(name), Some(Owner::Nobody(_)));
         let unknown = end.counts.iter().any(nobodys);
         let own = |lost: &Lost| match lost.transaction {
-            None => unknown && self.may_miss(lost, id),
-            Some(_) => lost.transaction.as_ref() == Some(id),
+            None => unknown && table.naming == Naming::Guessed && self.may_miss(lost, id),
+            Some(_) => (unknown || table.naming == Naming::Guessed) && lost.transaction.as_ref() == Some(id),
         };
         if missing == 0
-            && table.naming == Naming::Guessed
+            && table.naming != Naming::Declared
             && let Some(lost) = table.losses.iter().find(|lost| own(lost))
         {
             return if stalls_at_loss { stalls(place(table, lost)) } else { self.give_up(id, of, 1) };

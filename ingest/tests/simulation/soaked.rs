@@ -305,3 +305,8 @@ fn what_a_connector_streams_behind_a_snapshot_does_not_show_that_the_rows_are_th
 fn without_gtids_the_place_tells_what_a_truncate_of_the_same_second_follows() {
     holds_for(Class::Mixed, &[9_860_629]);
 }
+
+#[test]
+fn a_lost_record_may_be_the_first_of_another_table_in_the_topic() {
+    holds_for(Class::Mixed, &[9_864_278]);
+}
