@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts MySQL, Kafka, the schema registry and Connect, or those named; returns when they answer. What runs already is left alone.
 #   stack/up.sh [mysql|kafka|registry|connect]...
-# KAFKA_EXTRA and CONNECT_EXTRA are further lines of their settings; KAFKA_SSL_PORT gives Kafka a second listener, with TLS.
+# KAFKA_EXTRA and CONNECT_EXTRA are further lines of their settings; KAFKA_SSL_PORT and REGISTRY_SSL_PORT
+# give Kafka and the registry a second listener, with TLS; whoever asks there trusts conf/tls.crt.
 # Another instance beside this one: other ports and another folder, e.g. MYSQL_PORT=23306 ... TIDEWATER_DATA=/tmp/x stack/up.sh
 set -euo pipefail
 # shellcheck source=stack/lib.sh
@@ -86,12 +87,12 @@ start_mysql() {
   launch mysql "$loader" --library-path "$(dirname "$loader")" "$mysqld" --defaults-file="$DATA/conf/my.cnf"
 }
 
-# A certificate of its own for the listener with TLS; clients trust conf/kafka.crt.
-kafka_certificate() {
-  [[ ! -f $DATA/conf/kafka.crt ]] || return 0
+# A certificate of its own for the listeners with TLS.
+certificate() {
+  [[ ! -f $DATA/conf/tls.crt ]] || return 0
   openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
-    -keyout "$DATA/conf/kafka.key" -out "$DATA/conf/kafka.crt" 2>/dev/null || die "openssl could not make a certificate: apt-get install openssl"
-  cat "$DATA/conf/kafka.key" "$DATA/conf/kafka.crt" >"$DATA/conf/kafka.pem"
+    -keyout "$DATA/conf/tls.key" -out "$DATA/conf/tls.crt" 2>/dev/null || die "openssl could not make a certificate: apt-get install openssl"
+  cat "$DATA/conf/tls.key" "$DATA/conf/tls.crt" >"$DATA/conf/tls.pem"
 }
 
 kafka_conf() {
@@ -129,7 +130,7 @@ CONF
   [[ -n $tls ]] || return 0
   cat <<CONF
 ssl.keystore.type=PEM
-ssl.keystore.location=$DATA/conf/kafka.pem
+ssl.keystore.location=$DATA/conf/tls.pem
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_tidewater="secret";
 CONF
@@ -150,7 +151,7 @@ CONF
 }
 
 start_kafka() {
-  [[ -z ${KAFKA_SSL_PORT:-} ]] || kafka_certificate
+  [[ -z ${KAFKA_SSL_PORT:-} ]] || certificate
   kafka_conf >"$DATA/conf/kafka.properties"
   if [[ ! -f $DATA/data/kafka/meta.properties ]]; then
     java -Xmx128m "${JVM[@]}" "-Dlog4j2.configurationFile=$DATA/conf/log4j2.yaml" -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool \
@@ -169,6 +170,11 @@ start_registry() {
     export APICURIO_DATASOURCE_URL="jdbc:h2:file:$DATA/data/registry/db"
     # After a kill its database recovers first; by default whoever waits for it gives up after 5 s.
     export QUARKUS_DATASOURCE_H2_JDBC_ACQUISITION_TIMEOUT=60S
+    if [[ -n ${REGISTRY_SSL_PORT:-} ]]; then
+      certificate
+      export QUARKUS_HTTP_SSL_PORT="$REGISTRY_SSL_PORT" QUARKUS_HTTP_SSL_CERTIFICATE_FILES="$DATA/conf/tls.crt"
+      export QUARKUS_HTTP_SSL_CERTIFICATE_KEY_FILES="$DATA/conf/tls.key"
+    fi
     launch registry java "-Xmx$REGISTRY_HEAP" "${JVM[@]}" -jar apicurio-registry-app-*-runner.jar
   )
 }

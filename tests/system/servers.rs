@@ -22,8 +22,15 @@ pub(crate) struct Servers {
     keep: AtomicBool,
 }
 
-const PORTS: [&str; 6] =
-    ["MYSQL_PORT", "KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "KAFKA_SSL_PORT", "CONNECT_PORT", "REGISTRY_PORT"];
+const PORTS: [&str; 7] = [
+    "MYSQL_PORT",
+    "KAFKA_PORT",
+    "KAFKA_CONTROLLER_PORT",
+    "KAFKA_SSL_PORT",
+    "CONNECT_PORT",
+    "REGISTRY_PORT",
+    "REGISTRY_SSL_PORT",
+];
 
 /// What the tests need of the broker beyond the stack's own settings: the log cleaner looks more often than every 15 s.
 const KAFKA_EXTRA: &str = "log.cleaner.backoff.ms=500\nlog.retention.check.interval.ms=1000\nlog.cleaner.threads=1";

@@ -111,7 +111,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!(anew, false, topic_again::run, "a topic deleted and made again"),
     scenario!(misnamed, false, misnamed::run, "a transaction topic that is not there is named in the status"),
     scenario!(crowd, false, misnamed::in_partitions, "a transaction topic of several partitions is refused by name"),
-    scenario!(tls, false, tls::run, "SASL_SSL to the broker"),
+    scenario!(tls, false, tls::run, "SASL_SSL to the broker, HTTPS to the registry"),
     scenario!(once, true, exactly_once::run, "exactly-once Connect: control records at the topics' ends"),
     scenario!(sinks, true, sinks::run, "sinks write every commit whole and once while tidewater and Kafka are killed"),
     scenario!(binlog, true, binlog_reset::run, "RESET BINARY LOGS AND GTIDS: reused ids are not taken for old ones"),
