@@ -45,6 +45,7 @@ pub(super) async fn run(stage: &Stage) -> Result<()> {
     change_in_kafka(stage).await?;
     stage.judge_after_restart(&pairs).await?;
     stage.judge_query(TRUTH, "SELECT kind, n, s FROM sums").await?;
+    // The change that is shown lies in a checkpoint; the one behind it is read by the restart.
     for _ in 0..3 {
         stage.sql(CHANGE).await?;
         stage.judge(&pairs).await?;
