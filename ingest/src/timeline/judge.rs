@@ -247,6 +247,10 @@ impl Timeline {
         if !self.ends.behind(&mut transaction.fence) {
             return waits(text);
         }
+        let coming = |id: &TableId| live(id) && self.snapshot_of(*id, transaction).is_some();
+        if !replaced && !self.quiet && with.iter().any(coming) {
+            return waits(text);
+        }
         if let Some(stalled) = self.give_up_lost(id, transaction) {
             return stalled;
         }

@@ -286,15 +286,21 @@ impl Timeline {
     /// Whether a snapshot that is about to come in holds all that the transaction did to `table`.
     pub(super) fn is_replaced(&self, id: TableId, transaction: &Transaction) -> bool {
         let Some(table) = self.tables.get(&id) else { return true };
-        table.steps.iter().any(|step| match &step.kind {
+        self.snapshot_of(id, transaction).is_some_and(|moment| self.has_ended(id, moment))
+            || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
+    }
+
+    /// The moment of a snapshot that waits for its turn or is coming in and holds all that the transaction did to `table`.
+    pub(super) fn snapshot_of(&self, id: TableId, transaction: &Transaction) -> Option<&BinlogPlace> {
+        let holds = |step: &&Step| match &step.kind {
             StepKind::Snapshot(incoming) => {
                 let ended = transaction.end.as_ref().is_some_and(|end| end.timestamp_ms < incoming.last_ms);
                 let begun = transaction.begun_ms < incoming.last_ms;
-                let before = step.is_after(transaction, id).unwrap_or(ended || transaction.end.is_none() && begun);
-                before && self.has_ended(id, &step.place)
+                step.is_after(transaction, id).unwrap_or(ended || transaction.end.is_none() && begun)
             }
             _ => false,
-        }) || transaction.end.is_none() && transaction.begun_ms < table.snapshot_ms
+        };
+        self.tables.get(&id)?.steps.iter().find(holds).map(|step| &step.place)
     }
 }
 

@@ -310,3 +310,8 @@ fn without_gtids_the_place_tells_what_a_truncate_of_the_same_second_follows() {
 fn a_lost_record_may_be_the_first_of_another_table_in_the_topic() {
     holds_for(Class::Mixed, &[9_864_278]);
 }
+
+#[test]
+fn an_interrupted_transaction_waits_for_the_snapshot_that_is_coming_in() {
+    holds_for(Class::Mixed, &[10_016_857]);
+}
