@@ -53,9 +53,7 @@ impl Known {
             // An older connector counts anew on another server, too.
             None if self.is_elsewhere(file, rows) => Before::Unclear,
             // It lies before what follows it, which came before: on a server whose files have the same names, or it was lost then.
-            None if in_order && self.numbers.get(&(number + 1)).is_some_and(|next| lies_before(next)) => {
-                Before::Unclear
-            }
+            None if in_order && self.numbers.get(&(number + 1)).is_some_and(lies_before) => Before::Unclear,
             None => Before::New,
             Some((other, .., same)) if *other != file && *same == rows => Before::Again,
             Some((other, ..)) if *other != file => Before::Unclear,

@@ -127,8 +127,7 @@ impl Seen {
     pub(crate) fn begin_anew(&mut self, id: &str) {
         let prefix = split(id).map_or("", |(prefix, _)| prefix);
         let files = file(prefix).map(|(files, _)| files);
-        let begins =
-            |other: &Box<str>| **other == *prefix || files.is_some() && file(other).map(|(files, _)| files) == files;
+        let begins = |other: &str| *other == *prefix || files.is_some() && file(other).map(|(files, _)| files) == files;
         for (prefix, ranges) in self.ranges.extract_if(|prefix, _| begins(prefix)) {
             let Some(newest) = self.newest_ms.remove(&prefix) else { continue };
             let earlier = self.earlier.entry(prefix).or_default();
