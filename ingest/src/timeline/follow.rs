@@ -54,8 +54,8 @@ struct Sorted {
     /// What is older than all that is remembered, and what lies between.
     old: Vec<(usize, Vec<Op>)>,
     steps: Vec<(usize, Step)>,
-    /// Of a table without a key: which events of what is old have come, and the time of the youngest.
-    known: HashMap<Arc<str>, (Known, i64)>,
+    /// Of a table without a key: which events of what is old have come.
+    known: HashMap<Arc<str>, Known>,
 }
 
 /// What lies between late transactions.
@@ -130,17 +130,10 @@ impl Timeline {
                 Some(late) if late.again && late.repaid => Before::Unclear,
                 Some(late) if late.repaid && late.has_all(&collection) => Before::Again,
                 Some(late) => late.part.tell(&origin, &ops, in_order),
-                None if is_old => {
-                    let (known, last_ms) =
-                        sorted.known.entry(transaction.clone()).or_insert((Known::default(), i64::MIN));
-                    let told = known.tell(&origin, &ops, in_order);
-                    let younger = origin.ts_ms > std::mem::replace(last_ms, origin.ts_ms.max(*last_ms));
-                    // As of one that is pending: it is of another transaction of this id.
-                    if told == Before::Again && younger { Before::New } else { told }
-                }
+                None if is_old => sorted.known.entry(transaction.clone()).or_default().tell(&origin, &ops, in_order),
                 None => self.transaction_of(&transaction, origin.ts_ms).part(id).tell(&origin, &ops, in_order),
             };
-            if told != Before::New {
+            if !matches!(told, Before::New | Before::Reused) {
                 return told;
             }
         }

@@ -26,6 +26,8 @@ pub(crate) struct Known {
     places: HashMap<(usize, u64, u32, bool), u64>,
     /// By number: where the event lies that had it first, and its rows.
     numbers: HashMap<u64, (usize, u64, u32, u64)>,
+    /// The time of the youngest.
+    last_ms: i64,
     /// Whether a connector counted anew: numbers do not order the events.
     pub(crate) renumbered: bool,
 }
@@ -38,14 +40,17 @@ impl Known {
         self.places.len()
     }
 
-    /// Whether the event comes for the first time; it is known from then on. `in_order`: a server's events come in their order.
+    /// Whether the event comes for the first time; it is known from then on. What has the place of another and is younger than all is
+    /// [`Before::Reused`]: of another transaction of this id. `in_order`: a server's events come in their order.
     pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op], in_order: bool) -> Before {
         let number = origin.transaction.as_ref().map_or(0, |transaction| transaction.total_order);
         let (file, pos, row) = (self.file(&origin.file), origin.pos, origin.row);
         let place = (file, pos, row, matches!(ops, [Op::Remove(_)]));
+        let younger = origin.ts_ms > self.last_ms;
+        self.last_ms = self.last_ms.max(origin.ts_ms);
         if let Some(first) = self.places.get(&place) {
             self.renumbered |= *first != number;
-            return Before::Again;
+            return if younger { Before::Reused } else { Before::Again };
         }
         let rows = rows(ops);
         let lies_before = |other: &(usize, u64, u32, u64)| other.0 == file && (pos, row) < (other.1, other.2);

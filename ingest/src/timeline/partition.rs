@@ -187,7 +187,7 @@ impl Partition {
                 None => Before::New,
             };
             // So is what has the place of another, and is younger than all of it.
-            if told == Before::Again && origin.ts_ms > newest.ms {
+            if told == Before::Reused || told == Before::Again && origin.ts_ms > newest.ms {
                 let first = first();
                 return self.anew(first);
             }

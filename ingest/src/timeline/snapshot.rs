@@ -79,7 +79,7 @@ impl Timeline {
     }
 
     fn begin_snapshot(&mut self, id: TableId, place: Place, origin: &Origin) {
-        // Rows of it that others have may be there, and where those end was asked before.
+        // Other tables may have rows of it by now, and where they end was asked before.
         let others = self.tables.iter_mut().filter(|(of, other)| **of != id && !other.live);
         others.for_each(|(_, other)| other.fence.renew());
         let Some(table) = self.tables.get_mut(&id) else { return };

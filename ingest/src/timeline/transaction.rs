@@ -131,11 +131,11 @@ impl Part {
         }
     }
 
-    /// Whether an event comes for the first time, of whatever partition; `in_order` as in [`Known::tell`]. What has the place of another and is younger than all of
-    /// them is of another transaction of this id.
+    /// Whether an event comes for the first time, of whatever partition; `in_order` as in [`Known::tell`]. One of another transaction of
+    /// this id does, too.
     pub(crate) fn tell(&mut self, origin: &Origin, ops: &[Op], in_order: bool) -> Before {
         match self.known.get_or_insert_default().tell(origin, ops, in_order) {
-            Before::Again if origin.ts_ms > self.last_ms => Before::New,
+            Before::Reused => Before::New,
             told => told,
         }
     }
