@@ -71,6 +71,11 @@ pub(crate) fn is_less(first: &str, second: &str) -> bool {
     }
 }
 
+/// Whether both ids are of one server.
+pub(crate) fn are_of_one_server(first: &str, second: &str) -> bool {
+    split(first).map(|(prefix, _)| prefix) == split(second).map(|(prefix, _)| prefix)
+}
+
 /// Whether numbers of one server lie between two ids.
 pub(crate) fn is_gap(before: &str, after: &str) -> bool {
     match (split(before), split(after)) {

@@ -106,7 +106,9 @@ impl Step {
         // Places in binlogs of two servers do not compare, and their files may be named alike. Times do, but a whole second may be any time in it.
         let tells =
             |committed| self.place.is_commit() || committed < self.place.ms || committed >= self.place.ms + 1_000;
-        let apart = transaction.place.as_ref().is_some_and(|place| place.file != self.place.file);
+        let of_two = |(id, gtid): (&Arc<str>, &Arc<str>)| !seen::are_of_one_server(id, gtid);
+        let apart = transaction.place.as_ref().is_some_and(|place| place.file != self.place.file)
+            || transaction.id.as_ref().zip(self.gtid.as_ref()).is_some_and(of_two);
         match apart && self.truncates() && transaction.end.as_ref().is_some_and(|end| tells(end.committed_ms)) {
             true => by_time().or(shown),
             false => shown.or_else(by_time),
