@@ -97,7 +97,7 @@ impl Step {
                 StepKind::Truncate if committed == self.place.ms => {
                     seen::place(id).filter(|(file, _)| **file == *self.place.file).map(|(_, pos)| pos < self.place.pos)
                 }
-                StepKind::Truncate if committed != self.place.ms => Some(committed < self.place.ms),
+                StepKind::Truncate | StepKind::Rows if committed != self.place.ms => Some(committed < self.place.ms),
                 StepKind::Snapshot(_) if committed >= self.place.ms + 1_000 => Some(false),
                 StepKind::Snapshot(_) if committed < self.place.ms => Some(true),
                 _ => None,
@@ -109,7 +109,7 @@ impl Step {
         let of_two = |(id, gtid): (&Arc<str>, &Arc<str>)| !seen::are_of_one_server(id, gtid);
         let apart = transaction.place.as_ref().is_some_and(|place| place.file != self.place.file)
             || transaction.id.as_ref().zip(self.gtid.as_ref()).is_some_and(of_two);
-        match apart && self.truncates() && transaction.end.as_ref().is_some_and(|end| tells(end.committed_ms)) {
+        match apart && !replaces && transaction.end.as_ref().is_some_and(|end| tells(end.committed_ms)) {
             true => by_time().or(shown),
             false => shown.or_else(by_time),
         }
